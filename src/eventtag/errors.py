@@ -1,0 +1,60 @@
+"""Every error that eventtag raises on purpose.
+
+    EventtagError
+    ├── SettingsError      a key or value of the configuration is wrong
+    ├── DataError          an article, a span or a corpus is wrong
+    │   └── FormatError    a file cannot be read as the format that it should be
+    ├── CheckpointError    a checkpoint is missing, damaged or does not fit
+    ├── TrainingError      a run cannot go on (resume impossible, loss not finite)
+    └── OutputError        an output exists already or cannot be written
+
+A message says what is wrong, where (file, line, article id, key), what was found, what is allowed and what to do, in two or three
+lines. The command line prints it without a traceback and exits with 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class EventtagError(Exception):
+    """Base of all errors below; catch it to catch any of them."""
+
+
+class SettingsError(EventtagError):
+    """A key or value of the configuration is wrong; raised before any work starts."""
+
+
+class DataError(EventtagError):
+    """An article, a span or a corpus is wrong."""
+
+
+class FormatError(DataError):
+    """A file cannot be read as the format that it should be; names the file and, where there is one, the line."""
+
+    def __init__(self, problem: str, *, path: Path | str | None = None, line: int | None = None) -> None:
+        where = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
+        super().__init__(where + problem)
+        self.path = path
+        self.line = line
+
+
+class CheckpointError(EventtagError):
+    """A checkpoint is missing, damaged or does not fit what is asked of it."""
+
+
+class TrainingError(EventtagError):
+    """A training run cannot start or go on."""
+
+
+class OutputError(EventtagError):
+    """An output exists already or cannot be written; nothing was overwritten."""
+
+
+def summarise_problems(title: str, problems: Sequence[str], *, shown: int = 5) -> str:
+    """One message for many problems: the title, the first `shown` of them, and how many more there are."""
+    lines = [title, *(f"  {problem}" for problem in problems[:shown])]
+    if len(problems) > shown:
+        lines.append(f"  ... and {len(problems) - shown} more")
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""The project's own format: one article a line, as a JSON object.
+
+    {"id": "a1", "text": "...", "spans": [{"start": 0, "end": 4, "label": "ACTOR"}],
+     "annotated": [[0, 120]], "labels": ["ACTOR", "EVENT"], "meta": {"split": "train"}}
+
+Offsets are Unicode code points, half-open. `annotated` absent: all of the text was annotated. `labels` absent: for all labels.
+`spans` and `meta` may be absent. A predicted span carries its `score` as well. JSON: RFC 8259.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.text_file import read_lines
+from eventtag.ledger import LossLedger
+from eventtag.spans import ScoredSpan, Span
+from eventtag.staging import staged_file
+
+KEYS = ("id", "text", "spans", "annotated", "labels", "meta")
+
+
+def read_jsonl(path: Path, *, ledger: LossLedger) -> Iterator[Article]:
+    """Stream the articles of a file in the project's format.
+
+    Raises FormatError with file and line for bad JSON, a missing or mistyped field, or spans outside their text.
+    """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            article = article_from_json(parse_json(line))
+        except DataError as error:
+            raise FormatError(str(error), path=path, line=number) from error
+        ledger.seen += len(article.spans)
+        yield article
+
+
+def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+    """Write the articles in the project's format; holds everything, so the ledger gets no entry."""
+    with staged_file(path) as file:
+        for article in articles:
+            file.write(json_line(article) + "\n")
+
+
+def sniff_jsonl(head: str) -> str | None:
+    """Why the beginning of a file looks like this format, or None."""
+    first = head.lstrip().split("\n", 1)[0]
+    try:
+        record = json.loads(first)
+    except ValueError:
+        return None
+    if isinstance(record, dict) and "text" in record and "label" not in record and "answer" not in record:
+        spans = record.get("spans", [])
+        if isinstance(spans, list) and all(isinstance(s, dict) and set(s) <= {"start", "end", "label", "score"} for s in spans):
+            return "each line is a JSON object with `text` and `spans` of start, end and label"
+    return None
+
+
+def parse_json(line: str) -> Any:
+    """The value of a JSON text; raises DataError for bad JSON (also NaN, and nesting that is too deep)."""
+    try:
+        return json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not valid JSON ({error}); every line must be one JSON object") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def json_line(article: Article) -> str:
+    """One line for the article, without the line end. Lone surrogates are escaped, so that it is valid UTF-8."""
+    record: dict[str, Any] = {"id": article.id, "text": article.text, "spans": [_span_json(span) for span in article.spans]}
+    if article.annotated is not None:
+        record["annotated"] = [list(region) for region in article.annotated]
+    if article.labels is not None:
+        record["labels"] = list(article.labels)
+    if article.meta:
+        record["meta"] = dict(article.meta)
+    line = json.dumps(record, ensure_ascii=False)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(record)
+    return line
+
+
+def _span_json(span: Span) -> dict[str, Any]:
+    record: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
+    if isinstance(span, ScoredSpan):
+        record["score"] = round(span.score, 6)
+    return record
+
+
+def article_from_json(record: Any) -> Article:
+    """The article that a parsed JSON object describes; raises DataError saying which field is wrong and what is allowed."""
+    if not isinstance(record, Mapping):
+        raise DataError(f"found {type(record).__name__}; an article is a JSON object with `id` and `text`")
+    if not isinstance(record.get("id"), str | int) or isinstance(record.get("id"), bool):
+        raise DataError("`id` is missing or not a text or whole number; give every article its own id")
+    name = str(record["id"])
+    text = record.get("text")
+    if not isinstance(text, str):
+        raise DataError(f"article {name!r}: `text` is missing or not a text")
+    unknown = sorted(set(record) - set(KEYS))
+    if unknown:
+        raise DataError(f"article {name!r}: unknown field {unknown[0]!r}; allowed: {', '.join(KEYS)}; put others into `meta`")
+    meta = record.get("meta") or {}
+    if not isinstance(meta, Mapping):
+        raise DataError(f"article {name!r}: `meta` must be a JSON object")
+    return Article(
+        id=name,
+        text=text,
+        spans=tuple(_span(name, item) for item in _list(name, record, "spans")),
+        annotated=None if record.get("annotated") is None else tuple(_region(name, r) for r in _list(name, record, "annotated")),
+        labels=None if record.get("labels") is None else tuple(_label(name, label) for label in _list(name, record, "labels")),
+        meta=meta,
+    )
+
+
+def _list(name: str, record: Mapping[str, Any], key: str) -> list[Any]:
+    value = record.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise DataError(f"article {name!r}: `{key}` must be a list, found {type(value).__name__}")
+    return value
+
+
+def _span(name: str, item: Any) -> Span:
+    if isinstance(item, Mapping) and _is_whole(item.get("start")) and _is_whole(item.get("end")) and isinstance(item.get("label"), str):
+        score = item.get("score")
+        if score is None:
+            return Span(item["start"], item["end"], item["label"])
+        if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
+            return ScoredSpan(item["start"], item["end"], item["label"], float(score))
+    raise DataError(
+        f"article {name!r}: span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, a text `label` "
+        "and, if any, a `score` from 0 to 1"
+    )
+
+
+def _region(name: str, item: Any) -> tuple[int, int]:
+    if isinstance(item, list) and len(item) == 2 and _is_whole(item[0]) and _is_whole(item[1]):
+        return (item[0], item[1])
+    raise DataError(f"article {name!r}: annotated region {str(item)[:60]} must be a pair [start, end] of whole numbers")
+
+
+def _label(name: str, item: Any) -> str:
+    if isinstance(item, str):
+        return item
+    raise DataError(f"article {name!r}: `labels` must be a list of texts, found {str(item)[:60]}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

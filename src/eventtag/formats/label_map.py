@@ -1,0 +1,48 @@
+"""Mapping a corpus's own labels to the tagger's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from eventtag.articles import Article
+from eventtag.errors import DataError
+from eventtag.ledger import LossEntry, LossLedger
+from eventtag.spans import Span
+
+
+def map_labels(articles: Iterable[Article], label_map: Mapping[str, str | None], *, ledger: LossLedger) -> Iterator[Article]:
+    """Rename span labels by the first pattern that fits.
+
+    A pattern is a label, or a shell pattern such as `HUMAN_PART*`; its value is the new label, or None to drop the span (recorded
+    in the ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are renamed likewise.
+
+    Raises DataError for a label that no pattern fits, naming article and label.
+    """
+
+    def mapped(label: str, article_id: str) -> str | None:
+        for pattern, target in label_map.items():
+            if fnmatchcase(label, pattern):
+                return target
+        raise DataError(
+            f"article {article_id!r}: label {label!r} has no entry in the label map ({', '.join(label_map)}); "
+            f"add `{label}: NEW_LABEL`, or `{label}: null` to drop it"
+        )
+
+    for article in articles:
+        spans: dict[Span, None] = {}
+        for span in article.spans:
+            label = mapped(span.label, article.id)
+            entry = (span.start, span.end, span.label)
+            if label is None:
+                ledger.add(LossEntry(article.id, "mapping labels", "dropped", f"{span.label} maps to nothing", *entry, asked=True))
+                continue
+            renamed = replace(span, label=label)
+            if renamed in spans:
+                ledger.add(LossEntry(article.id, "mapping labels", "merged", f"is {label} twice", *entry))
+            spans[renamed] = None
+        labels = article.labels
+        if labels is not None:
+            labels = tuple(dict.fromkeys(new for old in labels if (new := mapped(old, article.id)) is not None))
+        yield replace(article, spans=tuple(spans), labels=labels)

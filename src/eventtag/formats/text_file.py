@@ -1,0 +1,47 @@
+"""Reading UTF-8 text without changing a character of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from eventtag.errors import FormatError
+
+
+def read_text(path: Path) -> str:
+    """The file's text with its line ends as stored; a byte order mark is dropped.
+
+    Raises FormatError, with the line, when the file cannot be opened or is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error
+    return decode(data, path)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(line number from 1, line without its `\\n` or `\\r\\n`), streamed; only `\\n` ends a line.
+
+    Raises FormatError, with the line, when the file cannot be opened or is not UTF-8.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error
+    with file:
+        for number, data in enumerate(file, start=1):
+            if number == 1:
+                data = data.removeprefix(b"\xef\xbb\xbf")
+            yield number, decode(data, path, line=number).removesuffix("\n").removesuffix("\r")
+
+
+def decode(data: bytes, path: Path, *, line: int = 1) -> str:
+    """`data` as strict UTF-8; `line` is the number of its first line, for the error."""
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line += data.count(b"\n", 0, error.start)
+        raise FormatError(
+            f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8; save the file as UTF-8", path=path, line=line
+        ) from error

@@ -1,0 +1,94 @@
+"""Outputs that are whole or absent: written under a staging name, flushed to disk, then renamed.
+
+A reader never sees a half-written file or folder under its final name, and nothing that exists is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from eventtag.errors import OutputError
+
+
+def require_absent(path: Path) -> None:
+    """Raise OutputError if something stands at `path` already (an empty folder does not count)."""
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists():
+        raise OutputError(f"{path} exists already and is not overwritten; give another name, or move it away")
+
+
+@contextmanager
+def staged_file(path: Path) -> Iterator[TextIO]:
+    """A UTF-8 text file (`\\n` kept as written) that gets its name when the block ends without an error.
+
+    Raises OutputError when `path` exists or cannot be written.
+    """
+    require_absent(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose a folder that you may write to") from error
+    staging = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        staging.chmod(0o666 & ~umask)
+        staging.replace(path)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def staged_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name when the block ends without an error.
+
+    Raises OutputError when `path` exists and is not an empty folder, or cannot be written.
+    """
+    require_absent(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose a folder that you may write to") from error
+    try:
+        yield staging
+        for file in sorted(staging.rglob("*")):
+            if file.is_file():
+                with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+            else:
+                sync_folder(file)
+        sync_folder(staging)
+        umask = os.umask(0)
+        os.umask(umask)
+        staging.chmod(0o777 & ~umask)
+        if path.is_dir():
+            path.rmdir()
+        staging.replace(path)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's entries to disk, so that a rename in it survives a crash."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
