@@ -1,0 +1,1 @@
+"""An evaluation report as console text, Markdown and HTML."""

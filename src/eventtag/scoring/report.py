@@ -1,0 +1,187 @@
+"""The evaluation report: every figure that is known about a set of predictions, as one value.
+
+Macro is the mean over the configured labels, always all of them, also those without gold (their figures are 0.0). Weighted is the
+mean weighted by support. The zero-division rule is that of `eventtag.scoring.counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from eventtag.errors import DataError
+from eventtag.labels import LabelSet
+from eventtag.scoring.counts import STATISTICS, Counts
+from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
+from eventtag.scoring.matching import SCHEMES, Scheme
+from eventtag.scoring.tally import Pair, Tally, require_distinct, scored_spans, tally_articles, tally_spans
+from eventtag.scoring.words import Words, split_words
+
+SCHEMA_VERSION = 1
+"""Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """A mean of several labels' figures, and their gold spans together."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class SchemeScores:
+    """Counts per label under one matching scheme, in the label set's order, and what follows from them."""
+
+    labels: dict[str, Counts]
+
+    @property
+    def micro(self) -> Counts:
+        """All labels together."""
+        return reduce(Counts.__add__, self.labels.values())
+
+    @property
+    def macro(self) -> Average:
+        """The mean over all configured labels."""
+        return self._average([1.0] * len(self.labels))
+
+    @property
+    def weighted(self) -> Average:
+        """The mean over labels weighted by support; zeros where there is no gold."""
+        return self._average([float(counts.support) for counts in self.labels.values()])
+
+    def _average(self, weights: list[float]) -> Average:
+        total = sum(weights) or 1.0
+        rows = [(c.precision, c.recall, c.f1) for c in self.labels.values()]
+        precision, recall, f1 = (sum(w * row[k] for w, row in zip(weights, rows, strict=True)) / total for k in range(3))
+        return Average(precision, recall, f1, sum(counts.support for counts in self.labels.values()))
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Scores of one set of predictions on one set of articles.
+
+    `schemes` holds the span scores by matching scheme; `strict` is the one that counts. `checkpoint` and `data` say what was
+    evaluated on what; they are JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests
+    are computed.
+    """
+
+    schemes: dict[str, SchemeScores]
+    articles: int
+    cross_check: CrossCheck | None = None
+    checkpoint: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    tally: Tally | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def strict(self) -> SchemeScores:
+        """Scores by exact offsets and label."""
+        return self.schemes["strict"]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The configured labels."""
+        return tuple(self.strict.labels)
+
+    def described(
+        self, *, checkpoint: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None
+    ) -> EvaluationReport:
+        """The same report with what it says about its checkpoint and data filled in."""
+        return replace(
+            self,
+            checkpoint=self.checkpoint if checkpoint is None else dict(checkpoint),
+            data=self.data if data is None else dict(data),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON-like values in full precision; the schema is documented in docs/evaluation.md."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **_scheme_json(self.strict),
+            "articles": self.articles,
+            "checkpoint": self.checkpoint,
+            "data": self.data,
+            "schemes": {name: _scheme_json(scores) for name, scores in self.schemes.items()},
+            "cross_check": None if self.cross_check is None else {**asdict(self.cross_check), "note": self.cross_check.note},
+        }
+
+
+def _counts_json(counts: Counts) -> dict[str, float | int]:
+    return {
+        "precision": counts.precision,
+        "recall": counts.recall,
+        "f1": counts.f1,
+        "support": counts.support,
+        "predicted": counts.predicted,
+        **{name: getattr(counts, name) for name in STATISTICS},
+    }
+
+
+def _scheme_json(scores: SchemeScores) -> dict[str, Any]:
+    return {
+        "labels": {label: _counts_json(counts) for label, counts in scores.labels.items()},
+        "micro": _counts_json(scores.micro),
+        "macro": asdict(scores.macro),
+        "weighted": asdict(scores.weighted),
+    }
+
+
+def score_tally(tally: Tally) -> dict[str, SchemeScores]:
+    """Scores by scheme from a tally."""
+    return {scheme: SchemeScores({label: tally.counts(scheme, label) for label in tally.labels}) for scheme in tally.schemes}
+
+
+def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | None = split_words) -> EvaluationReport:
+    """Score the predicted spans of articles against all gold of their annotated regions and labels.
+
+    `words` gives the words on which seqeval is run beside it; None leaves the cross-check out. `pairs` is read once, so it may
+    stream.
+
+    Raises DataError for no article at all, an article given twice, or a gold or predicted label outside `labels`.
+    """
+    ids: list[str] = []
+    rows = []
+    tags = WordTags(labels)
+    for article, predicted in pairs:
+        gold, tagged = scored_spans(article, predicted, labels)
+        ids.append(article.id)
+        rows.append(tally_spans(gold, tagged, labels))
+        if words is not None:
+            tags.add(article, gold, tagged, words(article))
+    require_distinct(ids)
+    if not rows:
+        raise DataError("there is no article to score; check the data and its split")
+    tally = Tally(tuple(ids), SCHEMES, labels.labels, np.stack(rows))
+    schemes = score_tally(tally)
+    check = None
+    if words is not None:
+        strict = schemes["strict"]
+        check = cross_check(tags, {label: _word_scores(c) for label, c in strict.labels.items()}, _word_scores(strict.micro))
+    return EvaluationReport(schemes, len(ids), cross_check=check, tally=tally)
+
+
+def _word_scores(counts: Counts) -> WordScores:
+    return WordScores(counts.precision, counts.recall, counts.f1, counts.support)
+
+
+def strict_scores(pairs: Iterable[Pair], labels: LabelSet) -> SchemeScores:
+    """Only the strict scores, for choosing between checkpoints: the same counting as `score_articles`, without the rest.
+
+    Raises DataError as `score_articles` does.
+    """
+    schemes: tuple[Scheme, ...] = ("strict",)
+    tally = tally_articles(pairs, labels, schemes=schemes)
+    if not tally.article_ids:
+        raise DataError("there is no article to score; check the data and its split")
+    return score_tally(tally)["strict"]
+
+
+def strict_f1(pairs: Iterable[Pair], labels: LabelSet) -> float:
+    """Strict micro F1, as `score_articles(...).strict.micro.f1`."""
+    return strict_scores(pairs, labels).micro.f1

@@ -1,0 +1,118 @@
+"""What every score is computed from: per article, scheme and label, eight counts.
+
+Articles are the unit: gold and predicted character spans of whole articles, so that whatever was lost on the way to a prediction
+counts as missed. A span counts where `Article.counts` says so: it touches an annotated region and its label was being marked. All
+such gold counts, overlapping gold included. A span that stands twice on one side of an article counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, summarise_problems
+from eventtag.labels import LabelSet
+from eventtag.scoring.counts import STATISTICS, Counts
+from eventtag.scoring.matching import SCHEMES, Outcome, Scheme, match_component, overlap_components
+from eventtag.spans import Span
+
+Pair = tuple[Article, Sequence[Span]]
+"""An article with its gold spans, and the spans predicted for it."""
+
+GOLD_COLUMN: dict[Outcome, int] = {"correct": 0, "incorrect": 1, "partial": 2, "missed": 3}
+PREDICTED_COLUMN: dict[Outcome, int] = {"correct": 4, "incorrect": 5, "partial": 6, "spurious": 7}
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sufficient statistics of every score.
+
+    `values` is [A articles, S schemes, L labels, 8]; the last axis is `counts.STATISTICS`. Articles stand in the order in which
+    they were given, labels in the order of the label set.
+    """
+
+    article_ids: tuple[str, ...]
+    schemes: tuple[str, ...]
+    labels: tuple[str, ...]
+    values: npt.NDArray[np.int64]
+
+    @cached_property
+    def totals(self) -> npt.NDArray[np.int64]:
+        """[S, L, 8]: sums over articles."""
+        return np.asarray(self.values.sum(axis=0), dtype=np.int64)
+
+    def counts(self, scheme: str, label: str | None = None) -> Counts:
+        """Counts of a label, or of all labels together."""
+        totals = self.totals[self.schemes.index(scheme)]
+        return Counts.from_vector(totals.sum(axis=0) if label is None else totals[self.labels.index(label)])
+
+
+def scored_spans(article: Article, predicted: Sequence[Span], labels: LabelSet) -> tuple[list[Span], list[Span]]:
+    """The gold and the predicted spans of an article that count, sorted, each once.
+
+    Raises DataError, naming article and label, for a label outside `labels` or a predicted span outside the text.
+    """
+    known, size = set(labels.labels), len(article.text)
+    problems = [
+        f"{side} span {span.start}-{span.end} has the label {span.label!r}"
+        for side, spans in (("gold", article.spans), ("predicted", predicted))
+        for span in spans
+        if span.label not in known
+    ]
+    problems += [
+        f"predicted span {span.label} {span.start}-{span.end} is outside its text (allowed: 0 <= start < end <= {size})"
+        for span in predicted
+        if not 0 <= span.start < span.end <= size
+    ]
+    if problems:
+        title = (
+            f"article {article.id!r} cannot be scored with the labels {list(labels.labels)}; map or correct these spans first:"
+        )
+        raise DataError(summarise_problems(title, problems))
+    gold = {(s.start, s.end, s.label) for s in article.spans if article.counts(s)}
+    tagged = {(s.start, s.end, s.label) for s in predicted if article.counts(s)}
+    return [Span(*key) for key in sorted(gold)], [Span(*key) for key in sorted(tagged)]
+
+
+def tally_articles(pairs: Iterable[Pair], labels: LabelSet, *, schemes: Sequence[Scheme] = SCHEMES) -> Tally:
+    """Count the spans of every article under every scheme.
+
+    Raises DataError for an article that is given twice, and as `scored_spans` does.
+    """
+    ids: list[str] = []
+    rows: list[npt.NDArray[np.int64]] = []
+    for article, predicted in pairs:
+        ids.append(article.id)
+        rows.append(tally_spans(*scored_spans(article, predicted, labels), labels, schemes=schemes))
+    require_distinct(ids)
+    values = np.stack(rows) if rows else np.zeros((0, len(schemes), len(labels.labels), len(STATISTICS)), dtype=np.int64)
+    return Tally(tuple(ids), tuple(schemes), labels.labels, values)
+
+
+def tally_spans(
+    gold: Sequence[Span], predicted: Sequence[Span], labels: LabelSet, *, schemes: Sequence[Scheme] = SCHEMES
+) -> npt.NDArray[np.int64]:
+    """[S, L, 8]: counts of one article whose spans all count."""
+    column_of = {label: position for position, label in enumerate(labels.labels)}
+    values = np.zeros((len(schemes), len(labels.labels), len(STATISTICS)), dtype=np.int64)
+    for component in overlap_components(gold, predicted):
+        for row, scheme in enumerate(schemes):
+            for match in match_component(*component, scheme):
+                if match.gold is not None:
+                    values[row, column_of[match.gold.label], GOLD_COLUMN[match.outcome]] += 1
+                if match.predicted is not None:
+                    values[row, column_of[match.predicted.label], PREDICTED_COLUMN[match.outcome]] += 1
+    return values
+
+
+def require_distinct(article_ids: Sequence[str]) -> None:
+    """Raise DataError where an article id occurs twice: its article would count twice."""
+    if len(set(article_ids)) < len(article_ids):
+        seen: set[str] = set()
+        twice = next(name for name in article_ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise DataError(f"the article {twice!r} is scored twice; give every article its own id and score it once")
