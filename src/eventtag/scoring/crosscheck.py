@@ -9,7 +9,7 @@ named with its reason; without such spans both scorers must agree.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Literal
@@ -34,7 +34,9 @@ SHOWN_ARTICLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why word tags cannot hold some spans as they are: how many on one side, in how many articles, the first of them by name."""
+    """Why word tags cannot hold some spans as they are: how many on one side, in how many articles, and which of them hold
+    most.
+    """
 
     reason: str
     side: Side
@@ -149,10 +151,14 @@ class WordTags:
     def reasons(self) -> tuple[Reason, ...]:
         """Why spans could not be held, most frequent first."""
         found = [
-            Reason(reason, side, sum(articles.values()), len(articles), tuple(articles)[:SHOWN_ARTICLES])
+            Reason(reason, side, sum(articles.values()), len(articles), _most_affected(articles))
             for (reason, side), articles in self._losses.items()
         ]
         return tuple(sorted(found, key=lambda r: (-r.spans, r.side, r.reason)))
+
+
+def _most_affected(articles: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(sorted(articles, key=lambda name: (-articles[name], name))[:SHOWN_ARTICLES])
 
 
 def _words_under(span: Span, words: Sequence[Region]) -> Iterable[int]:

@@ -1,0 +1,50 @@
+import pytest
+
+from eventtag.scoring.matching import match_spans
+from eventtag.spans import Span
+
+
+def outcomes(gold, predicted, scheme):
+    return sorted(match.outcome for match in match_spans(gold, predicted, scheme))
+
+
+A, B = "ACTOR", "EVENT"
+
+
+@pytest.mark.parametrize(
+    ("predicted", "expected"),
+    [
+        (Span(2, 6, A), ("correct", "correct", "correct", "correct")),
+        (Span(2, 6, B), ("incorrect", "correct", "correct", "incorrect")),
+        (Span(3, 6, A), ("incorrect", "incorrect", "partial", "correct")),
+        (Span(3, 9, B), ("incorrect", "incorrect", "partial", "incorrect")),
+    ],
+)
+def test_a_pair_is_judged_by_its_scheme(predicted, expected):
+    schemes = ("strict", "exact", "partial", "type")
+    assert tuple(outcomes([Span(2, 6, A)], [predicted], scheme)[0] for scheme in schemes) == expected
+
+
+def test_the_best_matching_is_taken_not_the_first():
+    gold = [Span(0, 10, A)]
+    predicted = [Span(0, 4, B), Span(0, 10, A)]
+    assert outcomes(gold, predicted, "strict") == ["correct", "spurious"]
+    assert outcomes([Span(0, 4, A), Span(3, 9, A)], [Span(2, 8, A), Span(0, 3, A)], "type") == ["correct", "correct"]
+
+
+def test_one_prediction_over_two_gold_spans_answers_one_of_them():
+    assert outcomes([Span(0, 3, A), Span(4, 8, A)], [Span(0, 8, A)], "type") == ["correct", "missed"]
+    assert outcomes([Span(0, 3, A), Span(4, 8, A)], [Span(0, 8, A)], "partial") == ["missed", "partial"]
+
+
+def test_among_equal_matchings_the_same_label_and_the_larger_overlap_win():
+    [first, second] = match_spans([Span(0, 10, A)], [Span(0, 3, A), Span(4, 10, A)], "type")
+    assert (first.predicted, second.predicted) == (Span(4, 10, A), Span(0, 3, A))
+    matches = match_spans([Span(0, 10, A)], [Span(0, 10, A), Span(0, 10, B)], "exact")
+    assert matches[0].predicted == Span(0, 10, A)
+
+
+def test_partial_prefers_one_correct_pair_over_two_partial_ones():
+    gold = [Span(0, 4, A), Span(3, 8, A)]
+    predicted = [Span(0, 4, A), Span(2, 4, B)]
+    assert outcomes(gold, predicted, "partial") == ["correct", "partial"]
