@@ -91,7 +91,8 @@ def test_micro_is_the_sum_of_labels_and_every_span_is_counted_once(pairs):
     report = score_articles(pairs, LABELS)
     gold = sum(len({span for span in article.spans if article.counts(span)}) for article, _ in pairs)
     predicted = sum(len({span for span in spans if article.counts(span)}) for article, spans in pairs)
-    for scores in report.schemes.values():
+    for scheme in SCHEMES:
+        scores = report.schemes[scheme]
         assert (scores.micro.support, scores.micro.predicted) == (gold, predicted)
         assert scores.micro.gold_correct == scores.micro.predicted_correct
         assert scores.micro.gold_incorrect == scores.micro.predicted_incorrect

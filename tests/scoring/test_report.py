@@ -104,3 +104,16 @@ def test_table_shows_every_label_and_the_averages():
 def test_markdown_escapes_labels():
     report = score_articles([(Article("a", "x", (Span(0, 1, "A|B"),)), [])], LabelSet(("A|B",)))
     assert r"| A\|B | 0.0000 |" in render_scores_table(report)
+
+
+def test_word_level_counts_words_that_share_a_character_with_a_span():
+    report = score_articles([(article(), [Span(16, 19, "ACTOR"), Span(0, 3, "ACTOR"), Span(25, 32, "LOCATION")])], LABELS)
+    word = report.schemes["word"].labels
+    assert (word["ACTOR"].gold_correct, word["ACTOR"].missed, word["ACTOR"].spurious) == (2, 1, 0)
+    assert (word["LOCATION"].gold_correct, word["LOCATION"].spurious) == (1, 1)
+    assert word["EVENT"].recall == 0.0
+
+
+def test_word_level_leaves_out_words_of_unannotated_text():
+    report = score_articles([(article(annotated=((0, 15),), spans=(POLICE,)), [Span(0, 23, "ACTOR")])], LABELS)
+    assert report.schemes["word"].labels["ACTOR"].predicted == 2

@@ -16,7 +16,6 @@ from typing import Literal
 
 from eventtag.articles import Article, Region
 from eventtag.labels import LabelSet
-from eventtag.scoring.words import words_by_region
 from eventtag.spans import Span, drop_overlaps
 
 Side = Literal["gold", "predicted"]
@@ -99,11 +98,11 @@ class WordTags:
     labels: LabelSet
     gold: list[list[str]] = field(default_factory=list)
     predicted: list[list[str]] = field(default_factory=list)
+    article_ids: list[str] = field(default_factory=list)
     _losses: dict[tuple[str, Side], dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, article: Article, gold: Sequence[Span], predicted: Sequence[Span], words: Sequence[Region]) -> None:
-        """Tag one article's words; both lists of spans hold only spans that count."""
-        groups = words_by_region(article, words)
+    def add(self, article: Article, gold: Sequence[Span], predicted: Sequence[Span], groups: Sequence[Sequence[Region]]) -> None:
+        """Tag one article's words, given by annotated region; both lists of spans hold only spans that count."""
         tagged = {side: self._tag(article, spans, groups, side) for side, spans in (("gold", gold), ("predicted", predicted))}
         for gold_tags, predicted_tags in zip(tagged["gold"], tagged["predicted"], strict=True):
             kept = [
@@ -114,6 +113,7 @@ class WordTags:
             if kept:
                 self.gold.append([gold_tags[position] for position in kept])
                 self.predicted.append([predicted_tags[position] for position in kept])
+                self.article_ids.append(article.id)
 
     def _tag(self, article: Article, spans: Iterable[Span], groups: Sequence[Sequence[Region]], side: str) -> list[list[str]]:
         tags = [["O"] * len(group) for group in groups]

@@ -9,17 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
+from eventtag.scoring.conventional import ConventionalScore, FirstComeTally, conventional_scores
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
 from eventtag.scoring.matching import SCHEMES, Scheme
-from eventtag.scoring.tally import Pair, Tally, require_distinct, scored_spans, tally_articles, tally_spans
-from eventtag.scoring.words import Words, split_words
+from eventtag.scoring.tally import (
+    WORD_SCHEME,
+    Pair,
+    Tally,
+    require_distinct,
+    scored_spans,
+    tally_articles,
+    tally_spans,
+    tally_words,
+)
+from eventtag.scoring.words import Words, split_words, words_by_region
 
 SCHEMA_VERSION = 1
 """Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
@@ -67,14 +78,15 @@ class SchemeScores:
 class EvaluationReport:
     """Scores of one set of predictions on one set of articles.
 
-    `schemes` holds the span scores by matching scheme; `strict` is the one that counts. `checkpoint` and `data` say what was
-    evaluated on what; they are JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests
-    are computed.
+    `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts.
+    `checkpoint` and `data` say what was evaluated on what; they are JSON-like and carried along. `tally` holds the per-article
+    counts from which intervals and tests are computed.
     """
 
     schemes: dict[str, SchemeScores]
     articles: int
     cross_check: CrossCheck | None = None
+    conventional: tuple[ConventionalScore, ...] = ()
     checkpoint: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     tally: Tally | None = field(default=None, repr=False, compare=False)
@@ -109,6 +121,7 @@ class EvaluationReport:
             "data": self.data,
             "schemes": {name: _scheme_json(scores) for name, scores in self.schemes.items()},
             "cross_check": None if self.cross_check is None else {**asdict(self.cross_check), "note": self.cross_check.note},
+            "conventional": [asdict(score) for score in self.conventional],
         }
 
 
@@ -140,30 +153,37 @@ def score_tally(tally: Tally) -> dict[str, SchemeScores]:
 def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | None = split_words) -> EvaluationReport:
     """Score the predicted spans of articles against all gold of their annotated regions and labels.
 
-    `words` gives the words on which seqeval is run beside it; None leaves the cross-check out. `pairs` is read once, so it may
-    stream.
+    `words` gives the words on which the word-level scores are computed and seqeval is run; None leaves both out. `pairs` is read
+    once, so it may stream.
 
     Raises DataError for no article at all, an article given twice, or a gold or predicted label outside `labels`.
     """
     ids: list[str] = []
     rows = []
     tags = WordTags(labels)
+    first_come = FirstComeTally()
     for article, predicted in pairs:
         gold, tagged = scored_spans(article, predicted, labels)
         ids.append(article.id)
-        rows.append(tally_spans(gold, tagged, labels))
+        counts = tally_spans(gold, tagged, labels)
+        first_come.add(gold, tagged)
         if words is not None:
-            tags.add(article, gold, tagged, words(article))
+            groups = words_by_region(article, words(article))
+            tags.add(article, gold, tagged, groups)
+            counts = np.concatenate([counts, tally_words(gold, tagged, list(chain(*groups)), labels)[None]])
+        rows.append(counts)
     require_distinct(ids)
     if not rows:
         raise DataError("there is no article to score; check the data and its split")
-    tally = Tally(tuple(ids), SCHEMES, labels.labels, np.stack(rows))
+    names = SCHEMES if words is None else (*SCHEMES, WORD_SCHEME)
+    tally = Tally(tuple(ids), names, labels.labels, np.stack(rows))
     schemes = score_tally(tally)
     check = None
+    conventional = conventional_scores(tally, first_come, None if words is None else tags)
     if words is not None:
         strict = schemes["strict"]
         check = cross_check(tags, {label: _word_scores(c) for label, c in strict.labels.items()}, _word_scores(strict.micro))
-    return EvaluationReport(schemes, len(ids), cross_check=check, tally=tally)
+    return EvaluationReport(schemes, len(ids), cross_check=check, conventional=conventional, tally=tally)
 
 
 def _word_scores(counts: Counts) -> WordScores:

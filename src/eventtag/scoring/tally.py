@@ -7,6 +7,7 @@ such gold counts, overlapping gold included. A span that stands twice on one sid
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from eventtag.articles import Article
+from eventtag.articles import Article, Region
 from eventtag.errors import DataError, summarise_problems
 from eventtag.labels import LabelSet
 from eventtag.scoring.counts import STATISTICS, Counts
@@ -23,6 +24,9 @@ from eventtag.spans import Span
 
 Pair = tuple[Article, Sequence[Span]]
 """An article with its gold spans, and the spans predicted for it."""
+
+WORD_SCHEME = "word"
+"""Name of the word-level (token-level) score among the matching schemes."""
 
 GOLD_COLUMN: dict[Outcome, int] = {"correct": 0, "incorrect": 1, "partial": 2, "missed": 3}
 PREDICTED_COLUMN: dict[Outcome, int] = {"correct": 4, "incorrect": 5, "partial": 6, "spurious": 7}
@@ -107,6 +111,32 @@ def tally_spans(
                     values[row, column_of[match.gold.label], GOLD_COLUMN[match.outcome]] += 1
                 if match.predicted is not None:
                     values[row, column_of[match.predicted.label], PREDICTED_COLUMN[match.outcome]] += 1
+    return values
+
+
+def tally_words(
+    gold: Sequence[Span], predicted: Sequence[Span], words: Sequence[Region], labels: LabelSet
+) -> npt.NDArray[np.int64]:
+    """[L, 8]: word-level counts of one article; `words` are the annotated ones, sorted and disjoint.
+
+    For each label, a word is gold (predicted) if a gold (predicted) span of that label shares a character with it. A word is
+    correct where it is both, else missed or spurious; there is no incorrect or partial word.
+    """
+    values = np.zeros((len(labels.labels), len(STATISTICS)), dtype=np.int64)
+    starts, ends = [start for start, _ in words], [end for _, end in words]
+    for row, label in enumerate(labels.labels):
+        under_gold, under_predicted = (
+            {
+                position
+                for span in spans
+                if span.label == label
+                for position in range(bisect_right(ends, span.start), bisect_left(starts, span.end))
+            }
+            for spans in (gold, predicted)
+        )
+        correct = len(under_gold & under_predicted)
+        values[row, [0, 4]] = correct
+        values[row, [3, 7]] = len(under_gold) - correct, len(under_predicted) - correct
     return values
 
 

@@ -1,0 +1,141 @@
+"""What other scorers would print for the same predictions, and which articles make the difference.
+
+None of these figures is used for anything; they are here so that results can be held against published ones.
+
+* seqeval in its default mode and conlleval read word tags leniently: `I-X` after anything but `X` opens a chunk
+  (https://www.clips.uantwerpen.be/conll2000/chunking/conlleval.txt). Tags made of spans are always legal, so both equal seqeval's
+  strict mode here, and all differ from character spans where word tags cannot hold a span (see `eventtag.scoring.crosscheck`).
+* nervaluate serves predicted spans in order of position, each with the first gold span that fits, and does not call it an overlap
+if
+  under 1 % of the gold span is shared (https://github.com/MantisAI/nervaluate). Its ends are inclusive; here they are converted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from eventtag.scoring.counts import Counts
+from eventtag.scoring.crosscheck import SHOWN_ARTICLES, WordTags
+from eventtag.scoring.matching import SCHEMES, Scheme, judge
+from eventtag.scoring.tally import Tally
+from eventtag.spans import Span
+
+SMALLEST_OVERLAP = 0.01
+"""nervaluate's default `min_overlap_percentage`, as a share of the gold span."""
+
+WORD_TAG_CAUSE = "word tags cannot hold every span as it is"
+FIRST_COME_CAUSE = "spans compete for a partner and are served in order, or share under 1 % of the gold span"
+
+
+@dataclass(frozen=True, slots=True)
+class ConventionalScore:
+    """Micro figures of another scorer, the scheme of ours that they compare with, and why they differ.
+
+    `articles` is the number of articles whose counts differ from ours, `first_articles` names some; `cause` is empty where none
+    does.
+    """
+
+    scorer: str
+    scheme: str
+    precision: float
+    recall: float
+    f1: float
+    articles: int
+    first_articles: tuple[str, ...]
+    cause: str
+
+
+@dataclass
+class FirstComeTally:
+    """Counts of each article by scheme, matched as nervaluate does."""
+
+    counts: dict[Scheme, list[Counts]] = field(default_factory=lambda: {scheme: [] for scheme in SCHEMES})
+
+    def add(self, gold: Sequence[Span], predicted: Sequence[Span]) -> None:
+        """Count one article; both lists sorted."""
+        for scheme in SCHEMES:
+            self.counts[scheme].append(first_come_counts(gold, predicted, scheme))
+
+
+def first_come_counts(gold: Sequence[Span], predicted: Sequence[Span], scheme: Scheme) -> Counts:
+    """The counts of nervaluate 1.2.1 over all labels, for spans in the order given."""
+    free = list(gold)
+    outcomes: Counter[str] = Counter()
+    for span in predicted:
+        found = [(candidate, judge(candidate, span, scheme)) for candidate in free if candidate.overlaps(span)]
+        best: Span | None = None
+        result = "spurious"
+        identical = scheme in ("strict", "exact")
+        near = [(g, o) for g, o in found if _enough(g, span) or (identical and o == "correct")]
+        correct = [g for g, outcome in near if outcome == "correct"]
+        if correct and scheme == "type":
+            best, result = min(correct, key=lambda g: abs(g.start - span.start) + abs(g.end - span.end)), "correct"
+        elif correct:
+            best, result = correct[0], "correct"
+        elif near:
+            best, result = near[0][0], str(near[0][1])
+        outcomes[result] += 1
+        if best is not None:
+            free.remove(best)
+    correct_n, incorrect, partial = outcomes["correct"], outcomes["incorrect"], outcomes["partial"]
+    return Counts(correct_n, incorrect, partial, len(free), correct_n, incorrect, partial, outcomes["spurious"])
+
+
+def _enough(gold: Span, predicted: Span) -> bool:
+    shared = min(gold.end, predicted.end) - max(gold.start, predicted.start)
+    return shared >= SMALLEST_OVERLAP * (gold.end - gold.start)
+
+
+def lenient_chunks(tags: Sequence[str]) -> set[tuple[int, int, str]]:
+    """Chunks of a tag sequence as conlleval and seqeval's default mode see them: (first, last + 1, label)."""
+    chunks = set()
+    start, open_label = 0, ""
+    for position, tag in enumerate((*tags, "O")):
+        prefix, _, label = tag.partition("-")
+        if open_label and (prefix != "I" or label != open_label):
+            chunks.add((start, position, open_label))
+            open_label = ""
+        if label and not open_label:
+            start, open_label = position, label
+    return chunks
+
+
+def conventional_scores(tally: Tally, first_come: FirstComeTally, tags: WordTags | None) -> tuple[ConventionalScore, ...]:
+    """Figures of the other scorers; those on word tags only where there are words."""
+    scores = []
+    if tags is not None:
+        by_article = _chunk_counts(tags)
+        words = [by_article.get(article_id, Counts()) for article_id in tally.article_ids]
+        for scorer in ("seqeval default mode", "conlleval"):
+            scores.append(_compare(scorer, "strict", words, tally, WORD_TAG_CAUSE))
+    scores += [_compare("nervaluate", scheme, first_come.counts[scheme], tally, FIRST_COME_CAUSE) for scheme in SCHEMES]
+    return tuple(scores)
+
+
+def _chunk_counts(tags: WordTags) -> dict[str, Counts]:
+    found: dict[str, Counts] = {}
+    for article_id, gold_tags, predicted_tags in zip(tags.article_ids, tags.gold, tags.predicted, strict=True):
+        gold, predicted = lenient_chunks(gold_tags), lenient_chunks(predicted_tags)
+        correct = len(gold & predicted)
+        counts = Counts(correct, 0, 0, len(gold) - correct, correct, 0, 0, len(predicted) - correct)
+        found[article_id] = found.get(article_id, Counts()) + counts
+    return found
+
+
+def _compare(scorer: str, scheme: Scheme, counts: Sequence[Counts], tally: Tally, cause: str) -> ConventionalScore:
+    ours = tally.values[:, tally.schemes.index(scheme)].sum(axis=1)
+    differing = [
+        article_id
+        for article_id, theirs, vector in zip(tally.article_ids, counts, ours, strict=True)
+        if _figures(theirs) != _figures(Counts.from_vector(vector))
+    ]
+    total = sum(counts, Counts())
+    shown = tuple(sorted(differing)[:SHOWN_ARTICLES])
+    figures = (total.precision, total.recall, total.f1)
+    return ConventionalScore(scorer, scheme, *figures, len(differing), shown, cause if differing else "")
+
+
+def _figures(counts: Counts) -> tuple[int, int, int, int]:
+    return counts.gold_correct, counts.gold_partial, counts.support, counts.predicted
