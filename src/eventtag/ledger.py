@@ -1,7 +1,8 @@
 """The loss ledger: what became of gold spans that did not go through a stage unchanged.
 
-A stage is reading, mapping labels, resolving overlaps, aligning to tokens, windowing or scoring. What is kept as it was needs no
-entry; everything else has one, so that nothing disappears unnamed.
+A stage is reading, mapping labels, resolving overlaps, aligning to tokens, windowing, scoring or writing. What is kept as it was
+needs no entry; everything else has one, so that nothing disappears unnamed. What a stage changed in an article apart from its
+spans (its white space, its annotated regions, its metadata) has a note.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from eventtag.spans import Span
+
 Outcome = Literal["moved", "merged", "dropped"]
+Part = Literal["id", "text", "tags", "spans", "annotated", "labels", "meta", "article"]
 
 
 @dataclass(frozen=True, slots=True)
 class LossEntry:
     """One span of one article that a stage changed.
 
-    `start` and `end` are its character offsets before the stage (half-open). `reason` is a short fixed phrase, so that entries can
-    be counted by it; `detail` says more. `asked` is true where the user's own settings dropped it (a label mapped to nothing).
+    `start` and `end` are its character offsets before the stage (half-open). `reason` is a short fixed phrase, so that entries
+    can be counted by it; `detail` says more. `asked` is true where the user's own settings dropped it (a label mapped to
+    nothing).
     """
 
     article_id: str
@@ -34,16 +39,38 @@ class LossEntry:
     asked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ArticleNote:
+    """Something else of an article that a stage changed: which `part` of it and why, in a short fixed phrase."""
+
+    article_id: str
+    stage: str
+    part: Part
+    reason: str
+    detail: str = ""
+
+
 @dataclass
 class LossLedger:
-    """Collects entries over all stages; `seen` counts every gold span that a reader met, lost or not."""
+    """Collects entries and notes over all stages; `seen` counts every gold span that a reader met, lost or not."""
 
     entries: list[LossEntry] = field(default_factory=list)
+    notes: list[ArticleNote] = field(default_factory=list)
     seen: int = 0
 
     def add(self, entry: LossEntry) -> None:
         """Record one entry."""
         self.entries.append(entry)
+
+    def add_span(
+        self, article_id: str, stage: str, outcome: Outcome, reason: str, span: Span, *, detail: str = "", asked: bool = False
+    ) -> None:
+        """Record what became of one span."""
+        self.entries.append(LossEntry(article_id, stage, outcome, reason, span.start, span.end, span.label, detail, asked))
+
+    def note(self, article_id: str, stage: str, part: Part, reason: str, *, detail: str = "") -> None:
+        """Record a change of an article apart from its spans."""
+        self.notes.append(ArticleNote(article_id, stage, part, reason, detail))
 
     @property
     def dropped(self) -> int:
@@ -51,14 +78,20 @@ class LossLedger:
         return sum(entry.outcome == "dropped" and not entry.asked for entry in self.entries)
 
     def summary(self) -> list[str]:
-        """One line per stage, outcome and reason, most frequent first; empty when nothing was lost."""
-        counts = Counter((e.stage, e.outcome, e.reason, e.asked) for e in self.entries)
+        """One line per stage, outcome and reason, most frequent first, spans before articles; empty when nothing was lost."""
+        spans = Counter((e.stage, e.outcome, e.reason, e.asked) for e in self.entries)
+        articles = Counter((n.stage, n.part, n.reason) for n in self.notes)
         return [
             f"{count} span{'s' if count > 1 else ''} {outcome} at {stage}: {reason}{' (as configured)' if asked else ''}"
-            for (stage, outcome, reason, asked), count in counts.most_common()
+            for (stage, outcome, reason, asked), count in spans.most_common()
+        ] + [
+            f"{count} article{'s' if count > 1 else ''} changed at {stage} ({part}): {reason}"
+            for (stage, part, reason), count in articles.most_common()
         ]
 
     def json_lines(self) -> Iterator[str]:
-        """Every entry as a JSON object on one line, in the order in which they were recorded."""
+        """Every entry, then every note, as a JSON object on one line, in the order in which they were recorded."""
         for entry in self.entries:
             yield json.dumps(asdict(entry), ensure_ascii=False)
+        for note in self.notes:
+            yield json.dumps(asdict(note), ensure_ascii=False)

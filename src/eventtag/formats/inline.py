@@ -7,9 +7,10 @@ r"""Inline markup: a readable file for one article, made to be written and corre
     ---
     [Moscow|A] [accused|E] [Kyiv|A] of [shelling|E] [Donetsk|L].
 
-Between the `---` lines stand `key: value` lines: `id`, an optional `labels` (short names for use in the text; without it the names
-are A, E and L), anything else becomes `meta`. Then comes the text, as stored, up to one line end at the end of the file. `[mention|NAME]`
-is a span; `\[`, `\]`, `\|` and `\\` are the characters themselves. Spans do not nest. A folder holds one article a file (`*.txt`).
+Between the `---` lines stand `key: value` lines: `id`, an optional `labels` (short names for use in the text; without it the
+names are A, E and L), anything else becomes `meta`. Then comes the text, as stored, up to one line end at the end of the file.
+`[mention|NAME]` is a span; `\[`, `\]`, `\|` and `\\` are the characters themselves. Spans do not nest. A folder holds one
+article a file (`*.txt`).
 """
 
 from __future__ import annotations

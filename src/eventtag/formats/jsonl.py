@@ -40,7 +40,7 @@ def read_jsonl(path: Path, *, ledger: LossLedger) -> Iterator[Article]:
         yield article
 
 
-def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
     """Write the articles in the project's format; holds everything, so the ledger gets no entry."""
     with staged_file(path) as file:
         for article in articles:
@@ -133,15 +133,20 @@ def _list(name: str, record: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _span(name: str, item: Any) -> Span:
-    if isinstance(item, Mapping) and _is_whole(item.get("start")) and _is_whole(item.get("end")) and isinstance(item.get("label"), str):
+    if (
+        isinstance(item, Mapping)
+        and _is_whole(item.get("start"))
+        and _is_whole(item.get("end"))
+        and isinstance(item.get("label"), str)
+    ):
         score = item.get("score")
         if score is None:
             return Span(item["start"], item["end"], item["label"])
         if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
             return ScoredSpan(item["start"], item["end"], item["label"], float(score))
     raise DataError(
-        f"article {name!r}: span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, a text `label` "
-        "and, if any, a `score` from 0 to 1"
+        f"article {name!r}: span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, "
+        "a text `label` and, if any, a `score` from 0 to 1"
     )
 
 

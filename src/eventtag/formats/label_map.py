@@ -15,8 +15,9 @@ from eventtag.spans import Span
 def map_labels(articles: Iterable[Article], label_map: Mapping[str, str | None], *, ledger: LossLedger) -> Iterator[Article]:
     """Rename span labels by the first pattern that fits.
 
-    A pattern is a label, or a shell pattern such as `HUMAN_PART*`; its value is the new label, or None to drop the span (recorded
-    in the ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are renamed likewise.
+    A pattern is a label, or a shell pattern such as `HUMAN_PART*`; its value is the new label, or None to drop the span
+    (recorded in the ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are
+    renamed likewise.
 
     Raises DataError for a label that no pattern fits, naming article and label.
     """
@@ -36,7 +37,9 @@ def map_labels(articles: Iterable[Article], label_map: Mapping[str, str | None],
             label = mapped(span.label, article.id)
             entry = (span.start, span.end, span.label)
             if label is None:
-                ledger.add(LossEntry(article.id, "mapping labels", "dropped", f"{span.label} maps to nothing", *entry, asked=True))
+                ledger.add(
+                    LossEntry(article.id, "mapping labels", "dropped", f"{span.label} maps to nothing", *entry, asked=True)
+                )
                 continue
             renamed = replace(span, label=label)
             if renamed in spans:

@@ -22,9 +22,9 @@ HEAD_SIZE = 65536
 class Format:
     """One annotation format: module `eventtag.formats.NAME` with `read_NAME`, `write_NAME` and `sniff_NAME`.
 
-    A reader is `read(path, *, ledger, **options) -> Iterator[Article]`; its keyword parameters are the format's options. A writer is
-    `write(articles, path, *, ledger)`. `sniff(head)` says why a file's beginning looks like the format, or None. `folder` says
-    whether an article or a corpus is a folder of files.
+    A reader is `read(path, *, ledger, **options) -> Iterator[Article]`; its keyword parameters are the format's options. A
+    writer is `write(articles, path, *, ledger)`. `sniff(head)` says why a file's beginning looks like the format, or None.
+    `folder` says whether an article or a corpus is a folder of files.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Format:
     def read(self) -> Callable[..., Iterator[Article]]:
         """The reader."""
         function = self._function("read")
-        assert function is not None  # noqa: S101 - a registry without a reader is our own mistake, and a test looks
+        assert function is not None
         return function
 
     @property

@@ -21,7 +21,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line without its `\\n` or `\\r\\n`), streamed; only `\\n` ends a line.
+    r"""(line number from 1, line without its `\n` or `\r\n`), streamed; only `\n` ends a line.
 
     Raises FormatError, with the line, when the file cannot be opened or is not UTF-8.
     """
