@@ -66,15 +66,16 @@ def staged_folder(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose a folder that you may write to") from error
     try:
         yield staging
+        umask = os.umask(0)
+        os.umask(umask)
         for file in sorted(staging.rglob("*")):
             if file.is_file():
+                file.chmod(0o666 & ~umask)
                 with file.open("rb") as opened:
                     os.fsync(opened.fileno())
             else:
                 sync_folder(file)
         sync_folder(staging)
-        umask = os.umask(0)
-        os.umask(umask)
         staging.chmod(0o777 & ~umask)
         if path.is_dir():
             path.rmdir()

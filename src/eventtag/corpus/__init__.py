@@ -1,0 +1,1 @@
+"""Corpora: reading, checking, splitting, describing and storing articles."""

@@ -1,0 +1,1 @@
+"""Where encoders come from, the tagging model, its loss, and checkpoints."""

@@ -1,0 +1,1 @@
+"""Training: windows with gold, transformers' Trainer, and the run around it."""

@@ -1,0 +1,59 @@
+"""`eventtag evaluate checkpoint=DIR key=value ...`"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from eventtag.app.hydra_task import run_hydra
+from eventtag.settings import SPLITS, EvaluateSettings, EvaluateSplit
+
+log = logging.getLogger(__name__)
+
+
+def run() -> int:
+    """Evaluate as the command line says; the value that a sweep sees is micro F1."""
+    return run_hydra("evaluate", EvaluateSettings, _task)
+
+
+def _task(settings: EvaluateSettings) -> float:
+    from eventtag.corpus.loading import Corpus, count_spans, fingerprint, load_corpus
+    from eventtag.errors import DataError, SettingsError
+    from eventtag.evaluation import evaluate
+    from eventtag.reporting.console import render_table
+    from eventtag.reporting.files import write_evaluation
+    from eventtag.tagging.tagger import Tagger
+
+    tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens)
+    unknown = [label for label in settings.data.labels if label not in tagger.labels.labels]
+    if unknown:
+        raise SettingsError(
+            f"data.labels: the checkpoint does not know {unknown[0]!r}; it knows {list(tagger.labels.labels)}. "
+            "Map the label with data.label_map, or take it out"
+        )
+    corpus: Corpus = load_corpus(settings.data)
+    split = settings.split.value
+    if settings.split is EvaluateSplit.auto:
+        split = "test" if "test" in corpus.splits else "validation" if "validation" in corpus.splits else "all"
+    if split == "all":
+        articles = tuple(article for name in SPLITS for article in corpus.splits.get(name, ()))
+    elif split in corpus.splits:
+        articles = corpus.splits[split]
+    else:
+        raise DataError(f"split={split}: corpus {corpus.name!r} has no such articles; it has {', '.join(corpus.splits)}, or use split=all")
+    data = {
+        "name": corpus.name,
+        "split": split,
+        "split_rule": corpus.rule,
+        "articles": len(articles),
+        "spans": count_spans(articles, corpus.labels),
+        "sha256": fingerprint(articles),
+        "licence": corpus.licence,
+    }
+    evaluation = evaluate(tagger, articles, data=data)
+    write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
+    for line in corpus.ledger.summary():
+        log.info("%s", line)
+    log.info("%s, %s articles:\n%s", corpus.name, split, render_table(evaluation.report))
+    log.info("\nreport: %s", Path(settings.run_dir) / "report.json")
+    return evaluation.report.strict.micro.f1

@@ -1,0 +1,90 @@
+"""The door between Hydra and the package: a composed configuration becomes a checked data class, an error a short message."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+import eventtag
+from eventtag.errors import EventtagError
+
+Settings = TypeVar("Settings")
+
+CORPORA_VARIABLE = "EVENTTAG_CORPORA"
+
+
+def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings], float | None]) -> int:
+    """Compose the configuration called `command` from sys.argv and call `task` with it, as `@hydra.main` does.
+
+    Sweeps (`-m`), `--cfg job`, `--help`, run directories and completion are Hydra's own. An EventtagError ends the process with its
+    message and exit code 1.
+    """
+    _register_resolvers()
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
+    ConfigStore.instance().store(name=f"{command}_schema", node=settings)
+    own = Path.cwd() / "configs"
+    if own.is_dir() and own.resolve() != config_dir().resolve() and not any(a.startswith("hydra.searchpath") for a in sys.argv):
+        sys.argv.append(f"hydra.searchpath=[file://{own}]")
+
+    failures: list[str] = []
+
+    def hydra_task(config: DictConfig) -> float | None:
+        try:
+            composed = OmegaConf.to_object(config)
+            if hasattr(composed, "run_dir"):
+                composed.run_dir = HydraConfig.get().runtime.output_dir
+            return task(composed)  # type: ignore[arg-type]
+        except MissingMandatoryValue as error:
+            failures.append(f"{error.full_key} must be given: add {error.full_key}=... to the command")
+        except (EventtagError, OmegaConfBaseException) as error:
+            failures.append(str(error))
+        # Raised, the error would come out between lines of Hydra's own and end a sweep.
+        print(f"error: {failures[-1]}", file=sys.stderr)
+        return None
+
+    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
+    return 1 if failures else 0
+
+
+def config_dir() -> Path:
+    """The folder of our configuration files: inside the installed package, or at the top of a source tree."""
+    package = Path(eventtag.__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent.parent / "configs"
+
+
+def corpus_dir(name: str) -> str:
+    """Where a corpus known by name lies: under $EVENTTAG_CORPORA, else data/corpora, else ../shared/corpora."""
+    given = os.environ.get(CORPORA_VARIABLE)
+    places = [Path(given)] if given else [Path("data/corpora"), Path("../shared/corpora")]
+    for place in places:
+        if (place / name).exists():
+            return str(place / name)
+    return str(places[0] / name)
+
+
+def data_dir() -> str:
+    """Where the sample corpus lies: inside the installed package, or in the source tree's data folder."""
+    package = Path(eventtag.__file__).parent
+    inside = package / "data"
+    return str(inside if inside.is_dir() else package.parent.parent / "data")
+
+
+def _register_resolvers() -> None:
+    resolvers: dict[str, tuple[Callable[..., Any], bool]] = {
+        "run_id": (lambda: secrets.token_hex(3), True),
+        "corpus": (corpus_dir, False),
+        "eventtag_data": (data_dir, False),
+    }
+    for name, (resolver, cached) in resolvers.items():
+        OmegaConf.register_new_resolver(name, resolver, use_cache=cached, replace=True)

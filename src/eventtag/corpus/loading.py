@@ -1,0 +1,166 @@
+"""A corpus as its settings describe it: articles read, labels mapped, splits made, and a fingerprint of each."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, summarise_problems
+from eventtag.formats.jsonl import json_line
+from eventtag.formats.registry import read_articles
+from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
+from eventtag.settings import SPLITS, DataSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Articles by split. `rule` says how the splits came about; `ledger` what was lost in reading."""
+
+    name: str
+    labels: LabelSet
+    splits: Mapping[str, tuple[Article, ...]]
+    rule: str
+    licence: str | None = None
+    ledger: LossLedger = field(default_factory=LossLedger)
+
+    def describe(self, split: str) -> dict[str, Any]:
+        """What a report says of a split: articles, spans per label, fingerprint, licence."""
+        articles = self.splits[split]
+        return {
+            "name": self.name,
+            "split": split,
+            "split_rule": self.rule,
+            "articles": len(articles),
+            "spans": count_spans(articles, self.labels),
+            "sha256": fingerprint(articles),
+            "licence": self.licence,
+        }
+
+
+def load_corpus(settings: DataSettings) -> Corpus:
+    """Read the articles that the settings name and divide them into splits; a split without articles is absent.
+
+    Raises DataError for an empty corpus, a label that is not configured, an id that occurs in two files, or an article without the
+    split field; FormatError and SettingsError as the readers do.
+    """
+    ledger = LossLedger()
+    labels = LabelSet(tuple(settings.labels))
+    articles = _read(settings.path, settings, labels, ledger)
+    files = {"validation": settings.validation, "test": settings.test}
+    given = {split: _read(path, settings, labels, ledger) for split, path in files.items() if path is not None}
+    if settings.split_field is not None:
+        splits = split_by_field(articles, settings.split_field, settings.splits)
+        rule = f"by meta field {settings.split_field!r}"
+    else:
+        shares = {split: getattr(settings, f"{split}_share") for split in files if split not in given}
+        if "validation" in given and "test" not in given:
+            shares = {}  # whoever gives the validation articles has decided that the rest is for training
+        splits = split_at_random(articles, shares, seed=settings.split_seed)
+        rule = f"drawn with seed {settings.split_seed}" if shares else "by file"
+    for split, more in given.items():
+        splits[split] = more
+        rule += f"; {split} from {files[split]}"
+    _require_distinct(splits)
+    return Corpus(settings.name, labels, {s: splits[s] for s in SPLITS if splits.get(s)}, rule, settings.licence, ledger)
+
+
+def _read(path: str, settings: DataSettings, labels: LabelSet, ledger: LossLedger) -> tuple[Article, ...]:
+    read = read_articles(Path(path), settings.format, ledger=ledger, label_map=settings.label_map, options=settings.options)
+    articles = []
+    for article in read:
+        if article.labels is None and settings.annotated_labels is not None:
+            article = replace(article, labels=tuple(settings.annotated_labels))
+        articles.append(article)
+    if not articles:
+        raise DataError(f"{path}: holds no article; check the path and data.format={settings.format}")
+    problems = [
+        f"article {article.id!r}: span {span.start}-{span.end} {article.mention(span)!r} has the label {span.label!r}"
+        for article in articles
+        for span in article.spans
+        if span.label not in labels.labels
+    ]
+    if problems:
+        title = (
+            f"{path}: {len(problems)} spans have labels that are not configured (data.labels={list(labels.labels)}); "
+            "add the labels, or map them with data.label_map:"
+        )
+        raise DataError(summarise_problems(title, problems, shown=2))
+    return tuple(articles)
+
+
+def split_by_field(
+    articles: Iterable[Article], field_name: str, values: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[Article, ...]]:
+    """Splits by the value of a `meta` field.
+
+    `values` names the field's values for each split, `"*"` standing for any other; empty, the values are the splits' names. Raises
+    DataError for articles without the field, or with a value that belongs to no split.
+    """
+    by_value = {str(value): split for split, listed in values.items() for value in listed} or {split: split for split in SPLITS}
+    found: dict[str, list[Article]] = {split: [] for split in SPLITS}
+    problems = []
+    for article in articles:
+        value = article.meta.get(field_name)
+        split = by_value.get(str(value), by_value.get("*")) if value is not None else None
+        if split is None:
+            problems.append(f"article {article.id!r}: {'has no such field' if value is None else f'found {value!r}'}")
+        else:
+            found[split].append(article)
+    if problems:
+        allowed = ", ".join(by_value)
+        raise DataError(
+            summarise_problems(f"meta field {field_name!r} does not say the split of {len(problems)} articles; allowed: {allowed}", problems, shown=3)
+        )
+    return {split: tuple(chosen) for split, chosen in found.items()}
+
+
+def split_at_random(articles: Sequence[Article], shares: Mapping[str, float], *, seed: int) -> dict[str, tuple[Article, ...]]:
+    """Draw validation and test by article; the rest is train. Articles keep their order within a split.
+
+    A split with a share above 0 gets at least one article as long as there are enough for one in each.
+    """
+    order = np.random.default_rng(seed).permutation(len(articles))
+    chosen: dict[str, set[int]] = {}
+    taken = 0
+    for split, share in shares.items():
+        size = min(max(round(share * len(articles)), 1 if share > 0 else 0), max(len(articles) - taken - 1, 0))
+        chosen[split] = set(order[taken : taken + size].tolist())
+        taken += size
+    chosen["train"] = set(order[taken:].tolist())
+    return {split: tuple(article for index, article in enumerate(articles) if index in picked) for split, picked in chosen.items()}
+
+
+def _require_distinct(splits: Mapping[str, Sequence[Article]]) -> None:
+    seen: dict[str, str] = {}
+    for split, articles in splits.items():
+        for article in articles:
+            if seen.setdefault(article.id, split) != split:
+                raise DataError(f"the article id {article.id!r} is in both {seen[article.id]} and {split}; an article belongs to one split")
+
+
+def count_spans(articles: Iterable[Article], labels: LabelSet) -> dict[str, int]:
+    """Gold spans that take part in scoring, per label."""
+    counts = dict.fromkeys(labels.labels, 0)
+    for article in articles:
+        for span in article.spans:
+            if article.counts(span):
+                counts[span.label] += 1
+    return counts
+
+
+def fingerprint(articles: Iterable[Article]) -> str:
+    """sha256 over the articles in the project's JSONL, in order: the same articles give the same fingerprint from any file format."""
+    digest = hashlib.sha256()
+    for article in articles:
+        digest.update(json_line(article).encode("utf-8") + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,120 @@
+"""Inference in a chain of tags in which only IOB2-legal transitions are possible.
+
+Emissions are the model's log-probabilities of each tag at each word; the transition scores are 0 where IOB2 allows the transition and
+minus infinity where it does not. `best_tags` is the Viterbi algorithm (Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010),
+`marginals` the forward-backward algorithm (Rabiner 1989, https://doi.org/10.1109/5.18626), both in log space and over a padded batch.
+
+Letters for shapes: A sequences, W words of the longest, C tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.labels import LabelSet
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Padded `emissions` [A, W, C] of A sequences with their `lengths` [A]."""
+
+    emissions: FloatArray
+    lengths: IntArray
+
+
+def build_chain(emissions: Sequence[npt.NDArray[np.floating]]) -> Chain:
+    """Pad emissions [W_a, C] of several sequences (each with at least one word) into one chain batch."""
+    lengths = np.array([len(item) for item in emissions], dtype=np.int64)
+    padded = np.zeros((len(emissions), int(lengths.max()), emissions[0].shape[1]))
+    for row, item in enumerate(emissions):
+        padded[row, : len(item)] = item
+    return Chain(padded, lengths)
+
+
+def best_tags(chain: Chain, labels: LabelSet) -> list[IntArray]:
+    """The most probable legal tag ids of each sequence, [W_a] each."""
+    count, width, _ = chain.emissions.shape
+    transitions = _log(labels.legal_transitions)
+    score = chain.emissions[:, 0] + _log(labels.legal_starts)
+    back = np.zeros((count, width, len(labels.tags)), dtype=np.int8)
+    final = score.copy()
+    for word in range(1, width):
+        candidates = score[:, :, None] + transitions
+        back[:, word] = candidates.argmax(axis=1)
+        score = candidates.max(axis=1) + chain.emissions[:, word]
+        ending = chain.lengths == word + 1
+        final[ending] = score[ending]
+    tags = np.zeros((count, width), dtype=np.int64)
+    last = final.argmax(axis=1)
+    tags[np.arange(count), chain.lengths - 1] = last
+    for word in range(width - 1, 0, -1):
+        inside = word < chain.lengths
+        previous = back[np.arange(count), word, tags[:, word]]
+        tags[inside, word - 1] = previous[inside]
+    return [tags[row, :length] for row, length in enumerate(chain.lengths)]
+
+
+@dataclass(frozen=True, slots=True)
+class Marginals:
+    """What span probabilities are made of, for a batch of sequences.
+
+    `before` [A, W, C]: log-sum over all legal beginnings that end with tag c at word w, its emission included. `after` [A, W, C]:
+    log-sum over all legal continuations behind tag c at word w. `total` [A]: log-sum over all legal sequences.
+    """
+
+    emissions: FloatArray
+    before: FloatArray
+    after: FloatArray
+    total: FloatArray
+    lengths: IntArray
+
+    def span_probability(self, sequence: int, first: int, last: int, begin_id: int) -> float:
+        """The probability that exactly the words [first, last] are one mention with the label whose `B-` tag is `begin_id`.
+
+        All legal sequences that hold this mention, whatever they hold elsewhere, over all legal sequences.
+        """
+        inside = begin_id + 1
+        middle = self.emissions[sequence, first + 1 : last + 1, inside].sum()
+        log_probability = self.before[sequence, first, begin_id] + middle - self.total[sequence]
+        if last + 1 < self.lengths[sequence]:
+            following = self.emissions[sequence, last + 1] + self.after[sequence, last + 1]
+            legal = np.ones(len(following), dtype=np.bool_)
+            legal[2::2] = False  # an I- tag behind the mention would be of another label (illegal) or of the same (a longer mention)
+            log_probability += np.logaddexp.reduce(following[legal])
+        return float(min(1.0, np.exp(log_probability)))
+
+
+def marginals(chain: Chain, labels: LabelSet) -> Marginals:
+    """Forward and backward sums of every sequence, for `Marginals.span_probability`."""
+    count, width, tags = chain.emissions.shape
+    legal = labels.legal_transitions.astype(np.float64)
+    before = np.full((count, width, tags), -np.inf)
+    before[:, 0] = chain.emissions[:, 0] + _log(labels.legal_starts)
+    for word in range(1, width):
+        before[:, word] = _log_product(before[:, word - 1], legal) + chain.emissions[:, word]
+    total = np.logaddexp.reduce(before[np.arange(count), chain.lengths - 1], axis=1)
+    after = np.zeros((count, width, tags))
+    for word in range(width - 2, -1, -1):
+        sums = _log_product(chain.emissions[:, word + 1] + after[:, word + 1], legal.T)
+        inside = word + 1 < chain.lengths
+        after[inside, word] = sums[inside]
+    return Marginals(chain.emissions, before, after, total, chain.lengths)
+
+
+def _log_product(values: FloatArray, legal: FloatArray) -> FloatArray:
+    """[A, C]: log of exp(values) @ legal, without overflow."""
+    peak = values.max(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        result: FloatArray = np.log(np.exp(values - peak) @ legal) + peak
+    return result
+
+
+def _log(allowed: npt.NDArray[np.bool_]) -> FloatArray:
+    return np.where(allowed, 0.0, -np.inf)

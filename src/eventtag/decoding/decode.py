@@ -1,0 +1,76 @@
+"""Emissions of whole articles to scored spans.
+
+A span's score is the probability, under the model's tag probabilities restricted to legal IOB2 sequences, that exactly these words
+are one mention with this label (`chain.Marginals.span_probability`). It is a probability in the model's own opinion: how far it can
+be believed is a question of calibration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.decoding.chain import best_tags, build_chain, marginals
+from eventtag.labels import LabelSet
+from eventtag.spans import ScoredSpan
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+PADDED_WORDS = 200_000
+"""Most words, padding included, that are decoded in one batch: bounds the memory at about 60 MB."""
+
+
+def decode(emissions: Sequence[FloatArray], words: Sequence[IntArray], labels: LabelSet) -> list[tuple[ScoredSpan, ...]]:
+    """The spans of each article, sorted.
+
+    `emissions` holds [W, C] log-probabilities for each article, `words` its [W, 2] character offsets. A row of NaN marks a word that
+    no model looked at: no span is found there, and none crosses it.
+    """
+    runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]
+    found: list[list[ScoredSpan]] = [[] for _ in emissions]
+    for batch in _batches(runs):
+        chain = build_chain([emissions[article][start:end] for article, start, end in batch])
+        sums = marginals(chain, labels)
+        for row, (tags, (article, start, _)) in enumerate(zip(best_tags(chain, labels), batch, strict=True)):
+            for first, last, begin_id in tagged_spans(tags):
+                label = labels.label_of(begin_id)
+                assert label is not None
+                found[article].append(
+                    ScoredSpan(
+                        int(words[article][start + first, 0]),
+                        int(words[article][start + last, 1]),
+                        label,
+                        sums.span_probability(row, first, last, begin_id),
+                    )
+                )
+    return [tuple(sorted(spans)) for spans in found]
+
+
+def tagged_spans(tags: IntArray) -> Iterator[tuple[int, int, int]]:
+    """(first word, last word, tag id of its `B-`) of every mention in a legal IOB2 sequence of tag ids; negative ids are outside."""
+    for first in np.flatnonzero((tags > 0) & (tags % 2 == 1)).tolist():
+        last = first
+        while last + 1 < len(tags) and tags[last + 1] == tags[first] + 1:
+            last += 1
+        yield first, last, int(tags[first])
+
+
+def _covered_runs(emissions: FloatArray) -> Iterator[tuple[int, int]]:
+    covered = np.concatenate([[False], ~np.isnan(emissions[:, 0]), [False]])
+    edges = np.flatnonzero(covered[1:] != covered[:-1])
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _batches(runs: Sequence[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+    """Runs of like length together, at most PADDED_WORDS padded words a batch (a longer run is alone)."""
+    batch: list[tuple[int, int, int]] = []
+    for run in sorted(runs, key=lambda item: item[2] - item[1]):
+        if batch and (len(batch) + 1) * (run[2] - run[1]) > PADDED_WORDS:
+            yield batch
+            batch = []
+        batch.append(run)
+    if batch:
+        yield batch

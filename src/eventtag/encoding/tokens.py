@@ -1,0 +1,80 @@
+"""An article as tokens: tokenised once, whole, with every token tied to a word of the text.
+
+Letters for shapes: N tokens of the article (no special tokens), W words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.encoding.words import find_sentences, find_words
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenisedText:
+    """`input_ids` [N]; `word_of` [N]: index of the word that each token belongs to, -1 for a token of white space only.
+
+    `words` [W, 2]: character offsets (half-open) of the words that own at least one token. `first_token` [W]: the first token of
+    each. `sentence_of` [W]: number of the sentence that each word begins in, rising.
+    """
+
+    input_ids: IntArray
+    word_of: IntArray
+    words: IntArray
+    first_token: IntArray
+    sentence_of: IntArray
+
+
+def tokenise(text: str, tokenizer: PreTrainedTokenizerBase) -> TokenisedText:
+    """Tokenise the whole text, with no truncation.
+
+    Words that share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
+    (stray control characters) are left out.
+    """
+    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+    ids = np.array(encoding["input_ids"], dtype=np.int64)
+    offsets = np.array(encoding["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+    words = find_words(text)
+    first, last = _words_touched(offsets, words, len(text))
+
+    joined = np.zeros(len(words), dtype=np.bool_)
+    for low, high in zip(first[first < last].tolist(), last[first < last].tolist(), strict=True):
+        joined[low + 1 : high + 1] = True
+    group = np.cumsum(~joined) - 1
+    group_of_token = np.where(last < 0, -1, group[np.minimum(first, len(words) - 1)] if len(words) else -1)
+
+    owners, first_token = np.unique(group_of_token, return_index=True)
+    first_token = first_token[owners >= 0]
+    owners = owners[owners >= 0]
+    starts = words[~joined, 0]
+    ends = words[np.append(~joined[1:], True), 1] if len(words) else words[:, 1]
+    kept = np.stack([starts[owners], ends[owners]], axis=1)
+    renumber = np.full(len(starts) + 1, -1, dtype=np.int64)
+    renumber[owners] = np.arange(len(owners))
+    sentence_starts = find_sentences(text)[:, 0]
+    return TokenisedText(
+        input_ids=ids,
+        word_of=renumber[group_of_token],
+        words=kept,
+        first_token=first_token.astype(np.int64),
+        sentence_of=np.searchsorted(sentence_starts, kept[:, 0], side="right"),
+    )
+
+
+def _words_touched(offsets: IntArray, words: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """[N], [N]: first and last word that each token touches; last is -1 where it touches none."""
+    if not len(words) or not len(offsets):
+        return np.zeros(len(offsets), dtype=np.int64), np.full(len(offsets), -1, dtype=np.int64)
+    first = np.searchsorted(words[:, 1], offsets[:, 0], side="right")
+    last = np.searchsorted(words[:, 0], offsets[:, 1], side="left") - 1
+    empty = (first > last) | (offsets[:, 0] >= offsets[:, 1]) | (offsets[:, 0] >= size)
+    return np.where(empty, 0, first), np.where(empty, -1, last)

@@ -1,0 +1,69 @@
+"""Windows: model-sized slices of an article.
+
+Sentences are packed up to the capacity. An article that is longer gets several windows, neighbours sharing about `stride` tokens;
+each token is owned by the window in which it has the most context, and only its owner learns from it and decides it. So no token is
+cut off, and none counts twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eventtag.encoding.tokens import TokenisedText
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Tokens [start, end) of an article (special tokens not counted); it owns tokens [own_start, own_end)."""
+
+    start: int
+    end: int
+    own_start: int
+    own_end: int
+
+
+def plan_windows(tokens: TokenisedText, *, capacity: int, stride: int) -> list[Window]:
+    """The windows that cover an article of N tokens; an article that fits has one, an empty article none.
+
+    A window holds at most `capacity` tokens and ends at a sentence's end where the second half of it has one, else at a word's end
+    (a word with more tokens than `capacity` is the only thing ever cut). `stride` is the number of tokens that neighbours share at
+    most, as in Hugging Face tokenizers; 0 <= stride <= capacity / 2.
+    """
+    size = len(tokens.input_ids)
+    new_sentence = np.diff(tokens.sentence_of, prepend=-1) > 0
+    word_cuts = tokens.first_token
+    sentence_cuts = word_cuts[new_sentence]
+    slices: list[tuple[int, int]] = []
+    start = 0
+    while size - start > capacity:
+        least = start + max(stride, capacity // 2)
+        end = _last_within(sentence_cuts, least, start + capacity) or _last_within(word_cuts, least, start + capacity) or start + capacity
+        slices.append((start, end))
+        shared = _first_within(sentence_cuts, end - stride, end)
+        if shared is None:
+            shared = _first_within(word_cuts, end - stride, end)
+        start = end if shared is None or shared <= start else shared
+    if size > start:
+        slices.append((start, size))
+
+    owned = [0]
+    for (_, end), (next_start, _) in zip(slices, slices[1:], strict=False):
+        middle = (next_start + end + 1) // 2
+        nearest = _first_within(word_cuts, middle, end)
+        owned.append(end if nearest is None else nearest)
+    owned.append(size)
+    return [Window(start, end, own, next_own) for (start, end), own, next_own in zip(slices, owned, owned[1:], strict=False)]
+
+
+def _last_within(cuts: np.ndarray[tuple[int], np.dtype[np.int64]], low: int, high: int) -> int | None:
+    """The largest cut in (low, high], None if there is none."""
+    index = int(np.searchsorted(cuts, high, side="right")) - 1
+    return int(cuts[index]) if index >= 0 and cuts[index] > low else None
+
+
+def _first_within(cuts: np.ndarray[tuple[int], np.dtype[np.int64]], low: int, high: int) -> int | None:
+    """The smallest cut in [low, high), None if there is none."""
+    index = int(np.searchsorted(cuts, low, side="left"))
+    return int(cuts[index]) if index < len(cuts) and cuts[index] < high else None

@@ -1,0 +1,116 @@
+"""Checkpoints: a directory with everything that evaluation and inference need.
+
+    config.json, model.safetensors          the model, as Hugging Face saves it
+    tokenizer.json, tokenizer_config.json   its tokenizer
+    eventtag.json                           labels, windows, and what trained it
+    README.md                               the model card
+    manifest.json                           sha256 and size of each of the other files, written last
+
+It loads in plain `transformers.pipeline("token-classification", DIR)` too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from eventtag.errors import CheckpointError, EventtagError
+from eventtag.labels import LabelSet
+from eventtag.modeling.encoders import load_tokenizer, sha256_of
+from eventtag.settings import WindowSettings
+from eventtag.staging import staged_folder
+
+SCHEMA = 1
+INFO_FILE = "eventtag.json"
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says about itself: the labels in tag order, the windows, and `training` (encoder, data, seed, versions, scores)."""
+
+    labels: LabelSet
+    window: WindowSettings
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint; `sha256` is that of its manifest, which names every file: one fingerprint for all of it."""
+
+    path: Path
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    info: CheckpointInfo
+    sha256: str
+
+
+def save_checkpoint(
+    path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, info: CheckpointInfo, *, model_card: str
+) -> None:
+    """Write a checkpoint; it appears under its name only when it is whole. Raises OutputError when `path` exists."""
+    with staged_folder(path) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        content = {"schema": SCHEMA, "labels": list(info.labels.labels), "window": asdict(info.window), "training": info.training}
+        (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(model_card, encoding="utf-8")
+        files = {
+            str(file.relative_to(folder)): {"sha256": sha256_of(file), "size": file.stat().st_size}
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        }
+        (folder / MANIFEST_FILE).write_text(json.dumps({"schema": SCHEMA, "files": files}, indent=2) + "\n", encoding="utf-8")
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Load a checkpoint for inference, in float32, every file checked against the manifest.
+
+    Raises CheckpointError, naming the file, when something is missing, damaged or of another kind.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"checkpoint={path}: no such directory; give the `checkpoint` directory of a finished run")
+    if not (path / MANIFEST_FILE).is_file():
+        nested = path / "checkpoint"
+        hint = f"; did you mean {nested}?" if (nested / MANIFEST_FILE).is_file() else ""
+        raise CheckpointError(f"checkpoint={path}: has no {MANIFEST_FILE}, so it is not a checkpoint of eventtag or is incomplete{hint}")
+    _check_files(path)
+    try:
+        content = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise CheckpointError(f"{path / INFO_FILE}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it")
+        info = CheckpointInfo(LabelSet(tuple(content["labels"])), WindowSettings(**content["window"]), content["training"])
+        tokenizer = load_tokenizer(str(path))
+        model = AutoModelForTokenClassification.from_pretrained(path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+    except EventtagError:
+        raise
+    except Exception as error:  # the files are ours by their sha256, yet a foreign version may have written them
+        raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
+    if model.config.num_labels != len(info.labels.tags):
+        raise CheckpointError(f"{path}: config.json has {model.config.num_labels} tags, {INFO_FILE} has {len(info.labels.tags)}; the files do not belong together")
+    model.eval()
+    return Checkpoint(path, model, tokenizer, info, sha256_of(path / MANIFEST_FILE))
+
+
+def _check_files(path: Path) -> None:
+    try:
+        files = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
+        expected = {str(name): (str(entry["sha256"]), int(entry["size"])) for name, entry in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path / MANIFEST_FILE}: is damaged ({error}); copy the checkpoint again") from error
+    for name, (sha256, size) in expected.items():
+        file = path / name
+        if not file.is_file():
+            raise CheckpointError(f"{file}: is missing, though the manifest lists it; copy the checkpoint again")
+        if name == "README.md":
+            continue  # the card is for people to edit
+        if file.stat().st_size != size:
+            raise CheckpointError(f"{file}: has {file.stat().st_size} bytes, the manifest says {size}; copy the checkpoint again")
+        if sha256_of(file) != sha256:
+            raise CheckpointError(f"{file}: its sha256 is not the manifest's, so it is damaged or changed; copy the checkpoint again")

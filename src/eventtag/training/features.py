@@ -1,0 +1,89 @@
+"""Training windows: token ids with the tag ids that the loss is computed on.
+
+Letters for shapes: B windows, T tokens of a window (special tokens included), C tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from eventtag.articles import Article
+from eventtag.encoding.align import IGNORED, align_spans
+from eventtag.encoding.tokens import tokenise
+from eventtag.encoding.windows import plan_windows
+from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
+from eventtag.settings import WindowSettings
+from eventtag.tagging.tagger import special_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One window. `input_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that was annotated,
+    IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking."""
+
+    article_id: str
+    input_ids: npt.NDArray[np.int64]
+    tag_ids: npt.NDArray[np.int64]
+    unmarked: npt.NDArray[np.bool_]
+
+
+def build_features(
+    articles: Iterable[Article],
+    tokenizer: PreTrainedTokenizerBase,
+    labels: LabelSet,
+    window: WindowSettings,
+    *,
+    ledger: LossLedger,
+) -> list[Feature]:
+    """The windows of the articles that have any gold position; what alignment loses goes to the ledger."""
+    prefix, suffix = special_tokens(tokenizer)
+    capacity = window.max_length - len(prefix) - len(suffix)
+    features = []
+    for article in articles:
+        tokens = tokenise(article.text, tokenizer)
+        tags = align_spans(article, tokens.words, labels, ledger=ledger)
+        token_tags = np.full(len(tokens.input_ids), IGNORED, dtype=np.int64)
+        token_tags[tokens.first_token] = tags
+        unmarked = unmarked_tags(article, labels)
+        for plan in plan_windows(tokens, capacity=capacity, stride=window.stride):
+            owned = np.full(plan.end - plan.start, IGNORED, dtype=np.int64)
+            owned[plan.own_start - plan.start : plan.own_end - plan.start] = token_tags[plan.own_start : plan.own_end]
+            if (owned == IGNORED).all():
+                continue
+            features.append(
+                Feature(
+                    article.id,
+                    np.concatenate([prefix, tokens.input_ids[plan.start : plan.end], suffix]),
+                    np.concatenate([np.full(len(prefix), IGNORED), owned, np.full(len(suffix), IGNORED)]),
+                    unmarked,
+                )
+            )
+    return features
+
+
+def unmarked_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
+    """[C]: the tags of labels that the article's annotators were not marking."""
+    marked = article.annotated_labels(labels.labels)
+    return np.array([tag_id > 0 and labels.label_of(tag_id) not in marked for tag_id in range(len(labels.tags))])
+
+
+def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torch.Tensor]:
+    """A padded batch: `input_ids`, `attention_mask` and `labels` (tag ids) [B, T], `unmarked` [B, C]."""
+    width = max(len(feature.input_ids) for feature in features)
+    input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
+    attention_mask = torch.zeros((len(features), width), dtype=torch.long)
+    tag_ids = torch.full((len(features), width), IGNORED, dtype=torch.long)
+    for row, feature in enumerate(features):
+        length = len(feature.input_ids)
+        input_ids[row, :length] = torch.from_numpy(feature.input_ids)
+        attention_mask[row, :length] = 1
+        tag_ids[row, :length] = torch.from_numpy(feature.tag_ids)
+    unmarked = torch.from_numpy(np.stack([feature.unmarked for feature in features]))
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": tag_ids, "unmarked": unmarked}

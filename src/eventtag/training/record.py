@@ -1,0 +1,68 @@
+"""The record of a run: `run.json` says what it was asked to do, on what data, with which versions; written before training starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from eventtag.corpus.loading import Corpus
+from eventtag.errors import TrainingError
+from eventtag.settings import TrainSettings
+
+RECORD_FILE = "run.json"
+PACKAGES = ("eventtag", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "hydra-core")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a result."""
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}}
+
+
+def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
+    """JSON-like: resolved settings, each split's fingerprint and counts, the seed, and versions."""
+    return {
+        "settings": plain(settings),
+        "data": {split: corpus.describe(split) for split in corpus.splits},
+        "seed": settings.seed,
+        "versions": versions(),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Settings as JSON-like values: data classes become dictionaries, enum members their names."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
+    """Raise TrainingError when the run recorded at `path` had other settings or other data than `record`, naming the first that differ."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: cannot be read ({error}), so this run cannot be resumed; start a new one") from error
+    differing = [key for key in _flat(record) if key not in ("settings.resume", "settings.run_dir") and _flat(record)[key] != _flat(before).get(key)]
+    if differing:
+        key = differing[0]
+        raise TrainingError(
+            f"{path}: this run cannot be resumed, {key} was {_flat(before).get(key)!r} and is {_flat(record)[key]!r} now; "
+            "give the same settings and data, or start a new run"
+        )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {key: item for name, inner in value.items() for key, item in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()}

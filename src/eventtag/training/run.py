@@ -1,0 +1,199 @@
+"""A training run: articles in, a checkpoint and its scores out.
+
+    RUN/run.json            settings, data fingerprints, seed, versions
+    RUN/settings.yaml       the resolved settings alone
+    RUN/losses.jsonl        the loss ledger
+    RUN/trainer/            what a resumed run needs; removed when the run ends
+    RUN/checkpoint/         the best checkpoint on the validation articles
+    RUN/report.json         its scores there
+    RUN/predictions.jsonl   its spans there
+    RUN/metrics.json        loss and validation scores by epoch, time, tokens per second
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import transformers
+import yaml
+from transformers.trainer_utils import get_last_checkpoint
+
+from eventtag.corpus.loading import Corpus, load_corpus
+from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
+from eventtag.evaluation import Evaluation, evaluate
+from eventtag.ledger import LossLedger
+from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
+from eventtag.modeling.encoders import load_encoder, longest_input
+from eventtag.reporting.files import write_evaluation
+from eventtag.reporting.model_card import render_model_card
+from eventtag.scoring.report import EvaluationReport
+from eventtag.settings import TrainSettings
+from eventtag.staging import staged_file
+from eventtag.tagging.tagger import Tagger
+from eventtag.training.arguments import build_arguments
+from eventtag.training.features import build_features
+from eventtag.training.record import RECORD_FILE, build_record, plain, require_same_run
+from eventtag.training.trainer import ArticleTrainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where the checkpoint is, its scores on the validation articles, and what metrics.json holds."""
+
+    checkpoint: Path
+    evaluation: Evaluation
+    metrics: Mapping[str, Any]
+
+
+def train(settings: TrainSettings) -> TrainingResult:
+    """Run or resume training as the settings say.
+
+    Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
+    resumed; TrainingError when the loss stops being finite.
+    """
+    run_dir = Path(settings.run_dir)
+    if (run_dir / "checkpoint").exists():
+        raise OutputError(f"{run_dir / 'checkpoint'}: this run is finished and is not overwritten; give another run_dir")
+    corpus = load_corpus(settings.data)
+    require_trainable(corpus)
+    trainer_dir = run_dir / "trainer"
+    state = get_last_checkpoint(str(trainer_dir)) if trainer_dir.is_dir() else None
+    record = build_record(settings, corpus)
+    if (run_dir / RECORD_FILE).exists():
+        if not settings.resume:
+            raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
+        require_same_run(run_dir / RECORD_FILE, record)
+    else:
+        _write_json(run_dir / RECORD_FILE, record)
+        with staged_file(run_dir / "settings.yaml") as file:
+            yaml.safe_dump(plain(settings), file, sort_keys=False, allow_unicode=True)
+
+    transformers.set_seed(settings.seed)
+    model, tokenizer = load_encoder(
+        settings.model.name,
+        corpus.labels,
+        revision=settings.model.revision,
+        attention_dropout=settings.model.attention_dropout,
+        seed=settings.seed,
+        texts=[article.text for article in corpus.splits["train"]],
+    )
+    limit = longest_input(model, tokenizer)
+    if limit is not None and settings.window.max_length > limit:
+        raise SettingsError(f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens")
+    ledger = corpus.ledger
+    features = build_features(corpus.splits["train"], tokenizer, corpus.labels, settings.window, ledger=ledger)
+    if not features:
+        raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
+    _report_losses(ledger, run_dir)
+    log.info(
+        "%s: %d training articles in %d windows, %d validation articles (split %s); encoder %s",
+        corpus.name, len(corpus.splits["train"]), len(features), len(corpus.splits["validation"]), corpus.rule, settings.model.name,
+    )  # fmt: skip
+
+    def score(current: transformers.PreTrainedModel) -> EvaluationReport:
+        tagger = Tagger(current, tokenizer, corpus.labels, settings.window)
+        return evaluate(tagger, corpus.splits["validation"]).report
+
+    trainer = ArticleTrainer(
+        model,
+        build_arguments(settings.trainer, seed=settings.seed, output_dir=trainer_dir),
+        features,
+        tokenizer,
+        score=score,
+        metric=settings.trainer.metric,
+        head_learning_rate=settings.trainer.head_learning_rate,
+        patience=settings.trainer.patience,
+    )
+    if state is not None:
+        log.info("resuming from %s", state)
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=state)
+    seconds = time.perf_counter() - started
+    if trainer.state.best_metric is None:
+        raise TrainingError("no epoch was finished, so there is no checkpoint; raise trainer.epochs")
+    return _finish(settings, corpus, trainer, record, seconds)
+
+
+def require_trainable(corpus: Corpus) -> None:
+    """Raise DataError when train or validation is missing, or train has no span of a label that it should teach."""
+    for split in ("train", "validation"):
+        if split not in corpus.splits:
+            raise DataError(
+                f"corpus {corpus.name!r} has no {split} articles (found: {', '.join(corpus.splits)}; split {corpus.rule}); "
+                "set data.split_field, data.validation or data.validation_share"
+            )
+        spans = corpus.describe(split)["spans"]
+        absent = [label for label, count in spans.items() if not count]
+        if absent:
+            raise DataError(
+                f"corpus {corpus.name!r}: split {split} has no span with the label {absent[0]} (found: {spans}); "
+                "split in another way, or take the label out of data.labels"
+            )
+
+
+def _finish(
+    settings: TrainSettings, corpus: Corpus, trainer: ArticleTrainer, record: Mapping[str, Any], seconds: float
+) -> TrainingResult:
+    """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write everything down."""
+    run_dir = Path(settings.run_dir)
+    history = trainer.state.log_history
+    best = next(entry for entry in history if entry.get(f"eval_{settings.trainer.metric.value}") == trainer.state.best_metric)
+    scores = score_of(history, best["epoch"])
+    training = {
+        "encoder": settings.model.name,
+        "data": record["data"]["train"],
+        "seed": settings.seed,
+        "epoch": best["epoch"],
+        "validation": scores,
+        "versions": record["versions"],
+    }
+    data = record["data"]["validation"]
+    report = trainer.score(trainer.accelerator.unwrap_model(trainer.model)).described(data=data)
+    info = CheckpointInfo(corpus.labels, settings.window, training)
+    card = render_model_card(report, name=run_dir.name, training=training, licence=corpus.licence)
+    save_checkpoint(run_dir / "checkpoint", trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class, info, model_card=card)
+    evaluation = evaluate(Tagger.load(run_dir / "checkpoint"), corpus.splits["validation"], data=data)
+    write_evaluation(evaluation.report, evaluation.tagged, run_dir)
+    metrics = {
+        "best_epoch": best["epoch"],
+        "validation": evaluation.report.to_json(),
+        "epochs": [entry for entry in history if "eval_micro_f1" in entry],
+        "loss": [{"epoch": entry["epoch"], "loss": entry["loss"]} for entry in history if "loss" in entry],
+        "seconds": seconds,
+        "evaluation_seconds": trainer.evaluation_seconds,
+        "tokens_per_second": trainer.tokens_seen / max(seconds - trainer.evaluation_seconds, 1e-9),
+        "padding_share": trainer.padding_seen / max(trainer.padding_seen + trainer.tokens_seen, 1),
+    }
+    _write_json(run_dir / "metrics.json", metrics)
+    shutil.rmtree(run_dir / "trainer", ignore_errors=True)
+    return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
+
+
+def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
+    """The validation scores of an epoch, keys without their `eval_`."""
+    entry = next(entry for entry in history if entry.get("epoch") == epoch and "eval_micro_f1" in entry)
+    return {key.removeprefix("eval_"): value for key, value in entry.items() if key.startswith("eval_")}
+
+
+def _report_losses(ledger: LossLedger, run_dir: Path) -> None:
+    for line in ledger.summary():
+        log.info("%s", line)
+    path = run_dir / "losses.jsonl"
+    path.unlink(missing_ok=True)  # a resumed run finds the same losses again
+    with staged_file(path) as file:
+        file.writelines(line + "\n" for line in ledger.json_lines())
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with staged_file(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")

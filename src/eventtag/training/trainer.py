@@ -1,0 +1,180 @@
+"""transformers' Trainer, told to choose checkpoints by article-level span scores.
+
+Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is `tag_loss`; the
+head has its own learning rate; training windows come from `LengthPoolSampler`; a loss that is not finite stops training before the
+update instead of being logged as 0.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from eventtag.errors import TrainingError
+from eventtag.modeling.loss import tag_loss
+from eventtag.scoring.report import EvaluationReport
+from eventtag.settings import Metric
+from eventtag.training.features import Feature, collate
+from eventtag.training.sampler import LengthPoolSampler
+
+log = logging.getLogger(__name__)
+
+Score = Callable[[PreTrainedModel], EvaluationReport]
+
+
+class ArticleTrainer(Trainer):  # type: ignore[misc]
+    """`score` tags and scores the validation articles with the model as it stands."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        features: Sequence[Feature],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        score: Score,
+        metric: Metric,
+        head_learning_rate: float,
+        patience: int | None,
+    ) -> None:
+        pad = tokenizer.pad_token_id or 0
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=list(features),
+            eval_dataset=[],
+            data_collator=lambda batch: collate(batch, pad_token_id=pad),
+            processing_class=tokenizer,
+            callbacks=[] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)],
+        )
+        self.features = features
+        self.score = score
+        self.metric = metric
+        self.head_learning_rate = head_learning_rate
+        self.tokens_seen = 0
+        self.padding_seen = 0
+        self.evaluation_seconds = 0.0
+        self.model_accepts_loss_kwargs = True  # compute_loss below divides by the gold positions of the whole step itself
+        self.remove_callback(PrinterCallback)
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(QuietProgress())
+        self.add_callback(EpochLog())
+
+    def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
+        """The optimizer of the arguments over four groups: encoder and head, each with and without weight decay."""
+        if self.optimizer is None:
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            decayed = set(self.get_decay_parameter_names(self.model))
+            encoder = f"{self.model.base_model_prefix}."
+            groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+            for name, parameter in self.model.named_parameters():
+                if parameter.requires_grad:
+                    groups.setdefault((name.startswith(encoder), name in decayed), []).append(parameter)
+            self.optimizer = optimizer_class(
+                [
+                    {
+                        "params": parameters,
+                        "lr": self.args.learning_rate if in_encoder else self.head_learning_rate,
+                        "weight_decay": self.args.weight_decay if decay else 0.0,
+                    }
+                    for (in_encoder, decay), parameters in groups.items()
+                ],
+                **options,
+            )
+        return self.optimizer
+
+    def _get_train_sampler(self, *_: Any) -> LengthPoolSampler:
+        lengths = [len(feature.input_ids) for feature in self.features]
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return LengthPoolSampler(lengths, batch_size=self.args.train_batch_size, seed=seed)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """`tag_loss` of a batch, divided by the gold positions of the whole optimizer step."""
+        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        positions = None
+        if num_items_in_batch is not None:
+            positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
+        loss = tag_loss(outputs.logits, inputs["labels"], inputs["unmarked"], positions=positions)
+        if positions is not None and self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}; training stopped before the update. "
+                "Lower trainer.learning_rate, or turn mixed precision off"
+            )
+        mask = inputs["attention_mask"]
+        self.tokens_seen += int(mask.sum())
+        self.padding_seen += int(mask.numel() - mask.sum())
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
+        """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""
+        started = time.perf_counter()
+        report = self.score(self.accelerator.unwrap_model(self.model))
+        self.evaluation_seconds += time.perf_counter() - started
+        strict = report.strict
+        metrics = {
+            f"{metric_key_prefix}_micro_f1": strict.micro.f1,
+            f"{metric_key_prefix}_micro_precision": strict.micro.precision,
+            f"{metric_key_prefix}_micro_recall": strict.micro.recall,
+            f"{metric_key_prefix}_macro_f1": strict.macro.f1,
+            **{f"{metric_key_prefix}_{label}_f1": counts.f1 for label, counts in strict.labels.items()},
+        }
+        self.model.train()
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class QuietProgress(ProgressCallback):  # type: ignore[misc]
+    """The Trainer's progress bar without a dictionary printed at every log."""
+
+    def on_log(self, *args: Any, **kwargs: Any) -> None:
+        """Leave logging to EpochLog."""
+
+
+class EpochLog(TrainerCallback):  # type: ignore[misc]
+    """One line an epoch: training loss and validation scores."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        """Collect losses; write the line when validation scores come."""
+        logs = logs or {}
+        if "loss" in logs:
+            self.losses.append(logs["loss"])
+        if "eval_micro_f1" in logs:
+            loss = f"loss {sum(self.losses) / len(self.losses):.3f}, " if self.losses else ""
+            labels = ", ".join(
+                f"{key.removeprefix('eval_').removesuffix('_f1')} {value:.3f}"
+                for key, value in logs.items()
+                if key.startswith("eval_") and key.endswith("_f1") and key not in ("eval_micro_f1", "eval_macro_f1")
+            )
+            log.info("epoch %.3g: %svalidation F1 %.4f (%s)", state.epoch or 0, loss, logs["eval_micro_f1"], labels)
+            self.losses.clear()
