@@ -1,0 +1,243 @@
+"""Confidence intervals by resampling articles.
+
+Words and spans of one article are not independent, so whole articles are drawn with replacement; where articles hang together
+(near-duplicates, topics), whole clusters are. Every score is a function of sums of per-article counts, so a resample is a vector
+of multiplicities and all scores of many resamples come from one matrix product.
+
+Intervals are symmetric bootstrap intervals (Hall 1988, https://doi.org/10.1111/j.2517-6161.1988.tb01707.x) on the log-odds of a
+score, so that they stay between 0 and 1, widened for few articles: by Student's t over the normal quantile, and by the
+jackknife's standard error over the bootstrap's, which is too small by about sqrt(n / (n - 1)). How often they cover the truth:
+scripts/simulate_coverage.py and docs/evaluation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+from scipy.stats import beta
+from scipy.stats import t as student
+
+from eventtag.errors import DataError
+from eventtag.scoring.tally import Tally
+
+METRICS = ("precision", "recall", "f1")
+AVERAGES = ("micro", "macro", "weighted")
+RESAMPLES = 10_000
+BATCH_CELLS = 500_000
+"""Articles times resamples handled at once: what stays in a core's cache is twice as fast."""
+EXACT_FLOAT32 = 2**24
+"""Integers up to this are exact in float32."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval and the standard error behind it."""
+
+    low: float
+    high: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Estimates and intervals of every score.
+
+    Arrays are [S schemes, N rows, 3 metrics]; rows are the labels, then AVERAGES; metrics are METRICS. `units` is the number of
+    articles or clusters that were resampled.
+    """
+
+    schemes: tuple[str, ...]
+    rows: tuple[str, ...]
+    estimate: Floats
+    low: Floats
+    high: Floats
+    standard_error: Floats
+    level: float
+    units: int
+    resamples: int
+    seed: int
+
+    def interval(self, scheme: str, row: str, metric: str = "f1") -> Interval:
+        """The interval of one score; `row` is a label, `micro`, `macro` or `weighted`."""
+        place = self.schemes.index(scheme), self.rows.index(row), METRICS.index(metric)
+        return Interval(float(self.low[place]), float(self.high[place]), float(self.standard_error[place]))
+
+
+def figure_sums(tally: Tally) -> Floats:
+    """[A, S, L, 4] from a tally: credit and number of predicted spans, credit and number of gold spans; credits doubled
+    (integers).
+    """
+    v = tally.values
+    return np.stack(
+        [2 * v[..., 4] + v[..., 6], v[..., 4:8].sum(axis=-1), 2 * v[..., 0] + v[..., 2], v[..., 0:4].sum(axis=-1)], axis=-1
+    ).astype(np.float64)
+
+
+def figures(sums: Floats) -> Floats:
+    """[..., N, 3] precision, recall, F1 of every label and average, from [..., L, 4] sums; 0.0 for a division by zero."""
+    totals = np.concatenate([sums, sums.sum(axis=-2, keepdims=True)], axis=-2)
+    precision = _divide(totals[..., 0], 2 * totals[..., 1])
+    recall = _divide(totals[..., 2], 2 * totals[..., 3])
+    plain = np.stack([precision, recall, _divide(2 * precision * recall, precision + recall)], axis=-1)
+    labels = plain[..., :-1, :]
+    support = sums[..., 3]
+    weights = _divide(support, support.sum(axis=-1, keepdims=True))
+    macro = labels.mean(axis=-2, keepdims=True)
+    weighted = (labels * weights[..., None]).sum(axis=-2, keepdims=True)
+    return np.concatenate([plain, macro, weighted], axis=-2)
+
+
+def _divide(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole != 0)
+
+
+def sum_clusters(values: Floats, article_ids: Sequence[str], clusters: Mapping[str, Hashable] | None) -> Floats:
+    """[U, ...]: values of articles summed by cluster; each article is its own where `clusters` is None.
+
+    Raises DataError for an article without a cluster.
+    """
+    if clusters is None:
+        return values
+    missing = [name for name in article_ids if name not in clusters]
+    if missing:
+        raise DataError(f"{len(missing)} articles have no cluster, the first is {missing[0]!r}; give every article one")
+    numbers: dict[Hashable, int] = {}
+    index = np.array([numbers.setdefault(clusters[name], len(numbers)) for name in article_ids], dtype=np.int64)
+    summed = np.zeros((len(numbers), *values.shape[1:]))
+    np.add.at(summed, index, values)
+    return summed
+
+
+def resampled_sums(values: Floats, *, resamples: int, seed: int) -> Iterator[Floats]:
+    """[b, ...] batches of sums of [U, ...] over resamples of units with replacement; `resamples` in all, integers exact."""
+    units = values.shape[0]
+    flat = values.reshape(units, -1)
+    # Equal columns (the gold of several schemes, say) are resampled once.
+    columns, back = np.unique(flat, axis=1, return_inverse=True)
+    peak = units * float(np.abs(columns).max(initial=0.0))
+    columns = columns.astype(np.float32 if peak < EXACT_FLOAT32 else np.float64)
+    rng = np.random.default_rng(seed)
+    batch = max(1, BATCH_CELLS // units)
+    for done in range(0, resamples, batch):
+        size = min(batch, resamples - done)
+        drawn = rng.integers(0, units, size=(size, units))
+        drawn += np.arange(size)[:, None] * units
+        multiplicities = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(columns.dtype)
+        yield (multiplicities @ columns).astype(np.float64)[:, back.ravel()].reshape(size, *values.shape[1:])
+
+
+def bootstrap(
+    tally: Tally,
+    *,
+    clusters: Mapping[str, Hashable] | None = None,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    seed: int = 12345,
+) -> Bootstrap:
+    """Intervals of every label, average, scheme and metric of a tally.
+
+    `clusters` gives each article's cluster by id. Raises DataError for an article without one, or no article at all.
+    """
+    if not tally.article_ids:
+        raise DataError("there is no article to resample; check the data and its split")
+    units = sum_clusters(figure_sums(tally), tally.article_ids, clusters)
+    samples = np.concatenate([figures(sums) for sums in resampled_sums(units, resamples=resamples, seed=seed)])
+    total = units.sum(axis=0)
+    estimate = figures(total)
+    low, high, error = share_interval(samples, estimate, figures(total - units), _sizes(total), level=level)
+    return Bootstrap(
+        schemes=tally.schemes,
+        rows=(*tally.labels, *AVERAGES),
+        estimate=estimate,
+        low=low,
+        high=high,
+        standard_error=error,
+        level=level,
+        units=len(units),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _sizes(total: Floats) -> Floats:
+    """[..., N, 3]: predicted spans, gold spans, and their mean, behind precision, recall and F1 of each row, from [..., L, 4]."""
+    labels = total[..., [1, 3]]
+    everything = labels.sum(axis=-2, keepdims=True)
+    both = np.concatenate([labels, *([everything] * len(AVERAGES))], axis=-2)
+    return np.concatenate([both, both.mean(axis=-1, keepdims=True)], axis=-1)
+
+
+def share_interval(
+    samples: Floats, estimate: Floats, leave_one_out: Floats, sizes: Floats, *, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Lower end, upper end and standard error, [...], of statistics in [0, 1].
+
+    `samples` is [B, ...] resampled statistics, `leave_one_out` [U, ...], `sizes` [...] the number of spans behind each: log-odds
+    are taken no further out than half a span from 0 and 1. A statistic that never varies has the exact (Clopper-Pearson) interval
+    of as many independent spans instead, for a resample says nothing about it.
+    """
+    edge = 0.5 / (sizes + 1)
+    _, width = _symmetric(*(_log_odds(values, edge) for values in (samples, estimate, leave_one_out)), level=level)
+    error = samples.std(axis=0) * _widening(samples, leave_one_out)
+    centre = _log_odds(estimate, edge)
+    low, high = _share(centre - width), _share(centre + width)
+    constant = (samples == estimate).all(axis=0)
+    tail = (1 - level) / 2
+    exact_low = np.where(estimate > 0, beta.ppf(tail, np.maximum(sizes * estimate, 1e-9), sizes * (1 - estimate) + 1), 0.0)
+    exact_high = np.where(estimate < 1, beta.ppf(1 - tail, sizes * estimate + 1, np.maximum(sizes * (1 - estimate), 1e-9)), 1.0)
+    exact_low, exact_high = np.where(sizes > 0, exact_low, 0.0), np.where(sizes > 0, exact_high, 1.0)
+    low = np.minimum(np.where(constant, exact_low, low), estimate)
+    high = np.maximum(np.where(constant, exact_high, high), estimate)
+    return low, high, error
+
+
+def difference_interval(
+    samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Lower end, upper end and standard error, [...], of differences: symmetric about the estimate, on the scale as it is."""
+    error, width = _symmetric(samples, estimate, leave_one_out, level=level)
+    return estimate - width, estimate + width, error
+
+
+def _symmetric(samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float) -> tuple[Floats, Floats]:
+    units = leave_one_out.shape[0]
+    few = float(student.ppf((1 + level) / 2, max(1, units - 1)) / ndtri((1 + level) / 2))
+    widening = _widening(samples, leave_one_out)
+    return samples.std(axis=0) * widening, np.quantile(np.abs(samples - estimate), level, axis=0) * widening * few
+
+
+def _widening(samples: Floats, leave_one_out: Floats) -> Floats:
+    """[...]: the jackknife's standard error over the bootstrap's, between 1 and 2; 1 where nothing varies."""
+    units = leave_one_out.shape[0]
+    jackknife = np.sqrt((units - 1) * leave_one_out.var(axis=0))
+    plain = samples.std(axis=0)
+    ratio: Floats = np.divide(jackknife, plain, out=np.ones_like(plain), where=plain > 1e-12)
+    return np.clip(ratio, 1.0, 2.0)
+
+
+def _log_odds(share: Floats, edge: Floats) -> Floats:
+    inside = np.clip(share, edge, 1 - edge)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def _share(log_odds: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
+
+
+def smallest_detectable_difference(
+    standard_error: float, *, correlation: float = 0.0, level: float = 0.95, power: float = 0.8
+) -> float:
+    """The true difference between two systems that a test at 1 - `level` finds with probability `power`.
+
+    `standard_error` is one system's; the other is taken to have the same, and `correlation` is that of both systems' errors over
+    articles (0.0: unrelated; two fine-tuned models of one kind: often 0.5 to 0.9). See Card et al. 2020,
+    https://aclanthology.org/2020.emnlp-main.745/.
+    """
+    return float((ndtri((1 + level) / 2) + ndtri(power)) * standard_error * sqrt(2 * (1 - correlation)))
