@@ -1,7 +1,7 @@
 """Build data/sample/articles.jsonl from the articles in data/sample/articles/, which are the source and are edited by hand.
 
-    python scripts/build_sample.py            write the file anew
-    python scripts/build_sample.py --check    only say whether it is up to date (exit code 1 if not)
+python scripts/build_sample.py            write the file anew
+python scripts/build_sample.py --check    only say whether it is up to date (exit code 1 if not)
 """
 
 from __future__ import annotations
