@@ -101,7 +101,7 @@ def test_a_meantime_mention_takes_the_type_of_its_entity(tmp_path):
         ((TOKENS + MARKABLES).replace('t_id="2" sentence="0"', 't_id="1" sentence="0"'), ":3: the token's `t_id` is '1'"),
         ((TOKENS + MARKABLES).replace('sentence="1" number="1"', 'sentence="x" number="1"'), ":7: the token's `sentence` is 'x'"),
         ("<html><body/></html>", ":1: the root is `html`"),
-        ("<Document/>", "holds no `token`"),
+        ("<Document/>", "holds neither a `token`"),
         ('<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><Document>&b;</Document>', "document type or entities"),
         ('<?xml version="1.0" encoding="klingon"?><Document/>', "encoding"),
     ],

@@ -42,7 +42,10 @@ def test_each_tag_scheme_is_recognised_and_read(tmp_path, tags, scheme):
 
 
 def test_conll_2003_is_read_with_four_columns_and_documents(tmp_path):
-    content = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n\n-DOCSTART- -X- -X- O\n\nLondon NNP B-NP B-LOC\n"
+    content = (
+        "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n\n"
+        "-DOCSTART- -X- -X- O\n\nLondon NNP B-NP B-LOC\n"
+    )
     articles, _ = read(tmp_path, content)
     assert [(a.id, a.text) for a in articles] == [("news-1", "EU rejects\nPeter"), ("news-2", "London")]
     assert mentions(articles[0]) == [("EU", "ORG"), ("Peter", "PER")]

@@ -41,6 +41,9 @@ _ECB_NAME = re.compile(r"(\d+)_\d+(ecb|ecbplus)")
 _TAG = re.compile(r"[A-Za-z_][\w.\-]*")
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REPLACEMENT = "\ufffd"
+_STAGE = "writing cat"
+_ATTRIBUTES = ("doc_id", "lang", "url")
+"""Attributes of the document that become metadata."""
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -107,20 +110,24 @@ def write_cat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) ->
     regions that are not whole sentences go to the ledger. Raises OutputError for an id that cannot be a file name.
     """
     listed: dict[str, list[int]] = {}
+    whole: set[str] = set()
     with staged_folder(path) as folder:
         for article in articles:
             require_file_name(article.id)
             (folder / f"{article.id}.xml").write_text(_format_cat(article, listed, ledger), encoding="utf-8", newline="")
-        if listed:
+            if article.annotated is None:
+                whole.add(article.id)
+        if len(whole) < len(listed):
+            for name in sorted(whole):
+                ledger.note(name, _STAGE, "annotated", "that all is annotated becomes a list of all sentences")
             (folder / LIST_NAME).write_text(format_sentence_list(listed), encoding="utf-8", newline="")
 
 
 def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedger) -> str:
-    stage = "writing cat"
     sentences = split_sentences(article)
-    spans = spans_over_words(article, article.spans, sentences, stage=stage, ledger=ledger)
-    attributes = {"doc_name": f"{article.id}.xml", "doc_id": article.id}
-    attributes |= {key: str(article.meta[key]) for key in ("doc_id", "lang", "url") if isinstance(article.meta.get(key), str)}
+    spans = spans_over_words(article, article.spans, sentences, stage=_STAGE, ledger=ledger)
+    attributes = {"doc_name": f"{article.id}.xml"}
+    attributes |= {key: value for key in _ATTRIBUTES if isinstance(value := article.meta.get(key), str)}
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<Document{_attributes(attributes)}>"]
     count = 0
     for number, sentence in enumerate(sentences):
@@ -131,20 +138,23 @@ def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedg
     lines.append("<Markables>")
     for number, item in enumerate(spans, start=1):
         if not _TAG.fullmatch(item.span.label):
-            ledger.add_span(article.id, stage, "dropped", "its label cannot be the name of an XML element", item.span)
+            ledger.add_span(article.id, _STAGE, "dropped", "its label cannot be the name of an XML element", item.span)
             continue
         anchors = "".join(f'<token_anchor t_id="{word + 1}"/>' for word in range(item.first, item.last + 1))
         lines.append(f'<{item.span.label} m_id="{number}">{anchors}</{item.span.label}>')
     lines += ["</Markables>", "<Relations>", "</Relations>", "</Document>", ""]
     if _UNWRITABLE.search(article.text):
-        ledger.note(article.id, stage, "text", "characters that XML cannot hold become U+FFFD")
-    if article.annotated is not None:
-        listed[article.id] = _sentence_numbers(article, sentences, stage, ledger)
-    note_parts(article, stage, ledger=ledger, kept=("annotated",), meta=("doc_id", "lang", "url", "topic", "collection", "date"))
+        ledger.note(article.id, _STAGE, "text", "characters that XML cannot hold become U+FFFD")
+    listed[article.id] = _sentence_numbers(article, sentences, ledger)
+    note_parts(article, _STAGE, ledger=ledger, kept=("annotated", "meta"))
+    kept = {key: value for key, value in attributes.items() if key in _ATTRIBUTES and value} | _meta_of_name(article.id)
+    lost = sorted(key for key in {*article.meta, *kept} if article.meta.get(key) != kept.get(key))
+    if lost:
+        ledger.note(article.id, _STAGE, "meta", "metadata is not kept", detail=", ".join(lost))
     return "\n".join(lines)
 
 
-def _sentence_numbers(article: Article, sentences: Sequence[Sequence[Region]], stage: str, ledger: LossLedger) -> list[int]:
+def _sentence_numbers(article: Article, sentences: Sequence[Sequence[Region]], ledger: LossLedger) -> list[int]:
     """The sentences that the annotated regions hold from end to end."""
     regions = article.regions
     inside = [
@@ -152,8 +162,8 @@ def _sentence_numbers(article: Article, sentences: Sequence[Sequence[Region]], s
         for number, sentence in enumerate(sentences)
         if any(start <= sentence[0][0] and sentence[-1][1] <= end for start, end in regions)
     ]
-    if [(sentences[number][0][0], sentences[number][-1][1]) for number in inside] != list(regions):
-        ledger.note(article.id, stage, "annotated", "annotated regions are kept as whole sentences only")
+    if article.annotated is not None and [(sentences[n][0][0], sentences[n][-1][1]) for n in inside] != list(regions):
+        ledger.note(article.id, _STAGE, "annotated", "annotated regions are kept as whole sentences only")
     return inside
 
 
@@ -179,10 +189,11 @@ class _CatReader:
         self._refers: dict[str, str] = {}
         self._relation: dict[str, str] | None = None
         self._depth: list[str] = []
+        self._has_markables = False
         self._token: Attributes = {}
         parse_xml(path, begin=self._begin, end=self._end)
-        if not self._words:
-            raise FormatError("holds no `token`; is it CAT XML?", path=path)
+        if not self._words and not self._has_markables:
+            raise FormatError("holds neither a `token` nor `Markables`; is it CAT XML?", path=path)
 
     def _fail(self, problem: str, line: int) -> FormatError:
         return FormatError(problem, path=self.path, line=line)
@@ -192,6 +203,8 @@ class _CatReader:
             if name != "Document":
                 raise self._fail(f"the root is `{name}`, not `Document`; is it CAT XML?", line)
             self.attributes = attributes
+        elif name == "Markables":
+            self._has_markables = True
         elif name == "token":
             self._token = attributes
         elif name == "token_anchor":
@@ -286,14 +299,17 @@ def _runs(words: list[int]) -> Iterator[list[int]]:
 
 
 def _meta(file: Path, root: Path, attributes: Attributes, date: str | None) -> dict[str, str]:
-    meta = {key: attributes[key] for key in ("doc_id", "lang", "url") if attributes.get(key)}
-    if match := _ECB_NAME.fullmatch(file.stem):
-        meta |= {"topic": match[1], "collection": match[2]}
-    elif root.is_dir() and file.parent != root:
+    meta = {key: attributes[key] for key in _ATTRIBUTES if attributes.get(key)} | _meta_of_name(file.stem)
+    if "topic" not in meta and root.is_dir() and file.parent != root:
         meta["collection"] = file.parent.name
     if date:
         meta["date"] = date
     return meta
+
+
+def _meta_of_name(name: str) -> dict[str, str]:
+    match = _ECB_NAME.fullmatch(name)
+    return {"topic": match[1], "collection": match[2]} if match else {}
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

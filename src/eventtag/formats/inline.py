@@ -22,8 +22,10 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import FormatError, OutputError
+from eventtag.formats.file_names import require_file_name
 from eventtag.formats.text_file import read_text
-from eventtag.ledger import LossEntry, LossLedger
+from eventtag.formats.tokenised import note_parts
+from eventtag.ledger import LossLedger
 from eventtag.spans import Span, drop_overlaps
 from eventtag.staging import staged_folder
 
@@ -118,13 +120,11 @@ def write_inline(articles: Iterable[Article], path: Path, *, ledger: LossLedger)
     """
     with staged_folder(path) as folder:
         for article in articles:
-            if not re.fullmatch(r"[^/\\\x00-\x1f]+", article.id) or article.id.startswith("."):
-                raise OutputError(f"article {article.id!r}: its id cannot be a file name; use another format, such as jsonl")
+            require_file_name(article.id)
             kept, dropped = drop_overlaps(article.spans)
             for span in dropped:
-                ledger.add(
-                    LossEntry(article.id, "writing inline", "dropped", "overlaps a longer span", span.start, span.end, span.label)
-                )
+                ledger.add_span(article.id, "writing inline", "dropped", "overlaps a longer span", span)
+            note_parts(article, "writing inline", ledger=ledger, kept=("meta",))
             (folder / f"{article.id}.txt").write_text(format_inline(article, kept), encoding="utf-8", newline="")
 
 

@@ -12,20 +12,28 @@ from eventtag.ledger import LossEntry, LossLedger
 from eventtag.spans import Span
 
 
-def map_labels(articles: Iterable[Article], label_map: Mapping[str, str | None], *, ledger: LossLedger) -> Iterator[Article]:
-    """Rename span labels by the first pattern that fits.
+def map_labels(
+    articles: Iterable[Article], label_map: Mapping[str, str | None], *, ledger: LossLedger, keep_others: bool = False
+) -> Iterator[Article]:
+    """Rename span labels by the entry of their name, or else by the first pattern that fits.
 
-    A pattern is a label, or a shell pattern such as `HUMAN_PART*`; its value is the new label, or None to drop the span
-    (recorded in the ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are
-    renamed likewise.
+    A pattern is a shell pattern such as `HUMAN_PART*`; the value is the new label, or None to drop the span (recorded in the
+    ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are renamed likewise.
+    `keep_others`: a label that nothing fits keeps its name.
 
-    Raises DataError for a label that no pattern fits, naming article and label.
+    Raises DataError for a label that nothing fits, naming article and label.
     """
+    found: dict[str, str | None] = dict(label_map)
 
     def mapped(label: str, article_id: str) -> str | None:
+        if label in found:
+            return found[label]
         for pattern, target in label_map.items():
             if fnmatchcase(label, pattern):
+                found[label] = target
                 return target
+        if keep_others:
+            return label
         raise DataError(
             f"article {article_id!r}: label {label!r} has no entry in the label map ({', '.join(label_map)}); "
             f"add `{label}: NEW_LABEL`, or `{label}: null` to drop it"

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eventtag.articles import Article
-from eventtag.errors import DataError, FormatError, SettingsError
+from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.label_map import map_labels
 from eventtag.ledger import LossLedger
 
 HEAD_SIZE = 65536
-"""Characters of a file's beginning that a format may look at to recognise itself."""
+"""Bytes of a file's beginning that a format may look at to recognise itself."""
+MAX_FILES = 20000
+"""Files of a folder that are looked at to recognise its format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """One annotation format: module `eventtag.formats.NAME` with `read_NAME`, `write_NAME` and `sniff_NAME`.
 
-    A reader is `read(path, *, ledger, **options) -> Iterator[Article]`; its keyword parameters are the format's options. A
-    writer is `write(articles, path, *, ledger)`. `sniff(head)` says why a file's beginning looks like the format, or None.
-    `folder` says whether an article or a corpus is a folder of files.
+    A reader is `read(path, *, ledger, **options) -> Iterator[Article]`, a writer `write(articles, path, *, ledger, **options)`;
+    their keyword parameters are the format's options. `sniff(head)` says why a file's beginning (decoded as UTF-8, bad bytes
+    replaced) looks like the format, or None. `folder`: the reader takes a folder itself, and the writer makes one; of other
+    formats a folder is read file by file. `marker`: a file by whose name a folder is recognised. `extra`: the optional
+    dependency that is needed.
     """
 
     name: str
     title: str
     suffixes: tuple[str, ...]
     folder: bool = False
+    marker: str | None = None
+    extra: str | None = None
 
     def _function(self, verb: str) -> Callable[..., Any] | None:
         module = importlib.import_module(f"eventtag.formats.{self.name}")
@@ -45,7 +52,7 @@ class Format:
 
     @property
     def write(self) -> Callable[..., None] | None:
-        """The writer."""
+        """The writer, where there is one."""
         return self._function("write")
 
     @property
@@ -56,8 +63,17 @@ class Format:
     @property
     def options(self) -> tuple[str, ...]:
         """Names of the reader's options."""
-        parameters = inspect.signature(self.read).parameters.values()
-        return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "ledger")
+        return _options(self.read)
+
+    @property
+    def write_options(self) -> tuple[str, ...]:
+        """Names of the writer's options."""
+        return _options(self.write) if self.write else ()
+
+
+def _options(function: Callable[..., Any]) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "ledger")
 
 
 FORMATS = {
@@ -79,27 +95,58 @@ def get_format(name: str) -> Format:
 
 
 def recognise(path: Path) -> tuple[Format, str]:
-    """The format of a file or folder by its content, and why; raises FormatError when none or several fit."""
-    sample = path
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-        suffixes = {suffix for entry in FORMATS.values() for suffix in entry.suffixes}
-        sample = next((file for file in files if file.suffix in suffixes), path)
-    if not sample.is_file():
-        raise FormatError("no such file, or a folder without a file of a known format; check the path", path=path)
-    with sample.open("rb") as file:
-        head = file.read(HEAD_SIZE).decode("utf-8", errors="replace").removeprefix("\ufeff")
-    found = []
-    for entry in FORMATS.values():
-        sniff = entry.sniff
-        reason = sniff(head) if sniff is not None else None
-        if reason:
-            found.append((entry, reason))
-    fitting = [item for item in found if sample.suffix in item[0].suffixes] or found
-    if len(fitting) == 1:
-        return fitting[0]
+    """The format of a file or folder by its content, and why; raises FormatError when none or several fit.
+
+    In a folder the files of the most frequent suffix decide; where they are of no known format, those of the next.
+    """
+    if not path.exists():
+        raise FormatError("no such file or folder; check the path", path=path)
+    if path.is_file():
+        samples = [path]
+    else:
+        for entry in FORMATS.values():
+            if entry.marker and (path / entry.marker).is_file():
+                return entry, f"holds a file {entry.marker}"
+        samples = _samples(path)
+    fitting: list[tuple[Format, str]] = []
+    for sample in samples:
+        fitting = _sniff(sample)
+        if len(fitting) == 1:
+            entry, reason = fitting[0]
+            return entry, reason if sample == path else f"{sample.relative_to(path)} {reason}"
+        if fitting:
+            break
     guess = "several formats fit: " + ", ".join(entry.name for entry, _ in fitting) if fitting else "no known format fits"
     raise FormatError(f"{guess}; name it (--from NAME, data.format=NAME; known: {', '.join(FORMATS)})", path=path)
+
+
+def _samples(folder: Path) -> list[Path]:
+    """The first file of each known suffix, the most frequent suffix first."""
+    known = {suffix for entry in FORMATS.values() for suffix in entry.suffixes}
+    first: dict[str, Path] = {}
+    counts: Counter[str] = Counter()
+    for number, file in enumerate(folder.rglob("*")):
+        if number >= MAX_FILES:
+            break
+        suffix = file.suffix.lower()
+        if suffix in known and not file.name.startswith(".") and file.is_file():
+            counts[suffix] += 1
+            first[suffix] = min(first.get(suffix, file), file)
+    return [first[suffix] for suffix, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _sniff(sample: Path) -> list[tuple[Format, str]]:
+    try:
+        with sample.open("rb") as file:
+            head = file.read(HEAD_SIZE).decode("utf-8", errors="replace").removeprefix("\ufeff")
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror}); check the path", path=sample) from error
+    found = []
+    for entry in FORMATS.values():
+        reason = entry.sniff(head) if entry.sniff is not None else None
+        if reason:
+            found.append((entry, reason))
+    return [item for item in found if sample.suffix.lower() in item[0].suffixes] or found
 
 
 def read_articles(
@@ -118,13 +165,30 @@ def read_articles(
     if not path.exists():
         raise FormatError("no such file or folder; check the path", path=path)
     entry = recognise(path)[0] if format_name == "auto" else get_format(format_name)
-    unknown = sorted(set(options or {}) - set(entry.options))
-    if unknown:
-        raise SettingsError(f"format {entry.name} has no option {unknown[0]!r}; it has: {', '.join(entry.options) or 'none'}")
-    articles = entry.read(path, ledger=ledger, **(options or {}))
+    _check_options(entry, entry.options, options)
+    articles = _read_files(entry, path, ledger, options or {})
     if label_map:
         articles = map_labels(articles, label_map, ledger=ledger)
     return _distinct(articles, path)
+
+
+def _check_options(entry: Format, allowed: tuple[str, ...], options: Mapping[str, Any] | None) -> None:
+    unknown = sorted(set(options or {}) - set(allowed))
+    if unknown:
+        raise SettingsError(f"format {entry.name} has no option {unknown[0]!r}; it has: {', '.join(allowed) or 'none'}")
+
+
+def _read_files(entry: Format, path: Path, ledger: LossLedger, options: Mapping[str, Any]) -> Iterator[Article]:
+    if entry.folder or entry.marker or path.is_file():
+        yield from entry.read(path, ledger=ledger, **options)
+        return
+    files = sorted(
+        f for f in path.rglob("*") if f.suffix.lower() in entry.suffixes and not f.name.startswith(".") and f.is_file()
+    )
+    if not files:
+        raise FormatError(f"holds no file that ends in {', '.join(entry.suffixes)}; give the file itself", path=path)
+    for file in files:
+        yield from entry.read(file, ledger=ledger, **options)
 
 
 def _distinct(articles: Iterable[Article], path: Path) -> Iterator[Article]:
@@ -136,12 +200,30 @@ def _distinct(articles: Iterable[Article], path: Path) -> Iterator[Article]:
         yield article
 
 
-def write_articles(articles: Iterable[Article], path: Path, format_name: str, *, ledger: LossLedger) -> None:
+def write_articles(
+    articles: Iterable[Article], path: Path, format_name: str, *, ledger: LossLedger, options: Mapping[str, Any] | None = None
+) -> None:
     """Write articles to a file or folder; what the format cannot hold goes to the ledger.
 
-    Raises SettingsError for an unknown format or one without a writer, OutputError when `path` exists.
+    Raises SettingsError for an unknown format or option or one without a writer, OutputError when `path` exists or two ids
+    would be one file.
     """
     entry = get_format(format_name)
     if entry.write is None:
         raise SettingsError(f"format {entry.name} can be read but not written")
-    entry.write(articles, path, ledger=ledger)
+    _check_options(entry, entry.write_options, options)
+    entry.write(_distinct_files(articles, path) if entry.folder else articles, path, ledger=ledger, **(options or {}))
+
+
+def _distinct_files(articles: Iterable[Article], path: Path) -> Iterator[Article]:
+    """Guards formats with one file an article; on some systems names that differ only in case are one."""
+    seen: dict[str, str] = {}
+    for article in articles:
+        key = article.id.casefold()
+        if key in seen:
+            raise OutputError(
+                f"{path}: the articles {seen[key]!r} and {article.id!r} would be one file; "
+                "rename one, or use a format with one file for all"
+            )
+        seen[key] = article.id
+        yield article

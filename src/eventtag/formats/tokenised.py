@@ -100,15 +100,20 @@ def split_sentences(article: Article, *, whole_spans: bool = False) -> list[list
             while position < len(cuts) and cuts[position] <= start:
                 position += 1
             while position < len(cuts) and cuts[position] < end:
-                words.append((start, cuts[position]))
+                _append_word(words, article.text, start, cuts[position])
                 start = cuts[position]
                 position += 1
-            words.append((start, end))
+            _append_word(words, article.text, start, end)
         if words and sentences and whole_spans and _is_crossed(article, sentences[-1][-1][1], words[0][0]):
             sentences[-1] += words
         elif words:
             sentences.append(words)
     return sentences
+
+
+def _append_word(words: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    if not text[start:end].isspace():
+        words.append((start, end))
 
 
 def _is_crossed(article: Article, before: int, after: int) -> bool:

@@ -1,0 +1,113 @@
+"""`eventtag convert IN OUT --from FORMAT --to FORMAT`: annotated articles from one format into another."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventtag.app.file_command import add_reading, label_map, pairs, run_file_command, write_ledger
+from eventtag.articles import Article
+from eventtag.errors import DataError, SettingsError
+from eventtag.formats.label_map import map_labels
+from eventtag.formats.overlaps import resolve_overlaps
+from eventtag.formats.registry import FORMATS, get_format, read_articles, recognise, write_articles
+from eventtag.ledger import LossLedger
+from eventtag.staging import require_absent
+
+
+def run() -> int:
+    """Convert as the command line says."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {entry.name.ljust(14)}{entry.title}" for entry in FORMATS.values())
+    parser = argparse.ArgumentParser(
+        prog="eventtag convert",
+        description="Turn annotated articles from one format into another. Every span that is lost is counted and named.",
+        epilog=f"formats (docs/formats.md):\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", metavar="IN", help="file or folder to read")
+    parser.add_argument("output", metavar="OUT", help="file or folder to make; must not exist")
+    add_reading(parser)
+    group = parser.add_argument_group("writing")
+    group.add_argument("--to", dest="target_format", required=True, metavar="FORMAT", help="format of the output")
+    group.add_argument(
+        "--write-option", action="append", default=[], metavar="KEY=VALUE", help="an option of the output's format"
+    )
+    group.add_argument(
+        "--overlaps",
+        metavar="POLICY",
+        help="make spans flat: longest, innermost, priority:LABEL,LABEL,... or error",
+    )
+    group.add_argument(
+        "--max-loss", type=float, default=0.0, metavar="SHARE", help="share of spans that may be dropped unasked (default: 0.0)"
+    )
+    group.add_argument("--ledger", metavar="FILE", help="write what became of every changed span, as JSON Lines")
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    if not 0 <= arguments.max_loss <= 1:
+        raise SettingsError(f"--max-loss: {arguments.max_loss} is not a share; allowed: 0 to 1")
+    source, output = Path(arguments.input), Path(arguments.output)
+    get_format(arguments.target_format)
+    require_absent(output)
+    if arguments.ledger:
+        require_absent(Path(arguments.ledger))
+    ledger = LossLedger()
+    name = arguments.source_format
+    if name == "auto":
+        entry, reason = recognise(source)
+        name = entry.name
+        print(f"{source}: {entry.title} ({reason})", file=sys.stderr)
+    articles = read_articles(source, name, ledger=ledger, options=pairs(arguments.read_option, "--read-option"))
+    if renamed := label_map(arguments):
+        articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
+    if arguments.overlaps:
+        policy, _, order = arguments.overlaps.partition(":")
+        articles = resolve_overlaps(articles, policy, priority=order.split(",") if order else (), ledger=ledger)
+    counts = _Counts()
+    try:
+        write_articles(
+            _guarded(articles, ledger, arguments.max_loss, counts),
+            output,
+            arguments.target_format,
+            ledger=ledger,
+            options=pairs(arguments.write_option, "--write-option"),
+        )
+    finally:
+        for line in ledger.summary():
+            print(line, file=sys.stderr)
+        write_ledger(ledger, arguments.ledger)
+    print(f"{output}: {counts.articles} articles, {counts.spans} spans", file=sys.stderr)
+    return 0
+
+
+@dataclass
+class _Counts:
+    articles: int = 0
+    spans: int = 0
+
+
+def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, counts: _Counts) -> Iterator[Article]:
+    """Passes the articles on and, when the last is written, refuses a loss that is too high, before the output gets its name."""
+    for article in articles:
+        counts.articles += 1
+        counts.spans += len(article.spans)
+        yield article
+    if not counts.articles:
+        raise DataError("the input holds no article; check the path and --from")
+    if ledger.dropped > max_loss * max(ledger.seen, 1):
+        first = next(entry for entry in ledger.entries if entry.outcome == "dropped" and not entry.asked)
+        raise DataError(
+            f"{ledger.dropped} of {ledger.seen} spans would be dropped at {first.stage}, "
+            f"the first in article {first.article_id!r} "
+            f"({first.label} {first.start}-{first.end}: {first.reason})\n"
+            "nothing is written; choose a format that holds them, resolve overlaps (--overlaps),\n"
+            "or allow it (--max-loss SHARE)"
+        )

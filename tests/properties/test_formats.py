@@ -1,0 +1,101 @@
+"""For every format: written and read again, the articles are the same, or the ledger names what is not."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from articles_strategy import corpora
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eventtag.articles import Article
+from eventtag.errors import OutputError
+from eventtag.formats.registry import FORMATS, read_articles, write_articles
+from eventtag.ledger import LossLedger
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr("eventtag.staging.os.fsync", lambda descriptor: None)
+
+
+WRITABLE = [name for name, entry in FORMATS.items() if entry.write]
+quick = settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def round_trip(articles: list[Article], name: str) -> tuple[dict[str, Article], LossLedger, LossLedger]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"out{'' if FORMATS[name].folder else FORMATS[name].suffixes[0]}"
+        written, read = LossLedger(), LossLedger()
+        write_articles(articles, path, name, ledger=written)
+        return {article.id: article for article in read_articles(path, name, ledger=read)}, written, read
+
+
+def changed_parts(before: Article, after: Article) -> set[str]:
+    return {part for part in ("text", "annotated", "labels", "meta") if getattr(before, part) != getattr(after, part)}
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@given(data=st.data())
+@quick
+def test_what_is_written_is_read_again_or_named_in_the_ledger(name, data):
+    articles = data.draw(corpora())
+    try:
+        back, written, read = round_trip(articles, name)
+    except OutputError:
+        return
+    assert set(back) == {article.id for article in articles}
+    for article in articles:
+        after = back[article.id]
+        noted = {note.part for ledger in (written, read) for note in ledger.notes if note.article_id == article.id}
+        entries = [entry for ledger in (written, read) for entry in ledger.entries if entry.article_id == article.id]
+        changed = changed_parts(article, after)
+        if "text" in noted:
+            changed.discard("annotated")
+        assert changed <= noted
+        dropped = Counter((e.start, e.end, e.label) for e in entries if e.outcome in ("dropped", "merged"))
+        assert len(after.spans) == len(article.spans) - dropped.total()
+        if not entries:
+            assert after.spans == article.spans
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@given(data=st.data())
+@quick
+def test_mentions_keep_their_words_and_labels(name, data):
+    """Whatever becomes of the white space, a span that is kept still covers the same characters."""
+    articles = data.draw(corpora(flat=True, regions=False))
+    try:
+        back, written, read = round_trip(articles, name)
+    except OutputError:
+        return
+    for article in articles:
+        lost = Counter(
+            (e.start, e.end, e.label)
+            for e in written.entries + read.entries
+            if e.outcome == "dropped" and e.article_id == article.id
+        )
+        kept = [span for span in article.spans if not lost[(span.start, span.end, span.label)]]
+        before = [("".join(article.mention(span).split()), span.label) for span in kept]
+        after = [("".join(back[article.id].mention(span).split()), span.label) for span in back[article.id].spans]
+        assert sorted(after) == sorted(before)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@given(data=st.data())
+@quick
+def test_a_second_round_trip_changes_nothing(name, data):
+    articles = data.draw(corpora())
+    try:
+        once, _, _ = round_trip(articles, name)
+        twice, written, read = round_trip(list(once.values()), name)
+    except OutputError:
+        return
+    assert twice == once
+    assert (written.entries, read.entries) == ([], [])
