@@ -1,0 +1,33 @@
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import DataError
+from eventtag.labels import LabelSet
+from eventtag.scoring.report import score_articles
+from eventtag.scoring.seeds import SeedRun, summarise_seeds
+from eventtag.spans import Span
+
+LABELS = LabelSet(("A",))
+GOLD = Article("x", "one two three", (Span(0, 3, "A"), Span(4, 7, "A")))
+
+
+def run(seed, validation, predicted):
+    return SeedRun(f"run-{seed}", seed, validation, score_articles([(GOLD, predicted)], LABELS, words=None))
+
+
+def test_the_run_is_picked_by_validation_even_where_another_tests_better():
+    runs = [run(1, 0.9, [Span(0, 3, "A")]), run(2, 0.8, GOLD.spans)]
+    summary = summarise_seeds(runs)
+    assert summary.chosen.seed == 1
+    spread = summary.f1["micro"]
+    assert (spread.low, spread.high) == (pytest.approx(2 / 3), 1.0)
+    assert spread.mean == pytest.approx(5 / 6)
+    assert spread.deviation == pytest.approx((1 / 3) / 2**0.5)
+
+
+def test_one_run_has_no_deviation_and_repeated_seeds_are_refused():
+    assert summarise_seeds([run(1, 0.5, [])]).f1["A"].deviation == 0.0
+    with pytest.raises(DataError, match="a seed stands twice"):
+        summarise_seeds([run(1, 0.5, []), run(1, 0.6, [])])
+    with pytest.raises(DataError, match="no run"):
+        summarise_seeds([])
