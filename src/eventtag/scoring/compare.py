@@ -185,7 +185,7 @@ def randomisation_p(first: Floats, second: Floats, *, trials: int = TRIALS, seed
 
 def _all_signs(count: int) -> Iterator[Floats]:
     numbers = np.arange(2**count)
-    yield 1.0 - 2.0 * ((numbers[:, None] >> np.arange(count)) & 1)
+    yield np.asarray(1.0 - 2.0 * ((numbers[:, None] >> np.arange(count)) & 1), dtype=np.float64)
 
 
 def _random_signs(count: int, trials: int, seed: int) -> Iterator[Floats]:
@@ -194,7 +194,7 @@ def _random_signs(count: int, trials: int, seed: int) -> Iterator[Floats]:
     for done in range(0, trials, batch):
         size = min(batch, trials - done)
         bits = np.unpackbits(np.frombuffer(rng.bytes(size * (-(-count // 8))), dtype=np.uint8).reshape(size, -1), axis=1)
-        yield 1.0 - 2.0 * bits[:, :count].astype(np.float64)
+        yield np.asarray(1.0 - 2.0 * bits[:, :count], dtype=np.float64)
 
 
 def holm(p: Floats) -> Floats:

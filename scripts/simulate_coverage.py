@@ -1,0 +1,127 @@
+"""How often do the intervals cover the truth, and how often does the paired test reject a true null?
+
+    python scripts/simulate_coverage.py
+
+Corpora are drawn from two populations whose true scores are known (from a million articles): `even`, where articles resemble each
+other, and `uneven`, where numbers of spans and difficulty vary much from article to article, as they do in news. Coverage: the
+share of corpora whose 95 % interval holds the true score. Size: two systems of equal quality tag the same articles; the share of
+corpora where the paired test gives p <= 0.05. Prints Markdown tables, with the simulation's own standard error. The result stands
+in docs/evaluation.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.scoring.bootstrap import METRICS, Floats, bootstrap, figure_sums, figures
+from eventtag.scoring.compare import compare_systems
+from eventtag.scoring.tally import Tally
+
+LABELS = ("ACTOR", "EVENT", "LOCATION")
+POPULATIONS = ("even", "uneven")
+COLUMNS = (
+    *((label, "f1") for label in LABELS),
+    ("micro", "precision"),
+    ("micro", "recall"),
+    ("micro", "f1"),
+    ("macro", "f1"),
+)
+Integers = npt.NDArray[np.int64]
+
+
+def draw_systems(population: str, articles: int, systems: int, rng: np.random.Generator) -> Integers:
+    """[systems, articles, 1, L, 8]: strict counts of systems of equal quality on the same articles.
+
+    A label's number of gold spans per article is Poisson with a gamma-distributed rate; what share of them is found varies by
+    article on the log-odds scale, alike for all labels and systems; spurious spans are Poisson and more frequent where articles
+    are hard.
+    """
+    mean, found = np.array([6.0, 8.0, 3.0]), np.array([0.7, 0.8, 0.6])
+    shape, spread = (6.0, 0.4) if population == "even" else (2.0, 0.7)
+    gold = rng.poisson(mean * rng.gamma(shape, 1 / shape, (articles, 1 if population == "even" else len(LABELS))))
+    difficulty = rng.normal(0, spread, (articles, 1))
+    share = 1 / (1 + np.exp(-(np.log(found / (1 - found)) + difficulty)))
+    values = np.zeros((systems, articles, 1, len(LABELS), 8), dtype=np.int64)
+    for system in range(systems):
+        correct = rng.binomial(gold, share)
+        values[system, :, 0, :, 0] = values[system, :, 0, :, 4] = correct
+        values[system, :, 0, :, 3] = gold - correct
+        values[system, :, 0, :, 7] = rng.poisson((0.3 * gold + 0.2) * (1.3 - share))
+    return values
+
+
+def tally_of(values: Integers) -> Tally:
+    """A tally of one system's [articles, 1, L, 8] counts."""
+    return Tally(tuple(str(number) for number in range(len(values))), ("strict",), LABELS, values)
+
+
+def true_figures(population: str, rng: np.random.Generator) -> Floats:
+    """[N, 3]: the scores of the whole population."""
+    total = sum(figure_sums(tally_of(draw_systems(population, 100_000, 1, rng)[0])).sum(axis=0) for _ in range(10))
+    return figures(np.asarray(total))[0]
+
+
+def coverage(population: str, articles: int, replications: int, resamples: int, rng: np.random.Generator) -> list[float]:
+    """Share of intervals that hold the truth, for each of COLUMNS."""
+    truth = true_figures(population, rng)
+    hits = np.zeros(len(COLUMNS))
+    for replication in range(replications):
+        tally = tally_of(draw_systems(population, articles, 1, rng)[0])
+        result = bootstrap(tally, resamples=resamples, seed=replication)
+        for column, (row, metric) in enumerate(COLUMNS):
+            value = truth[result.rows.index(row), METRICS.index(metric)]
+            interval = result.interval("strict", row, metric)
+            hits[column] += interval.low <= value <= interval.high
+    return [float(hit) for hit in hits / replications]
+
+
+def size(
+    population: str, articles: int, replications: int, resamples: int, rng: np.random.Generator
+) -> tuple[list[float], float]:
+    """Share of p-values up to 0.05 for each of COLUMNS, and share of corpora where any label is called better."""
+    rejected, called = np.zeros(len(COLUMNS)), 0
+    for replication in range(replications):
+        first, second = draw_systems(population, articles, 2, rng)
+        systems = {"first": tally_of(first), "second": tally_of(second)}
+        [pair] = compare_systems(systems, resamples=resamples, trials=resamples, seed=replication).pairs
+        rejected += [pair.difference("strict", row, metric).p <= 0.05 for row, metric in COLUMNS]
+        called += any(pair.difference("strict", label).verdict != "not shown" for label in LABELS)
+    return [float(share) for share in rejected / replications], called / replications
+
+
+def print_row(population: str, articles: int, shares: Sequence[float]) -> None:
+    """One row of a Markdown table, in percent."""
+    print(f"| {population} | {articles} | " + " | ".join(f"{100 * share:.1f}" for share in shares) + " |", flush=True)
+
+
+def main() -> None:
+    """Run both simulations."""
+    parser = argparse.ArgumentParser(description="Coverage of the intervals and size of the paired test, by simulation.")
+    parser.add_argument("--replications", type=int, default=4000)
+    parser.add_argument("--resamples", type=int, default=2000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[20, 50, 100, 200, 500])
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    rng = np.random.default_rng(options.seed)
+    error = 100 * (0.95 * 0.05 / options.replications) ** 0.5
+    names = [f"{row} {metric.replace('f1', 'F1')}" for row, metric in COLUMNS]
+    print(f"{options.replications} corpora per row, {options.resamples} resamples each, standard error {error:.2f}\n")
+    print("Coverage of the 95 % interval, %\n")
+    print("| population | articles | " + " | ".join(names) + " |\n|---|---:|" + "---:|" * len(names))
+    for population in POPULATIONS:
+        for articles in options.sizes:
+            print_row(population, articles, coverage(population, articles, options.replications, options.resamples, rng))
+    print("\nTrue nulls rejected at 0.05, %; last column: corpora where any label is called better\n")
+    print("| population | articles | " + " | ".join([*names, "any label"]) + " |\n|---|---:|" + "---:|" * (len(names) + 1))
+    for population in POPULATIONS:
+        for articles in options.sizes:
+            shares, called = size(population, articles, options.replications, options.resamples, rng)
+            print_row(population, articles, [*shares, called])
+
+
+if __name__ == "__main__":
+    main()
