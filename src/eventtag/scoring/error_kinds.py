@@ -1,0 +1,211 @@
+"""Every error in exactly one kind, so that the sums reconcile with the strict counts.
+
+An error is a gold span that no identical predicted span answers, or a predicted span that answers no identical gold span. Errors
+that share characters are looked at together, in this order:
+
+    wrong label         same offsets, other label
+    split               one gold span, two or more predicted spans of its label in its place
+    merged              one predicted span, two or more gold spans of its label in its place
+    too short           same label, the predicted span lies inside the gold span
+    too long            same label, the gold span lies inside the predicted span
+    shifted             same label, each has characters that the other has not
+    label and boundary  other label, other offsets
+    missed              a gold span that is left
+    spurious            a predicted span that is left
+    likely gold error   a spurious span or wrong label of which the model is sure, where like mentions are annotated elsewhere as
+    it
+                        says: the annotation may be what is wrong
+
+What is left is paired one to one as the `type` scheme pairs spans (`eventtag.scoring.matching`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from eventtag.articles import Article
+from eventtag.labels import LabelSet
+from eventtag.scoring.matching import match_component, overlap_components
+from eventtag.scoring.tally import Pair, scored_spans
+from eventtag.spans import ScoredSpan, Span
+
+Kind = Literal[
+    "missed",
+    "spurious",
+    "wrong label",
+    "too short",
+    "too long",
+    "shifted",
+    "split",
+    "merged",
+    "label and boundary",
+    "likely gold error",
+]
+KINDS: tuple[Kind, ...] = (
+    "missed",
+    "spurious",
+    "wrong label",
+    "too short",
+    "too long",
+    "shifted",
+    "split",
+    "merged",
+    "label and boundary",
+    "likely gold error",
+)
+NONE = "none"
+"""Stands for the absence of a span in the confusion matrix; no label can collide with it, for its row and column are the last."""
+
+SURE = 0.9
+"""From this score on the model counts as sure."""
+LIKE_MENTIONS = 2
+"""How many other mentions of the same words must carry the predicted label for the annotation to be doubted."""
+
+Mentions = Mapping[tuple[str, str], int]
+"""How often a (surface, label) is annotated; surfaces as `surface` gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCase:
+    """One error: the gold and predicted spans that belong to it (either may be empty)."""
+
+    kind: Kind
+    article_id: str
+    gold: tuple[Span, ...]
+    predicted: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class ErrorReport:
+    """All errors, and how many gold and predicted spans of each label fall in each kind.
+
+    For a label, the gold spans of all kinds add up to its support minus its correct spans, the predicted spans to those predicted
+    minus its correct spans. `confusion` is [L + 1, L + 1]: rows gold labels then none, columns predicted labels then none, of
+    spans paired by overlap (same label preferred).
+    """
+
+    labels: tuple[str, ...]
+    cases: tuple[ErrorCase, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def gold_spans(self, kind: Kind, label: str) -> int:
+        """Gold spans of a label whose error is of this kind."""
+        return sum(span.label == label for case in self.cases if case.kind == kind for span in case.gold)
+
+    def predicted_spans(self, kind: Kind, label: str) -> int:
+        """Predicted spans of a label whose error is of this kind."""
+        return sum(span.label == label for case in self.cases if case.kind == kind for span in case.predicted)
+
+
+def surface(article: Article, span: Span) -> str:
+    """The mention as it is compared with others: case folded, white space collapsed."""
+    return " ".join(article.mention(span).casefold().split())
+
+
+def count_mentions(articles: Sequence[Article]) -> Counter[tuple[str, str]]:
+    """How often each (surface, label) is annotated."""
+    return Counter((surface(article, span), span.label) for article in articles for span in article.spans)
+
+
+def find_errors(pairs: Sequence[Pair], labels: LabelSet, *, training: Mentions | None = None) -> ErrorReport:
+    """Sort every error into its kind; `training` are further annotated mentions that may speak for the model.
+
+    Raises DataError as `score_articles` does.
+    """
+    known = count_mentions([article for article, _ in pairs])
+    known.update(training or {})
+    cases: list[ErrorCase] = []
+    size = len(labels.labels)
+    position = {label: number for number, label in enumerate(labels.labels)}
+    confusion = [[0] * (size + 1) for _ in range(size + 1)]
+    for article, predicted in pairs:
+        gold, tagged = scored_spans(article, predicted, labels)
+        scores = {(s.start, s.end, s.label): s.score for s in predicted if isinstance(s, ScoredSpan)}
+        for component in overlap_components(gold, tagged):
+            for match in match_component(*component, "type"):
+                row = size if match.gold is None else position[match.gold.label]
+                column = size if match.predicted is None else position[match.predicted.label]
+                confusion[row][column] += 1
+        correct = set(gold) & set(tagged)
+        errors = [span for span in gold if span not in correct], [span for span in tagged if span not in correct]
+        for component in overlap_components(*errors):
+            for kind, gold_spans, predicted_spans in _sort_component(*component):
+                found = kind
+                if kind in ("spurious", "wrong label") and _doubtful(article, gold_spans, predicted_spans[0], scores, known):
+                    found = "likely gold error"
+                cases.append(ErrorCase(found, article.id, tuple(gold_spans), tuple(predicted_spans)))
+    return ErrorReport(labels.labels, tuple(cases), tuple(tuple(row) for row in confusion))
+
+
+_Sorted = tuple[Kind, list[Span], list[Span]]
+
+
+def _sort_component(gold: Sequence[Span], predicted: Sequence[Span]) -> list[_Sorted]:
+    found: list[_Sorted] = []
+    gold_left, predicted_left = list(gold), list(predicted)
+    for span in predicted:
+        same = next((g for g in gold_left if (g.start, g.end) == (span.start, span.end)), None)
+        if same is not None:
+            found.append(("wrong label", [same], [span]))
+            gold_left.remove(same)
+            predicted_left.remove(span)
+    for span in sorted(gold_left, key=_longest_first):
+        pieces = [p for p in predicted_left if p.label == span.label and _closest(p, gold_left) == span]
+        if len(pieces) > 1:
+            found.append(("split", [span], pieces))
+            gold_left.remove(span)
+            predicted_left = [p for p in predicted_left if p not in pieces]
+    for span in sorted(predicted_left, key=_longest_first):
+        pieces = [g for g in gold_left if g.label == span.label and _closest(g, predicted_left) == span]
+        if len(pieces) > 1:
+            found.append(("merged", pieces, [span]))
+            predicted_left.remove(span)
+            gold_left = [g for g in gold_left if g not in pieces]
+    for component in overlap_components(gold_left, predicted_left):
+        for match in match_component(*component, "type"):
+            if match.gold is None or match.predicted is None:
+                side = [] if match.gold is None else [match.gold], [] if match.predicted is None else [match.predicted]
+                found.append(("spurious" if match.gold is None else "missed", *side))
+            else:
+                found.append((_boundary_kind(match.gold, match.predicted), [match.gold], [match.predicted]))
+    return sorted(found, key=lambda item: min(span.start for side in item[1:] for span in side))
+
+
+def _longest_first(span: Span) -> tuple[int, Span]:
+    return span.start - span.end, span
+
+
+def _closest(span: Span, others: Sequence[Span]) -> Span | None:
+    """The one of `others` that shares most characters with `span`, those of its label before any other."""
+    near = [other for other in others if other.overlaps(span)]
+    if not near:
+        return None
+    return min(near, key=lambda o: (o.label != span.label, max(o.start, span.start) - min(o.end, span.end), o))
+
+
+def _boundary_kind(gold: Span, predicted: Span) -> Kind:
+    if gold.label != predicted.label:
+        return "label and boundary"
+    if gold.start <= predicted.start and predicted.end <= gold.end:
+        return "too short"
+    if predicted.start <= gold.start and gold.end <= predicted.end:
+        return "too long"
+    return "shifted"
+
+
+def _doubtful(
+    article: Article,
+    gold: Sequence[Span],
+    predicted: Span,
+    scores: Mapping[tuple[int, int, str], float],
+    known: Mentions,
+) -> bool:
+    if scores.get((predicted.start, predicted.end, predicted.label), 0.0) < SURE:
+        return False
+    words = surface(article, predicted)
+    like = known.get((words, predicted.label), 0)
+    against = known.get((words, gold[0].label), 0) - 1 if gold else 0
+    return like >= LIKE_MENTIONS and like > against
