@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, SettingsError
+from eventtag.labels import LabelSet
+from eventtag.scoring.calibration import (
+    ScoredPredictions,
+    apply_temperature,
+    average_precision,
+    collect_predictions,
+    fit_temperature,
+    fit_temperatures,
+    precision_recall_curve,
+    reliability,
+    threshold_for_precision,
+    threshold_for_recall,
+)
+from eventtag.spans import ScoredSpan, Span
+
+
+def simulated(count=20_000, temperature=1.0, seed=0):
+    """Scores whose true chance is known, made over- or underconfident by a temperature."""
+    rng = np.random.default_rng(seed)
+    chance = rng.beta(4, 2, count)
+    return apply_temperature(chance, 1 / temperature), rng.random(count) < chance
+
+
+def test_true_chances_have_next_to_no_calibration_error():
+    scores, correct = simulated()
+    result = reliability(scores, correct)
+    assert result.ece < 0.012
+    assert result.brier == pytest.approx(brier_score_loss(correct, scores))
+    assert sum(part.count for part in result.bins) == len(scores)
+    assert len(result.bins) == 15
+
+
+def test_bins_keep_equal_scores_together():
+    result = reliability(np.array([0.5] * 10 + [0.9] * 3), np.array([True] * 5 + [False] * 5 + [True] * 3), bins=4)
+    assert [(part.count, part.precision) for part in result.bins] == [(10, 0.5), (3, 1.0)]
+    assert result.ece == pytest.approx(3 / 13 * 0.1)
+
+
+def test_no_span_has_no_reliability():
+    assert reliability(np.array([]), np.array([], dtype=bool)) is None
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_temperature_that_spoiled_the_scores_is_found(temperature):
+    scores, correct = simulated(temperature=temperature)
+    fitted = fit_temperature(scores, correct)
+    assert fitted == pytest.approx(temperature, rel=0.05)
+    assert reliability(apply_temperature(scores, fitted), correct).ece < 0.015
+
+
+def test_scaling_keeps_the_order_and_one_changes_nothing():
+    scores = np.array([0.0, 0.2, 0.5, 0.9, 1.0])
+    assert (np.diff(apply_temperature(scores, 3.0)) > 0).all()
+    np.testing.assert_allclose(apply_temperature(scores, 1.0), scores, atol=1e-5)
+
+
+def test_without_errors_or_without_spans_the_temperature_stays_one():
+    assert fit_temperature(np.array([0.7, 0.8]), np.array([True, True])) == 1.0
+    assert fit_temperature(np.array([0.7, 0.8]), np.array([False, False])) == 1.0
+    assert fit_temperature(np.array([]), np.array([], dtype=bool)) == 1.0
+
+
+def test_curve_agrees_with_scikit_learn():
+    scores, correct = simulated(500)
+    curve = precision_recall_curve(ScoredPredictions(np.round(scores, 2), correct, int(correct.sum())))
+    assert average_precision(curve) == pytest.approx(average_precision_score(correct, np.round(scores, 2)))
+
+
+PREDICTIONS = ScoredPredictions(np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([True, True, False, True, False]), 4)
+
+
+def test_threshold_for_precision_gives_the_most_recall():
+    point = threshold_for_precision(PREDICTIONS, 0.75, label="EVENT")
+    assert (point.threshold, point.precision, point.recall) == (0.6, 0.75, 0.75)
+
+
+def test_threshold_for_recall_gives_the_most_precision():
+    point = threshold_for_recall(PREDICTIONS, 0.5, label="EVENT")
+    assert (point.threshold, point.precision) == (0.8, 1.0)
+
+
+def test_targets_out_of_reach_say_what_is_possible():
+    poor = ScoredPredictions(np.array([0.9, 0.8]), np.array([False, True]), 4)
+    with pytest.raises(SettingsError, match=r"target_precision.EVENT=0.9: no threshold reaches it .*the best is 0.500"):
+        threshold_for_precision(poor, 0.9, label="EVENT")
+    with pytest.raises(SettingsError, match=r"target_recall.EVENT=0.9: all predictions together reach 0.250"):
+        threshold_for_recall(poor, 0.9, label="EVENT")
+    with pytest.raises(SettingsError, match="above 0 and at most 1"):
+        threshold_for_recall(poor, 1.5, label="EVENT")
+
+
+def test_predictions_are_collected_strictly_per_label():
+    article = Article("a", "x" * 20, (Span(0, 5, "ACTOR"), Span(8, 10, "EVENT")), annotated=((0, 12),))
+    predicted = [
+        ScoredSpan(0, 5, "ACTOR", 0.6),
+        ScoredSpan(0, 5, "ACTOR", 0.9),
+        ScoredSpan(8, 9, "EVENT", 0.4),
+        ScoredSpan(15, 18, "EVENT", 0.99),
+    ]
+    found = collect_predictions([(article, predicted)], LabelSet())
+    assert found["ACTOR"].scores.tolist() == [0.9]
+    assert found["ACTOR"].correct.tolist() == [True]
+    assert (found["EVENT"].scores.tolist(), found["EVENT"].correct.tolist(), found["EVENT"].support) == ([0.4], [False], 1)
+    assert fit_temperatures(found) == {"ACTOR": 1.0, "EVENT": 1.0, "LOCATION": 1.0}
+
+
+def test_a_prediction_without_score_is_an_error():
+    with pytest.raises(DataError, match="article 'a': predicted span ACTOR 0-5 has no score"):
+        collect_predictions([(Article("a", "x" * 9), [Span(0, 5, "ACTOR")])], LabelSet())
