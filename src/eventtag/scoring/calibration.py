@@ -10,8 +10,9 @@ label, fitted on validation articles by maximum likelihood. It keeps the order o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,54 @@ class CurvePoint:
     precision: float
     recall: float
     f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCalibration:
+    """One label's calibration: reliability (None without a prediction), the precision-recall curve and the area under it."""
+
+    reliability: Reliability | None
+    curve: tuple[CurvePoint, ...]
+    average_precision: float
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """Calibration of the span scores, all labels together and each for itself."""
+
+    overall: Reliability | None
+    labels: dict[str, LabelCalibration]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-like values; curves thinned by `thin_curve`."""
+        return {
+            "overall": None if self.overall is None else asdict(self.overall),
+            "labels": {
+                label: {
+                    "reliability": None if found.reliability is None else asdict(found.reliability),
+                    "average_precision": found.average_precision,
+                    "curve": [asdict(point) for point in thin_curve(found.curve)],
+                }
+                for label, found in self.labels.items()
+            },
+        }
+
+
+def calibration_report(predictions: Mapping[str, ScoredPredictions]) -> CalibrationReport:
+    """Calibration of the scores of collected predictions."""
+    together = [np.concatenate([getattr(found, name) for found in predictions.values()]) for name in ("scores", "correct")]
+    labels = {}
+    for label, found in predictions.items():
+        curve = precision_recall_curve(found)
+        labels[label] = LabelCalibration(reliability(found.scores, found.correct), curve, average_precision(curve))
+    return CalibrationReport(reliability(together[0], together[1].astype(np.bool_)), labels)
+
+
+def thin_curve(curve: Sequence[CurvePoint], *, points: int = 200) -> list[CurvePoint]:
+    """At most `points` points of a curve, evenly chosen, first and last included."""
+    if len(curve) <= points:
+        return list(curve)
+    return [curve[place] for place in np.linspace(0, len(curve) - 1, points).round().astype(int).tolist()]
 
 
 def collect_predictions(pairs: Iterable[Pair], labels: LabelSet) -> dict[str, ScoredPredictions]:
@@ -155,7 +204,7 @@ def fit_temperature(scores: Floats, correct: npt.NDArray[np.bool_]) -> float:
     return float(np.exp(found.x))
 
 
-def fit_temperatures(predictions: dict[str, ScoredPredictions]) -> dict[str, float]:
+def fit_temperatures(predictions: Mapping[str, ScoredPredictions]) -> dict[str, float]:
     """One temperature per label, from predictions on validation articles."""
     return {label: fit_temperature(found.scores, found.correct) for label, found in predictions.items()}
 

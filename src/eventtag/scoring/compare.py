@@ -20,6 +20,7 @@ from itertools import combinations
 
 import numpy as np
 from scipy.special import ndtri
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from eventtag.errors import DataError
 from eventtag.scoring.bootstrap import (
@@ -176,8 +177,11 @@ def randomisation_p(first: Floats, second: Floats, *, trials: int = TRIALS, seed
     exact = 2**differing <= trials
     middle = (total[0] + total[1]) / 2
     reached = np.zeros(observed.shape)
+    threads = ThreadpoolController()
     for signs in _all_signs(differing) if exact else _random_signs(differing, trials, seed):
-        half = (signs @ gap.reshape(differing, -1)).reshape(-1, *observed.shape[:1], *gap.shape[2:]) / 2
+        with threads.limit(limits=1, user_api="blas"):
+            product = signs @ gap.reshape(differing, -1)
+        half = product.reshape(-1, *observed.shape[:1], *gap.shape[2:]) / 2
         swapped = np.abs(figures(middle + half) - figures(middle - half))
         reached += (swapped >= observed - TOLERANCE).sum(axis=0)
     return np.asarray(reached / 2**differing if exact else (reached + 1) / (trials + 1))

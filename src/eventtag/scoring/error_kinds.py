@@ -21,10 +21,11 @@ What is left is paired one to one as the `type` scheme pairs spans (`eventtag.sc
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from eventtag.articles import Article
 from eventtag.labels import LabelSet
@@ -98,6 +99,26 @@ class ErrorReport:
     def predicted_spans(self, kind: Kind, label: str) -> int:
         """Predicted spans of a label whose error is of this kind."""
         return sum(span.label == label for case in self.cases if case.kind == kind for span in case.predicted)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-like values: cases, gold and predicted spans per kind and label, and the confusion matrix."""
+        number = Counter(case.kind for case in self.cases)
+        return {
+            "kinds": {
+                kind: {
+                    "cases": number[kind],
+                    "gold": {label: self.gold_spans(kind, label) for label in self.labels},
+                    "predicted": {label: self.predicted_spans(kind, label) for label in self.labels},
+                }
+                for kind in KINDS
+            },
+            "confusion": {"labels": [*self.labels, NONE], "matrix": [list(row) for row in self.confusion]},
+        }
+
+    def json_lines(self) -> Iterator[str]:
+        """Every error as a JSON object on one line, in the order of the articles."""
+        for case in self.cases:
+            yield json.dumps(asdict(case), ensure_ascii=False)
 
 
 def surface(article: Article, span: Span) -> str:

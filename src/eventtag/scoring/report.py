@@ -6,7 +6,7 @@ mean weighted by support. The zero-division rule is that of `eventtag.scoring.co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from itertools import chain
@@ -16,10 +16,14 @@ import numpy as np
 
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
+from eventtag.scoring.bootstrap import RESAMPLES, Bootstrap, bootstrap
+from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
 from eventtag.scoring.conventional import ConventionalScore, FirstComeTally, conventional_scores
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
+from eventtag.scoring.error_kinds import ErrorReport, Mentions, find_errors
 from eventtag.scoring.matching import SCHEMES, Scheme
+from eventtag.scoring.slices import Slice, slice_scores, standard_slicers
 from eventtag.scoring.tally import (
     WORD_SCHEME,
     Pair,
@@ -31,6 +35,7 @@ from eventtag.scoring.tally import (
     tally_words,
 )
 from eventtag.scoring.words import Words, split_words, words_by_region
+from eventtag.spans import ScoredSpan
 
 SCHEMA_VERSION = 1
 """Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
@@ -87,6 +92,10 @@ class EvaluationReport:
     articles: int
     cross_check: CrossCheck | None = None
     conventional: tuple[ConventionalScore, ...] = ()
+    intervals: Bootstrap | None = field(default=None, compare=False)
+    slices: tuple[Slice, ...] = ()
+    errors: ErrorReport | None = None
+    calibration: CalibrationReport | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     tally: Tally | None = field(default=None, repr=False, compare=False)
@@ -122,6 +131,10 @@ class EvaluationReport:
             "schemes": {name: _scheme_json(scores) for name, scores in self.schemes.items()},
             "cross_check": None if self.cross_check is None else {**asdict(self.cross_check), "note": self.cross_check.note},
             "conventional": [asdict(score) for score in self.conventional],
+            "intervals": None if self.intervals is None else self.intervals.to_json(),
+            "slices": [asdict(part) for part in self.slices],
+            "errors": None if self.errors is None else self.errors.to_json(),
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
         }
 
 
@@ -184,6 +197,38 @@ def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | No
         strict = schemes["strict"]
         check = cross_check(tags, {label: _word_scores(c) for label, c in strict.labels.items()}, _word_scores(strict.micro))
     return EvaluationReport(schemes, len(ids), cross_check=check, conventional=conventional, tally=tally)
+
+
+def analyse_articles(
+    pairs: Sequence[Pair],
+    labels: LabelSet,
+    *,
+    words: Words | None = split_words,
+    clusters: Mapping[str, Hashable] | None = None,
+    training: Mentions | None = None,
+    fields: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    seed: int = 12345,
+) -> EvaluationReport:
+    """`score_articles` with everything else: intervals, slices, error kinds and, where predictions have scores, calibration.
+
+    `clusters` says which articles hang together and are resampled together; `training` are the mentions of the training articles
+    (`count_mentions`) and adds the seen/unseen slices; `fields` are metadata fields to slice by (None: those that suit).
+
+    Raises DataError as `score_articles` does, and for an article without a cluster.
+    """
+    report = score_articles(pairs, labels, words=words)
+    assert report.tally is not None
+    slicers = standard_slicers([article for article, _ in pairs], training=training, fields=fields)
+    scored = all(isinstance(span, ScoredSpan) for _, spans in pairs for span in spans)
+    return replace(
+        report,
+        intervals=bootstrap(report.tally, clusters=clusters, resamples=resamples, level=level, seed=seed),
+        slices=slice_scores(pairs, labels, slicers, clusters=clusters, resamples=resamples, level=level, seed=seed),
+        errors=find_errors(pairs, labels, training=training),
+        calibration=calibration_report(collect_predictions(pairs, labels)) if scored else None,
+    )
 
 
 def _word_scores(counts: Counts) -> WordScores:

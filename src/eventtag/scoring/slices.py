@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from eventtag.articles import Article
 from eventtag.errors import DataError
@@ -118,7 +119,8 @@ def slice_scores(
 
     total = units.sum(axis=0)
     f1, gap = scores_and_gaps(total)
-    batches = [scores_and_gaps(batch) for batch in resampled_sums(units, resamples=resamples, seed=seed)]
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        batches = [scores_and_gaps(batch) for batch in resampled_sums(units, resamples=resamples, seed=seed)]
     f1_samples, gap_samples = (np.concatenate([batch[part] for batch in batches]) for part in (0, 1))
     f1_left_out, gap_left_out = scores_and_gaps(total - units)
     low, high, _ = share_interval(f1_samples, f1, f1_left_out, total[:, 1:].mean(axis=-1), level=level)
