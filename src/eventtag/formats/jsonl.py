@@ -10,6 +10,7 @@ Offsets are Unicode code points, half-open. `annotated` absent: all of the text 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_file
 
+_BEGINNING = re.compile(r'\{"id": "(?:[^"\\]|\\.)*", "text": "')
+"""An article may be longer than what a recogniser sees."""
 KEYS = ("id", "text", "spans", "annotated", "labels", "meta")
 
 
@@ -53,11 +56,11 @@ def sniff_jsonl(head: str) -> str | None:
     try:
         record = json.loads(first)
     except ValueError:
-        return None
-    if isinstance(record, dict) and "text" in record and "label" not in record and "answer" not in record:
-        spans = record.get("spans", [])
-        if isinstance(spans, list) and all(isinstance(s, dict) and set(s) <= {"start", "end", "label", "score"} for s in spans):
-            return "each line is a JSON object with `text` and `spans` of start, end and label"
+        return "begins like an article in the project's JSONL" if _BEGINNING.match(head) and "\n" not in head else None
+    known = isinstance(record, dict) and {"id", "text"} <= set(record) <= set(KEYS)
+    spans = record.get("spans", []) if known else None
+    if isinstance(spans, list) and all(isinstance(s, dict) and set(s) <= {"start", "end", "label", "score"} for s in spans):
+        return "each line is a JSON object with `text` and `spans` of start, end and label"
     return None
 
 

@@ -82,6 +82,10 @@ FORMATS = {
         Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson")),
         Format("inline", "inline markup", (".txt",), folder=True),
         Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt")),
+        Format("brat", "brat standoff", (".ann", ".txt"), folder=True),
+        Format("label_studio", "Label Studio JSON", (".json", ".jsonl")),
+        Format("doccano", "doccano JSONL", (".jsonl", ".json")),
+        Format("prodigy", "Prodigy JSONL", (".jsonl",)),
         Format("cat", "CAT XML (ECB+, MEANTIME)", (".xml",), folder=True),
     )
 }

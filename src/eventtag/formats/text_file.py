@@ -45,3 +45,12 @@ def decode(data: bytes, path: Path, *, line: int = 1) -> str:
         raise FormatError(
             f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8; save the file as UTF-8", path=path, line=line
         ) from error
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Write the text so that `read_text` gives it back; True where lone surrogates, which UTF-8 cannot hold, became `?`."""
+    if text.startswith("\ufeff"):
+        text = "\ufeff" + text  # the reader takes the first for a byte order mark
+    data = text.encode("utf-8", "replace")
+    path.write_bytes(data)
+    return len(data) != len(text.encode("utf-8", "surrogatepass"))

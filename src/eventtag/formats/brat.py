@@ -1,0 +1,191 @@
+r"""brat standoff: `NAME.txt` holds the text, `NAME.ann` the annotations, one a line.
+
+    T1	LOC 0 4	Kyiv
+    T2	EVENT 9 16;25 29	checked into
+    A1	Negation T2
+    R1	Located Arg1:T2 Arg2:T1
+
+Offsets are code points, half-open. A discontinuous mention has fragments separated by `;` (brat also writes them where a
+mention runs over a line end; a gap that is only white space does not count as one). Everything that is no `T` line (attributes,
+relations, events, notes) is carried in the metadata `brat`, and written back as long as the mentions that it points to are
+still there.
+
+Source: https://brat.nlplab.org/standoff.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article
+from eventtag.errors import FormatError
+from eventtag.formats.file_names import require_file_name
+from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
+from eventtag.formats.offsets import ForeignSpan, resolve_spans
+from eventtag.formats.text_file import read_lines, read_text, write_text
+from eventtag.formats.tokenised import note_parts
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+from eventtag.staging import staged_folder
+
+_MENTION = re.compile(r"(T[^\s]*)\t(\S+) (\d{1,9} \d{1,9}(?:;\d{1,9} \d{1,9})*)(?:\t(.*))?", re.DOTALL)
+_OTHER = re.compile(r"[RAMEN#*]\S*\t|\*\t")
+_POINTER = re.compile(r"(?<![^\s:])(T[^\s:]*)(?!\S)")
+_STAGE = "writing brat"
+
+
+def read_brat(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous = "cover") -> Iterator[Article]:
+    """Stream the articles of a folder (searched with its subfolders) or of one `.ann` or `.txt` file; a text needs its `.ann`.
+
+    The article's id is the file's name without its suffix. `discontinuous`: see `formats.fragments`. Raises FormatError with file
+    and line for a line that is not standoff, or a text without annotations.
+    """
+    check_policy(discontinuous)
+    files = sorted(path.rglob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
+    if not files:
+        raise FormatError("holds no *.ann file; give the folder with the .txt and .ann files", path=path)
+    for file in files:
+        if not file.is_file():
+            raise FormatError("no such file beside the text; brat makes one for every text, if only an empty one", path=file)
+        yield _read_article(file, discontinuous, ledger)
+
+
+def sniff_brat(head: str) -> str | None:
+    """Why the beginning of a file looks like this format, or None."""
+    lines = [line for line in head.split("\n")[:-1] or [head] if line.strip()]
+    if lines and all(_MENTION.fullmatch(line.rstrip("\r")) or _OTHER.match(line) for line in lines[:50]):
+        return "has brat standoff lines such as " + lines[0].split("\t", 1)[0]
+    return None
+
+
+def _read_article(file: Path, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
+    name = file.stem
+    text = read_text(file.with_suffix(".txt"))
+    spans: dict[Span, None] = {}
+    others: list[str] = []
+    mentions: dict[str, list[Any]] = {}
+    for number, line in read_lines(file):
+        if not line.strip():
+            continue
+        match = _MENTION.fullmatch(line)
+        if match is None:
+            if not _OTHER.match(line):
+                raise FormatError(
+                    f"{line[:60]!r} is not a standoff line (T1<TAB>LABEL START END<TAB>text)", path=file, line=number
+                )
+            others.append(line)
+            continue
+        ledger.seen += 1
+        key, label, offsets, surface = match.groups()
+        fragments = [(int(start), int(end)) for start, _, end in (pair.partition(" ") for pair in offsets.split(";"))]
+        placed = _place(name, text, fragments, label, surface, ledger)
+        if placed is None:
+            continue
+        span = span_of_fragments(placed, label, article_id=name, policy=discontinuous, ledger=ledger)
+        if span in spans:
+            ledger.add_span(name, "reading", "merged", "is marked twice", span, detail=f"{file.name}, line {number}")
+        spans[span] = None
+        mentions[key] = [span.start, span.end, span.label]
+    meta = {"brat": {"mentions": mentions, "lines": others}} if others else {}
+    return Article(id=name, text=text, spans=tuple(spans), meta=meta)
+
+
+def _place(
+    name: str, text: str, fragments: list[tuple[int, int]], label: str, surface: str | None, ledger: LossLedger
+) -> list[tuple[int, int]] | None:
+    """The fragments where they are in the text, those that only white space parts joined; None when the mention is dropped."""
+    inside = all(0 <= start < end <= len(text) for start, end in fragments)
+    if inside and (surface is None or _joined(text[start:end] for start, end in fragments) == _joined([surface])):
+        joined: list[tuple[int, int]] = []
+        for start, end in sorted(fragments):
+            if joined and not text[joined[-1][1] : start].strip():
+                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+            else:
+                joined.append((start, end))
+        return joined
+    whole = ForeignSpan(
+        min(s for s, _ in fragments), max(e for _, e in fragments), label, surface if len(fragments) == 1 else None
+    )
+    found = resolve_spans(name, text, [whole], ledger=ledger)
+    return [(found[0][1].start, found[0][1].end)] if found else None
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    return " ".join(" ".join(pieces).split())
+
+
+def write_brat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+    """Write a folder with a `.txt` and an `.ann` file for each article.
+
+    A mention that runs over line ends is written in fragments, as brat does. `annotated`, `labels` and metadata other than `brat`
+    go to the ledger. Raises OutputError for an id that cannot be a file name.
+    """
+    with staged_folder(path) as folder:
+        for article in articles:
+            require_file_name(article.id)
+            if write_text(folder / f"{article.id}.txt", article.text):
+                ledger.note(article.id, _STAGE, "text", "lone surrogates become question marks")
+            write_text(folder / f"{article.id}.ann", _format_ann(article, ledger))
+
+
+def _format_ann(article: Article, ledger: LossLedger) -> str:
+    note_parts(article, _STAGE, ledger=ledger, meta=("brat",))
+    carried = article.meta.get("brat")
+    mentions, others = _carried(carried)
+    keys = {Span(*value): key for key, value in mentions.items()}
+    number = max((int(key[1:]) for key in mentions if key[1:].isdecimal()), default=0)
+    lines = []
+    written = set()
+    for span in article.spans:
+        fragments = _fragments(article, span, ledger)
+        if not fragments:
+            continue
+        key = keys.get(span)
+        if key is None or key in written:
+            number += 1
+            key = f"T{number}"
+        written.add(key)
+        offsets = ";".join(f"{start} {end}" for start, end in fragments)
+        surface = " ".join(" ".join(article.text[start:end].split()) for start, end in fragments)
+        lines.append(f"{key}\t{span.label} {offsets}\t{surface}\n")
+    kept = [line for line in others if set(_POINTER.findall(line.split("\t")[1])) <= written]
+    if len(kept) < len(others) or (carried is not None and not isinstance(carried, dict)):
+        ledger.note(article.id, _STAGE, "meta", "lines that point to mentions that are gone are not kept")
+    return "".join(lines) + "".join(f"{line}\n" for line in kept)
+
+
+def _carried(value: object) -> tuple[dict[str, list[Any]], list[str]]:
+    """The mentions and lines that the reader put into the metadata; nothing where they are not as it makes them."""
+    mentions = value.get("mentions") if isinstance(value, dict) else None
+    lines = value.get("lines") if isinstance(value, dict) else None
+    if not isinstance(mentions, dict) or not isinstance(lines, list):
+        return {}, []
+    usable = {
+        key: item
+        for key, item in mentions.items()
+        if isinstance(item, list) and [type(part) for part in item] == [int, int, str] and re.fullmatch(r"T\S*", key)
+    }
+    return usable, [line for line in lines if isinstance(line, str) and _OTHER.match(line) and "\n" not in line]
+
+
+def _fragments(article: Article, span: Span, ledger: LossLedger) -> list[tuple[int, int]]:
+    """The span cut at its line ends; none, and an entry in the ledger, where the format cannot hold it."""
+    if not re.fullmatch(r"\S+", span.label):
+        ledger.add_span(article.id, _STAGE, "dropped", "its label has white space", span)
+        return []
+    found = [
+        (span.start + match.start(), span.start + match.end())
+        for match in re.finditer(r"[^\n]+", article.mention(span))
+        if match[0].strip()
+    ]
+    if not found:
+        ledger.add_span(article.id, _STAGE, "dropped", "holds only white space", span)
+        return []
+    if (found[0][0], found[-1][1]) != (span.start, span.end):
+        ledger.add_span(
+            article.id, _STAGE, "moved", "begins or ends with a line end", span, detail=f"to {found[0][0]}-{found[-1][1]}"
+        )
+    return found

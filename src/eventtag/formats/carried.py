@@ -1,0 +1,62 @@
+"""What a tool's own format has no field for, carried along in one field of ours, so that it comes back.
+
+Tools pass on fields that they do not know. The field `eventtag` holds an article's id, annotated regions, annotated labels and
+metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from eventtag.articles import Article, Region
+from eventtag.errors import DataError
+from eventtag.spans import Span
+
+FIELD = "eventtag"
+
+
+def carry(article: Article) -> dict[str, Any]:
+    """The article without text and spans, JSON-like."""
+    record: dict[str, Any] = {"id": article.id}
+    if article.annotated is not None:
+        record["annotated"] = [list(region) for region in article.annotated]
+    if article.labels is not None:
+        record["labels"] = list(article.labels)
+    if article.meta:
+        record["meta"] = dict(article.meta)
+    return record
+
+
+def carried_id(record: object) -> str | None:
+    """The id that was carried along; None where there is none."""
+    return record["id"] if isinstance(record, Mapping) and isinstance(record.get("id"), str) else None
+
+
+def uncarry(article: Article, record: object) -> Article:
+    """The article with what was carried along instead of its own; itself where nothing was.
+
+    Raises DataError when the field is not as `carry` makes it, or does not fit the text.
+    """
+    if not isinstance(record, Mapping):
+        return article
+    try:
+        annotated: Sequence[Any] | None = record.get("annotated")
+        labels: Sequence[Any] | None = record.get("labels")
+        regions: tuple[Region, ...] | None = (
+            None if annotated is None else tuple((int(start), int(end)) for start, end in annotated)
+        )
+        return replace(
+            article,
+            annotated=regions,
+            labels=None if labels is None else tuple(map(str, labels)),
+            meta=dict(record.get("meta") or {}),
+        )
+    except (TypeError, ValueError) as error:
+        raise DataError(f"article {article.id!r}: the field `{FIELD}` is damaged ({error}); take it away") from error
+
+
+def unique_spans(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """The spans sorted, each once."""
+    return tuple(sorted(dict.fromkeys(spans)))

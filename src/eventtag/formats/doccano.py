@@ -1,0 +1,118 @@
+"""doccano's JSONL for sequence labelling, both dialects and the older ones.
+
+    {"id": 1, "text": "Kyiv fell", "label": [[0, 4, "LOCATION"]]} {"id": 2, "text": "Kyiv fell", "entities": [{"id": 7, "label":
+    "LOCATION", "start_offset": 0, "end_offset": 4}], "relations": []}
+
+Offsets are UTF-16 units, code points or, in grapheme mode, grapheme clusters, depending on version and project, and some count
+a stored CR LF as one; the export does not say. The unit is chosen over the whole file: the one under which spans begin and end
+at the edges of words (`offsets` names it instead). Relations, comments and the number of a text are not spans and stay behind;
+any further field becomes metadata.
+
+Sources: https://doccano.github.io/doccano/, https://github.com/doccano/doccano/issues/2290 and /2114
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
+from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
+from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, likely_unit, resolve_spans
+from eventtag.ledger import LossLedger
+from eventtag.staging import staged_file
+
+SPAN_FIELDS = ("label", "labels", "entities", "annotations")
+OWN_FIELDS = {*SPAN_FIELDS, "id", "doc_id", "text", "data", "relations", "Comments", "comments", FIELD}
+
+
+def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> Iterator[Article]:
+    """Stream the articles; the file is read twice where the unit of the offsets is to be found.
+
+    `offsets`: codepoints, utf16, graphemes, ... (see `formats.offsets`). The id is `id`, else the line. Raises FormatError with
+    file and line; for spans whose labels are numbers (exports before 1.3) it says what to do.
+    """
+    check_unit(offsets)
+    unit: Unit = likely_unit(_texts(path)) if offsets == "auto" else cast(Unit, offsets)
+    for line, record in read_records(path):
+        try:
+            yield _article(record, f"{path.stem}-{line}", unit, ledger)
+        except DataError as error:
+            raise FormatError(str(error), path=path, line=line) from error
+
+
+def sniff_doccano(head: str) -> str | None:
+    """Why the beginning of a file looks like this format, or None."""
+    if not re.match(r"\s*\{", head) or '"text"' not in head:
+        return None
+    if re.search(r'"start_offset"\s*:\s*\d', head):
+        return "has spans with `start_offset` and `end_offset`, as doccano exports"
+    if re.search(r'"(?:labels?|entities)"\s*:\s*\[\s*(?:\[\s*\d+\s*,\s*\d+\s*,\s*"|\])', head):
+        return "has spans as lists [start, end, label], as doccano exports"
+    return None
+
+
+def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
+    for line, record in read_records(path):
+        try:
+            if not _is_as_written(record):
+                yield _text(record), _spans(record)
+        except DataError as error:
+            raise FormatError(str(error), path=path, line=line) from error
+
+
+def _is_as_written(record: Mapping[str, Any]) -> bool:
+    """Whether the spans are still those that `write_doccano` wrote, in code points."""
+    carried = record.get(FIELD)
+    return isinstance(carried, Mapping) and carried.get("spans") is not None and carried["spans"] == record.get("label")
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    return text_of(record, "text" if "text" in record or "data" not in record else "data")
+
+
+def _spans(record: Mapping[str, Any]) -> list[ForeignSpan]:
+    field = next((name for name in SPAN_FIELDS if record.get(name) is not None), None)
+    found = []
+    for item in list_of(record, field) if field else ():
+        if isinstance(item, list) and len(item) >= 3:
+            start, end, label = item[:3]
+        else:
+            fields = mapping_of(item, f"one of `{field}`")
+            start, end, label = fields.get("start_offset"), fields.get("end_offset"), fields.get("label")
+        if isinstance(label, int):
+            raise DataError(f"the label {label} is a number; export again as JSONL with label names (doccano 1.3 or later)")
+        if not isinstance(label, str) or not label:
+            raise DataError(f"one of `{field}` has the label {label!r}; it must be a text")
+        found.append(ForeignSpan(whole(start, "its beginning"), whole(end, "its end"), label))
+    return found
+
+
+def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLedger) -> Article:
+    text = _text(record)
+    given = record.get("id", record.get("doc_id"))
+    name = carried_id(record.get(FIELD)) or (str(given) if isinstance(given, int | str) and given != "" else default)
+    foreign = _spans(record)
+    ledger.seen += len(foreign)
+    unit = "codepoints" if _is_as_written(record) else unit
+    spans = [span for _, span in resolve_spans(name, text, foreign, ledger=ledger, unit=unit)]
+    for span in {span for span in spans if spans.count(span) > 1}:
+        ledger.add_span(name, "reading", "merged", "is marked twice", span)
+    meta = {key: value for key, value in record.items() if key not in OWN_FIELDS}
+    return uncarry(Article(id=name, text=text, spans=unique_spans(spans), meta=meta), record.get(FIELD))
+
+
+def write_doccano(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
+    """Write lines to import, with `label` as lists and offsets in code points; the rest is carried in the field `eventtag`,
+    with the spans once more, so that a reader can tell whether doccano changed them.
+    """
+    with staged_file(path) as file:
+        for number, article in enumerate(articles, start=1):
+            label = [[span.start, span.end, span.label] for span in article.spans]
+            file.write(
+                dump_json({"id": number, "text": article.text, "label": label, FIELD: {**carry(article), "spans": label}}) + "\n"
+            )

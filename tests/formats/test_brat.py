@@ -1,0 +1,112 @@
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.brat import read_brat, sniff_brat, write_brat
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+
+TEXT = "Kyiv was\nshelled and struck 😀 today"
+ANN = (
+    "T1\tLOC 0 4\tKyiv\n"
+    "T2\tEVENT 5 8;9 16\twas shelled\n"
+    "T3\tEVENT 5 8;21 27\twas struck\n"
+    "T4\tTIME 30 35\ttoday\n"
+    "A1\tNegation T3\n"
+    "R1\tPlace Arg1:T2 Arg2:T1\n"
+    "E1\tAttack:T2 Place:T1\n"
+    "*\tEquiv T1 T4\n"
+    "#1\tAnnotatorNotes T1\ta note on T9\n"
+)
+
+
+def folder(tmp_path, ann=ANN, text=TEXT, name="a"):
+    (tmp_path / "in").mkdir(exist_ok=True)
+    (tmp_path / "in" / f"{name}.txt").write_bytes(text.encode())
+    (tmp_path / "in" / f"{name}.ann").write_bytes(ann.encode())
+    return tmp_path / "in"
+
+
+def mentions(article):
+    return [(article.mention(span), span.label) for span in article.spans]
+
+
+def test_fragments_over_a_line_end_are_one_mention_and_real_gaps_are_covered(tmp_path):
+    ledger = LossLedger()
+    (article,) = read_brat(folder(tmp_path), ledger=ledger)
+    assert mentions(article) == [
+        ("Kyiv", "LOC"),
+        ("was\nshelled", "EVENT"),
+        ("was\nshelled and struck", "EVENT"),
+        ("today", "TIME"),
+    ]
+    assert [(e.outcome, e.detail) for e in ledger.entries] == [("moved", "5-8, 21-27")]
+    assert ledger.seen == 4
+
+
+def test_a_discontinuous_mention_can_be_refused(tmp_path):
+    with pytest.raises(DataError, match="'a': the EVENT mention at 5-8, 21-27 is discontinuous"):
+        list(read_brat(folder(tmp_path), ledger=LossLedger(), discontinuous="error"))
+
+
+def test_relations_attributes_and_notes_come_back(tmp_path):
+    articles = list(read_brat(folder(tmp_path), ledger=LossLedger()))
+    ledger = LossLedger()
+    write_brat(articles, tmp_path / "out", ledger=ledger)
+    assert (tmp_path / "out" / "a.txt").read_bytes() == TEXT.encode()
+    lines = (tmp_path / "out" / "a.ann").read_text().splitlines()
+    assert lines == [line if "T3\t" not in line else "T3\tEVENT 5 8;9 27\twas shelled and struck" for line in ANN.splitlines()]
+    assert ledger.notes == []
+    assert list(read_brat(tmp_path / "out", ledger=ledger)) == articles
+
+
+def test_lines_that_point_to_lost_mentions_are_noted(tmp_path):
+    (article,) = read_brat(folder(tmp_path), ledger=LossLedger())
+    ledger = LossLedger()
+    fewer = Article(article.id, article.text, article.spans[2:], meta=article.meta)
+    write_brat([fewer], tmp_path / "out", ledger=ledger)
+    assert [line[0] for line in (tmp_path / "out" / "a.ann").read_text().splitlines()] == ["T", "T", "A"]
+    assert [note.part for note in ledger.notes] == ["meta"]
+
+
+def test_windows_line_ends_count_as_they_are_stored_or_as_one(tmp_path):
+    root = folder(tmp_path, "T1\tLOC 3 7\tKyiv\n", "a\r\nKyiv", name="stored")
+    folder(tmp_path, "T1\tLOC 2 6\tKyiv\r\n", "a\r\nKyiv", name="one")
+    assert [mentions(article) for article in read_brat(root, ledger=LossLedger())] == [[("Kyiv", "LOC")]] * 2
+
+
+def test_a_mention_whose_text_is_elsewhere_is_moved_and_one_that_is_nowhere_dropped(tmp_path):
+    ledger = LossLedger()
+    (article,) = read_brat(folder(tmp_path, "T1\tLOC 1 5\tKyiv\nT2\tLOC 0 4\tLviv\n"), ledger=ledger)
+    assert mentions(article) == [("Kyiv", "LOC")]
+    assert [(e.outcome, e.reason) for e in ledger.entries] == [
+        ("moved", "its text stands elsewhere nearby"),
+        ("dropped", "its text is not at its offsets"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["T1 LOC 0 4 Kyiv", "T1\tLOC 0\tKyiv", "T1\tLOC 0 99999999999\tKyiv", "X1\tLOC"])
+def test_a_line_that_is_not_standoff_is_an_error_with_file_and_line(tmp_path, line):
+    with pytest.raises(FormatError, match=r"a.ann:2: .* is not a standoff line"):
+        list(read_brat(folder(tmp_path, f"T9\tLOC 0 4\tKyiv\n{line}\n"), ledger=LossLedger()))
+
+
+def test_a_text_without_annotations_is_an_error(tmp_path):
+    root = folder(tmp_path)
+    (root / "a.ann").unlink()
+    with pytest.raises(FormatError, match="no such file beside the text"):
+        list(read_brat(root / "a.txt", ledger=LossLedger()))
+    with pytest.raises(FormatError, match=r"holds no \*.ann file"):
+        list(read_brat(root, ledger=LossLedger()))
+
+
+def test_edges_on_line_ends_are_named(tmp_path):
+    ledger = LossLedger()
+    write_brat([Article("a", "\nx\n\n", (Span(0, 2, "A"), Span(2, 4, "B"), Span(1, 2, "C D")))], tmp_path / "out", ledger=ledger)
+    assert (tmp_path / "out" / "a.ann").read_text() == "T1\tA 1 2\tx\n"
+    assert sorted((e.outcome, e.label) for e in ledger.entries) == [("dropped", "B"), ("dropped", "C D"), ("moved", "A")]
+
+
+def test_standoff_is_recognised_by_content():
+    assert sniff_brat(ANN)
+    assert sniff_brat("T1 met T2\n") is None

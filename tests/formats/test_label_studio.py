@@ -1,0 +1,159 @@
+import json
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import FormatError, SettingsError
+from eventtag.formats.label_studio import read_label_studio, sniff_label_studio, write_label_studio
+from eventtag.formats.registry import recognise
+from eventtag.ledger import LossLedger
+from eventtag.spans import ScoredSpan, Span
+
+
+def region(start, end, text, *labels, kind="labels", **more):
+    value = {"start": start, "end": end, "text": text, kind: list(labels)}
+    return {"id": "x", "from_name": "label", "to_name": "text", "type": kind, "value": value, **more}
+
+
+def task(text, *annotations, **more):
+    return {"id": 7, "data": {"text": text}, "annotations": list(annotations), "predictions": [], **more}
+
+
+def read(tmp_path, content, **options):
+    path = tmp_path / "export.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    ledger = LossLedger()
+    return list(read_label_studio(path, ledger=ledger, **options)), ledger
+
+
+def mentions(article):
+    return [(article.mention(span), span.label) for span in article.spans]
+
+
+def test_a_full_export_is_read(tmp_path):
+    result = [
+        region(0, 4, "Kyiv", "LOC", "GPE"),
+        {"type": "choices", "from_name": "c", "value": {"choices": ["war"]}},
+        {"type": "relation"},
+    ]
+    articles, ledger = read(tmp_path, [task("Kyiv fell", {"completed_by": 3, "result": result})])
+    assert [(a.id, mentions(a), a.annotated) for a in articles] == [("7", [("Kyiv", "GPE"), ("Kyiv", "LOC")], None)]
+    assert (ledger.seen, ledger.entries) == (2, [])
+    assert recognise(tmp_path / "export.json")[0].name == "label_studio"
+
+
+def test_json_min_and_json_lines_are_read(tmp_path):
+    row = {
+        "id": 1,
+        "text": "Kyiv fell",
+        "label": [{"start": 0, "end": 4, "text": "Kyiv", "labels": ["LOC"]}],
+        "annotator": 1,
+        "annotation_id": 2,
+    }
+    lines = json.dumps(row) + "\n" + json.dumps(row | {"id": 2, "label": []}) + "\n"
+    articles, _ = read(tmp_path, lines)
+    assert [(a.id, mentions(a), a.annotated) for a in articles] == [("1", [("Kyiv", "LOC")], None), ("2", [], None)]
+    assert sniff_label_studio(lines)
+
+
+@pytest.mark.parametrize(("start", "end"), [(6, 10), (7, 11)])
+def test_code_points_and_utf16_units_are_told_apart_by_the_surface(tmp_path, start, end):
+    articles, ledger = read(tmp_path, [task("a 👩 b Kyiv", {"result": [region(start, end, "Kyiv", "LOC")]})])
+    assert mentions(articles[0]) == [("Kyiv", "LOC")]
+    assert ledger.entries == []
+
+
+def test_line_ends_that_count_as_one_are_told_by_the_surface(tmp_path):
+    articles, ledger = read(tmp_path, [task("a\r\nb\r\nKyiv", {"result": [region(4, 8, "Kyiv", "LOC")]})])
+    assert (mentions(articles[0]), ledger.entries) == ([("Kyiv", "LOC")], [])
+
+
+def test_regions_on_another_text_are_moved_or_named(tmp_path):
+    result = [region(3, 7, "Kyiv", "LOC"), region(0, 4, "Lviv", "LOC"), region(400, 404, "Oslo", "LOC")]
+    articles, ledger = read(tmp_path, [task("in  Kyiv", {"result": result})])
+    assert mentions(articles[0]) == [("Kyiv", "LOC")]
+    assert [e.outcome for e in ledger.entries] == ["moved", "dropped", "dropped"]
+
+
+def test_of_several_annotations_the_ground_truth_counts_and_the_others_are_named(tmp_path):
+    first = {"completed_by": {"id": 1, "email": "a@x"}, "result": [region(0, 4, "Kyiv", "A")]}
+    truth = {"completed_by": 2, "ground_truth": True, "result": [region(5, 9, "fell", "B")]}
+    skipped = {"completed_by": 3, "was_cancelled": True, "result": []}
+    tasks = [task("Kyiv fell", first, truth, skipped)]
+    articles, ledger = read(tmp_path, tasks)
+    assert [(a.id, mentions(a)) for a in articles] == [("7", [("fell", "B")])]
+    assert [(e.outcome, e.label, e.asked) for e in ledger.entries] == [("dropped", "A", False)]
+    articles, ledger = read(tmp_path, tasks, annotations="each")
+    assert [(a.id, mentions(a), a.meta) for a in articles] == [
+        ("7@2", [("fell", "B")], {"annotator": "2"}),
+        ("7@1", [("Kyiv", "A")], {"annotator": "1"}),
+    ]
+    articles, ledger = read(tmp_path, tasks, annotator="a@x")
+    assert [mentions(a) for a in articles] == [[("Kyiv", "A")]]
+
+
+def test_predictions_can_be_read_with_their_scores(tmp_path):
+    tasks = [task("Kyiv fell", predictions=[{"result": [region(0, 4, "Kyiv", "LOC", score=0.5)]}])]
+    articles, _ = read(tmp_path, tasks, annotations="predictions")
+    assert articles[0].spans == (ScoredSpan(0, 4, "LOC", 0.5),)
+
+
+def test_a_task_that_nobody_annotated_has_no_annotated_region(tmp_path):
+    articles, _ = read(tmp_path, [task("Kyiv fell"), task("x", {"was_cancelled": True, "result": []}, id=8)])
+    assert [a.annotated for a in articles] == [(), ()]
+
+
+def test_hypertext_regions_use_their_global_offsets(tmp_path):
+    item = region("/div/text()", "/div/text()", "Kyiv", "LOC", kind="hypertextlabels")
+    item["value"] |= {"startOffset": 1, "globalOffsets": {"start": 3, "end": 7}}
+    articles, _ = read(tmp_path, [{"id": 1, "data": {"body": "in Kyiv"}, "annotations": [{"result": [item]}]}])
+    assert mentions(articles[0]) == [("Kyiv", "LOC")]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('[{"id": 1,\n "data": {"text": "a"}},\n {"id": 2, "data": {}}]', "export.json:3: which field holds the text"),
+        ('[{"id": 1, "data": {"text": "a"}}', "export.json:1: neither a comma nor the end"),
+        ('[{"id": 1, "data"', "export.json:1: not valid JSON"),
+        ("[1]", "export.json:1: a JSON int where an object is needed"),
+        (json.dumps([task("ab", {"result": [region("0", 1, "a", "X")]})]), "`start` is '0'; it must be a whole number"),
+        (json.dumps([task("ab", {"result": "none"})]), "`result` is a str; it must be a list"),
+        (json.dumps([task(5)]), "which field holds the text"),
+        ("[" * 100_000, "not valid JSON"),
+    ],
+)
+def test_a_damaged_export_is_an_error_with_file_and_line(tmp_path, content, problem):
+    with pytest.raises(FormatError, match=problem):
+        read(tmp_path, content)
+
+
+def test_options_that_cannot_be_are_errors(tmp_path):
+    with pytest.raises(SettingsError, match="annotations: 'all' is unknown"):
+        read(tmp_path, [], annotations="all")
+    with pytest.raises(SettingsError, match="offsets: 'bytes' is unknown"):
+        read(tmp_path, [], offsets="bytes")
+
+
+def test_articles_come_back_with_everything(tmp_path):
+    articles = [
+        Article("a/1", "👩 Kyiv\r\n", (Span(2, 6, "X"), Span(0, 6, "Y")), ((0, 2),), ("X", "Y"), {"k": [1]}),
+        Article("b", "", meta={"split": "train"}),
+    ]
+    ledger = LossLedger()
+    write_label_studio(articles, tmp_path / "out.json", ledger=ledger)
+    assert list(read_label_studio(tmp_path / "out.json", ledger=ledger)) == articles
+    assert (ledger.entries, ledger.notes) == ([], [])
+
+
+def test_an_empty_export_can_be_written_and_read(tmp_path):
+    write_label_studio([], tmp_path / "out.json", ledger=LossLedger())
+    assert list(read_label_studio(tmp_path / "out.json", ledger=LossLedger())) == []
+
+
+def test_arrays_are_streamed_in_pieces_of_any_size(tmp_path, monkeypatch):
+    articles = [Article(str(n), "é👩\n" * n) for n in range(40)]
+    write_label_studio(articles, tmp_path / "out.json", ledger=LossLedger())
+    for size in (1, 2, 3, 7):
+        monkeypatch.setattr("eventtag.formats.json_file.CHUNK", size)
+        assert list(read_label_studio(tmp_path / "out.json", ledger=LossLedger())) == articles

@@ -1,0 +1,96 @@
+import json
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import FormatError
+from eventtag.formats.prodigy import read_prodigy, sniff_prodigy, write_prodigy
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+
+ROW = {
+    "text": "Kyiv fell",
+    "_input_hash": 1,
+    "_task_hash": 2,
+    "_session_id": "db-anna",
+    "_view_id": "ner_manual",
+    "tokens": [{"text": "Kyiv", "start": 0, "end": 4, "id": 0}, {"text": "fell", "start": 5, "end": 9, "id": 1}],
+    "spans": [{"start": 0, "end": 4, "token_start": 0, "token_end": 0, "label": "LOC"}],
+    "meta": {"source": "wire"},
+    "answer": "accept",
+}
+
+
+def read(tmp_path, *records, **options):
+    path = tmp_path / "db.jsonl"
+    path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in records), encoding="utf-8")
+    ledger = LossLedger()
+    return list(read_prodigy(path, ledger=ledger, **options)), ledger
+
+
+def mentions(article):
+    return [(article.mention(span), span.label) for span in article.spans]
+
+
+def test_an_accepted_row_is_an_article(tmp_path):
+    (article,), ledger = read(tmp_path, ROW)
+    assert (article.id, mentions(article), article.annotated, article.meta) == (
+        "db-1",
+        [("Kyiv", "LOC")],
+        None,
+        {"source": "wire"},
+    )
+    assert ledger.seen == 1
+    assert sniff_prodigy(json.dumps(ROW))
+
+
+@pytest.mark.parametrize("answer", ["reject", "ignore"])
+def test_the_spans_of_other_answers_are_dropped_as_the_annotator_asked(tmp_path, answer):
+    (article,), ledger = read(tmp_path, ROW | {"answer": answer})
+    assert (article.spans, article.annotated) == ((), ())
+    assert [(e.outcome, e.reason, e.asked) for e in ledger.entries] == [("dropped", f"the answer is {answer}", True)]
+
+
+def test_in_the_binary_interface_only_the_shown_span_was_looked_at(tmp_path):
+    (article,), _ = read(tmp_path, ROW | {"_view_id": "ner"})
+    assert article.annotated == ((0, 4),)
+
+
+def test_overlapping_spans_are_kept(tmp_path):
+    (article,), ledger = read(tmp_path, ROW | {"spans": [*ROW["spans"], {"start": 0, "end": 9, "label": "EVENT"}]})
+    assert mentions(article) == [("Kyiv", "LOC"), ("Kyiv fell", "EVENT")]
+    assert ledger.entries == []
+
+
+def test_one_session_can_be_chosen(tmp_path):
+    articles, _ = read(tmp_path, ROW, ROW | {"_session_id": "db-ben"}, session="db-ben")
+    assert [article.id for article in articles] == ["db-2"]
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (ROW | {"answer": "maybe"}, "`answer` is 'maybe'; allowed: accept, reject, ignore"),
+        (ROW | {"text": None}, "`text` is missing"),
+        (ROW | {"spans": [{"start": 0, "end": 4}]}, "label None; it must be a text"),
+        (ROW | {"spans": [{"start": 0.5, "end": 4, "label": "X"}]}, "`start` is '0.5'"),
+        (ROW | {"meta": [1]}, "`meta` is"),
+        ("[]", "a JSON list where an object is needed"),
+    ],
+)
+def test_a_damaged_line_is_an_error_with_file_and_line(tmp_path, record, problem):
+    with pytest.raises(FormatError, match=rf"db.jsonl:2: .*{problem}"):
+        read(tmp_path, ROW, record)
+
+
+def test_articles_come_back_with_everything_and_spans_have_tokens(tmp_path):
+    articles = [
+        Article("a/1", "👩 Kyiv,\r\n", (Span(2, 6, "X"), Span(0, 6, "Y")), ((0, 2),), ("X", "Y"), {"k": [1]}),
+        Article("b", ""),
+    ]
+    ledger = LossLedger()
+    write_prodigy(articles, tmp_path / "out.jsonl", ledger=ledger)
+    assert list(read_prodigy(tmp_path / "out.jsonl", ledger=ledger)) == articles
+    row = json.loads((tmp_path / "out.jsonl").read_text().split("\n")[0])
+    assert [token["text"] for token in row["tokens"]] == ["👩", "Kyiv", ","]
+    assert row["spans"][0] == {"start": 0, "end": 6, "label": "Y", "token_start": 0, "token_end": 1}
