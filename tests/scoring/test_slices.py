@@ -107,3 +107,10 @@ def test_a_single_slice_has_no_gap():
 
 def test_no_span_gives_no_slice():
     assert slice_scores([(Article("a", TEXT), [])], LABELS, standard_slicers([]), resamples=10) == ()
+
+
+def test_a_tiny_slice_is_never_called_behind():
+    pairs = corpus()
+    rare = Article("rare", "x" * 60, (Span(0, 5, "ACTOR"),), meta={"source": "rare", "half": "0"})
+    slices = slice_scores([*pairs, (rare, [])], LABELS, standard_slicers([a for a, _ in pairs], fields=["source"]), resamples=500)
+    assert not next(s for s in slices if s.value == "rare").behind

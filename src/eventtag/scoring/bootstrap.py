@@ -232,9 +232,9 @@ def share_interval(
 def difference_interval(
     samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Lower end, upper end and standard error, [...], of differences: symmetric about the estimate, on the scale as it is."""
+    """Lower end, upper end and standard error, [...], of differences of shares: symmetric about the estimate, within [-1, 1]."""
     error, width = _symmetric(samples, estimate, leave_one_out, level=level)
-    return estimate - width, estimate + width, error
+    return np.maximum(estimate - width, -1.0), np.minimum(estimate + width, 1.0), error
 
 
 def _symmetric(samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float) -> tuple[Floats, Floats]:

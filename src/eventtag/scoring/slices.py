@@ -39,6 +39,8 @@ Slicer = Callable[[Article, Span], str | None]
 """The slice of a span in one dimension; None leaves it out of the dimension."""
 
 SIGNIFICANT = 0.05
+LEAST_SUPPORT = 10
+LEAST_ARTICLES = 5
 MOST_VALUES = 20
 """A metadata field with more distinct values than this is not a dimension by itself (ids, dates, titles)."""
 
@@ -126,7 +128,8 @@ def slice_scores(
     low, high, _ = share_interval(f1_samples, f1, f1_left_out, total[:, 1:].mean(axis=-1), level=level)
     gap_low, gap_high, error = difference_interval(gap_samples, gap, gap_left_out, level=level)
     compared = (others @ total).sum(axis=-1) > 0
-    behind = _behind(gap, error, compared, len(units))
+    enough = (total[:, 2] >= LEAST_SUPPORT) & (articles >= LEAST_ARTICLES)
+    behind = _behind(gap, error, compared & enough, len(units))
     found = [
         Slice(
             dimension,

@@ -1,0 +1,193 @@
+"""The evaluation report as one self-contained HTML page: summary, plots, errors, slices and an article browser.
+
+Article text is hostile until shown otherwise. It is embedded as JSON in which no markup character stands for itself, and the
+page's script shows it as text only; everything else is escaped by jinja2. The content security policy allows the page's own style
+and script by a nonce, and nothing else: no request leaves the page, and no other script runs in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from eventtag.labels import LabelSet
+from eventtag.reporting.plots import Whisker, curve_plot, forest_plot, reliability_plot
+from eventtag.scoring.bootstrap import CORRELATED, METRICS, Interval
+from eventtag.scoring.counts import Counts
+from eventtag.scoring.error_kinds import KINDS, NONE, ErrorReport, find_errors
+from eventtag.scoring.report import Average, EvaluationReport
+from eventtag.scoring.tally import Pair, scored_spans
+from eventtag.spans import ScoredSpan, Span
+
+MOST_ARTICLES = 1000
+"""How many articles the browser holds unless told otherwise: a page of this size opens in under a second."""
+COLOURS = 8
+HEAT_STEPS = 4
+
+_TEMPLATES = files("eventtag.reporting") / "templates"
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def render_page(
+    report: EvaluationReport,
+    pairs: Sequence[Pair],
+    *,
+    title: str = "Evaluation",
+    most_articles: int = MOST_ARTICLES,
+) -> str:
+    """The page for a report and the pairs that it was computed from.
+
+    Sections that the report does not have (see `analyse_articles`) are left out. Of more than `most_articles` articles, the
+    browser holds those with most errors, and the page says so.
+    """
+    errors = report.errors or find_errors(pairs, LabelSet(report.labels))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string((_TEMPLATES / "evaluation.html.j2").read_text(encoding="utf-8"))
+    overall = None if report.calibration is None else report.calibration.overall
+    page = template.render(
+        title=title,
+        # A fresh nonce: whoever wrote an article cannot have known it.
+        nonce=secrets.token_urlsafe(18),
+        style=Markup((_TEMPLATES / "evaluation.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        script=Markup((_TEMPLATES / "evaluation.js").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        payload=_payload(report, errors, pairs, most_articles),
+        report=report,
+        labels=report.labels,
+        facts=_facts(report, len(pairs), most_articles),
+        rows=_rows(report),
+        forest=forest_plot(_whiskers(report), title="F1 with its interval"),
+        level=None if report.intervals is None else report.intervals.level,
+        units=None if report.intervals is None else report.intervals.units,
+        detectable=None
+        if report.intervals is None
+        else {
+            "unrelated": report.intervals.detectable(),
+            "correlated": report.intervals.detectable(correlation=CORRELATED),
+        },
+        schemes=_schemes(report),
+        cross_check=None if report.cross_check is None else report.cross_check.note,
+        errors=_kinds(errors),
+        confusion=_confusion(errors),
+        behind=[part for part in report.slices if part.behind],
+        reliability=reliability_plot(overall),
+        curves=Markup("") if report.calibration is None else curve_plot(report.calibration),
+    )
+    return _SURROGATES.sub("\ufffd", page)
+
+
+def _interval(report: EvaluationReport, scheme: str, row: str, metric: str) -> Interval | None:
+    return None if report.intervals is None else report.intervals.interval(scheme, row, metric)
+
+
+def _rows(report: EvaluationReport) -> list[dict[str, Any]]:
+    strict = report.strict
+    named: list[tuple[str, Counts | Average]] = [*strict.labels.items(), ("micro", strict.micro)]
+    named += [("macro", strict.macro), ("weighted", strict.weighted)]
+    return [
+        {
+            "name": name,
+            "average": number >= len(strict.labels),
+            "colour": number % COLOURS,
+            **{metric: getattr(row, metric) for metric in METRICS},
+            "intervals": {metric: _interval(report, "strict", name, metric) for metric in METRICS},
+            "support": row.support,
+            "predicted": row.predicted if isinstance(row, Counts) else None,
+        }
+        for number, (name, row) in enumerate(named)
+    ]
+
+
+def _whiskers(report: EvaluationReport) -> list[Whisker]:
+    whiskers = []
+    for row in _rows(report):
+        interval = row["intervals"]["f1"]
+        low, high = (row["f1"], row["f1"]) if interval is None else (interval.low, interval.high)
+        whiskers.append(Whisker(row["name"], None if row["average"] else row["colour"], row["f1"], low, high))
+    return whiskers
+
+
+def _schemes(report: EvaluationReport) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "labels": [counts.f1 for counts in scores.labels.values()],
+            "micro": scores.micro.f1,
+            "macro": scores.macro.f1,
+            "interval": _interval(report, name, "micro", "f1"),
+        }
+        for name, scores in report.schemes.items()
+    ]
+
+
+def _kinds(errors: ErrorReport) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": kind,
+            "cases": sum(case.kind == kind for case in errors.cases),
+            "labels": [(errors.gold_spans(kind, label), errors.predicted_spans(kind, label)) for label in errors.labels],
+        }
+        for kind in KINDS
+    ]
+
+
+def _confusion(errors: ErrorReport) -> dict[str, Any]:
+    """Rows of counts; `heat` is the share of the row in HEAT_STEPS steps."""
+    rows = [[{"count": count, "heat": -(-HEAT_STEPS * count // max(1, sum(row)))} for count in row] for row in errors.confusion]
+    return {"labels": [*errors.labels, NONE], "rows": rows}
+
+
+def _facts(report: EvaluationReport, articles: int, most_articles: int) -> list[tuple[str, str]]:
+    facts = [("articles", str(report.articles))]
+    if articles > most_articles:
+        facts.append(("in the browser below", f"the {most_articles} with most errors"))
+    for name, about in (("checkpoint", report.checkpoint), ("data", report.data)):
+        facts += [(f"{name} {key}", str(value)) for key, value in about.items() if isinstance(value, str | int | float)]
+    return facts
+
+
+def _payload(report: EvaluationReport, errors: ErrorReport, pairs: Sequence[Pair], most_articles: int) -> Markup:
+    labels = LabelSet(report.labels)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for case in errors.cases:
+        found.setdefault(case.article_id, []).append(
+            {"kind": case.kind, "gold": _triples(case.gold), "predicted": _triples(case.predicted)}
+        )
+    worst = sorted(pairs, key=lambda pair: -len(found.get(pair[0].id, ())))[:most_articles]
+    articles = []
+    for article, predicted in worst:
+        gold, tagged = scored_spans(article, predicted, labels)
+        scores = {(s.start, s.end, s.label): s.score for s in predicted if isinstance(s, ScoredSpan)}
+        articles.append(
+            {
+                "id": article.id,
+                "text": article.text,
+                "gold": _triples(gold),
+                "predicted": _triples(tagged, scores),
+                "errors": found.get(article.id, []),
+            }
+        )
+    return _json({"labels": report.labels, "articles": articles})
+
+
+def _triples(spans: Sequence[Span], scores: Mapping[tuple[int, int, str], float] | None = None) -> list[list[Any]]:
+    triples: list[list[Any]] = []
+    for span in spans:
+        score = (scores or {}).get((span.start, span.end, span.label))
+        triples.append([span.start, span.end, span.label] + ([] if score is None else [score]))
+    return triples
+
+
+def _json(value: Any) -> Markup:
+    """JSON in which no character can end a script element or start markup."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _SURROGATES.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - without markup characters, as above

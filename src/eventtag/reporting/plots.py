@@ -1,0 +1,111 @@
+"""Plots of an evaluation report as SVG without scripts or style attributes, so that they stand under a strict content security
+policy.
+
+Colours come from the page's classes `l0` to `l7`; labels are told apart by text and dashes as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from eventtag.scoring.calibration import CalibrationReport, Reliability, thin_curve
+
+SIDE = 260
+MARGIN = 44
+DASHES = 4
+"""How many dash patterns the page's style has, the solid line included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whisker:
+    """One row of a forest plot: a share with its interval."""
+
+    name: str
+    colour: int | None
+    value: float
+    low: float
+    high: float
+
+
+def forest_plot(rows: Sequence[Whisker], *, title: str) -> Markup:
+    """Shares with their intervals, one row each, on an axis from 0 to 100."""
+    left, width, step = 110, 480, 24
+    height = step * len(rows) + 34
+    parts = [_open(left + width + 30, height, title)]
+    for tick in range(0, 101, 20):
+        x = left + width * tick / 100
+        parts.append(Markup('<path class="axis" d="M{0} 4V{1}"/><text x="{0}" y="{2}" text-anchor="middle">{3}</text>').format(
+            f"{x:.1f}", height - 26, height - 10, tick
+        ))  # fmt: skip
+    for number, row in enumerate(rows):
+        y = step * number + 16
+        colour = "" if row.colour is None else f" l{row.colour}"
+        parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 10, y + 4, row.name))
+        low, mid, high = (f"{left + width * value:.1f}" for value in (row.low, row.value, row.high))
+        parts.append(Markup('<g class="mark{}"><path stroke-width="2" d="M{} {}H{}"/><circle cx="{}" cy="{}" r="4"/></g>').format(
+            colour, low, y, high, mid, y
+        ))  # fmt: skip
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def reliability_plot(reliability: Reliability | None) -> Markup:
+    """Precision against mean score of every bin, with the diagonal of perfect calibration; larger bins have larger marks."""
+    parts = [*_square("Reliability of the span scores", "score", "share that is right")]
+    parts.append(Markup('<path class="axis" stroke-dasharray="4 3" d="M{0} {1}L{2} {3}"/>').format(*_point(0, 0), *_point(1, 1)))
+    if reliability is not None:
+        largest = max(part.count for part in reliability.bins)
+        for part in reliability.bins:
+            x, y = _point(part.confidence, part.precision)
+            parts.append(Markup('<circle class="mark l0" cx="{}" cy="{}" r="{:.1f}"><title>{}</title></circle>').format(
+                x, y, 2.5 + 3 * (part.count / largest) ** 0.5,
+                f"{part.count} spans with score {part.low:.2f} to {part.high:.2f}: {100 * part.precision:.1f} % right",
+            ))  # fmt: skip
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def curve_plot(calibration: CalibrationReport) -> Markup:
+    """The precision-recall curve of every label, named at its end."""
+    parts = [*_square("Precision and recall at every threshold", "recall", "precision")]
+    for number, (label, found) in enumerate(_curves(calibration).items()):
+        points = " ".join(f"{x} {y}" for x, y in (_point(recall, precision) for recall, precision in found))
+        parts.append(Markup('<path class="curve l{} d{}" d="M{}"/>').format(number % 8, number % DASHES, points))
+        x, y = _point(*found[-1])
+        parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(x, float(y) - 6, label))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _curves(calibration: CalibrationReport) -> Mapping[str, list[tuple[float, float]]]:
+    return {
+        label: [(point.recall, point.precision) for point in thin_curve(found.curve)]
+        for label, found in calibration.labels.items()
+        if found.curve
+    }
+
+
+def _open(width: int, height: int, title: str) -> Markup:
+    return Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">'
+    ).format(width, height, title)
+
+
+def _square(title: str, across: str, up: str) -> list[Markup]:
+    size = SIDE + 2 * MARGIN
+    parts = [_open(size, size, title), Markup('<path class="axis" d="M{0} {0}V{1}H{1}"/>').format(MARGIN, MARGIN + SIDE)]
+    for tick in (0, 0.5, 1):
+        x, y = _point(tick, tick)
+        parts.append(
+            Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(x, MARGIN + SIDE + 16, f"{100 * tick:g}")
+        )
+        parts.append(
+            Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(MARGIN - 6, float(y) + 4, f"{100 * tick:g}")
+        )
+    parts.append(Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(MARGIN + SIDE / 2, size - 8, across))
+    parts.append(Markup('<text x="{}" y="{}">{}</text>').format(4, MARGIN - 14, escape(up)))
+    return parts
+
+
+def _point(x: float, y: float) -> tuple[str, str]:
+    return f"{MARGIN + SIDE * x:.1f}", f"{MARGIN + SIDE * (1 - y):.1f}"

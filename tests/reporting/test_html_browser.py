@@ -1,0 +1,116 @@
+"""The evaluation page in headless Chromium, where there is one."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.labels import LabelSet
+from eventtag.reporting.html import render_page
+from eventtag.scoring.report import analyse_articles
+from eventtag.spans import ScoredSpan, Span
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+LABELS = LabelSet()
+HOSTILE = "\U0001f600 </script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> Kyiv fell"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+PROBE = """
+const seen = {milliseconds: performance.now()};
+const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", {key}));
+const choose = (id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event("input")); };
+const heading = () => document.querySelector("#article h3").textContent;
+const listed = () => [...document.querySelectorAll("#list button")].map((b) => b.firstChild.textContent);
+seen.order = listed();
+seen.first = heading();
+seen.text = [...document.getElementById("text").childNodes].map((n) => n.nodeType === 3 ? n.data : n.firstChild.data).join("");
+seen.gold = [...document.querySelectorAll("#text .g")].map((n) => n.firstChild.data);
+seen.elements = document.querySelectorAll("#article img, #article script").length;
+press("n");
+seen.now = [...document.querySelectorAll("#text .now")].map((n) => n.firstChild.data);
+press("j");
+seen.second = heading();
+press("k");
+seen.again = heading();
+choose("filter-kind", "spurious");
+seen.spurious = listed();
+choose("filter-kind", "");
+choose("filter-label", "LOCATION");
+seen.location = listed();
+choose("filter-label", "");
+choose("find", "plain");
+seen.found = listed();
+choose("find", "nowhere");
+seen.none = document.getElementById("article").textContent;
+document.querySelector('[data-kind="missed"]').click();
+choose("find", "");
+seen.missed = listed();
+choose("filter-kind", "");
+choose("order", "id");
+seen.byId = listed();
+document.getElementById("theme").click();
+seen.theme = document.documentElement.dataset.theme;
+seen.title = document.title;
+document.body.replaceChildren(JSON.stringify(seen));
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    kyiv = Span(HOSTILE.index("Kyiv"), HOSTILE.index("Kyiv") + 4, "LOCATION")
+    pairs = [
+        (Article("b plain", "Plain words here.", (Span(0, 5, "EVENT"),)), [ScoredSpan(0, 5, "EVENT", 0.9)]),
+        (Article("c hostile", HOSTILE, (kyiv, Span(kyiv.end + 1, kyiv.end + 5, "EVENT"))), []),
+        (Article("a spurious", "More plain words."), [ScoredSpan(0, 4, "ACTOR", 0.4)]),
+    ]
+    # As many as the page holds by default, so that opening it is timed in earnest.
+    pairs += [(Article(f"z{n:03}", "filler " * 300, (Span(0, 6, "ACTOR"),)), [Span(0, 6, "ACTOR")]) for n in range(997)]
+    page = render_page(analyse_articles(pairs, LABELS, resamples=50, words=None), pairs, title="Evaluation")
+    nonce = re.search(r"'nonce-([^']+)'", page).group(1)
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    path.write_text(page.replace("</body>", f'<script nonce="{nonce}">{PROBE}</script></body>'), encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    return json.loads(html.unescape(re.search(r"<body>(.*)</body>", dom, re.DOTALL).group(1)))
+
+
+def test_hostile_text_is_shown_and_does_nothing(seen):
+    assert seen["text"] == HOSTILE
+    assert (seen["elements"], seen["title"]) == (0, "Evaluation")
+
+
+def test_spans_stand_on_their_words_after_characters_outside_the_basic_plane(seen):
+    assert seen["gold"] == ["Kyiv", "fell"]
+
+
+def test_worst_articles_come_first(seen):
+    assert seen["order"][:3] == ["c hostile", "a spurious", "b plain"]
+    assert seen["first"] == "c hostile"
+    assert seen["byId"][0] == "a spurious"
+
+
+def test_keys_move_between_articles_and_errors(seen):
+    assert seen["now"] == ["Kyiv"]
+    assert (seen["second"], seen["again"]) == ("a spurious", "c hostile")
+
+
+def test_filters_by_kind_label_and_words(seen):
+    assert seen["spurious"] == ["a spurious"]
+    assert seen["location"] == ["c hostile"]
+    assert seen["found"] == ["a spurious", "b plain"]
+    assert seen["none"] == "No article fits the filters."
+    assert seen["missed"] == ["c hostile"]
+
+
+def test_the_theme_can_be_switched(seen):
+    assert seen["theme"] in ("dark", "light")
+
+
+def test_a_page_of_a_thousand_articles_opens_in_under_a_second(seen):
+    assert len(seen["order"]) == 1000
+    assert seen["milliseconds"] < 1000
