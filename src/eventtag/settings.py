@@ -84,7 +84,9 @@ class ModelSettings:
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")
         if self.attention_dropout is not None:
-            _require(0 <= self.attention_dropout < 1, "model.attention_dropout", self.attention_dropout, "0 <= dropout < 1, or null")
+            _require(
+                0 <= self.attention_dropout < 1, "model.attention_dropout", self.attention_dropout, "0 <= dropout < 1, or null"
+            )
 
 
 @dataclass

@@ -26,7 +26,7 @@ def require_absent(path: Path) -> None:
 
 @contextmanager
 def staged_file(path: Path) -> Iterator[TextIO]:
-    """A UTF-8 text file (`\\n` kept as written) that gets its name when the block ends without an error.
+    """A UTF-8 text file, line ends kept as written, that gets its name when the block ends without an error.
 
     Raises OutputError when `path` exists or cannot be written.
     """

@@ -29,7 +29,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     Sweeps (`-m`), `--cfg job`, `--help`, run directories and completion are Hydra's own. An EventtagError ends the process with its
     message and exit code 1.
     """
-    _register_resolvers()
+    register_resolvers()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
     ConfigStore.instance().store(name=f"{command}_schema", node=settings)
     own = Path.cwd() / "configs"
@@ -40,10 +40,10 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
 
     def hydra_task(config: DictConfig) -> float | None:
         try:
-            composed = OmegaConf.to_object(config)
+            composed: Any = OmegaConf.to_object(config)
             if hasattr(composed, "run_dir"):
                 composed.run_dir = HydraConfig.get().runtime.output_dir
-            return task(composed)  # type: ignore[arg-type]
+            return task(composed)
         except MissingMandatoryValue as error:
             failures.append(f"{error.full_key} must be given: add {error.full_key}=... to the command")
         except (EventtagError, OmegaConfBaseException) as error:
@@ -80,7 +80,8 @@ def data_dir() -> str:
     return str(inside if inside.is_dir() else package.parent.parent / "data")
 
 
-def _register_resolvers() -> None:
+def register_resolvers() -> None:
+    """Make `${run_id:}`, `${corpus:NAME}` and `${eventtag_data:}` known to OmegaConf."""
     resolvers: dict[str, tuple[Callable[..., Any], bool]] = {
         "run_id": (lambda: secrets.token_hex(3), True),
         "corpus": (corpus_dir, False),

@@ -33,9 +33,20 @@ class Corpus:
     licence: str | None = None
     ledger: LossLedger = field(default_factory=LossLedger)
 
+    def articles(self, split: str) -> tuple[Article, ...]:
+        """The articles of a split, or of `all`. Raises DataError when the corpus has no such articles."""
+        if split == "all":
+            return tuple(article for articles in self.splits.values() for article in articles)
+        if split not in self.splits:
+            raise DataError(
+                f"corpus {self.name!r} has no {split} articles (split {self.rule}); it has {', '.join(self.splits)}: "
+                "use one of them, or split=all"
+            )
+        return self.splits[split]
+
     def describe(self, split: str) -> dict[str, Any]:
         """What a report says of a split: articles, spans per label, fingerprint, licence."""
-        articles = self.splits[split]
+        articles = self.articles(split)
         return {
             "name": self.name,
             "split": split,
@@ -119,7 +130,11 @@ def split_by_field(
     if problems:
         allowed = ", ".join(by_value)
         raise DataError(
-            summarise_problems(f"meta field {field_name!r} does not say the split of {len(problems)} articles; allowed: {allowed}", problems, shown=3)
+            summarise_problems(
+                f"meta field {field_name!r} does not say the split of {len(problems)} articles; allowed: {allowed}",
+                problems,
+                shown=3,
+            )
         )
     return {split: tuple(chosen) for split, chosen in found.items()}
 
@@ -137,7 +152,9 @@ def split_at_random(articles: Sequence[Article], shares: Mapping[str, float], *,
         chosen[split] = set(order[taken : taken + size].tolist())
         taken += size
     chosen["train"] = set(order[taken:].tolist())
-    return {split: tuple(article for index, article in enumerate(articles) if index in picked) for split, picked in chosen.items()}
+    return {
+        split: tuple(article for index, article in enumerate(articles) if index in picked) for split, picked in chosen.items()
+    }
 
 
 def _require_distinct(splits: Mapping[str, Sequence[Article]]) -> None:
@@ -145,7 +162,9 @@ def _require_distinct(splits: Mapping[str, Sequence[Article]]) -> None:
     for split, articles in splits.items():
         for article in articles:
             if seen.setdefault(article.id, split) != split:
-                raise DataError(f"the article id {article.id!r} is in both {seen[article.id]} and {split}; an article belongs to one split")
+                raise DataError(
+                    f"the article id {article.id!r} is in both {seen[article.id]} and {split}; an article belongs to one split"
+                )
 
 
 def count_spans(articles: Iterable[Article], labels: LabelSet) -> dict[str, int]:

@@ -86,7 +86,9 @@ class Marginals:
         if last + 1 < self.lengths[sequence]:
             following = self.emissions[sequence, last + 1] + self.after[sequence, last + 1]
             legal = np.ones(len(following), dtype=np.bool_)
-            legal[2::2] = False  # an I- tag behind the mention would be of another label (illegal) or of the same (a longer mention)
+            legal[2::2] = (
+                False  # an I- tag behind the mention would be of another label (illegal) or of the same (a longer mention)
+            )
             log_probability += np.logaddexp.reduce(following[legal])
         return float(min(1.0, np.exp(log_probability)))
 

@@ -8,6 +8,7 @@ cut off, and none counts twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,7 +40,11 @@ def plan_windows(tokens: TokenisedText, *, capacity: int, stride: int) -> list[W
     start = 0
     while size - start > capacity:
         least = start + max(stride, capacity // 2)
-        end = _last_within(sentence_cuts, least, start + capacity) or _last_within(word_cuts, least, start + capacity) or start + capacity
+        end = (
+            _last_within(sentence_cuts, least, start + capacity)
+            or _last_within(word_cuts, least, start + capacity)
+            or start + capacity
+        )
         slices.append((start, end))
         shared = _first_within(sentence_cuts, end - stride, end)
         if shared is None:
@@ -49,12 +54,12 @@ def plan_windows(tokens: TokenisedText, *, capacity: int, stride: int) -> list[W
         slices.append((start, size))
 
     owned = [0]
-    for (_, end), (next_start, _) in zip(slices, slices[1:], strict=False):
+    for (_, end), (next_start, _) in pairwise(slices):
         middle = (next_start + end + 1) // 2
         nearest = _first_within(word_cuts, middle, end)
         owned.append(end if nearest is None else nearest)
     owned.append(size)
-    return [Window(start, end, own, next_own) for (start, end), own, next_own in zip(slices, owned, owned[1:], strict=False)]
+    return [Window(start, end, own, next_own) for (start, end), own, next_own in zip(slices, owned[:-1], owned[1:], strict=True)]
 
 
 def _last_within(cuts: np.ndarray[tuple[int], np.dtype[np.int64]], low: int, high: int) -> int | None:

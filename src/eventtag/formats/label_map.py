@@ -18,22 +18,23 @@ def map_labels(
     """Rename span labels by the entry of their name, or else by the first pattern that fits.
 
     A pattern is a shell pattern such as `HUMAN_PART*`; the value is the new label, or None to drop the span (recorded in the
-    ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are renamed likewise.
+    ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are renamed likewise,
+    and those that nothing fits left out.
     `keep_others`: a label that nothing fits keeps its name.
 
     Raises DataError for a label that nothing fits, naming article and label.
     """
     found: dict[str, str | None] = dict(label_map)
 
-    def mapped(label: str, article_id: str) -> str | None:
+    def mapped(label: str, article_id: str | None) -> str | None:
         if label in found:
             return found[label]
         for pattern, target in label_map.items():
             if fnmatchcase(label, pattern):
                 found[label] = target
                 return target
-        if keep_others:
-            return label
+        if keep_others or article_id is None:
+            return label if keep_others else None
         raise DataError(
             f"article {article_id!r}: label {label!r} has no entry in the label map ({', '.join(label_map)}); "
             f"add `{label}: NEW_LABEL`, or `{label}: null` to drop it"
@@ -55,5 +56,6 @@ def map_labels(
             spans[renamed] = None
         labels = article.labels
         if labels is not None:
-            labels = tuple(dict.fromkeys(new for old in labels if (new := mapped(old, article.id)) is not None))
+            renamed_labels = (mapped(old, None) for old in labels)
+            labels = tuple(dict.fromkeys(label for label in renamed_labels if label is not None))
         yield replace(article, spans=tuple(spans), labels=labels)

@@ -86,6 +86,11 @@ FORMATS = {
         Format("label_studio", "Label Studio JSON", (".json", ".jsonl")),
         Format("doccano", "doccano JSONL", (".jsonl", ".json")),
         Format("prodigy", "Prodigy JSONL", (".jsonl",)),
+        Format("webanno_tsv", "WebAnno TSV 3 (INCEpTION)", (".tsv",), folder=True),
+        Format("conllu", "CoNLL-U with Entity= or NE=", (".conllu",)),
+        Format("re3d", "re3d's JSON", (".json",), folder=True),
+        Format("csv", "CSV with a column of spans", (".csv", ".tsv")),
+        Format("parquet", "Parquet with a column of spans", (".parquet",)),
         Format("cat", "CAT XML (ECB+, MEANTIME)", (".xml",), folder=True),
     )
 }

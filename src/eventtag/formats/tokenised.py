@@ -145,19 +145,28 @@ class WordSpan:
 
 
 def spans_over_words(
-    article: Article, spans: Sequence[Span], sentences: Sequence[Sequence[tuple[int, int]]], *, stage: str, ledger: LossLedger
+    article: Article,
+    spans: Sequence[Span],
+    sentences: Sequence[Sequence[tuple[int, int]]],
+    *,
+    stage: str,
+    ledger: LossLedger,
+    places: Sequence[tuple[int, int]] | None = None,
 ) -> list[WordSpan]:
     """The spans as runs of words, sorted. A span without a word (white space only) is dropped, which the ledger records.
 
-    Also records which spans will be elsewhere when the words are joined again, and that the white space of the text changes.
+    `places` are the offsets that the words will have when they are read again, by default those of words joined by `TextBuilder`
+    (a changed text is then noted). The ledger records the spans that will be elsewhere.
     """
     words = [word for sentence in sentences for word in sentence]
-    builder = TextBuilder()
-    for number, sentence in enumerate(sentences):
-        for start, end in sentence:
-            builder.add(article.text[start:end], number)
-    if builder.text != article.text:
-        ledger.note(article.id, stage, "text", "holds words only: white space between them is not kept")
+    if places is None:
+        builder = TextBuilder()
+        for number, sentence in enumerate(sentences):
+            for start, end in sentence:
+                builder.add(article.text[start:end], number)
+        places = builder.offsets
+        if builder.text != article.text:
+            ledger.note(article.id, stage, "text", "holds words only: white space between them is not kept")
     found = []
     first = 0
     for span in sorted(spans):
@@ -169,7 +178,7 @@ def spans_over_words(
         if last == first:
             ledger.add_span(article.id, stage, "dropped", "holds no word", span)
             continue
-        new = (builder.offsets[first][0], builder.offsets[last - 1][1])
+        new = (places[first][0], places[last - 1][1])
         if new != (span.start, span.end):
             ledger.add_span(article.id, stage, "moved", "white space is not kept", span, detail=f"to {new[0]}-{new[1]}")
         found.append(WordSpan(first, last - 1, span))

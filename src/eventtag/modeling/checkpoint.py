@@ -79,21 +79,30 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not (path / MANIFEST_FILE).is_file():
         nested = path / "checkpoint"
         hint = f"; did you mean {nested}?" if (nested / MANIFEST_FILE).is_file() else ""
-        raise CheckpointError(f"checkpoint={path}: has no {MANIFEST_FILE}, so it is not a checkpoint of eventtag or is incomplete{hint}")
+        raise CheckpointError(
+            f"checkpoint={path}: has no {MANIFEST_FILE}, so it is not a checkpoint of eventtag or is incomplete{hint}"
+        )
     _check_files(path)
     try:
         content = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
-            raise CheckpointError(f"{path / INFO_FILE}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it")
+            raise CheckpointError(
+                f"{path / INFO_FILE}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it"
+            )
         info = CheckpointInfo(LabelSet(tuple(content["labels"])), WindowSettings(**content["window"]), content["training"])
         tokenizer = load_tokenizer(str(path))
-        model = AutoModelForTokenClassification.from_pretrained(path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+        model = AutoModelForTokenClassification.from_pretrained(
+            path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
     except EventtagError:
         raise
     except Exception as error:  # the files are ours by their sha256, yet a foreign version may have written them
         raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
     if model.config.num_labels != len(info.labels.tags):
-        raise CheckpointError(f"{path}: config.json has {model.config.num_labels} tags, {INFO_FILE} has {len(info.labels.tags)}; the files do not belong together")
+        raise CheckpointError(
+            f"{path}: config.json has {model.config.num_labels} tags, {INFO_FILE} has {len(info.labels.tags)}; "
+            "the files do not belong together"
+        )
     model.eval()
     return Checkpoint(path, model, tokenizer, info, sha256_of(path / MANIFEST_FILE))
 
@@ -113,4 +122,6 @@ def _check_files(path: Path) -> None:
         if file.stat().st_size != size:
             raise CheckpointError(f"{file}: has {file.stat().st_size} bytes, the manifest says {size}; copy the checkpoint again")
         if sha256_of(file) != sha256:
-            raise CheckpointError(f"{file}: its sha256 is not the manifest's, so it is damaged or changed; copy the checkpoint again")
+            raise CheckpointError(
+                f"{file}: its sha256 is not the manifest's, so it is damaged or changed; copy the checkpoint again"
+            )

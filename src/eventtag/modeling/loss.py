@@ -8,7 +8,9 @@ from __future__ import annotations
 import torch
 
 
-def tag_loss(emissions: torch.Tensor, tag_ids: torch.Tensor, unmarked: torch.Tensor, *, positions: torch.Tensor | None = None) -> torch.Tensor:
+def tag_loss(
+    emissions: torch.Tensor, tag_ids: torch.Tensor, unmarked: torch.Tensor, *, positions: torch.Tensor | None = None
+) -> torch.Tensor:
     """Mean negative log-likelihood of the gold tags; a scalar.
 
     `emissions` [B, T, C] are unnormalised; `tag_ids` [B, T] are gold, negative where there is none (ignored); `unmarked` [B, C] is true

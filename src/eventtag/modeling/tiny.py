@@ -20,7 +20,9 @@ VOCABULARY = 4000
 def build_tiny_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerBase:
     """A word-piece tokenizer whose vocabulary is the letters and the most frequent words of `texts`, case kept."""
     words = Counter(text[start:end] for text in texts for start, end in find_words(text))
-    letters = sorted({letter for word in words for letter in word} | set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,"))
+    letters = sorted(
+        {letter for word in words for letter in word} | set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,")
+    )
     frequent = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0])) if len(word) > 1][:VOCABULARY]
     pieces = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters), *frequent]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
@@ -52,7 +54,6 @@ def build_tiny_model(tokenizer: PreTrainedTokenizerBase, labels: LabelSet) -> Be
         max_position_embeddings=512,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
-        num_labels=len(labels.tags),
         id2label=dict(enumerate(labels.tags)),
         label2id={tag: tag_id for tag_id, tag in enumerate(labels.tags)},
     )

@@ -19,10 +19,14 @@ class Prediction(Protocol):
     """An article and the spans predicted for it."""
 
     @property
-    def article(self) -> Article: ...
+    def article(self) -> Article:
+        """The article with its gold."""
+        ...
 
     @property
-    def spans(self) -> tuple[ScoredSpan, ...]: ...
+    def spans(self) -> tuple[ScoredSpan, ...]:
+        """The predicted spans."""
+        ...
 
 
 def write_evaluation(report: EvaluationReport, predictions: Iterable[Prediction], folder: Path) -> None:

@@ -65,14 +65,13 @@ def _class(labels: Sequence[str], label: str) -> int:
 
 
 def _style(labels: Sequence[str]) -> str:
-    colours = "".join(
-        f".l{index}{{--c:{COLOURS[index]}}}" for index in range(min(len(labels) + 1, len(COLOURS)))
-    )
+    colours = "".join(f".l{index}{{--c:{COLOURS[index]}}}" for index in range(min(len(labels) + 1, len(COLOURS))))
     return (
         ":root{color-scheme:light dark}body{font:17px/1.75 Georgia,serif;max-width:46rem;margin:0 auto;padding:1rem}"
         "h1{font:600 1.3rem system-ui,sans-serif}h2{font:600 1rem system-ui,sans-serif;margin-top:2.5rem;overflow-wrap:anywhere}"
         "p{white-space:pre-wrap;overflow-wrap:anywhere}"
-        "mark{color:inherit;background:color-mix(in srgb,var(--c) 18%,transparent);border-bottom:2px solid var(--c);border-radius:3px;padding:1px 2px}"
+        "mark{color:inherit;background:color-mix(in srgb,var(--c) 18%,transparent);border-bottom:2px solid var(--c)}"
+        "mark{border-radius:3px;padding:1px 2px}"
         "small{font:600 .62rem system-ui,sans-serif;letter-spacing:.03em;opacity:.8}"
         ".key{font:600 .8rem system-ui,sans-serif;border-bottom:3px solid var(--c);margin-right:1rem}" + colours
     )

@@ -45,7 +45,8 @@ Micro F1 {strict.micro.f1:.4f}, macro F1 {strict.macro.f1:.4f}. Fingerprint of t
 
 ## How it was made
 
-* Data: {data["name"]}, {data["articles"]} training articles with {spans} spans; sha256 `{data["sha256"]}`; licence: {licence or "not stated"}.
+* Data: {data["name"]}, {data["articles"]} training articles with {spans} spans; sha256 `{data["sha256"]}`; licence:
+  {licence or "not stated"}.
 * Encoder `{training["encoder"]}`, seed {training["seed"]}, best epoch {training["epoch"]:g}.
 * Versions: {", ".join(f"{package} {version}" for package, version in training["versions"].items())}.
 
@@ -58,12 +59,12 @@ for span in Tagger.load("PATH/TO/THIS/FOLDER").tag("Moscow accused Kyiv of shell
     print(span)
 ```
 
-It loads in `transformers.pipeline("token-classification", "PATH")` too. The pipeline cuts long articles unless it is given a `stride`, and it can
-return tag sequences that IOB2 does not allow; eventtag does neither.
+It loads in `transformers.pipeline("token-classification", "PATH")` too. The pipeline cuts long articles unless it is given a
+`stride`, and it can return tag sequences that IOB2 does not allow; eventtag does neither.
 
 ## Limits
 
-It learned one corpus's idea of its labels, from the kinds of articles in it. Scores on other sources, topics and years are lower; measure
-them on your own annotated articles with `eventtag evaluate`. A span's score is the model's own opinion and not calibrated. It tags mentions: it
-does not say that what an article reports is true.
+It learned one corpus's idea of its labels, from the kinds of articles in it. Scores on other sources, topics and years are
+lower; measure them on your own annotated articles with `eventtag evaluate`. A span's score is the model's own opinion and not
+calibrated. It tags mentions: it does not say that what an article reports is true.
 """

@@ -67,13 +67,16 @@ def reliability_plot(reliability: Reliability | None) -> Markup:
 
 
 def curve_plot(calibration: CalibrationReport) -> Markup:
-    """The precision-recall curve of every label, named at its end."""
+    """The precision-recall curve of every label, with a legend."""
     parts = [*_square("Precision and recall at every threshold", "recall", "precision")]
-    for number, (label, found) in enumerate(_curves(calibration).items()):
+    curves = _curves(calibration)
+    for number, (label, found) in enumerate(curves.items()):
+        look = f"curve l{number % 8} d{number % DASHES}"
         points = " ".join(f"{x} {y}" for x, y in (_point(recall, precision) for recall, precision in found))
-        parts.append(Markup('<path class="curve l{} d{}" d="M{}"/>').format(number % 8, number % DASHES, points))
-        x, y = _point(*found[-1])
-        parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(x, float(y) - 6, label))
+        parts.append(Markup('<path class="{}" d="M{}"/>').format(look, points))
+        y = MARGIN + SIDE - 18 * (len(curves) - number)
+        parts.append(Markup('<path class="{}" d="M{} {}h28"/>').format(look, MARGIN + 12, y))
+        parts.append(Markup('<text x="{}" y="{}">{}</text>').format(MARGIN + 48, y + 4, label))
     return Markup("").join([*parts, Markup("</svg>")])
 
 

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import trafilatura
-
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.jsonl import parse_json
@@ -91,7 +89,9 @@ def article_from_line(line: str, *, path: Path, number: int, text_field: str, id
     text = record.get(text_field)
     if not isinstance(text, str):
         found = ", ".join(map(str, record)) or "none"
-        raise FormatError(f"has no text in the field {text_field!r} (fields: {found}); name it with text_field=", path=path, line=number)
+        raise FormatError(
+            f"has no text in the field {text_field!r} (fields: {found}); name it with text_field=", path=path, line=number
+        )
     given = record.get(id_field)
     name = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else f"line-{number}"
     used = {text_field, id_field, "spans", "annotated", "labels", "meta"}
@@ -105,6 +105,8 @@ def article_from_page(page: str, name: str, *, path: Path) -> Article:
 
     Raises FormatError when the page has no main text.
     """
+    import trafilatura  # slow to import, and needed for pages only
+
     extracted = trafilatura.extract(page, output_format="json", with_metadata=True, include_comments=False)
     if not extracted:
         raise FormatError("no main text was found in this page; save its text as .txt", path=path)

@@ -92,7 +92,9 @@ class Tagger:
         for (article, tokens), found in zip(chunk, spans, strict=True):
             yield TaggedArticle(article, found, tokens.words)
 
-    def _emissions(self, chunk: Sequence[tuple[Article, TokenisedText]], *, only_annotated: bool) -> list[npt.NDArray[np.float32]]:
+    def _emissions(
+        self, chunk: Sequence[tuple[Article, TokenisedText]], *, only_annotated: bool
+    ) -> list[npt.NDArray[np.float32]]:
         """[W, C] log-probabilities for each article; NaN for words that were not run."""
         prefix, suffix = special_tokens(self.tokenizer)
         capacity = self.window.max_length - len(prefix) - len(suffix)
@@ -123,7 +125,9 @@ class Tagger:
             mask[row, : len(item)] = 1
         device = self.model.device
         with torch.inference_mode():
-            logits = self.model(input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)).logits
+            logits = self.model(
+                input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
+            ).logits
             result: npt.NDArray[np.float32] = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
         return result
 

@@ -81,7 +81,9 @@ def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -
             **options,
         )
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"trainer.extra: transformers refuses these arguments ({error}); correct {sorted(settings.extra)}") from error
+        raise SettingsError(
+            f"trainer.extra: transformers refuses these arguments ({error}); correct {sorted(settings.extra)}"
+        ) from error
 
 
 def _shared_words(one: str, other: str) -> int:

@@ -26,7 +26,8 @@ from eventtag.tagging.tagger import special_tokens
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One window. `input_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that was annotated,
-    IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking."""
+    IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking.
+    """
 
     article_id: str
     input_ids: npt.NDArray[np.int64]

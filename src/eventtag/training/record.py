@@ -53,7 +53,11 @@ def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: cannot be read ({error}), so this run cannot be resumed; start a new one") from error
-    differing = [key for key in _flat(record) if key not in ("settings.resume", "settings.run_dir") and _flat(record)[key] != _flat(before).get(key)]
+    differing = [
+        key
+        for key in _flat(record)
+        if key not in ("settings.resume", "settings.run_dir") and _flat(record)[key] != _flat(before).get(key)
+    ]
     if differing:
         key = differing[0]
         raise TrainingError(
@@ -65,4 +69,8 @@ def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {prefix: value}
-    return {key: item for name, inner in value.items() for key, item in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()}
+    return {
+        key: item
+        for name, inner in value.items()
+        for key, item in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
+    }

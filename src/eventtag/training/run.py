@@ -1,13 +1,13 @@
 """A training run: articles in, a checkpoint and its scores out.
 
-    RUN/run.json            settings, data fingerprints, seed, versions
-    RUN/settings.yaml       the resolved settings alone
-    RUN/losses.jsonl        the loss ledger
-    RUN/trainer/            what a resumed run needs; removed when the run ends
-    RUN/checkpoint/         the best checkpoint on the validation articles
-    RUN/report.json         its scores there
-    RUN/predictions.jsonl   its spans there
-    RUN/metrics.json        loss and validation scores by epoch, time, tokens per second
+RUN/run.json            settings, data fingerprints, seed, versions
+RUN/settings.yaml       the resolved settings alone
+RUN/losses.jsonl        the loss ledger
+RUN/trainer/            what a resumed run needs; removed when the run ends
+RUN/checkpoint/         the best checkpoint on the validation articles
+RUN/report.json         its scores there
+RUN/predictions.jsonl   its spans there
+RUN/metrics.json        loss and validation scores by epoch, time, tokens per second
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def train(settings: TrainSettings) -> TrainingResult:
     )
     limit = longest_input(model, tokenizer)
     if limit is not None and settings.window.max_length > limit:
-        raise SettingsError(f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens")
+        raise SettingsError(
+            f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
+        )
     ledger = corpus.ledger
     features = build_features(corpus.splits["train"], tokenizer, corpus.labels, settings.window, ledger=ledger)
     if not features:
@@ -157,10 +159,10 @@ def _finish(
         "versions": record["versions"],
     }
     data = record["data"]["validation"]
-    report = trainer.score(trainer.accelerator.unwrap_model(trainer.model)).described(data=data)
+    report = trainer.score(trainer.network).described(data=data)
     info = CheckpointInfo(corpus.labels, settings.window, training)
     card = render_model_card(report, name=run_dir.name, training=training, licence=corpus.licence)
-    save_checkpoint(run_dir / "checkpoint", trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class, info, model_card=card)
+    save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card)
     evaluation = evaluate(Tagger.load(run_dir / "checkpoint"), corpus.splits["validation"], data=data)
     write_evaluation(evaluation.report, evaluation.tagged, run_dir)
     metrics = {

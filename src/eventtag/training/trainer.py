@@ -1,8 +1,8 @@
 """transformers' Trainer, told to choose checkpoints by article-level span scores.
 
-Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is `tag_loss`; the
-head has its own learning rate; training windows come from `LengthPoolSampler`; a loss that is not finite stops training before the
-update instead of being logged as 0.
+Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is `tag_loss`;
+the head has its own learning rate; training windows come from `LengthPoolSampler`; a loss that is not finite stops training before
+the update instead of being logged as 0.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 Score = Callable[[PreTrainedModel], EvaluationReport]
 
 
-class ArticleTrainer(Trainer):  # type: ignore[misc]
+class ArticleTrainer(Trainer):
     """`score` tags and scores the validation articles with the model as it stands."""
 
     def __init__(
@@ -65,6 +65,7 @@ class ArticleTrainer(Trainer):  # type: ignore[misc]
             callbacks=[] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)],
         )
         self.features = features
+        self.tokenizer = tokenizer
         self.score = score
         self.metric = metric
         self.head_learning_rate = head_learning_rate
@@ -77,14 +78,20 @@ class ArticleTrainer(Trainer):  # type: ignore[misc]
             self.add_callback(QuietProgress())
         self.add_callback(EpochLog())
 
+    @property
+    def network(self) -> PreTrainedModel:
+        """The model itself, without what accelerate wraps around it."""
+        network: PreTrainedModel = self.accelerator.unwrap_model(self.model)
+        return network
+
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
         """The optimizer of the arguments over four groups: encoder and head, each with and without weight decay."""
         if self.optimizer is None:
-            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            decayed = set(self.get_decay_parameter_names(self.model))
-            encoder = f"{self.model.base_model_prefix}."
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.network)
+            decayed = set(self.get_decay_parameter_names(self.network))
+            encoder = f"{self.network.base_model_prefix}."
             groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-            for name, parameter in self.model.named_parameters():
+            for name, parameter in self.network.named_parameters():
                 if parameter.requires_grad:
                     groups.setdefault((name.startswith(encoder), name in decayed), []).append(parameter)
             self.optimizer = optimizer_class(
@@ -133,7 +140,7 @@ class ArticleTrainer(Trainer):  # type: ignore[misc]
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""
         started = time.perf_counter()
-        report = self.score(self.accelerator.unwrap_model(self.model))
+        report = self.score(self.network)
         self.evaluation_seconds += time.perf_counter() - started
         strict = report.strict
         metrics = {
@@ -143,27 +150,27 @@ class ArticleTrainer(Trainer):  # type: ignore[misc]
             f"{metric_key_prefix}_macro_f1": strict.macro.f1,
             **{f"{metric_key_prefix}_{label}_f1": counts.f1 for label, counts in strict.labels.items()},
         }
-        self.model.train()
+        self.network.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
 
-class QuietProgress(ProgressCallback):  # type: ignore[misc]
+class QuietProgress(ProgressCallback):
     """The Trainer's progress bar without a dictionary printed at every log."""
 
     def on_log(self, *args: Any, **kwargs: Any) -> None:
         """Leave logging to EpochLog."""
 
 
-class EpochLog(TrainerCallback):  # type: ignore[misc]
+class EpochLog(TrainerCallback):
     """One line an epoch: training loss and validation scores."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
+        self, _: TrainingArguments, state: TrainerState, __: TrainerControl, logs: dict[str, float] | None = None, **___: Any
     ) -> None:
         """Collect losses; write the line when validation scores come."""
         logs = logs or {}

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from eventtag.app.hydra_task import run_hydra
-from eventtag.settings import SPLITS, EvaluateSettings, EvaluateSplit
+from eventtag.settings import EvaluateSettings, EvaluateSplit
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +17,8 @@ def run() -> int:
 
 
 def _task(settings: EvaluateSettings) -> float:
-    from eventtag.corpus.loading import Corpus, count_spans, fingerprint, load_corpus
-    from eventtag.errors import DataError, SettingsError
+    from eventtag.corpus.loading import load_corpus
+    from eventtag.errors import SettingsError
     from eventtag.evaluation import evaluate
     from eventtag.reporting.console import render_table
     from eventtag.reporting.files import write_evaluation
@@ -31,26 +31,11 @@ def _task(settings: EvaluateSettings) -> float:
             f"data.labels: the checkpoint does not know {unknown[0]!r}; it knows {list(tagger.labels.labels)}. "
             "Map the label with data.label_map, or take it out"
         )
-    corpus: Corpus = load_corpus(settings.data)
+    corpus = load_corpus(settings.data)
     split = settings.split.value
     if settings.split is EvaluateSplit.auto:
-        split = "test" if "test" in corpus.splits else "validation" if "validation" in corpus.splits else "all"
-    if split == "all":
-        articles = tuple(article for name in SPLITS for article in corpus.splits.get(name, ()))
-    elif split in corpus.splits:
-        articles = corpus.splits[split]
-    else:
-        raise DataError(f"split={split}: corpus {corpus.name!r} has no such articles; it has {', '.join(corpus.splits)}, or use split=all")
-    data = {
-        "name": corpus.name,
-        "split": split,
-        "split_rule": corpus.rule,
-        "articles": len(articles),
-        "spans": count_spans(articles, corpus.labels),
-        "sha256": fingerprint(articles),
-        "licence": corpus.licence,
-    }
-    evaluation = evaluate(tagger, articles, data=data)
+        split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
+    evaluation = evaluate(tagger, corpus.articles(split), labels=corpus.labels, data=corpus.describe(split))
     write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
     for line in corpus.ledger.summary():
         log.info("%s", line)

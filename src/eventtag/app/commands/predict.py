@@ -58,7 +58,9 @@ def _output_format(settings: PredictSettings) -> OutputFormat:
     return OutputFormat.html if settings.output.lower().endswith((".html", ".htm")) else OutputFormat.jsonl
 
 
-def _write(file: TextIO, articles: Iterable[Article], chosen: OutputFormat, labels: tuple[str, ...], settings: PredictSettings) -> None:
+def _write(
+    file: TextIO, articles: Iterable[Article], chosen: OutputFormat, labels: tuple[str, ...], settings: PredictSettings
+) -> None:
     from eventtag.app.terminal import print_highlighted
     from eventtag.formats.jsonl import json_line
     from eventtag.reporting.highlight import page

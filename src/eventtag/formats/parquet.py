@@ -1,0 +1,94 @@
+"""Apache Parquet with a column of texts and a column of spans (https://parquet.apache.org/docs/file-format/).
+
+    id: string, text: string, spans: list<struct<start: int64, end: int64, label: string>>, topic: string, ...
+
+The spans may also be lists or JSON (`formats.table_row`). All further columns become metadata.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.carried import FIELD, carry
+from eventtag.formats.csv import span_record
+from eventtag.formats.json_file import dump_json
+from eventtag.formats.offsets import check_unit
+from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column
+from eventtag.ledger import LossLedger
+from eventtag.staging import staged_file
+
+BATCH = 256
+"""Rows that are held in memory at a time."""
+
+
+def read_parquet(
+    path: Path,
+    *,
+    ledger: LossLedger,
+    text_column: str | None = None,
+    spans_column: str | None = None,
+    id_column: str = "id",
+    offsets: str = "auto",
+) -> Iterator[Article]:
+    """Stream the rows as articles; without an id column the id is made of the file's name and the row.
+
+    `offsets`: see `formats.offsets`. Raises FormatError with the file and the row.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    check_unit(offsets)
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = list(file.schema_arrow.names)
+            text = choose_column(columns, text_column, TEXT_COLUMNS, "text")
+            spans = choose_column(columns, spans_column, SPANS_COLUMNS, "spans")
+            for batch in file.iter_batches(batch_size=BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield article_from_row(
+                        row,
+                        name=f"{path.stem}-{number}",
+                        text_column=text,
+                        spans_column=spans,
+                        id_column=id_column if id_column in columns else None,
+                        offsets=offsets,
+                        ledger=ledger,
+                    )
+    except DataError as error:
+        raise FormatError(f"row {number}: {error}", path=path) from error
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise FormatError(f"cannot be read as Parquet ({str(error)[:200]}); write the file again", path=path) from error
+
+
+def sniff_parquet(head: str) -> str | None:
+    """Why the beginning of a file looks like this format, or None."""
+    return "begins with the sign of Parquet files, PAR1" if head.startswith("PAR1") else None
+
+
+def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
+    """Write the columns id, text, spans and eventtag (annotated regions, annotated labels and metadata, as JSON)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    span = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("label", pa.string()), ("score", pa.float64())])
+    schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("spans", pa.list_(span)), (FIELD, pa.string())])
+    with staged_file(path) as file, pq.ParquetWriter(file.buffer, schema) as writer:  # type: ignore[attr-defined]
+        rows = map(_row, articles)
+        while batch := list(itertools.islice(rows, BATCH)):
+            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
+
+
+def _row(article: Article) -> dict[str, Any]:
+    return {
+        "id": article.id,
+        "text": article.text,
+        "spans": [span_record(span) for span in article.spans],
+        FIELD: dump_json(carry(article)),
+    }

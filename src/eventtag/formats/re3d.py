@@ -1,0 +1,144 @@
+"""re3d's JSON: a folder with `documents.json` and `entities.json`, one object a line, as mongoexport writes them.
+
+    {"_id": "D1", "text": "Kyiv fell", "sourceName": "CENTCOM", "sourceUrl": "...", "title": "..."}
+    {"_id": "D1-0-0-4-Location", "documentId": "D1", "begin": 0, "end": 4, "type": "Location", "value": "Kyiv", "confidence": 1}
+
+Offsets are code points; `value` is the mention. Only the types of re3d's schema were marked: they are the article's annotated
+labels, so that what re3d never annotated (events) is not taken for absent. Relations are not read.
+
+Source: https://github.com/dstl/re3d
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, FormatError, SettingsError
+from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
+from eventtag.formats.json_file import dump_json, read_records, text_of, whole
+from eventtag.formats.offsets import ForeignSpan, resolve_spans
+from eventtag.ledger import LossLedger
+from eventtag.spans import ScoredSpan, Span
+from eventtag.staging import staged_folder
+
+SCHEMA = (
+    "CommsIdentifier", "DocumentReference", "Frequency", "Location", "MilitaryPlatform", "Money", "Nationality",
+    "Organisation", "Person", "Quantity", "Temporal", "Url", "Vehicle", "Weapon",
+)  # fmt: skip
+"""The entity types of re3d, all of which its annotators were marking."""
+META = ("sourceName", "sourceUrl", "title")
+
+
+def read_re3d(path: Path, *, ledger: LossLedger, min_confidence: float = 0.0) -> Iterator[Article]:
+    """Stream the articles of a folder with the two files, or of all such folders under it.
+
+    `min_confidence`: entities below it are dropped, as asked for. The folder's name is the metadata `collection`. Raises
+    FormatError with file and line; also for an entity whose document is not there.
+    """
+    if not 0 <= min_confidence <= 1:
+        raise SettingsError(f"min_confidence: {min_confidence} is not allowed; give a number from 0 to 1")
+    folders = sorted(file.parent for file in path.rglob("documents.json")) if path.is_dir() else [path.parent]
+    if not folders:
+        raise FormatError("holds no documents.json; give the folder of the corpus", path=path)
+    for folder in folders:
+        yield from _read_folder(folder, min_confidence, ledger)
+
+
+def sniff_re3d(head: str) -> str | None:
+    """Why the beginning of a file looks like this format, or None."""
+    line = head.split("\n", 1)[0]
+    if re.match(r'\s*\[?\s*\{\s*"_id"', line) and (
+        all(f'"{key}"' in line for key in ("documentId", "begin", "end"))
+        or all(f'"{key}"' in head for key in ("text", "sourceName"))
+    ):
+        return "has objects with `_id` and `documentId` or `sourceName`, as re3d"
+    return None
+
+
+def _read_folder(folder: Path, min_confidence: float, ledger: LossLedger) -> Iterator[Article]:
+    file = folder / "entities.json"
+    entities: dict[str, list[tuple[ForeignSpan, float]]] = {}
+    lines: dict[str, int] = {}
+    for line, record in read_records(file):
+        try:
+            name = text_of(record, "documentId")
+            surface = record.get("value")
+            confidence = record.get("confidence", 1)
+            if not isinstance(confidence, int | float):
+                raise DataError(f"`confidence` is {confidence!r}; it must be a number")
+            span = ForeignSpan(
+                whole(record.get("begin"), "`begin`"),
+                whole(record.get("end"), "`end`"),
+                text_of(record, "type"),
+                surface if isinstance(surface, str) else None,
+            )
+        except DataError as error:
+            raise FormatError(str(error), path=file, line=line) from error
+        entities.setdefault(name, []).append((span, confidence))
+        lines.setdefault(name, line)
+    documents = folder / "documents.json"
+    for line, record in read_records(documents):
+        try:
+            key = record.get("_id")
+            key = key.get("$oid") if isinstance(key, Mapping) else key
+            if not isinstance(key, str) or not key:
+                raise DataError(f"`_id` is {key!r}; it must be a text")
+            yield _article(record, key, folder.name, entities.pop(key, []), min_confidence, ledger)
+        except DataError as error:
+            raise FormatError(str(error), path=documents, line=line) from error
+    for name in entities:
+        raise FormatError(f"the document {name!r} of this entity is not in documents.json", path=file, line=lines[name])
+
+
+def _article(
+    record: Mapping[str, Any],
+    key: str,
+    collection: str,
+    entities: list[tuple[ForeignSpan, float]],
+    min_confidence: float,
+    ledger: LossLedger,
+) -> Article:
+    text = text_of(record, "text")
+    name = carried_id(record.get(FIELD)) or key
+    ledger.seen += len(entities)
+    spans = []
+    for position, span in resolve_spans(name, text, [entity for entity, _ in entities], ledger=ledger):
+        confidence = entities[position][1]
+        if confidence < min_confidence:
+            ledger.add_span(name, "reading", "dropped", f"its confidence is below {min_confidence}", span, asked=True)
+            continue
+        if span in spans:
+            ledger.add_span(name, "reading", "merged", "is marked twice", span)
+        spans.append(span)
+    labels = tuple(dict.fromkeys((*SCHEMA, *sorted(span.label for span in spans))))
+    meta = {field: record[field] for field in META if isinstance(record.get(field), str)} | {"collection": collection}
+    return uncarry(Article(id=name, text=text, spans=unique_spans(spans), labels=labels, meta=meta), record.get(FIELD))
+
+
+def write_re3d(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
+    """Write a folder with documents.json and entities.json; what has no field is carried in the field `eventtag`."""
+    with (
+        staged_folder(path) as folder,
+        (folder / "documents.json").open("w", encoding="utf-8", newline="") as documents,
+        (folder / "entities.json").open("w", encoding="utf-8", newline="") as entities,
+    ):
+        for article in articles:
+            meta = {field: article.meta[field] for field in META if isinstance(article.meta.get(field), str)}
+            documents.write(dump_json({"_id": article.id, **meta, "text": article.text, FIELD: carry(article)}) + "\n")
+            entities.writelines(dump_json(_entity(article, span)) + "\n" for span in article.spans)
+
+
+def _entity(article: Article, span: Span) -> dict[str, Any]:
+    return {
+        "_id": f"{article.id}-{span.start}-{span.end}-{span.label}",
+        "documentId": article.id,
+        "begin": span.start,
+        "end": span.end,
+        "type": span.label,
+        "value": article.mention(span),
+        "confidence": span.score if isinstance(span, ScoredSpan) else 1,
+    }

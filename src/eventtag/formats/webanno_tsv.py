@@ -1,0 +1,291 @@
+r"""WebAnno TSV 3.x, the format of WebAnno and INCEpTION: one file an article, one row a token, columns for each layer's features.
+
+    #FORMAT=WebAnno TSV 3.3
+    #T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
+
+    #Text=Kyiv fell
+    1-1	0-4	Kyiv	*[1]	LOC[1]
+    1-2	5-9	fell	_	_
+
+`_` is no annotation, `*` one without a value; `|` separates stacked annotations, `[n]` joins the rows of one; rows such as
+`1-3.1` are parts of a token. Several `#Text` lines before the rows are one sentence with line ends. `\` escapes. Offsets count
+UTF-16 units; the text is put together from the sentences, and what stands between two of them is taken to be line ends.
+
+Source: https://inception-project.github.io/releases/36.0/docs/user-guide.html#sect_formats_webannotsv3
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.file_names import require_file_name
+from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
+from eventtag.formats.offsets import OffsetMap
+from eventtag.formats.text_file import read_lines
+from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, split_sentences
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+from eventtag.staging import staged_folder
+
+NAMED_ENTITY = "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity"
+MAX_GAP = 10_000
+"""More line ends than this between two sentences are damage, not text."""
+
+_ROW = re.compile(r"(\d+-\d+)(\.\d+)?\t(\d{1,9})-(\d{1,9})\t(.*)", re.DOTALL)
+_STACKED = re.compile(r"(?:[^\\|]|\\.)+", re.DOTALL)
+_STACK_ID = re.compile(r"((?:[^\\]|\\.)*?)(?:\[(\d+)\])?", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_STAGE = "writing webanno_tsv"
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where the label stands: its column and those of its layer."""
+
+    layer: str
+    columns: tuple[int, ...]
+    label: int
+
+
+@dataclass
+class _Document:
+    """The text so far and the fragments of each annotation, in the order in which they begin."""
+
+    pieces: list[str] = field(default_factory=list)
+    length: int = 0
+    end: int = 0
+    """The file's own offset of the end of `pieces`."""
+    fragments: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def append(self, text: str) -> None:
+        self.pieces.append(text)
+        self.length += len(text)
+        self.end += len(text) + sum(character > "\uffff" for character in text)
+
+
+def read_webanno_tsv(
+    path: Path,
+    *,
+    ledger: LossLedger,
+    layer: str | None = None,
+    feature: str | None = None,
+    discontinuous: Discontinuous = "cover",
+) -> Iterator[Article]:
+    """Stream the articles of one file, or of all `*.tsv` under a folder; the id is the file's name.
+
+    `layer`: the span layer to read, by its full name or the end of it; by default the only one, or NamedEntity. `feature`: the
+    feature with the label; by default `value` or `label`, else the first. An annotation without a value gets the layer's name.
+    Raises FormatError with file and line; with several layers and no NamedEntity it names them.
+    """
+    check_policy(discontinuous)
+    files = sorted(path.rglob("*.tsv")) if path.is_dir() else [path]
+    if not files:
+        raise FormatError("holds no *.tsv file; give the folder with the exported files", path=path)
+    for file in files:
+        yield _read_article(file, layer, feature, discontinuous, ledger)
+
+
+def sniff_webanno_tsv(head: str) -> str | None:
+    """Why the beginning of a file looks like this format, or None."""
+    match = re.match(r"#FORMAT=WebAnno TSV (3[.\d]*)", head)
+    return f"begins with #FORMAT=WebAnno TSV {match[1]}" if match else None
+
+
+def _read_article(
+    file: Path, layer: str | None, feature: str | None, discontinuous: Discontinuous, ledger: LossLedger
+) -> Article:
+    header: list[str] = []
+    document = _Document()
+    columns: _Columns | None = None
+    texts: list[str] = []
+    rows: list[tuple[int, re.Match[str]]] = []
+    for number, line in read_lines(file):
+        if number == 1 and not line.startswith("#FORMAT=WebAnno TSV 3"):
+            raise FormatError(f"begins with {line[:40]!r}, not with #FORMAT=WebAnno TSV 3", path=file, line=1)
+        if line.startswith("#T_"):
+            header.append(line)
+        elif line.startswith("#Text="):
+            if rows:
+                columns = columns or _choose(header, layer, feature, file)
+                _add_sentence(document, texts, rows, columns, file)
+                texts, rows = [], []
+            texts.append(_unescape(line.removeprefix("#Text=")))
+        elif line and not line.startswith("#"):
+            match = _ROW.fullmatch(line)
+            if match is None:
+                raise FormatError(f"{line[:60]!r} is not a row (1-1<TAB>0-4<TAB>word<TAB>...)", path=file, line=number)
+            rows.append((number, match))
+    columns = columns or _choose(header, layer, feature, file)
+    if rows or texts:
+        _add_sentence(document, texts, rows, columns, file)
+    return _article(file.stem, document, discontinuous, ledger)
+
+
+def _choose(header: Sequence[str], wanted: str | None, feature: str | None, file: Path) -> _Columns:
+    found: list[_Columns] = []
+    position = 0
+    for line in header:
+        kind, _, rest = line.partition("=")
+        name, *features = rest.split("|")
+        count = max(len(features), 1)
+        features = [f.strip() for f in features]
+        if kind == "#T_SP":
+            if feature is not None and feature in features:
+                label = features.index(feature)
+            else:
+                label = next((features.index(usual) for usual in ("value", "label") if usual in features), 0)
+            if feature is None or feature in features:
+                found.append(_Columns(name.strip(), tuple(range(position, position + count)), position + label))
+        position += count
+    names = [columns.layer for columns in found]
+    if wanted is not None:
+        found = [columns for columns in found if columns.layer == wanted or columns.layer.endswith(f".{wanted}")]
+    elif len(found) > 1:
+        found = [columns for columns in found if columns.layer == NAMED_ENTITY]
+    if len(found) == 1:
+        return found[0]
+    about = f" with a feature {feature!r}" if feature else ""
+    raise FormatError(
+        f"which span layer holds the mentions? there are{about}: {', '.join(names) or 'none'}; name it with layer", path=file
+    )
+
+
+def _add_sentence(
+    document: _Document, texts: Sequence[str], rows: Sequence[tuple[int, re.Match[str]]], columns: _Columns, file: Path
+) -> None:
+    text = "\n".join(texts)
+    places: list[tuple[int, int]] = []
+    cursor = 0
+    parent = (0, 0)
+    for number, match in rows:
+        _, part, start, end, rest = match.groups()
+        word = _unescape(rest.split("\t", 1)[0])
+        if part is None:
+            at = text.find(word, cursor)
+            parent = (at, at + len(word))
+            cursor = at + len(word)
+        else:
+            at = text.find(word, parent[0], parent[1])
+        if at < 0 or not word:
+            raise FormatError(f"the word {word!r} is not in the sentence's text from there on", path=file, line=number)
+        if int(end) <= int(start):
+            raise FormatError(f"the offsets {start}-{end} are empty", path=file, line=number)
+        places.append((at, at + len(word)))
+    if rows:
+        first, begin = rows[0][0], int(rows[0][1][3])
+        head = text[: places[0][0]]
+        gap = begin - len(head) - sum(character > "\uffff" for character in head) - document.end
+        if not 0 <= gap <= MAX_GAP:
+            raise FormatError(f"the sentence begins at {begin}, after one that ends at {document.end}", path=file, line=first)
+        document.append("\n" * gap)
+    base = document.length
+    document.append(text)
+    for row, ((number, match), (start, end)) in enumerate(zip(rows, places, strict=True)):
+        cells = match[5].split("\t")[1:]
+        try:
+            _annotations(document, cells, columns, (base + start, base + end), f"{number}.{row}")
+        except DataError as error:
+            raise FormatError(str(error), path=file, line=number) from error
+
+
+def _annotations(document: _Document, cells: Sequence[str], columns: _Columns, place: tuple[int, int], key: str) -> None:
+    if len(cells) <= max(columns.columns):
+        raise DataError(f"{len(cells)} annotation columns where the layer {columns.layer} needs {max(columns.columns) + 1}")
+    if cells[columns.label] == "_" and all(cells[column] == "_" for column in columns.columns):
+        return
+    for position, value in enumerate(_STACKED.findall(cells[columns.label])):
+        match = _STACK_ID.fullmatch(value)
+        text, stack = (match[1], match[2]) if match else (value, None)
+        label = columns.layer.rpartition(".")[2] if text in ("*", "_", "") else _unescape(text)
+        name = f"{stack}\t{label}" if stack else f"{key}|{position}"
+        document.fragments.setdefault(name, []).append(place)
+        document.labels[name] = label
+
+
+def _article(name: str, document: _Document, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
+    text = "".join(document.pieces)
+    spans: dict[Span, None] = {}
+    for key, fragments in document.fragments.items():
+        ledger.seen += 1
+        joined: list[tuple[int, int]] = []
+        for start, end in fragments:
+            if joined and not text[joined[-1][1] : start].strip():
+                joined[-1] = (joined[-1][0], end)
+            else:
+                joined.append((start, end))
+        span = span_of_fragments(joined, document.labels[key], article_id=name, policy=discontinuous, ledger=ledger)
+        if span in spans:
+            ledger.add_span(name, "reading", "merged", "is marked twice", span)
+        spans[span] = None
+    return Article(id=name, text=text, spans=tuple(spans))
+
+
+def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+    """Write a folder with one TSV 3.3 file an article, spans in the NamedEntity layer; words are cut where a span begins or ends.
+
+    White space at a span's edges, `annotated`, `labels` and `meta` go to the ledger. Raises OutputError for an id that cannot
+    be a file name.
+    """
+    with staged_folder(path) as folder:
+        for article in articles:
+            require_file_name(article.id)
+            (folder / f"{article.id}.tsv").write_bytes(_format_tsv(article, ledger).encode("utf-8", "replace"))
+
+
+def _format_tsv(article: Article, ledger: LossLedger) -> str:
+    note_parts(article, _STAGE, ledger=ledger)
+    if not article.text.isascii() and article.text != article.text.encode("utf-8", "replace").decode("utf-8"):
+        ledger.note(article.id, _STAGE, "text", "lone surrogates become question marks")
+    sentences = split_sentences(article)
+    words = [word for sentence in sentences for word in sentence]
+    spans = spans_over_words(article, article.spans, sentences, stage=_STAGE, ledger=ledger, places=words)
+    if not sentences and article.text:
+        ledger.note(article.id, _STAGE, "text", "a text without words is not kept")
+    lines = ["#FORMAT=WebAnno TSV 3.3", f"#T_SP={NAMED_ENTITY}|identifier|value", ""]
+    cells = _cells(spans, len(words))
+    starts = [0, *(sentence[0][0] for sentence in sentences[1:]), len(article.text)]
+    utf16 = OffsetMap(article.text, "utf16")
+    word = 0
+    for number, sentence in enumerate(sentences, start=1):
+        text = article.text[starts[number - 1] : starts[number]]
+        if number < len(sentences):
+            text = text.rstrip("\n")
+        lines += ["", *(f"#Text={_escape_text(line)}" for line in text.split("\n"))]
+        for position, (start, end) in enumerate(sentence, start=1):
+            offsets = f"{utf16.foreign(start)}-{utf16.foreign(end)}"
+            lines.append(f"{number}-{position}\t{offsets}\t{_escape_text(article.text[start:end])}\t{cells[word]}")
+            word += 1
+    return "\n".join(lines) + "\n"
+
+
+def _cells(spans: Sequence[WordSpan], words: int) -> list[str]:
+    """The identifier and value columns of every word."""
+    stacked: list[list[tuple[int, str]]] = [[] for _ in range(words)]
+    for number, item in enumerate(spans, start=1):
+        for word in range(item.first, item.last + 1):
+            stacked[word].append((number, _escape_value(item.span.label)))
+    return [
+        "|".join(f"*[{number}]" for number, _ in items) + "\t" + "|".join(f"{label}[{number}]" for number, label in items)
+        if items
+        else "_\t_"
+        for items in stacked
+    ]
+
+
+def _escape_text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def _escape_value(text: str) -> str:
+    escaped = re.sub(r"[\\\[\]|_;*]|->", lambda match: "\\" + match[0], text)
+    return escaped.replace("\r", "\\r").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), text, flags=re.DOTALL) if "\\" in text else text
