@@ -1,17 +1,19 @@
-"""The evaluation report as plain aligned text."""
+"""Evaluation reports and comparisons as plain aligned text."""
 
 from __future__ import annotations
 
+from eventtag.scoring.compare import Comparison, Difference, PairComparison
 from eventtag.scoring.report import EvaluationReport
 
-HEADER = ("label", "precision", "recall", "F1", "support", "predicted")
+SHOWN_ARTICLES = 5
 
 
 def render_table(report: EvaluationReport) -> str:
-    """The strict scores per label, micro, macro and weighted, four decimals, with the seqeval note below; ends without a
-    newline.
+    """The strict scores per label, micro, macro and weighted, four decimals, with the interval of F1 where the report has one and
+    the seqeval note below; ends without a newline.
     """
-    strict = report.strict
+    strict, intervals = report.strict, report.intervals
+    header = ("label", "precision", "recall", "F1", "support", "predicted")
     rows = [
         (name, f"{counts.precision:.4f}", f"{counts.recall:.4f}", f"{counts.f1:.4f}", str(counts.support), str(counts.predicted))
         for name, counts in (*strict.labels.items(), ("micro", strict.micro))
@@ -20,14 +22,63 @@ def render_table(report: EvaluationReport) -> str:
         (name, f"{mean.precision:.4f}", f"{mean.recall:.4f}", f"{mean.f1:.4f}", str(mean.support), "")
         for name, mean in (("macro", strict.macro), ("weighted", strict.weighted))
     ]
-    lines = align_columns([HEADER, *rows])
+    table: list[tuple[str, ...]] = [header, *rows]
+    if intervals is not None:
+        column = [f"{100 * intervals.level:g} % interval"]
+        for name, *_ in rows:
+            interval = intervals.interval("strict", name)
+            column.append(f"{interval.low:.4f}-{interval.high:.4f}")
+        table = [(*row[:4], cell, *row[4:]) for row, cell in zip(table, column, strict=True)]
+    lines = align_columns(table)
     rule = "-" * max(len(line) for line in lines)
     lines.insert(1, rule)
     lines.insert(2 + len(strict.labels), rule)
     lines.append(f"{report.articles} articles; a span is right if its offsets and its label are (strict)")
+    if intervals is not None:
+        lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {intervals.detectable():.4f}")
     if report.cross_check is not None:
         lines.append(report.cross_check.note)
     return "\n".join(lines)
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """Differences in F1 of every pair of systems, in points, and the articles that changed most; ends without a newline."""
+    return "\n\n".join(_render_pair(pair, comparison) for pair in comparison.pairs)
+
+
+def _render_pair(pair: PairComparison, comparison: Comparison) -> str:
+    header = ("F1", pair.first, pair.second, "difference", f"{100 * comparison.level:g} % interval", "p", "p (Holm)", "")
+    strict = [d for d in pair.differences if d.metric == "f1" and d.scheme == "strict" and d.row != "weighted"]
+    others = [d for d in pair.differences if d.metric == "f1" and d.scheme != "strict" and d.row == "micro"]
+    rows = [_row(d.row, d, pair) for d in strict] + [_row(f"micro, {d.scheme}", d, pair) for d in others]
+    lines = align_columns([header, *rows])
+    rule = "-" * max(len(line) for line in lines)
+    lines.insert(1, rule)
+    lines.insert(2 + len(strict), rule)
+    units = "articles" if comparison.units == comparison.articles else f"articles in {comparison.units} clusters"
+    micro = pair.difference("strict", "micro")
+    lines.append(
+        f"{comparison.articles} {units}; strict unless said otherwise, in points; difference: {pair.second} minus {pair.first}"
+    )
+    lines.append(f"smallest difference in micro F1 that these articles can show between the two: {100 * micro.detectable:.2f}")
+    if pair.changed:
+        lines.append(f"articles that changed most (strict errors, {pair.first} -> {pair.second}):")
+        lines += [f"  {c.article_id}: {c.first_errors} -> {c.second_errors}" for c in pair.changed[:SHOWN_ARTICLES]]
+    return "\n".join(lines)
+
+
+def _row(name: str, found: Difference, pair: PairComparison) -> tuple[str, ...]:
+    better = {"first": f"{pair.first} is better", "second": f"{pair.second} is better"}
+    return (
+        name,
+        f"{100 * found.first:.2f}",
+        f"{100 * found.second:.2f}",
+        f"{100 * found.difference:+.2f}",
+        f"{100 * found.low:+.2f} to {100 * found.high:+.2f}",
+        f"{found.p:.4f}",
+        f"{found.adjusted_p:.4f}",
+        better.get(found.verdict, "no difference shown"),
+    )
 
 
 def align_columns(rows: list[tuple[str, ...]]) -> list[str]:

@@ -7,17 +7,29 @@ from eventtag.scoring.report import Average, EvaluationReport
 
 
 def render_scores_table(report: EvaluationReport) -> str:
-    """The strict scores as a Markdown table, four decimals; ends with a newline."""
-    strict = report.strict
-    lines = ["| label | precision | recall | F1 | support |", "|---|---:|---:|---:|---:|"]
+    """The strict scores as a Markdown table, four decimals, with the interval of F1 where the report has one; ends with a
+    newline.
+    """
+    strict, intervals = report.strict, report.intervals
     rows: list[tuple[str, Counts | Average]] = [*strict.labels.items(), ("micro", strict.micro)]
     rows += [("macro", strict.macro), ("weighted", strict.weighted)]
-    lines += [
-        f"| {escape_cell(name)} | {row.precision:.4f} | {row.recall:.4f} | {row.f1:.4f} | {row.support} |" for name, row in rows
-    ]
+    column = "" if intervals is None else f" {100 * intervals.level:g} % interval |"
+    lines = [f"| label | precision | recall | F1 |{column} support |", "|---|---:|---:|---:|" + "---:|" * (1 + bool(column))]
+    for name, row in rows:
+        cell = ""
+        if intervals is not None:
+            interval = intervals.interval("strict", name)
+            cell = f" {interval.low:.4f}-{interval.high:.4f} |"
+        lines.append(f"| {escape_cell(name)} | {row.precision:.4f} | {row.recall:.4f} | {row.f1:.4f} |{cell} {row.support} |")
     lines += ["", f"Strict character spans (offsets and label) on {report.articles} articles."]
+    if intervals is not None:
+        units = "articles" if intervals.units == report.articles else "clusters of articles"
+        lines.append(f"Intervals from {intervals.resamples} resamples of {intervals.units} {units} (seed {intervals.seed}).")
     if report.cross_check is not None:
         lines.append(" ".join(escape_cell(line.strip()) for line in report.cross_check.note.splitlines()))
+    if any(part.behind for part in report.slices):
+        behind = ", ".join(escape_cell(f"{part.dimension}: {part.value}") for part in report.slices if part.behind)
+        lines.append(f"Significantly behind the rest: {behind}.")
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,31 @@
+from eventtag.articles import Article
+from eventtag.labels import LabelSet
+from eventtag.reporting.console import align_columns, render_table
+from eventtag.reporting.markdown import escape_cell, render_scores_table
+from eventtag.scoring.report import analyse_articles
+from eventtag.spans import Span
+
+LABELS = LabelSet()
+
+
+def report():
+    pairs = [(Article(str(n), "Police came.", (Span(0, 6, "ACTOR"),)), [Span(0, 6, "ACTOR")][: n % 3]) for n in range(12)]
+    return analyse_articles(pairs, LABELS, resamples=200)
+
+
+def test_the_table_holds_the_interval_of_every_row():
+    lines = render_table(report()).splitlines()
+    assert lines[0].split() == ["label", "precision", "recall", "F1", "95", "%", "interval", "support", "predicted"]
+    assert len([line for line in lines if "-0." in line or "-1." in line]) == 6
+    assert "smallest detectable difference" in lines[-2]
+
+
+def test_markdown_has_as_many_cells_in_every_row():
+    lines = render_scores_table(report()).splitlines()
+    assert {line.count("|") for line in lines[:8]} == {7}
+    assert "from 200 resamples of 12 articles (seed 12345)" in render_scores_table(report())
+
+
+def test_columns_are_aligned_and_markup_is_escaped():
+    assert align_columns([("a", "bb"), ("ccc", "d")]) == ["a    bb", "ccc   d"]
+    assert escape_cell("a|b*c") == r"a\|b\*c"
