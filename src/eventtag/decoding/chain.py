@@ -96,25 +96,36 @@ class Marginals:
 def marginals(chain: Chain, labels: LabelSet) -> Marginals:
     """Forward and backward sums of every sequence, for `Marginals.span_probability`."""
     count, width, tags = chain.emissions.shape
-    legal = labels.legal_transitions.astype(np.float64)
     before = np.full((count, width, tags), -np.inf)
     before[:, 0] = chain.emissions[:, 0] + _log(labels.legal_starts)
     for word in range(1, width):
-        before[:, word] = _log_product(before[:, word - 1], legal) + chain.emissions[:, word]
+        before[:, word] = _into_next(before[:, word - 1]) + chain.emissions[:, word]
     total = np.logaddexp.reduce(before[np.arange(count), chain.lengths - 1], axis=1)
     after = np.zeros((count, width, tags))
     for word in range(width - 2, -1, -1):
-        sums = _log_product(chain.emissions[:, word + 1] + after[:, word + 1], legal.T)
+        sums = _from_next(chain.emissions[:, word + 1] + after[:, word + 1])
         inside = word + 1 < chain.lengths
         after[inside, word] = sums[inside]
     return Marginals(chain.emissions, before, after, total, chain.lengths)
 
 
-def _log_product(values: FloatArray, legal: FloatArray) -> FloatArray:
-    """[A, C]: log of exp(values) @ legal, without overflow."""
-    peak = values.max(axis=1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        result: FloatArray = np.log(np.exp(values - peak) @ legal) + peak
+def _into_next(scores: FloatArray) -> FloatArray:
+    """[A, C]: for each tag of the next word, the log-sum of `scores` [A, C] over the tags that may stand before it.
+
+    Written out for IOB2 rather than as a matrix product, whose rounding would depend on how many sequences are in the batch.
+    """
+    result = np.repeat(np.logaddexp.reduce(scores, axis=1)[:, None], scores.shape[1], axis=1)
+    result[:, 2::2] = np.logaddexp(scores[:, 1::2], scores[:, 2::2])
+    return result
+
+
+def _from_next(scores: FloatArray) -> FloatArray:
+    """[A, C]: for each tag, the log-sum of `scores` [A, C] of the next word over the tags that may stand behind it."""
+    outside = np.logaddexp(scores[:, 0], np.logaddexp.reduce(scores[:, 1::2], axis=1))
+    result = np.repeat(outside[:, None], scores.shape[1], axis=1)
+    inside = np.logaddexp(outside[:, None], scores[:, 2::2])
+    result[:, 1::2] = inside
+    result[:, 2::2] = inside
     return result
 
 

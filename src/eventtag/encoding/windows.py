@@ -33,6 +33,8 @@ def plan_windows(tokens: TokenisedText, *, capacity: int, stride: int) -> list[W
     most, as in Hugging Face tokenizers; 0 <= stride <= capacity / 2.
     """
     size = len(tokens.input_ids)
+    if not size:
+        return []
     new_sentence = np.diff(tokens.sentence_of, prepend=-1) > 0
     word_cuts = tokens.first_token
     sentence_cuts = word_cuts[new_sentence]
@@ -50,8 +52,7 @@ def plan_windows(tokens: TokenisedText, *, capacity: int, stride: int) -> list[W
         if shared is None:
             shared = _first_within(word_cuts, end - stride, end)
         start = end if shared is None or shared <= start else shared
-    if size > start:
-        slices.append((start, size))
+    slices.append((start, size))
 
     owned = [0]
     for (_, end), (next_start, _) in pairwise(slices):

@@ -1,0 +1,82 @@
+"""What every test shares: no hub, no colours, small articles that can be learnt, and one trained tiny checkpoint."""
+
+from __future__ import annotations
+
+import os
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+from pathlib import Path
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.formats.jsonl import json_line
+from eventtag.spans import Span
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def make_article(name: str, marked: str, **fields: object) -> Article:
+    """An article from `Police/ACTOR arrested/EVENT men/ACTOR in Paris/LOCATION .`"""
+    text, spans = "", []
+    for word in marked.split():
+        mention, slash, label = word.partition("/")
+        text += " " if text else ""
+        if slash:
+            spans.append(Span(len(text), len(text) + len(mention), label))
+        text += mention
+    return Article(name, text, tuple(spans), **fields)  # type: ignore[arg-type]
+
+
+ACTORS = ("Police", "Rebels", "Miners", "Nurses", "Moscow", "Kigali", "Reuters", "Students")
+EVENTS = ("attacked", "accused", "arrested", "praised", "met", "blocked", "warned", "freed")
+PLACES = ("Paris", "Lima", "Mosul", "Accra", "Turin", "Quito", "Osaka", "Perth")
+
+
+@pytest.fixture(scope="session")
+def articles() -> tuple[Article, ...]:
+    """24 articles of three plain sentences: few words, each always with the same label, so that a tiny model learns them."""
+    made = []
+    for number in range(24):
+        sentences = []
+        for part in range(3):
+            seed = number * 3 + part
+            actor, other = ACTORS[seed % 8], ACTORS[(seed + 3) % 8]
+            sentences.append(f"{actor}/ACTOR {EVENTS[(seed * 5) % 8]}/EVENT {other}/ACTOR in {PLACES[(seed * 7) % 8]}/LOCATION .")
+        split = "validation" if number % 6 == 0 else "test" if number % 6 == 1 else "train"
+        made.append(make_article(f"a{number}", " ".join(sentences), meta={"split": split}))
+    return tuple(made)
+
+
+@pytest.fixture(scope="session")
+def corpus_file(articles: tuple[Article, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The articles as a JSONL file with their split in `meta`."""
+    path = tmp_path_factory.mktemp("corpus") / "articles.jsonl"
+    path.write_text("".join(json_line(article) + "\n" for article in articles), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run of the tiny model on the articles."""
+    from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+    from eventtag.training.run import train
+
+    run = tmp_path_factory.mktemp("runs") / "trained"
+    train(
+        TrainSettings(
+            data=DataSettings(path=str(corpus_file), split_field="split"),
+            model=ModelSettings(name="tiny", attention_dropout=None),
+            window=WindowSettings(max_length=24, stride=6),
+            trainer=TrainerSettings(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+            run_dir=str(run),
+        )
+    )
+    return run
+
+
+@pytest.fixture(scope="session")
+def checkpoint(trained_run: Path) -> Path:
+    """The checkpoint of `trained_run`."""
+    return trained_run / "checkpoint"

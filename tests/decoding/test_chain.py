@@ -1,0 +1,69 @@
+"""Viterbi and span probabilities against every tag sequence written out."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from eventtag.decoding.chain import best_tags, build_chain, marginals
+from eventtag.decoding.decode import decode, tagged_spans
+from eventtag.labels import LabelSet
+
+LABELS = LabelSet(("A", "B"))
+
+
+def legal(sequence: tuple[int, ...]) -> bool:
+    return bool(LABELS.legal_starts[sequence[0]]) and all(
+        LABELS.legal_transitions[one, other] for one, other in zip(sequence, sequence[1:], strict=False)
+    )
+
+
+def emissions_of(random: np.random.Generator, words: int) -> np.ndarray:
+    scores = random.normal(size=(words, len(LABELS.tags))) * 2
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_best_tags_and_span_probabilities_equal_brute_force(seed):
+    random = np.random.default_rng(seed)
+    batch = [emissions_of(random, words) for words in (1, 4, 5, 3)]
+    chain = build_chain(batch)
+    found = best_tags(chain, LABELS)
+    sums = marginals(chain, LABELS)
+    for row, emissions in enumerate(batch):
+        sequences = [s for s in product(range(5), repeat=len(emissions)) if legal(s)]
+        scores = np.array([sum(emissions[word, tag] for word, tag in enumerate(s)) for s in sequences])
+        assert tuple(found[row]) == sequences[int(scores.argmax())]
+        weights = np.exp(scores)
+        for first in range(len(emissions)):
+            for last in range(first, len(emissions)):
+                for begin in (1, 3):
+                    having = [(first, last, begin) in set(tagged_spans(np.array(s))) for s in sequences]
+                    expected = weights[having].sum() / weights.sum()
+                    assert sums.span_probability(row, first, last, begin) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_illegal_sequence_comes_out(seed):
+    random = np.random.default_rng(seed)
+    for tags in best_tags(build_chain([emissions_of(random, 40) for _ in range(6)]), LABELS):
+        assert legal(tuple(tags.tolist()))
+
+
+def test_a_sequence_decodes_the_same_alone_and_in_a_padded_batch():
+    random = np.random.default_rng(3)
+    batch = [emissions_of(random, words).astype(np.float32) for words in (2, 30, 7)]
+    words = [np.stack([np.arange(len(e)) * 2, np.arange(len(e)) * 2 + 1], axis=1) for e in batch]
+    together = decode(batch, words, LABELS)
+    alone = [decode([e], [w], LABELS)[0] for e, w in zip(batch, words, strict=True)]
+    assert together == alone
+
+
+def test_nothing_is_found_on_words_that_no_model_looked_at():
+    emissions = np.full((4, 5), np.log(0.01), dtype=np.float32)
+    emissions[[0, 1, 3], [1, 2, 2]] = np.log(0.96)
+    emissions[2] = np.nan
+    words = np.array([[0, 1], [2, 3], [4, 5], [6, 7]])
+    (spans,) = decode([emissions], [words], LABELS)
+    assert [(s.start, s.end, s.label) for s in spans] == [(0, 3, "A")]
+    assert decode([np.zeros((0, 5), dtype=np.float32)], [words[:0]], LABELS) == [()]

