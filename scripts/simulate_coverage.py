@@ -2,8 +2,9 @@
 
     python scripts/simulate_coverage.py
 
-Corpora are drawn from two populations whose true scores are known (from a million articles): `even`, where articles resemble each
-other, and `uneven`, where numbers of spans and difficulty vary much from article to article, as they do in news. Coverage: the
+Corpora are drawn from populations whose true scores are known (from a million articles): `even`, where articles resemble each
+other; `uneven`, where numbers of spans and difficulty vary much from article to article, as they do in news; and `rare`, uneven
+with one ACTOR in ten articles and one EVENT in three. Coverage: the
 share of corpora whose 95 % interval holds the true score. Size: two systems of equal quality tag the same articles; the share of
 corpora where the paired test gives p <= 0.05. Prints Markdown tables, with the simulation's own standard error. The result stands
 in docs/evaluation.md.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,26 @@ from eventtag.scoring.compare import compare_systems
 from eventtag.scoring.tally import Tally
 
 LABELS = ("ACTOR", "EVENT", "LOCATION")
-POPULATIONS = ("even", "uneven")
+
+
+@dataclass(frozen=True)
+class Population:
+    """Mean number of gold spans per article and label, the gamma shape of its rate (shared by all labels or not), and how much
+    the share of found spans varies by article on the log-odds scale.
+    """
+
+    mean: tuple[float, ...]
+    shape: float
+    shared_rate: bool
+    spread: float
+
+
+POPULATIONS = {
+    "even": Population((6.0, 8.0, 3.0), 6.0, shared_rate=True, spread=0.4),
+    "uneven": Population((6.0, 8.0, 3.0), 2.0, shared_rate=False, spread=0.7),
+    "rare": Population((0.1, 0.3, 3.0), 2.0, shared_rate=False, spread=0.7),
+}
+FOUND = np.array([0.7, 0.8, 0.6])
 COLUMNS = (
     *((label, "f1") for label in LABELS),
     ("micro", "precision"),
@@ -40,11 +61,11 @@ def draw_systems(population: str, articles: int, systems: int, rng: np.random.Ge
     article on the log-odds scale, alike for all labels and systems; spurious spans are Poisson and more frequent where articles
     are hard.
     """
-    mean, found = np.array([6.0, 8.0, 3.0]), np.array([0.7, 0.8, 0.6])
-    shape, spread = (6.0, 0.4) if population == "even" else (2.0, 0.7)
-    gold = rng.poisson(mean * rng.gamma(shape, 1 / shape, (articles, 1 if population == "even" else len(LABELS))))
-    difficulty = rng.normal(0, spread, (articles, 1))
-    share = 1 / (1 + np.exp(-(np.log(found / (1 - found)) + difficulty)))
+    drawn = POPULATIONS[population]
+    rates = rng.gamma(drawn.shape, 1 / drawn.shape, (articles, 1 if drawn.shared_rate else len(LABELS)))
+    gold = rng.poisson(np.array(drawn.mean) * rates)
+    difficulty = rng.normal(0, drawn.spread, (articles, 1))
+    share = 1 / (1 + np.exp(-(np.log(FOUND / (1 - FOUND)) + difficulty)))
     values = np.zeros((systems, articles, 1, len(LABELS), 8), dtype=np.int64)
     for system in range(systems):
         correct = rng.binomial(gold, share)

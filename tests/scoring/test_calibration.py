@@ -9,6 +9,8 @@ from eventtag.scoring.calibration import (
     ScoredPredictions,
     apply_temperature,
     average_precision,
+    calibrate_spans,
+    choose_thresholds,
     collect_predictions,
     fit_temperature,
     fit_temperatures,
@@ -113,3 +115,21 @@ def test_predictions_are_collected_strictly_per_label():
 def test_a_prediction_without_score_is_an_error():
     with pytest.raises(DataError, match="article 'a': predicted span ACTOR 0-5 has no score"):
         collect_predictions([(Article("a", "x" * 9), [Span(0, 5, "ACTOR")])], LabelSet())
+
+
+def test_thresholds_are_chosen_per_label_and_applied_to_calibrated_scores():
+    chosen = choose_thresholds(
+        {"EVENT": PREDICTIONS, "ACTOR": PREDICTIONS}, target_precision={"EVENT": 0.75}, target_recall={"ACTOR": 0.5}
+    )
+    assert {label: point.threshold for label, point in chosen.items()} == {"EVENT": 0.6, "ACTOR": 0.8}
+    spans = [ScoredSpan(0, 1, "EVENT", 0.9), ScoredSpan(2, 3, "EVENT", 0.65), ScoredSpan(4, 5, "ACTOR", 0.1)]
+    kept = calibrate_spans(spans, temperatures={"EVENT": 2.0}, thresholds={"EVENT": 0.6})
+    assert [(span.start, round(span.score, 4)) for span in kept] == [(0, 0.75), (4, 0.1)]
+    assert calibrate_spans(spans) == spans
+
+
+def test_thresholds_for_unknown_labels_or_two_targets_are_refused():
+    with pytest.raises(SettingsError, match=r"target_recall\.PLACE: no such label; the labels are EVENT"):
+        choose_thresholds({"EVENT": PREDICTIONS}, target_recall={"PLACE": 0.5})
+    with pytest.raises(SettingsError, match="both set"):
+        choose_thresholds({"EVENT": PREDICTIONS}, target_precision={"EVENT": 0.5}, target_recall={"EVENT": 0.5})

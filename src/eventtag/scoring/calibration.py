@@ -11,7 +11,7 @@ label, fitted on validation articles by maximum likelihood. It keeps the order o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -265,6 +265,53 @@ def threshold_for_recall(predictions: ScoredPredictions, target: float, *, label
     raise SettingsError(
         f"target_recall.{label}={target}: all predictions together reach {best:.3f} on these articles; ask for at most that"
     )
+
+
+def choose_thresholds(
+    predictions: Mapping[str, ScoredPredictions],
+    *,
+    target_precision: Mapping[str, float] | None = None,
+    target_recall: Mapping[str, float] | None = None,
+) -> dict[str, CurvePoint]:
+    """The threshold of every label for which a precision or a recall is wanted, with what it gives on these predictions.
+
+    Raises SettingsError for a label that the predictions do not have, one with both targets, or a target that none reaches.
+    """
+    chosen: dict[str, CurvePoint] = {}
+    searches = (
+        ("target_precision", target_precision or {}, threshold_for_precision),
+        ("target_recall", target_recall or {}, threshold_for_recall),
+    )
+    for key, targets, search in searches:
+        for label, target in targets.items():
+            if label not in predictions:
+                raise SettingsError(f"{key}.{label}: no such label; the labels are {', '.join(predictions)}")
+            if label in chosen:
+                raise SettingsError(
+                    f"target_precision.{label} and target_recall.{label} are both set; one threshold cannot serve both"
+                )
+            chosen[label] = search(predictions[label], target, label=label)
+    return chosen
+
+
+def calibrate_spans(
+    spans: Iterable[ScoredSpan],
+    *,
+    temperatures: Mapping[str, float] | None = None,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[ScoredSpan]:
+    """Predicted spans with calibrated scores, without those below their label's threshold; in the order given.
+
+    Thresholds apply to the calibrated scores; a label without an entry keeps its scores or its spans.
+    """
+    kept = []
+    for span in spans:
+        score = span.score
+        if temperatures and span.label in temperatures:
+            score = float(apply_temperature(np.array([score]), temperatures[span.label])[0])
+        if score >= (thresholds or {}).get(span.label, 0.0):
+            kept.append(replace(span, score=score))
+    return kept
 
 
 def _require_share(target: float, key: str) -> None:
