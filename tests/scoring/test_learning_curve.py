@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from eventtag.errors import DataError
+from eventtag.scoring.learning_curve import LearningPoint, fit_learning_curve
+
+SIZES = (25, 50, 100, 150, 200)
+
+
+def points(end=0.8, scale=1.5, exponent=0.6, error=0.0, noise=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    return [LearningPoint(n, end - scale * n**-exponent + noise * rng.normal(), error) for n in SIZES]
+
+
+def test_a_curve_without_noise_is_found():
+    curve = fit_learning_curve(points())
+    assert (curve.end, curve.exponent) == (pytest.approx(0.8, abs=0.005), pytest.approx(0.6, abs=0.03))
+    assert curve.gain == pytest.approx(1.5 * (200**-0.6 - 300**-0.6), abs=0.001)
+    assert curve.low <= curve.gain <= curve.high
+    assert curve.score(300) - curve.score(200) == pytest.approx(curve.gain)
+
+
+def test_the_interval_holds_the_true_gain_most_of_the_time():
+    true = 1.5 * (200**-0.6 - 300**-0.6)
+    curves = [fit_learning_curve(points(error=0.01, noise=0.01, seed=seed)) for seed in range(60)]
+    assert np.mean([curve.low <= true <= curve.high for curve in curves]) >= 0.9
+
+
+def test_the_curve_never_falls_and_never_exceeds_one():
+    falling = fit_learning_curve([LearningPoint(n, 0.9 - n / 1000, 0.01) for n in SIZES])
+    assert falling.gain == 0.0
+    rising = fit_learning_curve([LearningPoint(n, min(1.0, 0.5 + n / 400), 0.01) for n in SIZES])
+    assert rising.end <= 1.0
+    assert rising.score(10**6) <= 1.0
+
+
+def test_too_few_numbers_of_articles_are_an_error():
+    with pytest.raises(DataError, match="three or more different numbers"):
+        fit_learning_curve([LearningPoint(10, 0.5, 0.01), LearningPoint(10, 0.6, 0.01), LearningPoint(20, 0.6, 0.01)])

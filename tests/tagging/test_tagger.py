@@ -1,0 +1,121 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from transformers import PretrainedConfig
+
+from eventtag.articles import Article
+from eventtag.evaluation import evaluate
+from eventtag.labels import LabelSet
+from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.settings import WindowSettings
+from eventtag.spans import Span
+from eventtag.tagging.tagger import Tagger, with_spans
+
+LABELS = LabelSet()
+
+
+class WordModel(torch.nn.Module):
+    """A perfect tagger: the tag of a token depends on its id alone. Counts the tokens that it reads."""
+
+    def __init__(self, tag_of: dict[int, int]) -> None:
+        super().__init__()
+        self.config = PretrainedConfig()
+        self.device = torch.device("cpu")
+        self.tag_of = tag_of
+        self.tokens_read = 0
+        self.widest = 0
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+        self.tokens_read += int(attention_mask.sum())
+        self.widest = max(self.widest, input_ids.shape[1])
+        logits = torch.zeros((*input_ids.shape, len(LABELS.tags)))
+        for token, tag in self.tag_of.items():
+            logits[input_ids == token, tag] = 9.0
+        logits[..., 0] += 5.0
+        return SimpleNamespace(logits=logits)
+
+
+def perfect(articles, **window) -> Tagger:
+    tokenizer = build_tiny_tokenizer([article.text for article in articles])
+    tag_of = {}
+    for article in articles:
+        for span in article.spans:
+            for token in tokenizer(article.mention(span), add_special_tokens=False)["input_ids"][:1]:
+                tag_of[token] = LABELS.begin_id(span.label)
+    return Tagger(WordModel(tag_of), tokenizer, LABELS, WindowSettings(**window))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("max_length", "stride"), [(8, 0), (8, 2), (12, 4), (24, 6), (24, 10), (64, 0), (256, 48)])
+def test_a_perfect_model_gives_back_all_gold_whatever_the_windows(articles, max_length, stride):
+    tagger = perfect(articles, max_length=max_length, stride=stride)
+    for item in tagger.tag_many(articles):
+        assert [Span(s.start, s.end, s.label) for s in item.spans] == list(item.article.spans)
+    assert tagger.model.widest <= max_length
+
+
+def test_an_article_of_200_000_characters_is_tagged_to_its_end(articles):
+    tagger = perfect(articles, max_length=64, stride=16)
+    text = "\n".join([articles[0].text] * (200_000 // len(articles[0].text) + 1))
+    spans = tagger.tag(text)
+    per_copy = len(articles[0].spans)
+    assert len(spans) == per_copy * (text.count("\n") + 1)
+    assert text[spans[-1].start : spans[-1].end] == articles[0].mention(articles[0].spans[-1])
+    assert len(text) - spans[-1].end < 5
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "\u200b", "\x00"])
+def test_a_text_without_words_has_no_spans(checkpoint, text):
+    assert Tagger.load(checkpoint).tag(text) == ()
+
+
+def test_spans_do_not_depend_on_batch_size_or_company(checkpoint, articles):
+    texts = [a.text * (1 + number % 3) for number, a in enumerate(articles)]
+    alone = [Tagger.load(checkpoint).tag(text) for text in texts]
+    for batch_tokens in (1, 100, 4096):
+        together = [item.spans for item in Tagger.load(checkpoint, batch_tokens=batch_tokens).tag_many(texts)]
+        for one, other in zip(alone, together, strict=True):
+            assert [(s.start, s.end, s.label) for s in one] == [(s.start, s.end, s.label) for s in other]
+            assert [s.score for s in one] == pytest.approx([s.score for s in other], abs=1e-5)
+
+
+def test_tagging_is_lazy(checkpoint, articles):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield articles[0].text * 40
+
+    first = next(iter(Tagger.load(checkpoint).tag_many(endless())))
+    assert first.spans
+    assert len(taken) < 200
+
+
+def test_only_annotated_regions_are_read_for_scoring(articles):
+    long = Article("long", "\n".join(a.text for a in articles), annotated=((0, 30),))
+    tagger = perfect(articles, max_length=32, stride=8)
+    list(tagger.tag_many([long], only_annotated=True))
+    part = tagger.model.tokens_read
+    list(tagger.tag_many([long]))
+    assert part * 5 < tagger.model.tokens_read - part
+
+
+@pytest.mark.parametrize("region", [(0, 40), (17, 90), (60, 61)])
+def test_gold_outside_annotated_regions_changes_no_score(checkpoint, articles, region):
+    tagger = Tagger.load(checkpoint)
+    masked = [replace(a, annotated=(region,), spans=tuple(s for s in a.spans if s.end > region[0] and s.start < region[1])) for a in articles]
+    noisy = []
+    for article in masked:
+        free = [at for at in range(len(article.text)) if not region[0] <= at < region[1]]
+        noisy.append(replace(article, spans=article.spans + tuple(Span(at, at + 1, "EVENT") for at in free)))
+    assert evaluate(tagger, masked).report.to_json() == evaluate(tagger, noisy).report.to_json()
+
+
+def test_scores_are_probabilities_and_tagged_articles_keep_what_they_came_with(checkpoint, articles):
+    item = next(iter(Tagger.load(checkpoint).tag_many([articles[0]])))
+    assert all(0.0 <= span.score <= 1.0 for span in item.spans)
+    article = with_spans(item)
+    assert (article.id, article.text, article.meta) == (articles[0].id, articles[0].text, articles[0].meta)
+    assert article.spans == item.spans
