@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.crosscheck import SHOWN_ARTICLES, WordTags
-from eventtag.scoring.matching import SCHEMES, Scheme, judge
+from eventtag.scoring.matching import SCHEMES, Scheme, judge, overlap_components
 from eventtag.scoring.tally import Tally
 from eventtag.spans import Span
 
@@ -60,27 +60,37 @@ class FirstComeTally:
 
 
 def first_come_counts(gold: Sequence[Span], predicted: Sequence[Span], scheme: Scheme) -> Counts:
-    """The counts of nervaluate 1.2.1 over all labels, for spans in the order given."""
+    """The counts of nervaluate 1.2.1 over all labels, for spans in order of position."""
+    total: Counter[str] = Counter()
+    for component in overlap_components(gold, predicted):
+        total += _serve(*component, scheme)
+    correct, incorrect, partial = total["correct"], total["incorrect"], total["partial"]
+    return Counts(correct, incorrect, partial, total["missed"], correct, incorrect, partial, total["spurious"])
+
+
+def _serve(gold: Sequence[Span], predicted: Sequence[Span], scheme: Scheme) -> Counter[str]:
     free = list(gold)
     outcomes: Counter[str] = Counter()
     for span in predicted:
-        found = [(candidate, judge(candidate, span, scheme)) for candidate in free if candidate.overlaps(span)]
-        best: Span | None = None
-        result = "spurious"
-        identical = scheme in ("strict", "exact")
-        near = [(g, o) for g, o in found if _enough(g, span) or (identical and o == "correct")]
+        near = [(candidate, outcome) for candidate in free if (outcome := judge(candidate, span, scheme)) is not None]
+        near = [(g, outcome) for g, outcome in near if _enough(g, span)]
         correct = [g for g, outcome in near if outcome == "correct"]
-        if correct and scheme == "type":
-            best, result = min(correct, key=lambda g: abs(g.start - span.start) + abs(g.end - span.end)), "correct"
-        elif correct:
-            best, result = correct[0], "correct"
-        elif near:
-            best, result = near[0][0], str(near[0][1])
+        if not near:
+            outcomes["spurious"] += 1
+            continue
+        best, result = near[0]
+        if correct:
+            # Only the type strategy looks for the closest of several; the others take the first.
+            best = min(correct, key=lambda g: _distance(g, span)) if scheme == "type" else correct[0]
+            result = "correct"
         outcomes[result] += 1
-        if best is not None:
-            free.remove(best)
-    correct_n, incorrect, partial = outcomes["correct"], outcomes["incorrect"], outcomes["partial"]
-    return Counts(correct_n, incorrect, partial, len(free), correct_n, incorrect, partial, outcomes["spurious"])
+        free.remove(best)
+    outcomes["missed"] = len(free)
+    return outcomes
+
+
+def _distance(gold: Span, predicted: Span) -> int:
+    return abs(gold.start - predicted.start) + abs(gold.end - predicted.end)
 
 
 def _enough(gold: Span, predicted: Span) -> bool:

@@ -1,0 +1,107 @@
+"""F1 against the number of training articles, and what more annotation would bring.
+
+Scores of taggers trained on n articles follow f(n) = a - b n^-c closely (Hestness et al. 2017, https://arxiv.org/abs/1712.00409):
+a is where they end, c how fast. The three are fitted by weighted least squares; the interval of what is extrapolated comes from
+refitting to scores that are redrawn within their standard errors. It says how sure the curve is of itself; it cannot know that
+the next articles are like those so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.errors import DataError
+
+Floats = npt.NDArray[np.float64]
+
+EXPONENTS = np.linspace(0.05, 2.0, 79)
+LEAST_ERROR = 0.002
+"""A score is never taken to be surer than this: another seed would move it by more."""
+REDRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LearningPoint:
+    """A score (a label's F1, say) after training on so many articles, with its standard error; several may share a number."""
+
+    articles: int
+    score: float
+    standard_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """f(n) = `end` - `scale` n^-`exponent`, and the gain from `more` further articles with its interval [low, high]."""
+
+    end: float
+    scale: float
+    exponent: float
+    articles: int
+    more: int
+    gain: float
+    low: float
+    high: float
+
+    def score(self, articles: int) -> float:
+        """The fitted score after training on so many articles."""
+        return float(self.end - self.scale * float(articles) ** -self.exponent)
+
+
+def fit_learning_curve(
+    points: Sequence[LearningPoint], *, more: int = 100, level: float = 0.95, seed: int = 12345
+) -> LearningCurve:
+    """The curve through the points, and the gain from `more` articles beyond the largest number.
+
+    The curve never falls and never exceeds 1. Raises DataError for fewer than three different numbers of articles.
+    """
+    sizes = sorted({point.articles for point in points})
+    if len(sizes) < 3 or sizes[0] < 1:
+        raise DataError(f"a learning curve needs scores at three or more different numbers of articles; there are {sizes}")
+    numbers = np.array([point.articles for point in points], dtype=np.float64)
+    scores = np.array([point.score for point in points])
+    errors = np.maximum([point.standard_error for point in points], LEAST_ERROR)
+    redrawn = scores + np.random.default_rng(seed).normal(0, errors, (REDRAWS, len(points)))
+    fitted = _fit(numbers, np.concatenate([scores[None], redrawn]), 1 / errors**2)
+    ends, scales, exponents = fitted
+    last = float(sizes[-1])
+    gains = scales * (last**-exponents - (last + more) ** -exponents)
+    low, high = np.quantile(gains[1:], [(1 - level) / 2, (1 + level) / 2])
+    return LearningCurve(
+        end=float(ends[0]),
+        scale=float(scales[0]),
+        exponent=float(exponents[0]),
+        articles=sizes[-1],
+        more=more,
+        gain=float(gains[0]),
+        low=float(min(low, gains[0])),
+        high=float(max(high, gains[0])),
+    )
+
+
+def _fit(numbers: Floats, scores: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """[R] end, scale and exponent for each row of [R, P] scores: for every exponent the best line in n^-c, then the best
+    exponent.
+    """
+    best = np.full(len(scores), np.inf)
+    found = np.zeros((3, len(scores)))
+    share = weights / weights.sum()
+    for exponent in EXPONENTS:
+        x = numbers**-exponent
+        centre, mean = share @ x, scores @ share
+        spread = share @ (x - centre) ** 2
+        scale = np.maximum(-((scores - mean[:, None]) @ (share * (x - centre))) / spread, 0.0)
+        end = mean + scale * centre
+        over = end > 1
+        if over.any():
+            # Through (0, 1): the best line that ends at 1.
+            scale = np.where(over, np.maximum((1 - scores) @ (share * x) / (share @ x**2), 0.0), scale)
+            end = np.minimum(end, 1.0)
+        missed = ((scores - (end[:, None] - scale[:, None] * x)) ** 2) @ share
+        better = missed < best
+        best = np.where(better, missed, best)
+        found = np.where(better, np.stack([end, scale, np.full(len(scores), exponent)]), found)
+    return found[0], found[1], found[2]
