@@ -1,10 +1,12 @@
 """The evaluation page in headless Chromium, where there is one."""
 
 import html
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,27 @@ document.body.replaceChildren(JSON.stringify(seen));
 """
 
 
+AXE = importlib.util.find_spec("axe_core_python")
+AXE_PROBE = """
+document.querySelectorAll("details").forEach((d) => { d.open = true; });
+document.documentElement.dataset.theme = "THEME";
+axe.run().then((result) => document.body.replaceChildren(JSON.stringify(
+  result.violations.map((v) => [v.id, v.impact, v.nodes.slice(0, 3).map((n) => n.html)]))));
+"""
+
+
+def run_in_page(page, folder, *scripts, width=1280, wait=()):
+    """What the scripts leave as the text of the body, as JSON; `wait` are options that let asynchronous scripts finish."""
+    nonce = re.search(r"'nonce-([^']+)'", page).group(1)
+    elements = "".join(f'<script nonce="{nonce}">{script}</script>' for script in scripts)
+    path = folder / "page.html"
+    path.write_text(page.replace("</body>", f"{elements}</body>"), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", *wait]
+    command = [CHROMIUM, *options, "--dump-dom", path.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return json.loads(html.unescape(re.search(r"<body>(.*)</body>", dom, re.DOTALL).group(1)))
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     kyiv = Span(HOSTILE.index("Kyiv"), HOSTILE.index("Kyiv") + 4, "LOCATION")
@@ -71,12 +94,7 @@ def seen(tmp_path_factory):
     # As many as the page holds by default, so that opening it is timed in earnest.
     pairs += [(Article(f"z{n:03}", "filler " * 300, (Span(0, 6, "ACTOR"),)), [Span(0, 6, "ACTOR")]) for n in range(997)]
     page = render_page(analyse_articles(pairs, LABELS, resamples=50, words=None), pairs, title="Evaluation")
-    nonce = re.search(r"'nonce-([^']+)'", page).group(1)
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_text(page.replace("</body>", f'<script nonce="{nonce}">{PROBE}</script></body>'), encoding="utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    return json.loads(html.unescape(re.search(r"<body>(.*)</body>", dom, re.DOTALL).group(1)))
+    return run_in_page(page, tmp_path_factory.mktemp("page"), PROBE)
 
 
 def test_hostile_text_is_shown_and_does_nothing(seen):
@@ -114,3 +132,16 @@ def test_the_theme_can_be_switched(seen):
 def test_a_page_of_a_thousand_articles_opens_in_under_a_second(seen):
     assert len(seen["order"]) == 1000
     assert seen["milliseconds"] < 1000
+
+
+@pytest.mark.skipif(AXE is None, reason="needs axe-core-python")
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 400)])
+def test_axe_finds_no_violation(theme, width, tmp_path):
+    text = "Police arrested two men in Cairo. " * 20
+    gold = (Span(0, 6, "ACTOR"), Span(7, 15, "EVENT"), Span(27, 32, "LOCATION"))
+    predicted = [ScoredSpan(0, 6, "ACTOR", 0.9), ScoredSpan(16, 19, "ACTOR", 0.4), ScoredSpan(24, 32, "LOCATION", 0.7)]
+    pairs = [(Article(f"a{n}", text, gold, meta={"source": "ab"[n % 2]}), predicted[: 1 + n % 3]) for n in range(12)]
+    page = render_page(analyse_articles(pairs, LABELS, resamples=50), pairs)
+    script = (Path(AXE.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+    probe = AXE_PROBE.replace("THEME", theme)
+    assert run_in_page(page, tmp_path, script, probe, width=width, wait=["--virtual-time-budget=20000"]) == []
