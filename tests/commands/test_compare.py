@@ -75,3 +75,12 @@ def test_mistakes_are_explained_without_a_traceback(files, monkeypatch, capsys, 
 def test_labels_can_be_renamed(files, monkeypatch, capsys):
     assert run(monkeypatch, files["weak"], files["strong"], "--gold", files["gold"], "--map", "EVENT=ACTOR") == 0
     assert "ACTOR" in capsys.readouterr().out
+
+
+def test_the_folder_of_an_evaluation_stands_for_its_predictions(files, monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "predictions.jsonl").write_bytes((tmp_path / "strong.jsonl").read_bytes())
+    (folder / "report.json").write_text("{}")
+    assert run(monkeypatch, files["weak"], str(folder), "--gold", files["gold"]) == 0
+    assert "run is better" in capsys.readouterr().out

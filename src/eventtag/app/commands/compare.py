@@ -35,7 +35,12 @@ def _parser() -> argparse.ArgumentParser:
             "intervals, paired tests, and the articles that changed most. Articles are matched by id; texts must be the same."
         ),
     )
-    parser.add_argument("predictions", nargs="+", metavar="PREDICTIONS", help="files of predictions, in any readable format")
+    parser.add_argument(
+        "predictions",
+        nargs="+",
+        metavar="PREDICTIONS",
+        help="files of predictions, in any readable format, or folders that `eventtag evaluate` made",
+    )
     parser.add_argument("--gold", required=True, metavar="FILE", help="the gold articles")
     add_reading(parser)
     parser.add_argument("--gold-from", default="auto", metavar="FORMAT", help="format of the gold articles (default: recognised)")
@@ -89,6 +94,9 @@ def _task(arguments: argparse.Namespace) -> int:
 
 def _read(path: str, name: str, options: list[str], argument: str, arguments: argparse.Namespace) -> dict[str, Article]:
     ledger = LossLedger()
+    of_evaluation = Path(path) / "predictions.jsonl"
+    if of_evaluation.is_file():
+        path, name = str(of_evaluation), "jsonl"
     articles = read_articles(Path(path), name, ledger=ledger, options=pairs(options, argument))
     if renamed := label_map(arguments):
         articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
