@@ -108,3 +108,12 @@ def test_smallest_detectable_difference_shrinks_with_correlation():
     unrelated = smallest_detectable_difference(0.01)
     assert unrelated == pytest.approx(2.8016 * 0.01 * 2**0.5, rel=1e-3)
     assert smallest_detectable_difference(0.01, correlation=0.75) == pytest.approx(unrelated / 2)
+
+
+def test_macro_does_not_claim_to_know_a_label_that_never_occurs():
+    known = random_tally(40, labels=("ACTOR", "EVENT"))
+    values = np.concatenate([known.values, np.zeros((40, 2, 1, 8), dtype=np.int64)], axis=2)
+    result = bootstrap(Tally(known.article_ids, known.schemes, LABELS, values), resamples=300)
+    absent, macro = result.interval("strict", "LOCATION"), result.interval("strict", "macro")
+    assert (absent.low, absent.high) == (0.0, 1.0)
+    assert macro.high - macro.low > 1 / 3

@@ -183,6 +183,8 @@ def bootstrap(
     total = units.sum(axis=0)
     estimate = figures(total)
     low, high, error = share_interval(samples, estimate, figures(total - units), _sizes(total), level=level)
+    constant = (samples == estimate).all(axis=0)
+    _widen_macro(low, high, estimate, constant, labels=len(tally.labels))
     return Bootstrap(
         schemes=tally.schemes,
         rows=(*tally.labels, *AVERAGES),
@@ -203,6 +205,18 @@ def _sizes(total: Floats) -> Floats:
     everything = labels.sum(axis=-2, keepdims=True)
     both = np.concatenate([labels, *([everything] * len(AVERAGES))], axis=-2)
     return np.concatenate([both, both.mean(axis=-1, keepdims=True)], axis=-1)
+
+
+def _widen_macro(low: Floats, high: Floats, estimate: Floats, constant: npt.NDArray[np.bool_], *, labels: int) -> None:
+    """Add to the macro interval, in place, what resampling cannot know of labels whose score never varies (no gold at all,
+    say).
+    """
+    macro = labels + AVERAGES.index("macro")
+    unknown = constant[:, :labels] & ~constant[:, [macro]]
+    low[:, macro] -= np.where(unknown, estimate[:, :labels] - low[:, :labels], 0.0).sum(axis=1) / labels
+    high[:, macro] += np.where(unknown, high[:, :labels] - estimate[:, :labels], 0.0).sum(axis=1) / labels
+    np.clip(low, 0.0, 1.0, out=low)
+    np.clip(high, 0.0, 1.0, out=high)
 
 
 def share_interval(
