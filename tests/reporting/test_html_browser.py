@@ -37,6 +37,7 @@ press("n");
 seen.now = [...document.querySelectorAll("#text .now")].map((n) => n.firstChild.data);
 press("j");
 seen.second = heading();
+seen.out = [...document.querySelectorAll("#text .out")].map((n) => n.textContent);
 press("k");
 seen.again = heading();
 choose("filter-kind", "spurious");
@@ -89,7 +90,7 @@ def seen(tmp_path_factory):
     pairs = [
         (Article("b plain", "Plain words here.", (Span(0, 5, "EVENT"),)), [ScoredSpan(0, 5, "EVENT", 0.9)]),
         (Article("c hostile", HOSTILE, (kyiv, Span(kyiv.end + 1, kyiv.end + 5, "EVENT"))), []),
-        (Article("a spurious", "More plain words."), [ScoredSpan(0, 4, "ACTOR", 0.4)]),
+        (Article("a spurious", "More plain words.", annotated=((0, 10),)), [ScoredSpan(0, 4, "ACTOR", 0.4)]),
     ]
     # As many as the page holds by default, so that opening it is timed in earnest.
     pairs += [(Article(f"z{n:03}", "filler " * 300, (Span(0, 6, "ACTOR"),)), [Span(0, 6, "ACTOR")]) for n in range(997)]
@@ -115,6 +116,10 @@ def test_worst_articles_come_first(seen):
 def test_keys_move_between_articles_and_errors(seen):
     assert seen["now"] == ["Kyiv"]
     assert (seen["second"], seen["again"]) == ("a spurious", "c hostile")
+
+
+def test_text_that_is_not_annotated_is_set_apart(seen):
+    assert seen["out"] == [" words."]
 
 
 def test_filters_by_kind_label_and_words(seen):

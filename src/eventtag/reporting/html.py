@@ -168,6 +168,7 @@ def _payload(report: EvaluationReport, errors: ErrorReport, pairs: Sequence[Pair
             {
                 "id": article.id,
                 "text": article.text,
+                "annotated": None if article.annotated is None else [list(region) for region in article.annotated],
                 "gold": _triples(gold),
                 "predicted": _triples(tagged, scores),
                 "errors": found.get(article.id, []),

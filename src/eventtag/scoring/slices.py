@@ -175,8 +175,8 @@ def standard_slicers(
     """The dimensions that apply to these articles, by name.
 
     Label; article length (thirds of these articles); span length in words; position in the article; casing; named, nominal or
-    pronoun (a heuristic for cased scripts); with `training` mentions: seen or unseen, and frequency in training. `fields` are
-    metadata fields; None takes those with 2 to 20 distinct simple values.
+    pronoun (a heuristic for cased scripts); with `training` mentions: seen or unseen, and of those seen the frequency in
+    training. `fields` are metadata fields; None takes those with 2 to 20 distinct simple values.
     """
     sizes = sorted(len(article.text) for article in articles)
     edges = sorted({sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3]}) if sizes else []
@@ -253,5 +253,6 @@ def _form(article: Article, span: Span) -> str:
     return "named" if any(inner) or (len(words) == 1 and opens and words[0].isupper()) else "nominal"
 
 
-def _frequency(count: int) -> str:
-    return "0 times" if count == 0 else "1 time" if count == 1 else "2-5 times" if count <= 5 else "6+ times"
+def _frequency(count: int) -> str | None:
+    """None for an unseen mention: that is a slice of "seen in training" already."""
+    return None if count == 0 else "1 time" if count == 1 else "2-5 times" if count <= 5 else "6+ times"

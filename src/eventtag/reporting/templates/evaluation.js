@@ -64,6 +64,8 @@
     const edges = new Set([0, letters.length]);
     const spans = [...article.gold.map((s) => ["g", ...s]), ...article.predicted.map((s) => ["p", ...s])];
     for (const [, start, end] of spans) edges.add(start).add(end);
+    for (const [start, end] of article.annotated || []) edges.add(start).add(end);
+    const known = (from, to) => !article.annotated || article.annotated.some(([start, end]) => start < to && from < end);
     const bad = article.errors.flatMap((e, number) => [...e.gold, ...e.predicted].map((s) => [s[0], s[1], number]));
     const cuts = [...edges].sort((a, b) => a - b);
     const box = make("p", { id: "text" });
@@ -71,7 +73,10 @@
       const [from, to] = [cuts[i], cuts[i + 1]];
       const piece = letters.slice(from, to).join("");
       const over = spans.filter(([, start, end]) => start < to && from < end);
-      if (!over.length) { box.append(piece); continue; }
+      if (!over.length) {
+        box.append(known(from, to) ? piece : make("span", { className: "out", text: piece, title: "not annotated: not scored" }));
+        continue;
+      }
       const node = make("span", { className: "seg", text: piece });
       const gold = over.find(([side]) => side === "g"), predicted = over.find(([side]) => side === "p");
       if (gold) node.classList.add("g", `l${colour(gold[3])}`);
