@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from eventtag.articles import Article
-from eventtag.errors import EventtagError
-from eventtag.labels import LabelSet
-from eventtag.spans import ScoredSpan, Span
-
 if TYPE_CHECKING:
+    from eventtag.articles import Article
+    from eventtag.errors import EventtagError
+    from eventtag.evaluation import evaluate
+    from eventtag.formats.registry import read_articles, write_articles
+    from eventtag.labels import LabelSet
+    from eventtag.ledger import LossLedger
+    from eventtag.spans import ScoredSpan, Span
     from eventtag.tagging.tagger import Tagger
 
-__all__ = ["Article", "EventtagError", "LabelSet", "ScoredSpan", "Span", "Tagger", "__version__"]
+_HOMES = {
+    "Article": "articles",
+    "EventtagError": "errors",
+    "LabelSet": "labels",
+    "LossLedger": "ledger",
+    "ScoredSpan": "spans",
+    "Span": "spans",
+    "Tagger": "tagging.tagger",
+    "evaluate": "evaluation",
+    "read_articles": "formats.registry",
+    "write_articles": "formats.registry",
+}
+
+__all__ = [
+    "Article",
+    "EventtagError",
+    "LabelSet",
+    "LossLedger",
+    "ScoredSpan",
+    "Span",
+    "Tagger",
+    "__version__",
+    "evaluate",
+    "read_articles",
+    "write_articles",
+]
 
 __version__ = version("eventtag")
 
 
 def __getattr__(name: str) -> Any:
-    """Import the tagger, and torch with it, only when it is asked for."""
-    if name == "Tagger":
-        from eventtag.tagging.tagger import Tagger
-
-        return Tagger
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a public name when it is first asked for: `eventtag -h` waits neither for torch nor for numpy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -11,7 +11,9 @@ def tokens_of(word_lengths: list[int], sentence_ends: set[int]) -> TokenisedText
     first = np.cumsum([0, *word_lengths[:-1]]) if word_lengths else np.array([], dtype=np.int64)
     sentence = np.array([sum(end < word for end in sentence_ends) for word in range(len(word_lengths))], dtype=np.int64)
     size = sum(word_lengths)
-    return TokenisedText(np.arange(size), np.repeat(np.arange(len(word_lengths)), word_lengths), np.zeros((len(word_lengths), 2)), first, sentence)
+    return TokenisedText(
+        np.arange(size), np.repeat(np.arange(len(word_lengths)), word_lengths), np.zeros((len(word_lengths), 2)), first, sentence
+    )
 
 
 layouts = st.tuples(

@@ -48,7 +48,16 @@ def test_a_checkpoint_loads_in_the_plain_pipeline_with_the_same_spans(checkpoint
         (lambda path: (path / "manifest.json").unlink(), "has no manifest.json"),
         (lambda path: shutil.rmtree(path), "no such directory"),
     ],
-    ids=["no weights", "cut weights", "changed weights", "changed tokenizer", "cut manifest", "odd manifest", "no manifest", "nothing"],
+    ids=[
+        "no weights",
+        "cut weights",
+        "changed weights",
+        "changed tokenizer",
+        "cut manifest",
+        "odd manifest",
+        "no manifest",
+        "nothing",
+    ],
 )
 def test_a_damaged_checkpoint_is_refused_by_name(copy, damage, message):
     damage(copy)

@@ -26,7 +26,9 @@ from eventtag.settings import WindowSettings
 from eventtag.tagging.tagger import Tagger
 
 LABELS = LabelSet()
-TEXTS = ["Police in Łódź arrested “armed men”, Reuters said: 北京 and al-Bāb... U.S. envoys (3.5%) left 👍🏽 again.\n\tNew line"] * 3
+TEXTS = [
+    "Police in Łódź arrested “armed men”, Reuters said: 北京 and al-Bāb... U.S. envoys (3.5%) left 👍🏽 again.\n\tNew line"
+] * 3
 
 
 def byte_level() -> Tokenizer:
@@ -55,7 +57,11 @@ KINDS = {
     "roberta": (RobertaConfig, byte_level, {"max_position_embeddings": 66, "pad_token_id": 1}),
     "xlm-roberta": (XLMRobertaConfig, unigram, {"max_position_embeddings": 66, "pad_token_id": 1}),
     "deberta-v2": (DebertaV2Config, unigram, {"max_position_embeddings": 64, "relative_attention": True}),
-    "modernbert": (ModernBertConfig, byte_level, {"max_position_embeddings": 64, "pad_token_id": 1, "global_attn_every_n_layers": 1}),
+    "modernbert": (
+        ModernBertConfig,
+        byte_level,
+        {"max_position_embeddings": 64, "pad_token_id": 1, "global_attn_every_n_layers": 1},
+    ),
 }
 
 
@@ -138,6 +144,8 @@ def test_code_that_a_model_brings_is_not_run(folder, tmp_path):
     marker = tmp_path / "ran"
     (copy / "evil.py").write_text(f"open({str(marker)!r}, 'w')\nclass C: ...\n")
     config = (copy / "config.json").read_text()
-    (copy / "config.json").write_text(config.replace("{", '{"auto_map": {"AutoConfig": "evil.C", "AutoModelForTokenClassification": "evil.C"},', 1))
+    (copy / "config.json").write_text(
+        config.replace("{", '{"auto_map": {"AutoConfig": "evil.C", "AutoModelForTokenClassification": "evil.C"},', 1)
+    )
     load_encoder(str(copy), LABELS, revision=None, attention_dropout=None, seed=1)
     assert not marker.exists()

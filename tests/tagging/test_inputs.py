@@ -70,7 +70,9 @@ def test_what_cannot_be_read_is_named_with_file_and_line(tmp_path, name, data, m
         list(read_inputs(str(tmp_path / name)))
 
 
-@pytest.mark.parametrize(("source", "message"), [("none.txt", "no such file or folder"), (".", "holds no file with a known suffix")])
+@pytest.mark.parametrize(
+    ("source", "message"), [("none.txt", "no such file or folder"), (".", "holds no file with a known suffix")]
+)
 def test_a_source_without_articles_says_so(tmp_path, monkeypatch, source, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FormatError, match=message):
@@ -79,7 +81,9 @@ def test_a_source_without_articles_says_so(tmp_path, monkeypatch, source, messag
 
 def test_spans_that_a_line_carries_are_not_taken_for_predictions(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"id": 1, "text": "Moscow", "spans": [{"start": 0, "end": 6, "label": "X"}], "meta": {"k": "v"}}) + "\n")
+    path.write_text(
+        json.dumps({"id": 1, "text": "Moscow", "spans": [{"start": 0, "end": 6, "label": "X"}], "meta": {"k": "v"}}) + "\n"
+    )
     (article,) = read_inputs(str(path))
     assert article.spans == ()
     assert (article.id, article.meta) == ("1", {"k": "v"})

@@ -105,7 +105,10 @@ def test_only_annotated_regions_are_read_for_scoring(articles):
 @pytest.mark.parametrize("region", [(0, 40), (17, 90), (60, 61)])
 def test_gold_outside_annotated_regions_changes_no_score(checkpoint, articles, region):
     tagger = Tagger.load(checkpoint)
-    masked = [replace(a, annotated=(region,), spans=tuple(s for s in a.spans if s.end > region[0] and s.start < region[1])) for a in articles]
+    masked = [
+        replace(a, annotated=(region,), spans=tuple(s for s in a.spans if s.end > region[0] and s.start < region[1]))
+        for a in articles
+    ]
     noisy = []
     for article in masked:
         free = [at for at in range(len(article.text)) if not region[0] <= at < region[1]]

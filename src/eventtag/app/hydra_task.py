@@ -34,7 +34,9 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     ConfigStore.instance().store(name=f"{command}_schema", node=settings)
     own = Path.cwd() / "configs"
     if own.is_dir() and own.resolve() != config_dir().resolve() and not any(a.startswith("hydra.searchpath") for a in sys.argv):
-        sys.argv.append(f"hydra.searchpath=[file://{own}]")
+        # Hydra's parser takes overrides in one block only.
+        place = next((at for at, argument in enumerate(sys.argv) if at and "=" in argument), 1)
+        sys.argv.insert(place, f"hydra.searchpath=[file://{own}]")
 
     failures: list[str] = []
 

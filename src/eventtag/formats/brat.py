@@ -126,8 +126,7 @@ def write_brat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -
     with staged_folder(path) as folder:
         for article in articles:
             require_file_name(article.id)
-            if write_text(folder / f"{article.id}.txt", article.text):
-                ledger.note(article.id, _STAGE, "text", "lone surrogates become question marks")
+            write_text(folder / f"{article.id}.txt", article.text)
             write_text(folder / f"{article.id}.ann", _format_ann(article, ledger))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from eventtag.articles import Article, Region
 from eventtag.errors import DataError
-from eventtag.spans import Span
+from eventtag.spans import ScoredSpan, Span
 
 FIELD = "eventtag"
 
@@ -58,5 +58,7 @@ def uncarry(article: Article, record: object) -> Article:
 
 
 def unique_spans(spans: Sequence[Span]) -> tuple[Span, ...]:
-    """The spans sorted, each once."""
+    """The spans sorted, each once; where some have a score and some have none, the scores go, as they are no model's."""
+    if any(isinstance(span, ScoredSpan) for span in spans) and not all(isinstance(span, ScoredSpan) for span in spans):
+        spans = [Span(span.start, span.end, span.label) for span in spans]
     return tuple(sorted(dict.fromkeys(spans)))

@@ -119,7 +119,7 @@ def article_from_json(record: Any) -> Article:
     return Article(
         id=name,
         text=text,
-        spans=tuple(_span(name, item) for item in _list(name, record, "spans")),
+        spans=_spans(name, record),
         annotated=None if record.get("annotated") is None else tuple(_region(name, r) for r in _list(name, record, "annotated")),
         labels=None if record.get("labels") is None else tuple(_label(name, label) for label in _list(name, record, "labels")),
         meta=meta,
@@ -133,6 +133,13 @@ def _list(name: str, record: Mapping[str, Any], key: str) -> list[Any]:
     if not isinstance(value, list):
         raise DataError(f"article {name!r}: `{key}` must be a list, found {type(value).__name__}")
     return value
+
+
+def _spans(name: str, record: Mapping[str, Any]) -> tuple[Span, ...]:
+    spans = tuple(_span(name, item) for item in _list(name, record, "spans"))
+    if len({type(span) for span in spans}) > 1:
+        raise DataError(f"article {name!r}: some of its spans have a `score` and some have none; give all of them one, or none")
+    return spans
 
 
 def _span(name: str, item: Any) -> Span:

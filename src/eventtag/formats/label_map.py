@@ -19,8 +19,7 @@ def map_labels(
 
     A pattern is a shell pattern such as `HUMAN_PART*`; the value is the new label, or None to drop the span (recorded in the
     ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are renamed likewise,
-    and those that nothing fits left out.
-    `keep_others`: a label that nothing fits keeps its name.
+    and those that nothing fits left out. `keep_others`: a label that nothing fits keeps its name.
 
     Raises DataError for a label that nothing fits, naming article and label.
     """

@@ -21,6 +21,7 @@ from eventtag.spans import Span
 Unit = Literal["codepoints", "utf16", "utf8", "graphemes", "codepoints_lf", "utf16_lf"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
+_QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»‘’‚‛`´', "'"))
 SEARCHED = 500
 """How many characters around its offsets a surface is looked for that does not stand there."""
 
@@ -111,7 +112,8 @@ def resolve_spans(
     """(position in `spans`, span in code points) for all that can be placed; the ledger names those that are moved or dropped.
 
     `auto`: the first unit under which every surface is found at its offsets, else the one under which most are. A surface that is
-    not at its offsets is looked for nearby and, found, is moved there. White space counts as equal, whatever it is.
+    not at its offsets is looked for nearby and, found, is moved there. All white space counts as equal,
+    and so do all quotation marks.
     """
     units = UNITS if unit == "auto" else tuple(known for known in UNITS if known == unit)
     best: list[tuple[int, int] | None] = []
@@ -157,7 +159,7 @@ def _plain(text: str) -> str:
         return text
     # Some exports hold astral characters as two surrogates.
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return " ".join(joined.split())
+    return " ".join(joined.translate(_QUOTES).split())
 
 
 def _nearby(text: str, span: ForeignSpan) -> tuple[int, int] | None:

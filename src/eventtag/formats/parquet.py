@@ -39,8 +39,8 @@ def read_parquet(
 
     `offsets`: see `formats.offsets`. Raises FormatError with the file and the row.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
     check_unit(offsets)
     number = 0
@@ -74,12 +74,12 @@ def sniff_parquet(head: str) -> str | None:
 
 def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
     """Write the columns id, text, spans and eventtag (annotated regions, annotated labels and metadata, as JSON)."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
     span = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("label", pa.string()), ("score", pa.float64())])
     schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("spans", pa.list_(span)), (FIELD, pa.string())])
-    with staged_file(path) as file, pq.ParquetWriter(file.buffer, schema) as writer:  # type: ignore[attr-defined]
+    with staged_file(path) as file, pq.ParquetWriter(file.buffer, schema) as writer:
         rows = map(_row, articles)
         while batch := list(itertools.islice(rows, BATCH)):
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.label_map import map_labels
 from eventtag.ledger import LossLedger
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 HEAD_SIZE = 65536
 """Bytes of a file's beginning that a format may look at to recognise itself."""
 MAX_FILES = 20000
@@ -28,16 +30,17 @@ class Format:
     A reader is `read(path, *, ledger, **options) -> Iterator[Article]`, a writer `write(articles, path, *, ledger, **options)`;
     their keyword parameters are the format's options. `sniff(head)` says why a file's beginning (decoded as UTF-8, bad bytes
     replaced) looks like the format, or None. `folder`: the reader takes a folder itself, and the writer makes one; of other
-    formats a folder is read file by file. `marker`: a file by whose name a folder is recognised. `extra`: the optional
-    dependency that is needed.
+    formats a folder is read file by file. `markers`: files by whose names a folder is recognised. `extra`: the optional
+    dependency that is needed. `surrogates`: it can hold lone surrogates.
     """
 
     name: str
     title: str
     suffixes: tuple[str, ...]
     folder: bool = False
-    marker: str | None = None
+    markers: tuple[str, ...] = ()
     extra: str | None = None
+    surrogates: bool = False
 
     def _function(self, verb: str) -> Callable[..., Any] | None:
         module = importlib.import_module(f"eventtag.formats.{self.name}")
@@ -79,18 +82,22 @@ def _options(function: Callable[..., Any]) -> tuple[str, ...]:
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson")),
+        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson"), surrogates=True),
         Format("inline", "inline markup", (".txt",), folder=True),
         Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt")),
         Format("brat", "brat standoff", (".ann", ".txt"), folder=True),
-        Format("label_studio", "Label Studio JSON", (".json", ".jsonl")),
-        Format("doccano", "doccano JSONL", (".jsonl", ".json")),
-        Format("prodigy", "Prodigy JSONL", (".jsonl",)),
+        Format("label_studio", "Label Studio JSON", (".json", ".jsonl"), surrogates=True),
+        Format("doccano", "doccano JSONL", (".jsonl", ".json"), surrogates=True),
+        Format("prodigy", "Prodigy JSONL", (".jsonl",), surrogates=True),
         Format("webanno_tsv", "WebAnno TSV 3 (INCEpTION)", (".tsv",), folder=True),
         Format("conllu", "CoNLL-U with Entity= or NE=", (".conllu",)),
-        Format("re3d", "re3d's JSON", (".json",), folder=True),
+        Format("re3d", "re3d's JSON", (".json",), folder=True, markers=("entities.json",), surrogates=True),
         Format("csv", "CSV with a column of spans", (".csv", ".tsv")),
         Format("parquet", "Parquet with a column of spans", (".parquet",)),
+        Format("hf_dataset", "Hugging Face dataset on disk", (), folder=True, markers=("dataset_dict.json", "dataset_info.json")),
+        Format("spacy", "spaCy DocBin", (".spacy",), extra="spacy"),
+        Format("xmi", "UIMA CAS XMI", (".xmi",), folder=True, extra="cas"),
+        Format("cas_json", "UIMA CAS JSON", (".json",), folder=True, extra="cas"),
         Format("cat", "CAT XML (ECB+, MEANTIME)", (".xml",), folder=True),
     )
 }
@@ -114,8 +121,9 @@ def recognise(path: Path) -> tuple[Format, str]:
         samples = [path]
     else:
         for entry in FORMATS.values():
-            if entry.marker and (path / entry.marker).is_file():
-                return entry, f"holds a file {entry.marker}"
+            marker = next((marker for marker in entry.markers if (path / marker).is_file()), None)
+            if marker:
+                return entry, f"holds a file {marker}"
         samples = _samples(path)
     fitting: list[tuple[Format, str]] = []
     for sample in samples:
@@ -188,7 +196,7 @@ def _check_options(entry: Format, allowed: tuple[str, ...], options: Mapping[str
 
 
 def _read_files(entry: Format, path: Path, ledger: LossLedger, options: Mapping[str, Any]) -> Iterator[Article]:
-    if entry.folder or entry.marker or path.is_file():
+    if entry.folder or path.is_file():
         yield from entry.read(path, ledger=ledger, **options)
         return
     files = sorted(
@@ -221,7 +229,19 @@ def write_articles(
     if entry.write is None:
         raise SettingsError(f"format {entry.name} can be read but not written")
     _check_options(entry, entry.write_options, options)
+    if not entry.surrogates:
+        articles = _without_surrogates(articles, f"writing {entry.name}", ledger)
     entry.write(_distinct_files(articles, path) if entry.folder else articles, path, ledger=ledger, **(options or {}))
+
+
+def _without_surrogates(articles: Iterable[Article], stage: str, ledger: LossLedger) -> Iterator[Article]:
+    """Lone surrogates, which come out of damaged JSON and which UTF-8 cannot hold, become U+FFFD."""
+    for article in articles:
+        if not article.text.isascii() and _SURROGATE.search(article.text):
+            ledger.note(article.id, stage, "text", "lone surrogates become U+FFFD")
+            yield replace(article, text=_SURROGATE.sub("\ufffd", article.text))
+        else:
+            yield article
 
 
 def _distinct_files(articles: Iterable[Article], path: Path) -> Iterator[Article]:

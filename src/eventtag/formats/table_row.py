@@ -108,6 +108,12 @@ def _foreign_spans(cell: Any) -> tuple[list[ForeignSpan], list[float | None]]:
                 raise DataError(f"a span has the label {label!r}; it must be a text")
             surface = surface if isinstance(surface, str) and surface else None
             found.append(ForeignSpan(whole(start, "a span's start"), whole(end, "a span's end"), label, surface))
-            valid = isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1
-            scores.append(float(score) if valid else None)
+            scores.append(score_of(score))
     return found, scores
+
+
+def score_of(value: object) -> float | None:
+    """The value as a score from 0 to 1; None where it is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    return None

@@ -47,10 +47,8 @@ def decode(data: bytes, path: Path, *, line: int = 1) -> str:
         ) from error
 
 
-def write_text(path: Path, text: str) -> bool:
-    """Write the text so that `read_text` gives it back; True where lone surrogates, which UTF-8 cannot hold, became `?`."""
+def write_text(path: Path, text: str) -> None:
+    """Write the text so that `read_text` gives it back."""
     if text.startswith("\ufeff"):
         text = "\ufeff" + text  # the reader takes the first for a byte order mark
-    data = text.encode("utf-8", "replace")
-    path.write_bytes(data)
-    return len(data) != len(text.encode("utf-8", "surrogatepass"))
+    path.write_bytes(text.encode("utf-8"))

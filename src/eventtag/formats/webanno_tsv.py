@@ -235,13 +235,11 @@ def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLe
     with staged_folder(path) as folder:
         for article in articles:
             require_file_name(article.id)
-            (folder / f"{article.id}.tsv").write_bytes(_format_tsv(article, ledger).encode("utf-8", "replace"))
+            (folder / f"{article.id}.tsv").write_text(_format_tsv(article, ledger), encoding="utf-8", newline="")
 
 
 def _format_tsv(article: Article, ledger: LossLedger) -> str:
     note_parts(article, _STAGE, ledger=ledger)
-    if not article.text.isascii() and article.text != article.text.encode("utf-8", "replace").decode("utf-8"):
-        ledger.note(article.id, _STAGE, "text", "lone surrogates become question marks")
     sentences = split_sentences(article)
     words = [word for sentence in sentences for word in sentence]
     spans = spans_over_words(article, article.spans, sentences, stage=_STAGE, ledger=ledger, places=words)

@@ -1,0 +1,220 @@
+"""A Hugging Face dataset on disk (`save_to_disk`), with words and tags, or with a text and spans.
+
+    tokens: ["Kyiv", "fell"]   ner_tags: [5, 0]  (a ClassLabel with the names O, B-ACTOR, ..., or texts)
+
+A row is an article; the name of a split becomes the metadata `split`. With the columns `text` and `offsets` (the [start, end]
+of every word) the text is the stored one, else the words are joined by one space. Tags of any scheme are read; -100 marks a
+word that nobody annotated.
+
+Source: https://huggingface.co/docs/datasets/process#save
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article, Region
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
+from eventtag.formats.json_file import dump_json
+from eventtag.formats.table_row import article_from_row, choose_column, parse_value
+from eventtag.formats.tag_schemes import TagSpan, spans_of_tags, tags_of_spans
+from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span, drop_overlaps
+from eventtag.staging import staged_folder
+
+TOKENS_COLUMNS = ("tokens", "words")
+TAGS_COLUMNS = ("ner_tags", "tags", "labels", "ner")
+IGNORED = -100
+"""The tag id that PyTorch's loss ignores (https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html)."""
+_STAGE = "writing hf_dataset"
+
+
+def read_hf_dataset(
+    path: Path, *, ledger: LossLedger, tokens_column: str | None = None, tags_column: str | None = None, split: str | None = None
+) -> Iterator[Article]:
+    """Stream the rows as articles, split by split; `split` reads one only. The id is the column `id`, else made of split and row.
+
+    Raises FormatError with the split and the row.
+    """
+    import datasets  # slow to import
+
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except Exception as error:
+        raise FormatError(
+            f"cannot be loaded as a dataset ({str(error)[:200]}); save it again with save_to_disk", path=path
+        ) from error
+    splits = dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"": loaded}
+    if split is not None and split not in splits:
+        raise FormatError(f"has no split {split!r}; there are: {', '.join(splits)}", path=path)
+    for name, rows in splits.items():
+        if split in (None, name):
+            yield from _read_split(path, name, rows, tokens_column, tags_column, ledger)
+
+
+def _read_split(
+    path: Path, split: str, rows: Any, tokens_column: str | None, tags_column: str | None, ledger: LossLedger
+) -> Iterator[Article]:
+    number = 0
+    try:
+        columns = list(rows.column_names)
+        with_spans = {"text", "spans"} <= set(columns) and tokens_column is None
+        tokens = tags = ""
+        names: Sequence[str] | None = None
+        if not with_spans:
+            tokens = choose_column(columns, tokens_column, TOKENS_COLUMNS, "tokens")
+            tags = choose_column(columns, tags_column, TAGS_COLUMNS, "tags")
+            feature = rows.features[tags]
+            names = getattr(getattr(feature, "feature", feature), "names", None)
+        for row in rows:
+            number += 1
+            default = f"{split or path.stem}-{number}"
+            if with_spans:
+                article = article_from_row(
+                    row, name=default, text_column="text", spans_column="spans", id_column="id", offsets="auto", ledger=ledger
+                )
+            else:
+                article = _article(row, default, tokens, tags, names, ledger)
+            if split and "split" not in article.meta:
+                article = Article(
+                    article.id, article.text, article.spans, article.annotated, article.labels, {**article.meta, "split": split}
+                )
+            yield article
+    except (DataError, OSError, KeyError, TypeError, ValueError) as error:
+        where = f"split {split!r}, row {number}" if split else f"row {number}"
+        raise FormatError(f"{where}: {error}", path=path) from error
+
+
+def _article(
+    row: Mapping[str, Any], default: str, tokens: str, tags: str, names: Sequence[str] | None, ledger: LossLedger
+) -> Article:
+    words, ids = row[tokens], row[tags]
+    if not isinstance(words, list) or not isinstance(ids, list) or len(words) != len(ids):
+        raise DataError(f"{tokens!r} and {tags!r} must be lists of the same length")
+    carried = row.get(FIELD)
+    carried = parse_value(carried) if isinstance(carried, str) and carried else None
+    name = carried_id(carried) or (str(row["id"]) if row.get("id") not in (None, "") else default)
+    text, offsets = _text(row, words)
+    spans = []
+    found = [_tag(value, names) for value in ids]
+    for chunk in spans_of_tags([tag or "O" for tag in found]):
+        ledger.seen += 1
+        places = [offsets[word] for word in range(chunk.first, chunk.last + 1) if offsets[word][0] < offsets[word][1]]
+        if not places:
+            at = offsets[chunk.first][0]
+            ledger.add_span(name, "reading", "dropped", "holds only white space", Span(at, at, chunk.label))
+            continue
+        spans.append(Span(places[0][0], places[-1][1], chunk.label))
+    annotated = _annotated(found, offsets, text) if None in found else None
+    own = {tokens, tags, FIELD, "id", "text", "offsets"}
+    meta = {key: value for key, value in row.items() if key not in own and isinstance(value, str | int | float | bool)}
+    return uncarry(Article(id=name, text=text, spans=tuple(spans), annotated=annotated, meta=meta), carried)
+
+
+def _text(row: Mapping[str, Any], words: Sequence[object]) -> tuple[str, list[tuple[int, int]]]:
+    text, offsets = row.get("text"), row.get("offsets")
+    if isinstance(text, str) and isinstance(offsets, list):
+        places = [(int(start), int(end)) for start, end in offsets]
+        if len(places) != len(words) or any(not 0 <= start <= end <= len(text) for start, end in places):
+            raise DataError("'offsets' must have a [start, end] inside 'text' for every word")
+        return text, places
+    builder = TextBuilder()
+    for word in words:
+        builder.add(str(word), 0)
+    return builder.text, builder.offsets
+
+
+def _tag(value: object, names: Sequence[str] | None) -> str | None:
+    """The tag's name; None where the word is to be ignored."""
+    if isinstance(value, str):
+        return value
+    if value == IGNORED or value is None:
+        return None
+    if isinstance(value, int) and names is not None and 0 <= value < len(names):
+        return names[value]
+    raise DataError(f"the tag {value!r} has no name; the tags must be a ClassLabel or texts")
+
+
+def _annotated(tags: Sequence[str | None], offsets: Sequence[Region], text: str) -> tuple[Region, ...]:
+    """The stretches of words that have a tag."""
+    regions: list[Region] = []
+    open_region = False
+    for tag, (start, end) in zip(tags, offsets, strict=True):
+        if tag is None or start == end:
+            open_region = open_region and tag is not None
+            continue
+        if open_region and not text[regions[-1][1] : start].strip():
+            regions[-1] = (regions[-1][0], end)
+        else:
+            regions.append((start, end))
+        open_region = True
+    return tuple(regions)
+
+
+def write_hf_dataset(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+    """Write a DatasetDict by the metadata `split`, or one Dataset where an article has none; all articles are held in memory.
+
+    Columns: id, text, tokens, offsets, ner_tags (ClassLabel, IOB2) and eventtag (the rest, as JSON). Overlapping spans (the
+    longest stays) and edges inside white space go to the ledger.
+    """
+    import datasets
+
+    rows: dict[str, list[dict[str, Any]]] = {}
+    labels: set[str] = set()
+    for article in articles:
+        row = _row(article, ledger)
+        labels.update(tag[2:] for tag in row["ner_tags"] if tag != "O")
+        split = article.meta.get("split")
+        rows.setdefault(split if isinstance(split, str) and split.replace("_", "").isalnum() else "", []).append(row)
+    names = ["O", *(f"{prefix}-{label}" for label in sorted(labels) for prefix in "BI")]
+    features = datasets.Features(
+        {
+            "id": datasets.Value("string"),
+            "text": datasets.Value("string"),
+            "tokens": datasets.List(datasets.Value("string")),
+            "offsets": datasets.List(datasets.List(datasets.Value("int64"))),
+            "ner_tags": datasets.List(datasets.ClassLabel(names=names)),
+            FIELD: datasets.Value("string"),
+        }
+    )
+    made = {split: datasets.Dataset.from_list(items, features=features) for split, items in rows.items()}
+    if "" in made or not made:
+        everything = [item for items in rows.values() for item in items]
+        whole: Any = datasets.Dataset.from_list(everything, features=features)
+    else:
+        whole = datasets.DatasetDict(made)
+    with staged_folder(path) as folder, _no_progress_bars(datasets):
+        whole.save_to_disk(str(folder))
+
+
+@contextlib.contextmanager
+def _no_progress_bars(datasets: Any) -> Iterator[None]:
+    enabled = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if enabled:
+            datasets.enable_progress_bars()
+
+
+def _row(article: Article, ledger: LossLedger) -> dict[str, Any]:
+    kept, dropped = drop_overlaps(article.spans)
+    for span in dropped:
+        ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
+    sentences = split_sentences(article)
+    words = [word for sentence in sentences for word in sentence]
+    chunks = spans_over_words(article, kept, sentences, stage=_STAGE, ledger=ledger, places=words)
+    return {
+        "id": article.id,
+        "text": article.text,
+        "tokens": [article.text[start:end] for start, end in words],
+        "offsets": [[start, end] for start, end in words],
+        "ner_tags": tags_of_spans([TagSpan(c.first, c.last, c.span.label) for c in chunks], len(words)),
+        FIELD: dump_json(carry(article)),
+    }

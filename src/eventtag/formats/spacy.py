@@ -1,0 +1,153 @@
+"""spaCy's `.spacy` (DocBin), an optional dependency: `pip install 'eventtag[spacy]'`.
+
+    DocBin(docs=[doc], store_user_data=True).to_disk("train.spacy")
+
+Read are `doc.ents` and the span group `sc` (spaCy's own name for it), or another group alone. Tokens whose entity annotation is
+missing (not: outside) are not annotated. Offsets are code points of `doc.text`.
+
+Source: https://spacy.io/api/docbin
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article, Region
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
+from eventtag.formats.extras import load_extra
+from eventtag.formats.json_file import dump_json
+from eventtag.formats.table_row import parse_value
+from eventtag.formats.tokenised import split_sentences
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span, drop_overlaps
+from eventtag.staging import staged_file
+
+GROUP = "sc"
+MAX_SIZE = 1 << 30
+"""Bytes that a file may unpack to; more is a damaged file or a zip bomb."""
+
+
+def read_spacy(path: Path, *, ledger: LossLedger, spans_key: str | None = None) -> Iterator[Article]:
+    """Stream the docs as articles; the id is the one that `write_spacy` stores, else made of the file's name and the position.
+
+    `spans_key`: read this span group and nothing else. Raises FormatError; SettingsError where spaCy is not installed.
+    """
+    vocab = load_extra("spacy.vocab", "spacy").Vocab()
+    tokens = load_extra("spacy.tokens", "spacy")
+    try:
+        data = path.read_bytes()
+        _check_size(data)
+        docs = tokens.DocBin().from_bytes(data).get_docs(vocab)
+    except Exception as error:
+        raise FormatError(f"cannot be read as a DocBin ({str(error)[:200]}); write the file again", path=path) from error
+    number = 0
+    while True:
+        number += 1
+        try:
+            doc = next(docs, None)
+            if doc is None:
+                return
+            article = _article(doc, f"{path.stem}-{number}", spans_key, ledger)
+        except Exception as error:
+            raise FormatError(f"doc {number}: {str(error)[:200]}", path=path) from error
+        yield article
+
+
+def sniff_spacy(head: str) -> str | None:
+    """Why the beginning of a file looks like this format, or None."""
+    return "begins with the sign of zlib data, as .spacy files" if re.match("x[\x01\x5e\ufffd]", head) else None
+
+
+def _check_size(data: bytes) -> None:
+    unpacker = zlib.decompressobj()
+    size = 0
+    while data:
+        size += len(unpacker.decompress(data, 1 << 20))
+        data = unpacker.unconsumed_tail
+        if size > MAX_SIZE:
+            raise DataError(f"unpacks to more than {MAX_SIZE} bytes")
+
+
+def _article(doc: Any, default: str, spans_key: str | None, ledger: LossLedger) -> Article:
+    carried = doc.user_data.get(FIELD)
+    carried = parse_value(carried) if isinstance(carried, str) else None
+    name = carried_id(carried) or default
+    if spans_key is not None:
+        if spans_key not in doc.spans:
+            raise DataError(f"has no span group {spans_key!r}; there are: {', '.join(doc.spans) or 'none'}")
+        found = list(doc.spans[spans_key])
+    else:
+        found = [*doc.ents, *doc.spans.get(GROUP, ())]
+    spans = unique_spans([Span(s.start_char, s.end_char, s.label_) for s in found if s.start_char < s.end_char])
+    ledger.seen += len(spans)
+    return uncarry(Article(id=name, text=doc.text, spans=spans, annotated=_annotated(doc)), carried)
+
+
+def _annotated(doc: Any) -> tuple[Region, ...] | None:
+    """The stretches of tokens with an entity annotation (`ent_iob` 0 is missing); None where all have one, or there is a group."""
+    if GROUP in doc.spans or all(token.ent_iob for token in doc):
+        return None
+    regions: list[Region] = []
+    for token in doc:
+        start, end = token.idx, token.idx + len(token)
+        if not token.ent_iob or start == end:
+            continue
+        if regions and regions[-1][1] >= start - 1 and token.i and doc[token.i - 1].ent_iob:
+            regions[-1] = (regions[-1][0], end)
+        else:
+            regions.append((start, end))
+    return tuple(regions)
+
+
+def write_spacy(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
+    """Write docs whose text is the article's to the last character; all spans stand in the group `sc`, a flat layer in `ents`.
+
+    The longest of overlapping spans is in `ents`, which hold no span that is only white space. The rest is kept in the docs'
+    user data.
+    """
+    vocab = load_extra("spacy.vocab", "spacy").Vocab()
+    tokens = load_extra("spacy.tokens", "spacy")
+    docs = tokens.DocBin(store_user_data=True)
+    with staged_file(path) as file:
+        for article in articles:
+            docs.add(_doc(article, tokens.Doc, vocab))
+        file.buffer.write(docs.to_bytes())
+
+
+def _doc(article: Article, make: Any, vocab: Any) -> Any:
+    words, spaces = _words(article)
+    doc = make(vocab, words=words, spaces=spaces, user_data={FIELD: dump_json(carry(article))})
+    layers = [doc.char_span(span.start, span.end, label=span.label) for span in article.spans]
+    doc.spans[GROUP] = [span for span in layers if span is not None]
+    flat, _ = drop_overlaps([span for span in article.spans if article.mention(span).strip()])
+    doc.set_ents([doc.char_span(span.start, span.end, label=span.label) for span in flat], default="outside")
+    return doc
+
+
+def _words(article: Article) -> tuple[list[str], list[bool]]:
+    """Tokens and whether one space follows; other white space is a token of its own, cut where a span begins or ends."""
+    starts, ends = {span.start for span in article.spans}, {span.end for span in article.spans}
+    cuts = starts | ends
+    words: list[str] = []
+    spaces: list[bool] = []
+    position = 0
+    for start, end in [*(word for sentence in split_sentences(article) for word in sentence), (len(article.text),) * 2]:
+        while position < start:
+            if words and article.text[position] == " " and not spaces[-1] and position not in starts and position + 1 not in ends:
+                spaces[-1] = True
+                position += 1
+                continue
+            stop = min([cut for cut in cuts if position < cut < start], default=start)
+            words.append(article.text[position:stop])
+            spaces.append(False)
+            position = stop
+        if start < end:
+            words.append(article.text[start:end])
+            spaces.append(False)
+            position = end
+    return words, spaces

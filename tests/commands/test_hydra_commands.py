@@ -1,0 +1,193 @@
+"""The real commands in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+EVENTTAG = str(Path(sys.executable).with_name("eventtag"))
+TINY = [
+    "model=tiny",
+    "window.max_length=24",
+    "window.stride=6",
+    "trainer.epochs=1",
+    "trainer.learning_rate=5e-3",
+    "trainer.batch_size=4",
+]
+
+
+def run(
+    *arguments: str, cwd: Path, code: int = 0, stdin: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [EVENTTAG, *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def data(corpus_file) -> list[str]:
+    return ["data=corpus", f"data.path={corpus_file}", "data.split_field=split"]
+
+
+def test_help_answers_without_importing_torch(tmp_path):
+    assert "train" in run("-h", cwd=tmp_path).stdout
+    probe = (
+        "import sys; sys.argv = ['eventtag', '-h']\nfrom eventtag.app.main import main\nmain()\n"
+        "assert not {'torch', 'transformers', 'datasets', 'hydra', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("arguments", [[], ["tarin"]])
+def test_a_wrong_command_exits_with_2(tmp_path, arguments):
+    run(*arguments, cwd=tmp_path, code=2)
+
+
+def test_train_evaluate_predict_in_sequence(tmp_path, data, corpus_file):
+    trained = run("train", *data, *TINY, "run_dir=run", cwd=tmp_path)
+    assert "validation F1" in trained.stderr
+    assert (tmp_path / "run" / "train.log").read_text().count("epoch 1: ") == 1
+    assert (tmp_path / "run" / ".hydra" / "overrides.yaml").exists()
+
+    again = run("evaluate", "checkpoint=run/checkpoint", *data, "split=validation", "run_dir=scores", cwd=tmp_path)
+    one, other = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("run", "scores"))
+    assert {k: one[k] for k in ("labels", "micro", "macro")} == {k: other[k] for k in ("labels", "micro", "macro")}
+    assert f"{other['micro']['f1']:.4f}" in again.stderr
+    assert set(other["labels"]) == {"ACTOR", "EVENT", "LOCATION"}
+    assert other["data"]["split"] == "validation"
+    assert other["checkpoint"]["path"] == "run/checkpoint"
+
+    run("predict", "checkpoint=run/checkpoint", f"input={corpus_file}", "output=tagged.jsonl", cwd=tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "tagged.jsonl").read_text().splitlines()]
+    assert len(lines) == 24
+    assert lines[0]["meta"] == {"split": "validation"}
+    refused = run("predict", "checkpoint=run/checkpoint", f"input={corpus_file}", "output=tagged.jsonl", cwd=tmp_path, code=1)
+    assert refused.stderr.startswith("error: tagged.jsonl exists already")
+
+
+def test_a_sweep_trains_once_a_value_and_keeps_runs_apart(tmp_path, data):
+    run("train", "-m", *data, *TINY, "seed=1,2", "hydra.sweep.dir=sweep", cwd=tmp_path)
+    for job in ("0", "1"):
+        assert (tmp_path / "sweep" / job / "checkpoint" / "manifest.json").exists()
+        assert json.loads((tmp_path / "sweep" / job / "run.json").read_text())["seed"] == int(job) + 1
+
+
+def test_two_launches_in_one_second_get_two_directories(tmp_path):
+    command = [EVENTTAG, "train", "data=corpus", "data.path=none.jsonl", "model=tiny"]
+    started = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(3)]
+    for process in started:
+        process.communicate()
+    assert len(list((tmp_path / "outputs" / "train").glob("*/*/train.log"))) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [["data=ecbplus"], ["experiment=ecbplus"], ["model=roberta_base", "trainer=fast"], ["sweep=seeds"]]
+)
+def test_the_composed_configuration_can_be_shown(tmp_path, arguments):
+    shown = run("train", *arguments, "--cfg", "job", cwd=tmp_path).stdout
+    assert "trainer:" in shown
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_user_s_own_configs_folder_is_searched(tmp_path, corpus_file):
+    (tmp_path / "configs" / "data").mkdir(parents=True)
+    (tmp_path / "configs" / "data" / "mine.yaml").write_text(f"name: mine\npath: {corpus_file}\n")
+    assert str(corpus_file) in run("train", "data=mine", "--cfg", "job", cwd=tmp_path).stdout
+
+
+def test_completion_knows_commands_and_configuration_groups(tmp_path):
+    def complete(line: str) -> list[str]:
+        return run("-sc", "query=bash", cwd=tmp_path, COMP_LINE=line, COMP_POINT=str(len(line))).stdout.split()
+
+    assert "predict" in complete("eventtag pre")
+    assert "model=minilm" in complete("eventtag train model=")
+    assert "hydra_bash_completion" in run("-sc", "install=bash", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "data=corpus", "model=tiny"], "error: data.path must be given: add data.path=... to the command"),
+        (["train", "data=corpus", "data.path=none.jsonl", "model=tiny"], "error: none.jsonl: no such file or folder"),
+        (["train", "trainer.epochs=-1"], "error: trainer.epochs=-1.0 is not allowed: above 0"),
+        (["train", "window.stride=200"], "error: window.stride=200 is not allowed: 0 <= stride"),
+        (["train", "trainer.epoch=1"], "Key 'epoch' not in 'TrainerSettings'"),
+        (["train", "trainer.epochs=many"], "Value 'many' of type 'str' could not be converted to Float"),
+        (["train", "model=robert"], "Could not find 'model/robert'"),
+        (["evaluate", "checkpoint=nowhere"], "error: checkpoint=nowhere: no such directory"),
+        (["predict", "checkpoint=nowhere", "input=x"], "error: checkpoint=nowhere: no such directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_answered_in_a_few_lines_with_exit_code_1(tmp_path, arguments, message):
+    done = run(*arguments, cwd=tmp_path, code=1)
+    assert message in done.stderr
+    if message.startswith("error:"):
+        assert len(done.stderr.strip().splitlines()) <= 3
+    assert not list(tmp_path.rglob("checkpoint"))
+
+
+def test_a_label_that_the_checkpoint_does_not_know_is_named(tmp_path, checkpoint, data):
+    done = run("evaluate", f"checkpoint={checkpoint}", *data, "data.labels=[ACTOR,WEAPON]", cwd=tmp_path, code=1)
+    assert "error: data.labels: the checkpoint does not know 'WEAPON'; it knows ['ACTOR', 'EVENT', 'LOCATION']" in done.stderr
+
+
+def test_some_of_the_checkpoint_s_labels_can_be_scored_alone(tmp_path, checkpoint, articles):
+    from dataclasses import replace
+
+    from eventtag.formats.jsonl import json_line
+
+    path = tmp_path / "gold.jsonl"
+    path.write_text(
+        "".join(json_line(replace(a, spans=tuple(s for s in a.spans if s.label == "ACTOR"))) + "\n" for a in articles)
+    )
+    run(
+        "evaluate",
+        f"checkpoint={checkpoint}",
+        "data=corpus",
+        f"data.path={path}",
+        "data.labels=[ACTOR]",
+        "split=all",
+        "run_dir=s",
+        cwd=tmp_path,
+    )
+    report = json.loads((tmp_path / "s" / "report.json").read_text())
+    assert list(report["labels"]) == ["ACTOR"]
+    assert report["micro"]["f1"] == report["macro"]["f1"] > 0.9
+
+
+def test_predictions_go_to_standard_output_alone_and_to_a_page(tmp_path, checkpoint):
+    text = "Police arrested Miners in Paris . <script>alert(1)</script>"
+    done = run("predict", f"checkpoint={checkpoint}", "input=-", cwd=tmp_path, stdin=text)
+    (line,) = done.stdout.splitlines()
+    record = json.loads(line)
+    assert record["text"] == text
+    assert {text[s["start"] : s["end"]]: s["label"] for s in record["spans"]}["Paris"] == "LOCATION"
+    assert all(0 <= s["score"] <= 1 for s in record["spans"])
+    run("predict", f"checkpoint={checkpoint}", "input=-", "output=page.html", cwd=tmp_path, stdin=text)
+    page = (tmp_path / "page.html").read_text()
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+    assert "Paris<small> LOCATION</small></mark>" in page
+    shown = run(
+        "predict", f"checkpoint={checkpoint}", "input=-", "format=terminal", "min_score=0.5", cwd=tmp_path, stdin=text
+    ).stdout
+    assert "[Paris|LOCATION]" in shown
+
+
+def test_every_configuration_composes():
+    subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "check_configs.py")], check=True, capture_output=True)

@@ -1,0 +1,131 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import FormatError, OutputError
+from eventtag.formats.conllu import read_conllu, sniff_conllu, write_conllu
+from eventtag.formats.webanno_tsv import read_webanno_tsv
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+
+
+def rows(*items):
+    return "".join(f"{number}\t{word}" + "\t_" * 7 + f"\t{misc}\n" for number, word, misc in items)
+
+
+def read(tmp_path, content, **options):
+    path = tmp_path / "f.conllu"
+    path.write_text(content, encoding="utf-8")
+    ledger = LossLedger()
+    return list(read_conllu(path, ledger=ledger, **options)), ledger
+
+
+def mentions(article):
+    return [(article.mention(span), span.label) for span in article.spans]
+
+
+GUM = "# global.Entity = GRP-etype-infstat\n"
+
+
+def test_nested_mentions_and_metadata_of_gum_are_read(tmp_path):
+    content = (
+        "# newdoc id = GUM_x\n" + GUM + "# meta::dateCreated = 2017-07-18\n# text = The visa, it\n"
+        + rows((1, "The", "Entity=(1-event-new"), (2, "visa", "Entity=(2-abstract-new)1)|SpaceAfter=No"), (3, ",", "_"))
+        + rows((4, "it", "Entity=(1-event-giv)"))
+    )  # fmt: skip
+    (article,), ledger = read(tmp_path, content)
+    assert (article.id, article.text, article.meta) == ("GUM_x", "The visa, it", {"dateCreated": "2017-07-18"})
+    assert mentions(article) == [("The visa", "event"), ("visa", "abstract"), ("it", "event")]
+    assert (ledger.seen, ledger.entries) == (3, [])
+
+
+def test_multiword_tokens_are_the_text_and_empty_nodes_are_not(tmp_path):
+    content = rows(
+        (1, "I", "_"),
+        ("2-3", "don't", "SpaceAfter=No"),
+        (2, "do", "_"),
+        (3, "n't", "Entity=(e1-neg-1)"),
+        ("3.1", "go", "_"),
+        (4, ".", "_"),
+    )
+    (article,), _ = read(tmp_path, content)
+    assert article.text == "I don't."
+    assert mentions(article) == [("don't", "neg")]
+
+
+def test_discontinuous_mentions_of_corefud_are_covered_and_named(tmp_path):
+    content = rows((1, "put", "Entity=(e1[1/2]-ev-1)"), (2, "it", "_"), (3, "off", "Entity=(e1[2/2])"))
+    (article,), ledger = read(tmp_path, content)
+    assert mentions(article) == [("put it off", "ev")]
+    assert [e.outcome for e in ledger.entries] == ["moved"]
+
+
+def test_iob_tags_in_misc_are_read(tmp_path):
+    content = rows((1, "New", "NE=B-LOC"), (2, "York", "NE=I-LOC|SpaceAfter=No"), (3, ",", "NE=O"), (4, "UN", "NE=B-ORG"))
+    assert mentions(read(tmp_path, content)[0][0]) == [("New York", "LOC"), ("UN", "ORG")]
+
+
+def test_articles_begin_at_newdoc_and_sentences_on_a_new_line(tmp_path):
+    content = (
+        "# newdoc\n" + rows((1, "a", "_")) + "\n" + rows((1, "b", "_")) + "\n# newdoc id = d2\n" + rows((1, "c", "_")) + "\n"
+    )
+    articles, _ = read(tmp_path, content)
+    assert [(a.id, a.text) for a in articles] == [("f-1", "a\nb"), ("d2", "c")]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (rows((1, "a", "Entity=1)")), "f.conllu:1: Entity closes '1', which is not open"),
+        (rows((1, "a", "_"), (2, "b", "Entity=(1-x-1")), "f.conllu:2: Entity opens '1', which is never closed"),
+        ("1\ta\n", "f.conllu:1: .* is not a row of ten columns"),
+        (rows(("x", "a", "_")), "is not a row of ten columns"),
+    ],
+)
+def test_a_damaged_file_is_an_error_with_file_and_line(tmp_path, content, problem):
+    with pytest.raises(FormatError, match=problem):
+        read(tmp_path, content)
+
+
+def test_articles_come_back_and_what_is_lost_is_named(tmp_path):
+    articles = [
+        Article(
+            "a 1", "Kyiv (Ukraine), fell.\nIt did", (Span(0, 14, "L"), Span(6, 13, "L"), Span(0, 26, "E")), meta={"topic": "x y"}
+        ),
+        Article("b", ""),
+    ]
+    ledger = LossLedger()
+    write_conllu(articles, tmp_path / "out.conllu", ledger=ledger)
+    assert list(read_conllu(tmp_path / "out.conllu", ledger=ledger)) == articles
+    assert (ledger.entries, ledger.notes) == ([], [])
+    lossy = Article("c", "a  b\n\nc", (Span(3, 4, "X-Y"), Span(0, 7, "Z")), annotated=((0, 1),), meta={"k": 1})
+    write_conllu([lossy], tmp_path / "lossy.conllu", ledger=ledger)
+    assert {(e.outcome, e.label) for e in ledger.entries} == {("dropped", "X-Y"), ("moved", "Z")}
+    assert {note.part for note in ledger.notes} == {"text", "annotated", "meta"}
+
+
+def test_an_id_with_a_line_break_cannot_be_written(tmp_path):
+    with pytest.raises(OutputError, match="line break"):
+        write_conllu([Article("a\nb", "x")], tmp_path / "out.conllu", ledger=LossLedger())
+
+
+def test_the_format_is_recognised():
+    assert sniff_conllu("# x\n" + rows((1, "a", "_")))
+    assert sniff_conllu("1\ta\tO\n") is None
+
+
+@pytest.mark.corpora
+@pytest.mark.skipif("EVENTTAG_CORPORA" not in os.environ, reason="EVENTTAG_CORPORA is not set")
+def test_gum_has_the_same_mentions_in_both_of_its_formats():
+    root = Path(os.environ["EVENTTAG_CORPORA"]) / "gum_news"
+    ledger = LossLedger()
+    tsv = {a.id: a for a in read_webanno_tsv(root / "tsv", ledger=ledger)}
+    conllu = {a.id: a for file in sorted((root / "conllu").glob("*.conllu")) for a in read_conllu(file, ledger=ledger)}
+    assert ledger.entries == []
+    assert tsv.keys() == conllu.keys()
+    assert sum(len(a.spans) for a in tsv.values()) == 5018
+    for name, article in tsv.items():
+        squeezed = [sorted(("".join(text.split()), label) for text, label in mentions(a)) for a in (article, conllu[name])]
+        assert squeezed[0] == squeezed[1]

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import DataError, FormatError, OutputError, SettingsError
+from eventtag.formats.overlaps import flatten, resolve_overlaps
+from eventtag.formats.registry import FORMATS, get_format, read_articles, recognise, write_articles
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+
+ARTICLES = [Article("a", "Kyiv fell .", (Span(0, 4, "LOC"), Span(5, 9, "EVENT"))), Article("b", "It did")]
+
+
+@pytest.mark.parametrize("entry", FORMATS.values(), ids=FORMATS)
+def test_every_format_recognises_what_it_writes(entry, tmp_path):
+    pytest.importorskip({"cas": "cassis", "spacy": "spacy"}.get(entry.extra, "eventtag"))
+    path = tmp_path / f"x{'' if entry.folder else entry.suffixes[0]}"
+    write_articles(ARTICLES, path, entry.name, ledger=LossLedger())
+    found, reason = recognise(path)
+    assert found is entry
+    assert reason
+    back = list(read_articles(path, ledger=LossLedger()))
+    assert [(a.id, a.text, a.spans) for a in back] == [(a.id, a.text, a.spans) for a in ARTICLES]
+
+
+def test_a_folder_of_files_is_read_file_by_file(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": name, "text": "x"}) + "\n")
+    assert [a.id for a in read_articles(tmp_path, ledger=LossLedger())] == ["a", "b"]
+
+
+def test_an_id_that_occurs_twice_is_an_error(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}\n')
+    with pytest.raises(DataError, match="article id 'a' occurs twice"):
+        list(read_articles(path, ledger=LossLedger()))
+
+
+@pytest.mark.parametrize("content", ["just words\n", "", "\x00\x01"])
+def test_what_is_no_format_is_an_error_that_says_how_to_name_it(tmp_path, content):
+    (tmp_path / "a.txt").write_text(content)
+    with pytest.raises(FormatError, match="no known format fits; name it"):
+        recognise(tmp_path / "a.txt")
+
+
+def test_unknown_formats_options_and_paths_are_errors(tmp_path):
+    with pytest.raises(SettingsError, match="unknown format 'word'; known: auto, jsonl"):
+        get_format("word")
+    with pytest.raises(FormatError, match="no such file or folder"):
+        read_articles(tmp_path / "none", ledger=LossLedger())
+    (tmp_path / "a.jsonl").write_text("")
+    with pytest.raises(SettingsError, match="format jsonl has no option 'x'; it has: none"):
+        read_articles(tmp_path / "a.jsonl", "jsonl", ledger=LossLedger(), options={"x": 1})
+    with pytest.raises(SettingsError, match="format conll has no option 'x'; it has: scheme"):
+        write_articles([], tmp_path / "o", "conll", ledger=LossLedger(), options={"x": 1})
+
+
+def test_ids_that_would_be_one_file_are_an_error(tmp_path):
+    for other in ("a", "A"):
+        with pytest.raises(OutputError, match="would be one file"):
+            write_articles([Article("a", "x"), Article(other, "y")], tmp_path / "o", "inline", ledger=LossLedger())
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("name", ["conll", "brat", "csv", "cat"])
+def test_lone_surrogates_become_replacement_characters_with_a_note(tmp_path, name):
+    ledger = LossLedger()
+    path = tmp_path / f"x{FORMATS[name].suffixes[0]}"
+    write_articles([Article("a", "x \ud800 y")], path, name, ledger=ledger)
+    (back,) = read_articles(path, name, ledger=LossLedger())
+    assert back.text == "x \ufffd y"
+    assert "text" in {note.part for note in ledger.notes}
+
+
+SPANS = (Span(0, 9, "EVENT"), Span(0, 4, "LOC"), Span(5, 9, "ACTOR"), Span(3, 6, "LOC"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "priority", "kept"),
+    [
+        ("longest", (), [Span(0, 9, "EVENT")]),
+        ("innermost", (), [Span(3, 6, "LOC")]),
+        ("priority", ("ACTOR", "LOC"), [Span(0, 4, "LOC"), Span(5, 9, "ACTOR")]),
+    ],
+)
+def test_overlap_policies_keep_a_flat_layer_and_name_the_rest(policy, priority, kept):
+    ledger = LossLedger()
+    (article,) = resolve_overlaps([Article("a", "Kyiv fell", SPANS)], policy, priority=priority, ledger=ledger)
+    assert list(article.spans) == kept
+    assert len(ledger.entries) == len(SPANS) - len(kept)
+    assert all(entry.asked and entry.outcome == "dropped" for entry in ledger.entries)
+    assert flatten(SPANS, policy, priority=priority)[0] == kept

@@ -1,0 +1,50 @@
+"""docs/evaluation.md documents what to_json gives."""
+
+import re
+from pathlib import Path
+
+from eventtag.articles import Article
+from eventtag.labels import LabelSet
+from eventtag.scoring.error_kinds import KINDS
+from eventtag.scoring.report import SCHEMA_VERSION, analyse_articles
+from eventtag.spans import ScoredSpan, Span
+
+DOCS = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+
+
+def full_report():
+    gold = (Span(0, 6, "ACTOR"), Span(7, 11, "EVENT"))
+    return analyse_articles(
+        [(Article(str(n), "Police came.", gold, meta={"topic": n % 2}), [ScoredSpan(0, 5, "ACTOR", 0.5)]) for n in range(4)],
+        LabelSet(),
+        resamples=50,
+    ).to_json()
+
+
+def keys(value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner)
+
+
+def test_every_key_of_the_report_is_documented():
+    section = DOCS.split("## report.json")[1].split("\n## ")[0]
+    documented = set(re.findall(r"`(\w+)`", section))
+    names = {*KINDS, *LabelSet().labels, *full_report()["intervals"]["schemes"]}
+    bins = {"low", "high", "count", "confidence", "precision", "threshold"}
+    undocumented = set(keys(full_report())) - documented - names - bins
+    assert undocumented == set()
+    assert {row.split("`")[1] for row in section.splitlines() if row.startswith("| `")} <= set(full_report()) | {"macro"}
+
+
+def test_the_documented_version_is_the_one_written():
+    assert full_report()["schema_version"] == SCHEMA_VERSION
+    assert f"`schema_version` is {SCHEMA_VERSION}." in DOCS
+
+
+def test_every_error_kind_is_documented():
+    assert all(f"| {kind} |" in DOCS for kind in KINDS)

@@ -1,0 +1,9 @@
+import eventtag
+
+
+def test_the_public_names_are_these_and_all_resolve():
+    assert sorted(eventtag.__all__) == [
+        "Article", "EventtagError", "LabelSet", "LossLedger", "ScoredSpan", "Span", "Tagger", "__version__", "evaluate",
+        "read_articles", "write_articles",
+    ]  # fmt: skip
+    assert all(getattr(eventtag, name) is not None for name in eventtag.__all__)

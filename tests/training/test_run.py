@@ -1,0 +1,194 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from eventtag.errors import DataError, EventtagError, OutputError, SettingsError, TrainingError
+from eventtag.evaluation import evaluate
+from eventtag.formats.jsonl import json_line, read_jsonl
+from eventtag.ledger import LossLedger
+from eventtag.modeling.encoders import sha256_of
+from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.tagging.tagger import Tagger
+from eventtag.training import trainer as trainer_module
+from eventtag.training.arguments import build_arguments
+from eventtag.training.run import train
+
+
+def settings_of(corpus: Path, run: Path, **changes) -> TrainSettings:
+    trainer = {"epochs": 2, "batch_size": 4, "learning_rate": 5e-3, "head_learning_rate": 5e-3, "patience": None}
+    return TrainSettings(
+        data=DataSettings(path=str(corpus), split_field="split", **changes.pop("data", {})),
+        model=ModelSettings(name="tiny", attention_dropout=None),
+        window=WindowSettings(**{"max_length": 24, "stride": 6, **changes.pop("window", {})}),
+        trainer=TrainerSettings(**{**trainer, **changes.pop("trainer", {})}),
+        run_dir=str(run),
+        **changes,
+    )
+
+
+def test_a_model_learns_its_articles(checkpoint, articles):
+    """Fails on any shift between tokens, words, tags and characters."""
+    train_articles = [a for a in articles if a.meta["split"] == "train"]
+    held_out = [a for a in articles if a.meta["split"] == "test"]
+    tagger = Tagger.load(checkpoint)
+    assert evaluate(tagger, train_articles).report.strict.micro.f1 == 1.0
+    assert evaluate(tagger, held_out).report.strict.micro.f1 > 0.9
+
+
+def test_a_run_directory_says_what_was_done(trained_run, articles):
+    record = json.loads((trained_run / "run.json").read_text())
+    assert record["seed"] == 42
+    assert record["data"]["train"]["articles"] == 16
+    assert record["versions"]["torch"] == torch.__version__
+    metrics = json.loads((trained_run / "metrics.json").read_text())
+    assert len(metrics["epochs"]) == 12
+    assert metrics["tokens_per_second"] > 0
+    assert 0 <= metrics["padding_share"] < 0.5
+    assert {p.name for p in trained_run.iterdir()} == {
+        "run.json", "settings.yaml", "losses.jsonl", "checkpoint", "report.json", "report.md", "predictions.jsonl", "metrics.json",
+    }  # fmt: skip
+
+
+def test_evaluating_the_checkpoint_gives_the_figures_of_training_to_the_last_digit(trained_run, checkpoint, articles):
+    validation = [article for article in articles if article.meta["split"] == "validation"]
+    report = evaluate(Tagger.load(checkpoint), validation).report.to_json()
+    written = json.loads((trained_run / "report.json").read_text())
+    assert {k: report[k] for k in ("labels", "micro", "macro", "articles")} == {
+        k: written[k] for k in ("labels", "micro", "macro", "articles")
+    }
+    best = json.loads((trained_run / "metrics.json").read_text())
+    assert max(epoch["eval_micro_f1"] for epoch in best["epochs"]) == written["micro"]["f1"]
+
+
+def test_predictions_beside_the_report_score_the_same(trained_run, articles):
+    from eventtag.labels import LabelSet
+    from eventtag.scoring.report import score_articles
+
+    gold = {article.id: article for article in articles}
+    predicted = list(read_jsonl(trained_run / "predictions.jsonl", ledger=LossLedger()))
+    report = score_articles([(gold[p.id], p.spans) for p in predicted], LabelSet())
+    assert report.strict.micro.f1 == json.loads((trained_run / "report.json").read_text())["micro"]["f1"]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(corpus_file, tmp_path):
+    digests = []
+    for number, seed in enumerate((1, 1, 2)):
+        result = train(settings_of(corpus_file, tmp_path / str(number), seed=seed, trainer={"epochs": 1}))
+        digests.append(sha256_of(result.checkpoint / "model.safetensors"))
+    assert digests[0] == digests[1] != digests[2]
+
+
+RUN = """
+import sys, json
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_run import settings_of
+from eventtag.training.run import train
+train(settings_of(Path(sys.argv[2]), Path(sys.argv[3]), resume=True, trainer={"epochs": 4}))
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_weights(corpus_file, tmp_path):
+    whole = train(settings_of(corpus_file, tmp_path / "whole", resume=True, trainer={"epochs": 4}))
+    command = [sys.executable, "-c", RUN, str(Path(__file__).parent), str(corpus_file), str(tmp_path / "killed")]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    saved = tmp_path / "killed" / "trainer" / "checkpoint-12" / "trainer_state.json"
+    while not saved.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    if process.returncode == 0:
+        pytest.fail("the run ended before it could be killed")
+    assert not (tmp_path / "killed" / "checkpoint").exists()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    resumed = tmp_path / "killed" / "checkpoint" / "model.safetensors"
+    assert sha256_of(resumed) == sha256_of(whole.checkpoint / "model.safetensors")
+
+
+def test_a_finished_run_is_not_overwritten(corpus_file, trained_run):
+    before = {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")}
+    with pytest.raises(OutputError, match="this run is finished"):
+        train(settings_of(corpus_file, trained_run, resume=True))
+    assert before == {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")}
+
+
+def test_an_unfinished_run_needs_resume_and_the_same_settings(corpus_file, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise TrainingError("stopped")
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(trainer_module.ArticleTrainer, "train", stop)
+    with pytest.raises(TrainingError, match="stopped"):
+        train(settings_of(corpus_file, run))
+    with pytest.raises(OutputError, match="go on with it by resume=true"):
+        train(settings_of(corpus_file, run))
+    with pytest.raises(TrainingError, match=r"settings.trainer.learning_rate was 0.005 and is 0.1 now"):
+        train(settings_of(corpus_file, run, resume=True, trainer={"learning_rate": 0.1}))
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(corpus_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module, "tag_loss", lambda scores, *_, **__: scores.sum() * float("nan"))
+    with pytest.raises(TrainingError, match="the loss is nan at step 1; training stopped before the update"):
+        train(settings_of(corpus_file, tmp_path / "run"))
+    assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: replace(a, spans=tuple(s for s in a.spans if s.label != "EVENT")), "has no span with the label EVENT"),
+        (lambda a: replace(a, meta={"split": "train"}), "has no validation articles"),
+        (lambda a: replace(a, meta={}), "does not say the split of 24 articles"),
+        (lambda a: replace(a, spans=(replace(a.spans[0], label="THING"),)), "labels that are not configured"),
+        (lambda a: replace(a, annotated=(), spans=()), "has no span with the label"),
+    ],
+    ids=["label missing", "no validation", "no split", "unknown label", "nothing annotated"],
+)
+def test_unusable_data_stops_a_run_before_it_starts(articles, tmp_path, change, message):
+    path = tmp_path / "articles.jsonl"
+    path.write_text("".join(json_line(change(article)) + "\n" for article in articles))
+    with pytest.raises(DataError, match=message):
+        train(settings_of(path, tmp_path / "run"))
+    assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+def test_an_empty_corpus_is_named(tmp_path):
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(EventtagError, match=r"empty.jsonl: holds no article"):
+        train(settings_of(tmp_path / "empty.jsonl", tmp_path / "run", data={"format": "jsonl"}))
+
+
+def test_windows_longer_than_the_model_reads_are_refused(corpus_file, tmp_path):
+    with pytest.raises(SettingsError, match=r"window.max_length=600 is not allowed: tiny reads at most 512"):
+        train(settings_of(corpus_file, tmp_path / "run", window={"max_length": 600}))
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"num_train_epochs": 3}, "use trainer.epochs="),
+        ({"train_sampling_strategy": "group_by_length"}, "cannot be changed"),
+        ({"max_gradient_norm": 1.0}, "no such argument; near to it: max_grad_norm"),
+        ({"lr_scheduler_type": "wobbly"}, "transformers refuses these arguments"),
+    ],
+)
+def test_further_arguments_are_checked_before_the_model_loads(tmp_path, extra, message):
+    with pytest.raises(SettingsError, match=message):
+        build_arguments(TrainerSettings(extra=extra), seed=1, output_dir=tmp_path)
+
+
+def test_further_arguments_reach_the_trainer(tmp_path):
+    arguments = build_arguments(
+        TrainerSettings(extra={"max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}), seed=7, output_dir=tmp_path
+    )
+    assert (arguments.max_grad_norm, arguments.lr_scheduler_type, arguments.seed) == (0.5, "cosine", 7)
