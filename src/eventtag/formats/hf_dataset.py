@@ -45,6 +45,8 @@ def read_hf_dataset(
 
     try:
         loaded = datasets.load_from_disk(str(path))
+        for part in loaded.values() if isinstance(loaded, datasets.DatasetDict) else [loaded]:
+            part.data.validate(full=True)  # damaged Arrow data crashes whoever reads it
     except Exception as error:
         raise FormatError(
             f"cannot be loaded as a dataset ({str(error)[:200]}); save it again with save_to_disk", path=path

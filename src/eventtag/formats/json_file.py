@@ -99,6 +99,8 @@ class _Buffer:
 
     def grow(self) -> bool:
         """Read more, each time twice as much as before within one record; False at the end of the file."""
+        if self._file.closed:
+            return False
         data = self._file.read(self._chunk)
         self._chunk *= 2
         if not data:

@@ -50,6 +50,7 @@ def read_parquet(
             text = choose_column(columns, text_column, TEXT_COLUMNS, "text")
             spans = choose_column(columns, spans_column, SPANS_COLUMNS, "spans")
             for batch in file.iter_batches(batch_size=BATCH):
+                batch.validate(full=True)
                 for row in batch.to_pylist():
                     number += 1
                     yield article_from_row(
