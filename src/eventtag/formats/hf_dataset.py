@@ -138,7 +138,7 @@ def _tag(value: object, names: Sequence[str] | None) -> str | None:
     if value == IGNORED or value is None:
         return None
     if isinstance(value, int) and names is not None and 0 <= value < len(names):
-        return names[value]
+        return str(names[value])
     raise DataError(f"the tag {value!r} has no name; the tags must be a ClassLabel or texts")
 
 

@@ -1,0 +1,206 @@
+"""Splits that do not flatter: whole articles, groups and near-duplicates stay together.
+
+Articles that must not be parted (one topic, one source, copies of one text) are one unit. Units are given to train, validation
+and test so that each gets its share of articles and, stratified, of every label's spans: the units with the most spans first,
+each to the split that it brings closest to its shares (after Sechidis et al. 2011,
+https://doi.org/10.1007/978-3-642-23808-6_10). By time, the oldest units are train and the newest test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eventtag.articles import Article
+from eventtag.corpus.near_duplicates import Duplicates, connected, crossing_pairs
+from eventtag.errors import DataError, SettingsError, summarise_problems
+
+SPLITS = ("train", "validation", "test")
+
+_DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2}(?:[T ]\d{2}:\d{2}.*)?)?")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The split of every article (id to its name) and, in words, how it came about."""
+
+    split_of: Mapping[str, str]
+    rule: str
+
+    def articles(self, articles: Sequence[Article], split: str) -> tuple[Article, ...]:
+        """The articles of one split, in their order."""
+        return tuple(article for article in articles if self.split_of.get(article.id) == split)
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What training has of the split that is measured (test, or another that is named).
+
+    `duplicate_pairs`: near-duplicates across any two splits. `shared_values`: values of the group field that are in train and
+    in the split. `mentions` and `seen_mentions`: of the split's mentions, how many there are and how many are in train with the
+    same label, letter case aside; per label.
+    """
+
+    split: str
+    duplicate_pairs: int
+    shared_values: tuple[str, ...]
+    mentions: Mapping[str, int]
+    seen_mentions: Mapping[str, int]
+
+    @property
+    def seen_share(self) -> float:
+        """Share of all mentions that training has seen; 0 where there are none."""
+        total = sum(self.mentions.values())
+        return sum(self.seen_mentions.values()) / total if total else 0.0
+
+
+def split_articles(
+    articles: Sequence[Article],
+    *,
+    validation_share: float = 0.15,
+    test_share: float = 0.15,
+    seed: int = 13,
+    stratify: bool = True,
+    group_field: str | None = None,
+    time_field: str | None = None,
+    duplicates: Duplicates | None = None,
+) -> Split:
+    """Divide the articles; the rest is train.
+
+    `group_field`: articles with one value of this metadata field stay together; an article without it is a group of its own.
+    `time_field`: the metadata field with an ISO date (2022-03 or longer), which then decides instead of the draw. `duplicates`:
+    their clusters stay together. Every split with a share has a unit as long as there are enough.
+
+    Raises SettingsError for shares that cannot be, DataError for too few units, or articles without a date.
+    """
+    shares = {"train": 1 - validation_share - test_share, "validation": validation_share, "test": test_share}
+    if min(validation_share, test_share) < 0 or shares["train"] <= 0:
+        raise SettingsError(
+            f"validation_share={validation_share} and test_share={test_share}: give shares from 0 that leave some for train"
+        )
+    units = _units(articles, group_field, duplicates)
+    wanted = [split for split in SPLITS if shares[split] > 0]
+    if len(units) < len(wanted):
+        raise DataError(f"{len(articles)} articles make {len(units)} units that stay together, too few for {', '.join(wanted)}")
+    rule = [
+        f"by time ({time_field})" if time_field else f"drawn with seed {seed}" + (", stratified by label" if stratify else "")
+    ]
+    rule += [f"grouped by {group_field}"] if group_field else []
+    rule += ["near-duplicates together"] if duplicates is not None else []
+    chosen = _by_time(units, shares, time_field) if time_field else _by_draw(units, shares, seed, stratify=stratify)
+    split_of = {article.id: split for unit, split in zip(units, chosen, strict=True) for article in unit}
+    return Split({article.id: split_of[article.id] for article in articles}, "; ".join(rule))
+
+
+def _units(articles: Sequence[Article], group_field: str | None, duplicates: Duplicates | None) -> list[list[Article]]:
+    """The articles that stay together, in the order of their first articles."""
+    links = [(f"a{article.id}", f"a{article.id}") for article in articles]
+    if group_field is not None:
+        links += [(f"a{a.id}", f"g{a.meta[group_field]}") for a in articles if a.meta.get(group_field) is not None]
+    if duplicates is not None:
+        known = {article.id for article in articles}
+        links += [(f"a{p.first}", f"a{p.second}") for p in duplicates.pairs if {p.first, p.second} <= known]
+    unit_of = {name: number for number, group in enumerate(connected(links)) for name in group}
+    units: dict[int, list[Article]] = {}
+    for article in articles:
+        units.setdefault(unit_of[f"a{article.id}"], []).append(article)
+    return list(units.values())
+
+
+def _by_draw(units: Sequence[Sequence[Article]], shares: Mapping[str, float], seed: int, *, stratify: bool) -> list[str]:
+    """The split of every unit: greedily to the split that comes closest to its shares of articles and of each label's spans."""
+    labels = sorted({span.label for unit in units for article in unit for span in article.spans}) if stratify else []
+    sizes = np.array([[len(unit), *_label_counts(unit, labels)] for unit in units], dtype=np.float64)
+    weights = sizes / np.maximum(sizes.sum(axis=0), 1)
+    splits = [split for split in SPLITS if shares[split] > 0]
+    goal = np.array([[shares[split]] * weights.shape[1] for split in splits])
+    goal[:, weights.sum(axis=0) == 0] = 0
+    have = np.zeros_like(goal)
+    order = np.random.default_rng(seed).permutation(len(units))
+    if stratify:
+        order = order[np.argsort(-weights[order].max(axis=1), kind="stable")]
+    else:
+        order = order[np.argsort(-sizes[order, 0], kind="stable")]
+    chosen = [""] * len(units)
+    for rank, unit in enumerate(order):
+        missing = goal - have
+        # What a unit takes from the distance to the goal: distance before minus distance after, for each split.
+        gain = (missing**2).sum(axis=1) - ((missing - weights[unit]) ** 2).sum(axis=1)
+        empty = [number for number in range(len(splits)) if splits[number] not in chosen]
+        candidates = empty if len(empty) == len(units) - rank else range(len(splits))
+        best = max(candidates, key=lambda number: (gain[number], -number))
+        chosen[unit] = splits[best]
+        have[best] += weights[unit]
+    return chosen
+
+
+def _label_counts(unit: Sequence[Article], labels: Sequence[str]) -> list[int]:
+    counts = Counter(span.label for article in unit for span in article.spans if article.counts(span))
+    return [counts[label] for label in labels]
+
+
+def _by_time(units: Sequence[Sequence[Article]], shares: Mapping[str, float], time_field: str) -> list[str]:
+    """Train the oldest, test the newest; a unit is as new as its newest article."""
+    dates = []
+    problems = []
+    for unit in units:
+        latest = ""
+        for article in unit:
+            value = article.meta.get(time_field)
+            if isinstance(value, str) and _DATE.fullmatch(value):
+                latest = max(latest, value)
+            else:
+                problems.append(f"article {article.id!r}: {'has no such field' if value is None else f'found {value!r}'}")
+        dates.append(latest)
+    if problems:
+        title = f"meta field {time_field!r} holds no date such as 2022-03-01 in {len(problems)} articles:"
+        raise DataError(summarise_problems(title, problems, shown=3))
+    total = sum(map(len, units))
+    chosen = [""] * len(units)
+    order = sorted(range(len(units)), key=lambda number: (dates[number], units[number][0].id))
+    names = [split for split in SPLITS if shares[split] > 0]
+    before = 0
+    position = 0
+    for rank, number in enumerate(order):
+        left = len(order) - rank
+        middle = (before + len(units[number]) / 2) / total
+        while (
+            position < len(names) - 1
+            and names[position] in chosen
+            and (left <= len(names) - 1 - position or middle > sum(shares[name] for name in names[: position + 1]))
+        ):
+            position += 1
+        chosen[number] = names[position]
+        before += len(units[number])
+    return chosen
+
+
+def leakage(
+    articles: Sequence[Article],
+    split_of: Mapping[str, str],
+    *,
+    split: str = "test",
+    duplicates: Duplicates | None = None,
+    group_field: str | None = None,
+) -> Leakage:
+    """What training has of a split: near-duplicates, groups and mentions."""
+    train = [article for article in articles if split_of.get(article.id) == "train"]
+    measured = [article for article in articles if split_of.get(article.id) == split]
+    values: tuple[str, ...] = ()
+    if group_field is not None:
+        groups = [{str(a.meta[group_field]) for a in part if a.meta.get(group_field) is not None} for part in (train, measured)]
+        values = tuple(sorted(groups[0] & groups[1]))
+    known = {(article.mention(span).casefold(), span.label) for article in train for span in article.spans}
+    mentions: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    for article in measured:
+        for span in article.spans:
+            if article.counts(span):
+                mentions[span.label] += 1
+                seen[span.label] += (article.mention(span).casefold(), span.label) in known
+    pairs = sum(1 for _ in crossing_pairs(duplicates, split_of)) if duplicates is not None else 0
+    return Leakage(split, pairs, values, dict(sorted(mentions.items())), dict(sorted(seen.items())))
