@@ -1,0 +1,88 @@
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventtag.articles import Article
+from eventtag.corpus.agreement import WordTable, measure_agreement
+from eventtag.errors import DataError
+from eventtag.spans import Span
+
+TEXT = "Kyiv fell and Lviv held"
+
+
+def article(*spans: tuple[int, int, str], **more) -> Article:
+    return Article("a", TEXT, tuple(Span(*span) for span in spans), **more)
+
+
+def test_the_same_annotation_agrees_fully():
+    spans = ((0, 4, "LOC"), (5, 9, "EV"))
+    found = measure_agreement([article(*spans)], [article(*spans)])
+    for label in ("LOC", "EV"):
+        counts = found.labels[label]
+        assert (counts.strict_f1, counts.partial_f1, counts.words.kappa, counts.words.alpha) == (1, 1, 1, 1)
+    assert found.disagreements == ()
+
+
+def test_overlaps_count_a_half_and_every_disagreement_is_listed_with_its_kind():
+    a = article((0, 4, "LOC"), (5, 9, "EV"), (14, 18, "LOC"))
+    b = article((0, 9, "LOC"), (5, 9, "LOC"), (19, 23, "EV"))
+    found = measure_agreement([a], [b])
+    loc = found.labels["LOC"]
+    assert (loc.a, loc.b, loc.same, loc.overlapping) == (2, 2, 0, 1)
+    assert (loc.strict_f1, loc.partial_f1) == (0, 0.25)
+    assert sorted(d.kind for d in found.disagreements) == ["boundary", "label", "only A", "only B"]
+    assert found.micro.a == found.micro.b == 3
+
+
+def test_only_what_both_annotated_counts():
+    a = article((0, 4, "LOC"), (14, 18, "LOC"), annotated=((0, 13),))
+    b = article((0, 4, "LOC"), (5, 9, "EV"), labels=("LOC", "EV"))
+    found = measure_agreement([a], [b])
+    assert found.labels["LOC"].strict_f1 == 1
+    assert found.labels["LOC"].words.words == 3
+    assert found.labels["EV"].b == 1
+    limited = measure_agreement([article((0, 4, "LOC"), labels=("LOC",))], [b])
+    assert (limited.labels["EV"].strict_f1, limited.labels["EV"].words.words) == (None, 0)
+
+
+def test_articles_that_only_one_has_are_named_and_none_in_common_is_an_error():
+    found = measure_agreement([article(), Article("x", "y")], [article(), Article("z", "y")])
+    assert (found.articles, found.only_in_a, found.only_in_b) == (1, ("x",), ("z",))
+    with pytest.raises(DataError, match="no article in common"):
+        measure_agreement([Article("x", "y")], [Article("z", "y")])
+    with pytest.raises(DataError, match=r"different texts.*\n  article 'x'"):
+        measure_agreement([Article("x", "y")], [Article("x", "z")])
+
+
+def test_alpha_is_krippendorffs_published_example():
+    """Two observers, ten units, binary: alpha = 0.095 (Krippendorff 2011, example A)."""
+    meg = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0]
+    owen = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    table = WordTable()
+    for a, b in zip(meg, owen, strict=True):
+        name = {(1, 1): "both", (1, 0): "only_a", (0, 1): "only_b", (0, 0): "neither"}[a, b]
+        setattr(table, name, getattr(table, name) + 1)
+    assert table.alpha == pytest.approx(0.095, abs=5e-4)
+
+
+@given(st.tuples(*[st.integers(0, 8)] * 4))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_kappa_and_alpha_follow_their_definitions(counts):
+    table = WordTable(*counts)
+    pairs = [(1, 1)] * counts[0] + [(1, 0)] * counts[1] + [(0, 1)] * counts[2] + [(0, 0)] * counts[3]
+    values = [value for pair in pairs for value in pair]
+    if len(set(values)) < 2:
+        assert table.alpha is None
+        assert table.kappa is None
+        return
+    observed = sum(a != b for a, b in pairs) / len(pairs)
+    expected = sum(a != b for a, b in itertools.permutations(values, 2)) / (len(values) * (len(values) - 1))
+    assert table.alpha == pytest.approx(1 - observed / expected)
+    a_share, b_share = (sum(pair[side] for pair in pairs) / len(pairs) for side in (0, 1))
+    chance = a_share * b_share + (1 - a_share) * (1 - b_share)
+    if table.kappa is None:
+        assert chance == pytest.approx(1)
+    else:
+        assert table.kappa == pytest.approx((1 - observed - chance) / (1 - chance))
