@@ -1,0 +1,142 @@
+"""What can be wrong with one article's spans and text, rule by rule, and what can be repaired without a judgement."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+
+import regex
+
+from eventtag.articles import Article
+from eventtag.spans import ScoredSpan, Span
+
+Found = tuple[str, int | None, int | None, str | None]
+"""Rule, and the span's start, end and label (None where it is about the article)."""
+
+_CLUSTER = regex.compile(r"\X")
+_WORD = re.compile(r"\w+")
+_SENTENCE_END = re.compile(
+    r"(?<![A-Z.])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\b\w )(?<!\b[A-Z][a-z] )(?<!\b[A-Z][a-z]{2} )"
+    r"[.!?][”\"')\]]*\s+(?=[A-Z“\"])|\n\s*\n"
+)
+"""A full stop before a capital, but not after an initial or a short title (U.S., Mr., Gen.)."""
+_DAMAGE = re.compile(
+    "[ÃÂ][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"  # UTF-8 read as Latin-1 or windows-1252
+    "|â€[\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u203a\u20ac\u2122™œ¦]?"
+    "|\ufffd+|[\u0080-\u0084\u0086-\u009f]|[\x00-\x08\x0b\x0e-\x1f]|[\ud800-\udfff]"
+)
+_OPENING = {"(": ")", "[": "]", "{": "}", "“": "”", "‘": "’", "«": "»", '"': '"', "'": "'"}
+_KEPT_SIGNS = set("$€£¥%‰°#@&+*/§№’'")
+"""Signs that are part of a mention: prices, shares, handles, genitives."""
+
+
+def check_article(article: Article, *, max_words: int, max_span_words: int) -> Iterator[Found]:
+    """Everything that is wrong with one article."""
+    text = article.text
+    if not text.strip():
+        yield "empty text", None, None, None
+        return
+    if not article.regions:
+        yield "not annotated", None, None, None
+    elif not any(article.counts(span) for span in article.spans):
+        yield "no span", None, None, None
+    yield from (("encoding damage", match.start(), match.end(), None) for match in _DAMAGE.finditer(text))
+    if sum(1 for _ in _WORD.finditer(text)) > max_words:
+        yield "long article", None, None, None
+    edges = _cluster_edges(text)
+    places = Counter((span.start, span.end) for span in set(article.spans))
+    repeated = Counter(article.spans)
+    reach = -1
+    for span in sorted(repeated):
+        rules = [*_edge_rules(text, span, edges), *_extent_rules(article, span, max_span_words)]
+        if repeated[span] > 1:
+            rules.append("twice")
+        if places[span.start, span.end] > 1:
+            rules.append("two labels")
+        elif span.start < reach:
+            rules.append("overlap")
+        reach = max(reach, span.end)
+        yield from ((rule, span.start, span.end, span.label) for rule in rules)
+
+
+def _cluster_edges(text: str) -> set[int] | None:
+    """Where characters as they are seen begin and end; None where every code point is one."""
+    if text.isascii() and "\r\n" not in text:
+        return None
+    return {match.start() for match in _CLUSTER.finditer(text)} | {len(text)}
+
+
+def _edge_rules(text: str, span: Span, edges: set[int] | None) -> Iterator[str]:
+    mention = text[span.start : span.end]
+    if edges is not None and not {span.start, span.end} <= edges:
+        yield "half character"
+    if not mention.strip():
+        yield "white space only"
+        return
+    if mention != mention.strip():
+        yield "white space at edge"
+    mention = mention.strip()
+    if not any(character.isalnum() for character in mention):
+        yield "no letter or digit"
+    elif _has_loose_edge(mention):
+        yield "punctuation at edge"
+    if _is_cut(text, span.start) or _is_cut(text, span.end):
+        yield "inside a word"
+
+
+def _is_cut(text: str, position: int) -> bool:
+    return 0 < position < len(text) and text[position - 1].isalnum() and text[position].isalnum()
+
+
+def _has_loose_edge(mention: str) -> bool:
+    first, last = mention[0], mention[-1]
+    if first in _OPENING and last == _OPENING[first]:
+        return False
+    if unicodedata.category(first).startswith("P") and first not in _KEPT_SIGNS:
+        return not (first in _OPENING and _OPENING[first] in mention)
+    if not unicodedata.category(last).startswith("P") or last in _KEPT_SIGNS:
+        return False
+    if last == ".":  # the point of an abbreviation belongs to it
+        return not re.search(r"(?:\b\w|\b[A-Z]\w{1,4})\.$", mention)
+    opening = next((sign for sign, closing in _OPENING.items() if closing == last), None)
+    return opening is None or opening not in mention[:-1]
+
+
+def _extent_rules(article: Article, span: Span, max_span_words: int) -> Iterator[str]:
+    mention = article.mention(span)
+    if _SENTENCE_END.search(mention.strip()):
+        yield "crosses a sentence"
+    if len(mention.split()) > max_span_words:
+        yield "long span"
+    if article.annotated is not None:
+        touched = [region for region in article.annotated if region[0] < span.end and span.start < region[1]]
+        if not touched:
+            yield "not annotated there"
+        elif not any(start <= span.start and span.end <= end for start, end in touched):
+            yield "half annotated"
+
+
+def fix_article(article: Article) -> tuple[Span, ...]:
+    """The spans with what is wrong beyond judgement put right.
+
+    Edges inside a character move outwards, white space at the edges goes, spans of white space only go, and of two equal spans
+    one.
+    """
+    edges = _cluster_edges(article.text)
+    ordered = sorted(edges) if edges is not None else []
+    kept: dict[Span, None] = {}
+    for span in article.spans:
+        start, end = span.start, span.end
+        if edges is not None and start not in edges:
+            start = max(edge for edge in ordered if edge < start)
+        if edges is not None and end not in edges:
+            end = min(edge for edge in ordered if edge > end)
+        mention = article.text[start:end]
+        start += len(mention) - len(mention.lstrip())
+        end = start + len(mention.strip())
+        if start < end:
+            score = {"score": span.score} if isinstance(span, ScoredSpan) else {}
+            kept[type(span)(start, end, span.label, **score)] = None
+    return tuple(sorted(kept))

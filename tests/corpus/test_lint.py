@@ -1,0 +1,119 @@
+import pytest
+
+from eventtag.articles import Article
+from eventtag.corpus.lint import RULES, fix_articles, lint
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+
+
+def check(*articles: Article, **options):
+    return lint(lambda ledger: articles, **options)
+
+
+def rules(*articles: Article, **options) -> set[str]:
+    return {finding.rule for finding in check(*articles, **options).findings} - {"rare label"}
+
+
+def article(text: str, *spans: tuple[int, int, str], **more) -> Article:
+    return Article(more.pop("name", "a"), text, tuple(Span(*span) for span in spans), **more)
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ("half character", article("e\u0301te\u0301 now", (1, 3, "X"))),
+        ("half character", article("👩‍🚀 flew", (0, 1, "X"))),
+        ("white space only", article("a  b", (1, 3, "X"))),
+        ("white space at edge", article("Kyiv fell", (0, 5, "X"))),
+        ("white space at edge", article("Kyiv\u00a0fell", (0, 5, "X"))),
+        ("no letter or digit", article("so -- it", (3, 5, "X"))),
+        ("twice", article("Kyiv", (0, 4, "X"), (0, 4, "X"))),
+        ("two labels", article("Kyiv", (0, 4, "X"), (0, 4, "Y"))),
+        ("inside a word", article("Kyivan", (0, 4, "X"))),
+        ("punctuation at edge", article("Kyiv, Lviv", (0, 5, "X"))),
+        ("punctuation at edge", article("(Kyiv) Lviv", (0, 5, "X"))),
+        ("punctuation at edge", article("he left.", (0, 8, "X"))),
+        ("crosses a sentence", article("He left. Kyiv fell", (3, 13, "X"))),
+        ("crosses a sentence", article("Kyiv\n\nLviv", (0, 10, "X"))),
+        ("overlap", article("Kyiv city", (0, 4, "X"), (0, 9, "X"))),
+        ("not annotated there", article("Kyiv fell", (0, 4, "X"), annotated=((5, 9),))),
+        ("half annotated", article("Kyiv fell", (0, 9, "X"), annotated=((5, 9),))),
+        ("long span", article("a " * 30, (0, 59, "X"))),
+        ("no span", article("Kyiv fell")),
+        ("not annotated", article("Kyiv fell", annotated=())),
+        ("empty text", article(" \n")),
+        ("encoding damage", article("Itâ€™s fine", (0, 2, "X"))),
+        ("encoding damage", article("caf\u00c3\u00a9 fell", (6, 10, "X"))),
+        ("encoding damage", article("a\ufffdb c", (4, 5, "X"))),
+        ("long article", article("word " * 400, (0, 4, "X"))),
+    ],
+)
+def test_every_rule_finds_its_mistake(rule, found):
+    assert rule in rules(found)
+    assert rule in RULES
+
+
+@pytest.mark.parametrize(
+    "clean",
+    [
+        article("The U.S. fell.", (4, 8, "X")),
+        article("Mr. Smith met Gen. Lee in St. Louis.", (0, 9, "X"), (14, 22, "X"), (26, 35, "X")),
+        article("He said “no” at (10%) for $5", (8, 12, "X"), (16, 21, "X"), (26, 28, "X")),
+        article("L’Équipe, naïve café — 東京 👩‍🚀 שלום", (0, 8, "X"), (10, 20, "X"), (23, 25, "X"), (26, 29, "X"), (30, 34, "X")),
+        article("Apple Inc. fell", (0, 10, "X")),
+    ],
+)
+def test_what_is_right_is_not_found(clean):
+    assert rules(clean) <= {"no letter or digit"}
+
+
+def test_a_surface_with_another_label_elsewhere_is_found_and_ranked():
+    usual = [article("Kyiv fell", (0, 4, "LOC"), name=str(n)) for n in range(9)]
+    report = check(*usual, article("Kyiv said", (0, 4, "ACTOR"), name="odd"))
+    (finding,) = [f for f in report.findings if f.rule == "other label elsewhere"]
+    assert (finding.article_id, finding.start, finding.end) == ("odd", 0, 4)
+    assert finding.message == "is ACTOR here, but LOC in 9 of 10 places"
+
+
+def test_an_unlabelled_repeat_of_a_name_is_found_only_where_it_is_rare_and_annotated():
+    usual = [article("New York City fell", (0, 13, "LOC"), name=str(n)) for n in range(9)]
+    report = check(*usual, article("in New York City too", name="odd"))
+    (finding,) = [f for f in report.findings if f.rule == "unlabelled repeat"]
+    assert (finding.article_id, finding.start, finding.end, finding.label) == ("odd", 3, 16, None)
+    many = [article("in New York City too", name=f"x{n}") for n in range(9)]
+    assert "unlabelled repeat" not in rules(*usual, *many)
+    assert "unlabelled repeat" not in rules(*usual, article("in New York City too", name="odd", annotated=()))
+    assert "unlabelled repeat" not in rules(*usual, article("in New York City too", name="odd", labels=("ACTOR",)))
+
+
+def test_rare_labels_and_what_reading_lost_are_found():
+    def read(ledger: LossLedger):
+        ledger.seen += 2
+        ledger.add_span("a", "reading", "dropped", "its text is not at its offsets", Span(5, 9, "Y"))
+        ledger.note("a", "reading", "tags", "a tag that IOB2 does not allow there", detail="line 3: I-X")
+        yield article("Kyiv", (0, 4, "X"))
+
+    report = lint(read)
+    assert [(f.rule, f.severity) for f in report.findings] == [
+        ("dropped in reading", "error"),
+        ("illegal tags", "warning"),
+        ("rare label", "warning"),
+    ]
+    assert (report.articles, report.spans) == (1, 1)
+    assert (report.at_least("error"), report.at_least("warning")) == (1, 3)
+
+
+def test_fixing_leaves_nothing_that_can_be_fixed_and_changes_no_text():
+    spans = ((2, 5, "X"), (0, 5, "Y"), (0, 6, "Y"), (10, 12, "Z"), (10, 12, "Z"), (12, 15, "W"), (6, 10, "V"))
+    broken = article(" e\u0301te\u0301 now  , x", *spans, annotated=((0, 15),))
+    (fixed,) = fix_articles([broken])
+    assert fixed.text == broken.text
+    assert fixed.annotated == broken.annotated
+    assert [(fixed.mention(span), span.label) for span in fixed.spans] == [
+        ("e\u0301te\u0301", "X"),
+        ("e\u0301te\u0301", "Y"),
+        ("now", "V"),
+        (", x", "W"),
+    ]
+    assert not any(finding.fixable for finding in check(fixed).findings)
+    assert list(fix_articles([fixed])) == [fixed]
