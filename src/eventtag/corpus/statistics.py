@@ -1,0 +1,170 @@
+"""What a corpus holds: sizes, labels, surfaces, and how much of a split's mentions training has seen.
+
+Label distinctiveness is the Kullback-Leibler divergence, in bits, of the words inside a label's spans from all words of the
+corpus, and of the words at its boundaries (one on each side): high values mean that the words give the label away (Papay et al.
+2020, https://aclanthology.org/2020.emnlp-main.396/).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from eventtag.articles import Article
+
+MOST_FREQUENT = 10
+"""Surfaces that are listed for a label."""
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """One label in one split. Lengths are in words; shares are None where there is nothing to divide by."""
+
+    spans: int
+    articles: int
+    distinct_surfaces: int
+    mean_length: float | None
+    median_length: float | None
+    longest: int
+    most_frequent: tuple[tuple[str, int], ...]
+    span_distinctiveness: float | None
+    boundary_distinctiveness: float | None
+    unseen_share: float | None
+    """Share of mentions whose surface does not carry this label in train, letter case aside; None in train itself."""
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """One split. `annotated_share`: the share of its words that lie in annotated regions."""
+
+    articles: int
+    words: int
+    median_words: float | None
+    longest_words: int
+    annotated_share: float | None
+    spans: int
+    articles_without_spans: int
+    overlapping_spans: int
+    labels: Mapping[str, LabelStatistics]
+
+
+@dataclass(frozen=True)
+class CorpusStatistics:
+    """Every split, in the order in which it was met."""
+
+    splits: Mapping[str, SplitStatistics]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON-like data."""
+        return asdict(self)
+
+
+@dataclass
+class _LabelCounts:
+    spans: int = 0
+    articles: int = 0
+    lengths: list[int] = field(default_factory=list)
+    surfaces: Counter[str] = field(default_factory=Counter)
+    inside: Counter[str] = field(default_factory=Counter)
+    boundary: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class _SplitCounts:
+    lengths: list[int] = field(default_factory=list)
+    annotated: int = 0
+    without: int = 0
+    overlapping: int = 0
+    words: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, _LabelCounts] = field(default_factory=dict)
+
+
+def corpus_statistics(articles: Iterable[Article], *, split_field: str = "split") -> CorpusStatistics:
+    """Count the articles by the metadata `split_field`; those without it are the split `all`.
+
+    Only spans that count are counted: in annotated regions, of annotated labels.
+    """
+    splits: dict[str, _SplitCounts] = {}
+    for article in articles:
+        split = article.meta.get(split_field)
+        _count(article, splits.setdefault(split if isinstance(split, str) and split else "all", _SplitCounts()))
+    train = splits.get("train")
+    known = (
+        {label: {surface.casefold() for surface in counts.surfaces} for label, counts in train.labels.items()} if train else None
+    )
+    return CorpusStatistics({name: _finish(counts, None if name == "train" else known) for name, counts in splits.items()})
+
+
+def _count(article: Article, split: _SplitCounts) -> None:
+    words = [(match.start(), match.end(), match[0].casefold()) for match in _WORD.finditer(article.text)]
+    split.lengths.append(len(words))
+    split.words.update(word for _, _, word in words)
+    split.annotated += sum(1 for start, end, _ in words if any(s <= start and end <= e for s, e in article.regions))
+    spans = [span for span in sorted(set(article.spans)) if article.counts(span)]
+    split.without += not spans
+    reach = 0
+    touched = set()
+    first = 0
+    for span in spans:
+        counts = split.labels.setdefault(span.label, _LabelCounts())
+        split.overlapping += span.start < reach
+        reach = max(reach, span.end)
+        while first < len(words) and words[first][1] <= span.start:
+            first += 1
+        last = first
+        while last < len(words) and words[last][0] < span.end:
+            last += 1
+        counts.spans += 1
+        touched.add(span.label)
+        counts.lengths.append(last - first)
+        counts.surfaces[" ".join(article.mention(span).split())] += 1
+        counts.inside.update(word for _, _, word in words[first:last])
+        counts.boundary.update(words[position][2] for position in (first - 1, last) if 0 <= position < len(words))
+    for label in touched:
+        split.labels[label].articles += 1
+
+
+def _finish(split: _SplitCounts, known: Mapping[str, set[str]] | None) -> SplitStatistics:
+    total = sum(split.lengths)
+    labels = {}
+    for label, counts in sorted(split.labels.items()):
+        seen = known.get(label, set()) if known is not None else None
+        unseen = None if seen is None else sum(n for surface, n in counts.surfaces.items() if surface.casefold() not in seen)
+        labels[label] = LabelStatistics(
+            spans=counts.spans,
+            articles=counts.articles,
+            distinct_surfaces=len(counts.surfaces),
+            mean_length=sum(counts.lengths) / counts.spans,
+            median_length=median(counts.lengths),
+            longest=max(counts.lengths),
+            most_frequent=tuple(sorted(counts.surfaces.items(), key=lambda item: (-item[1], item[0]))[:MOST_FREQUENT]),
+            span_distinctiveness=_divergence(counts.inside, split.words),
+            boundary_distinctiveness=_divergence(counts.boundary, split.words),
+            unseen_share=None if unseen is None else unseen / counts.spans,
+        )
+    return SplitStatistics(
+        articles=len(split.lengths),
+        words=total,
+        median_words=median(split.lengths) if split.lengths else None,
+        longest_words=max(split.lengths, default=0),
+        annotated_share=split.annotated / total if total else None,
+        spans=sum(counts.spans for counts in split.labels.values()),
+        articles_without_spans=split.without,
+        overlapping_spans=split.overlapping,
+        labels=labels,
+    )
+
+
+def _divergence(words: Counter[str], background: Counter[str]) -> float | None:
+    """Kullback-Leibler divergence in bits; every word is in the background."""
+    total, everything = words.total(), background.total()
+    if not total:
+        return None
+    return sum(count / total * math.log2(count / total * everything / background[word]) for word, count in words.items())
