@@ -26,6 +26,7 @@ def test_every_split_and_label_is_counted():
     assert test.annotated_share == pytest.approx(5 / 6)
     loc = train.labels["LOC"]
     assert (loc.spans, loc.distinct_surfaces, loc.mean_length, loc.longest, loc.unseen_share) == (2, 2, 1.5, 2, None)
+    assert loc.lengths == (1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
     assert loc.most_frequent == (("Kyiv", 1), ("New York", 1))
     assert (test.labels["LOC"].articles, test.labels["LOC"].unseen_share) == (2, 0.5)
     assert "EV" not in test.labels

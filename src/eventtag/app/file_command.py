@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eventtag.articles import Article
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.ledger import LossLedger
 
@@ -79,3 +80,35 @@ def write_ledger(ledger: LossLedger, path: str | None) -> None:
     if path is not None:
         with staged_file(Path(path)) as file:
             file.writelines(f"{line}\n" for line in ledger.json_lines())
+
+
+def read_all(arguments: argparse.Namespace, source: str, ledger: LossLedger) -> Iterator[Article]:
+    """Stream the articles of `source` as the reading arguments say."""
+    from eventtag.formats.label_map import map_labels
+    from eventtag.formats.registry import read_articles
+
+    options = pairs(arguments.read_option, "--read-option")
+    articles = read_articles(Path(source), arguments.source_format, ledger=ledger, options=options)
+    if renamed := label_map(arguments):
+        articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
+    return articles
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> str:
+    """A table in plain text: the first `left` columns to the left, the others to the right; None is a dash."""
+    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for row in cells:
+        line = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(line).rstrip())
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

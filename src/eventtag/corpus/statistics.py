@@ -20,6 +20,9 @@ from eventtag.articles import Article
 MOST_FREQUENT = 10
 """Surfaces that are listed for a label."""
 
+LONGEST_COUNTED = 10
+"""Spans of so many words and more are counted together."""
+
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -33,6 +36,8 @@ class LabelStatistics:
     mean_length: float | None
     median_length: float | None
     longest: int
+    lengths: tuple[int, ...]
+    """Spans of 1, 2, ... words; the last number is all that are longer."""
     most_frequent: tuple[tuple[str, int], ...]
     span_distinctiveness: float | None
     boundary_distinctiveness: float | None
@@ -144,6 +149,9 @@ def _finish(split: _SplitCounts, known: Mapping[str, set[str]] | None) -> SplitS
             mean_length=sum(counts.lengths) / counts.spans,
             median_length=median(counts.lengths),
             longest=max(counts.lengths),
+            lengths=tuple(
+                sum(min(max(n, 1), LONGEST_COUNTED) == size for n in counts.lengths) for size in range(1, LONGEST_COUNTED + 1)
+            ),
             most_frequent=tuple(sorted(counts.surfaces.items(), key=lambda item: (-item[1], item[0]))[:MOST_FREQUENT]),
             span_distinctiveness=_divergence(counts.inside, split.words),
             boundary_distinctiveness=_divergence(counts.boundary, split.words),

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.app.file_command import add_reading, label_map, pairs, run_file_command, write_ledger
+from eventtag.app.file_command import add_reading, pairs, read_all, run_file_command, write_ledger
 from eventtag.articles import Article
 from eventtag.errors import DataError, SettingsError
-from eventtag.formats.label_map import map_labels
 from eventtag.formats.overlaps import resolve_overlaps
-from eventtag.formats.registry import FORMATS, get_format, read_articles, recognise, write_articles
+from eventtag.formats.registry import FORMATS, get_format, recognise, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.staging import require_absent
 
@@ -65,9 +64,8 @@ def _task(arguments: argparse.Namespace) -> int:
         entry, reason = recognise(source)
         name = entry.name
         print(f"{source}: {entry.title} ({reason})", file=sys.stderr)
-    articles = read_articles(source, name, ledger=ledger, options=pairs(arguments.read_option, "--read-option"))
-    if renamed := label_map(arguments):
-        articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
+    arguments.source_format = name
+    articles = read_all(arguments, arguments.input, ledger)
     if arguments.overlaps:
         policy, _, order = arguments.overlaps.partition(":")
         articles = resolve_overlaps(articles, policy, priority=order.split(",") if order else (), ledger=ledger)

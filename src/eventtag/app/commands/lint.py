@@ -1,0 +1,80 @@
+"""`eventtag lint DATA`: find what is wrong with annotated articles before training on them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.articles import Article
+from eventtag.corpus.lint import SEVERITIES, LintReport, fix_articles, lint
+from eventtag.formats.registry import recognise, write_articles
+from eventtag.ledger import LossLedger
+from eventtag.staging import require_absent, staged_file
+
+
+def run() -> int:
+    """Lint as the command line says; 1 where something is as bad as `--fail-on`."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eventtag lint",
+        description="Find mistakes in annotated articles: spans, texts, labels, and mentions that are annotated in different ways. "
+        "The exit code is 1 where something is as bad as --fail-on, so that it can guard a pipeline.",
+    )
+    parser.add_argument("data", metavar="DATA", help="file or folder to read")
+    add_reading(parser)
+    group = parser.add_argument_group("checking")
+    group.add_argument("--show", type=int, default=5, metavar="N", help="findings to show of each rule (default: 5)")
+    group.add_argument("--rule", action="append", default=[], metavar="RULE", help="show the findings of this rule only")
+    group.add_argument("--json", metavar="FILE", help="write all findings, as JSON Lines")
+    group.add_argument("--fix", metavar="FILE", help="write the articles with the safe repairs made, as JSONL")
+    group.add_argument("--fail-on", choices=(*SEVERITIES, "never"), default="error", help="severity that makes the exit code 1")
+    group.add_argument("--max-words", type=int, default=350, help="words that fit into one window (default: 350)")
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    for output in (arguments.json, arguments.fix):
+        if output:
+            require_absent(Path(output))
+    if arguments.source_format == "auto":
+        entry, reason = recognise(Path(arguments.data))
+        arguments.source_format = entry.name
+        print(f"{arguments.data}: {entry.title} ({reason})", file=sys.stderr)
+
+    def read(ledger: LossLedger) -> Iterator[Article]:
+        return read_all(arguments, arguments.data, ledger)
+
+    report = lint(read, max_words=arguments.max_words)
+    if arguments.json:
+        with staged_file(Path(arguments.json)) as file:
+            file.writelines(json.dumps(finding.to_json(), ensure_ascii=False) + "\n" for finding in report.findings)
+    if arguments.fix:
+        write_articles(fix_articles(read(LossLedger())), Path(arguments.fix), "jsonl", ledger=LossLedger())
+        print(f"{arguments.fix}: written with the safe repairs", file=sys.stderr)
+    _show(report, arguments.show, arguments.rule)
+    return 0 if arguments.fail_on == "never" else int(report.at_least(arguments.fail_on) > 0)
+
+
+def _show(report: LintReport, shown: int, rules: list[str]) -> None:
+    for (severity, rule), count in report.counts().items():
+        if rules and rule not in rules:
+            continue
+        findings = [finding for finding in report.findings if finding.rule == rule and finding.severity == severity]
+        print(f"{severity}: {rule} ({count}) - {findings[0].fix}")
+        for finding in findings[:shown]:
+            place = "" if finding.start is None else f" {finding.start}-{finding.end}"
+            where = "  ".join(part for part in (finding.article_id, f"{finding.label or ''}{place}".strip()) if part)
+            print(f"  {where}: {finding.message}" + (f"\n      {finding.context}" if finding.context else ""))
+        if count > shown:
+            print(f"  ... and {count - shown} more (--show {count}, --rule {rule!r}, --json FILE)")
+        print()
+    totals = [(severity, sum(f.severity == severity for f in report.findings)) for severity in SEVERITIES]
+    print(table(("findings", "count"), totals))
+    print(f"in {report.articles} articles with {report.spans} spans")

@@ -1,0 +1,121 @@
+"""eventtag split, lint, stats and agreement: what they print, write and answer."""
+
+import importlib
+import json
+import sys
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.formats.registry import read_articles, write_articles
+from eventtag.ledger import LossLedger
+from eventtag.spans import Span
+
+FILLER = " ".join(f"word{n}" for n in range(40))
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(command: str, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [f"eventtag {command}", *map(str, arguments)])
+        code = importlib.import_module(f"eventtag.app.commands.{command}").run()
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return call
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    articles = [
+        Article(f"a{n}", f"Kyiv fell on day{n} {' '.join(f'w{n}x{i}' for i in range(30))}", (Span(0, 4, "LOC"), Span(5, 9, "EV")), meta={"topic": n % 6})
+        for n in range(30)
+    ]  # fmt: skip
+    articles.append(Article("copy", articles[0].text + " again", articles[0].spans, meta={"topic": 5}))
+    write_articles(articles, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
+    return tmp_path / "in.jsonl"
+
+
+def test_split_marks_every_article_and_prints_what_leaks(run, corpus, tmp_path):
+    code, output, _ = run("split", corpus, tmp_path / "out.jsonl", "--group", "topic", "--test", "0.2")
+    assert code == 0
+    split_of = {a.id: a.meta["split"] for a in read_articles(tmp_path / "out.jsonl", ledger=LossLedger())}
+    assert set(split_of.values()) == {"train", "validation", "test"}
+    assert split_of["copy"] == split_of["a0"]
+    assert "grouped by topic; near-duplicates together" in output
+    assert "near-duplicate pairs across splits" in output
+    assert "1 near-duplicate pairs in 1 clusters" in output
+    again = run("split", corpus, tmp_path / "again.jsonl", "--group", "topic", "--test", "0.2")
+    assert again[1] == output
+    assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
+
+
+def test_split_refuses_what_cannot_be(run, corpus, tmp_path):
+    assert run("split", corpus, corpus)[2].startswith(f"error: {corpus} exists already")
+    code, _, error = run("split", corpus, tmp_path / "o", "--test", "1.5")
+    assert code == 1
+    assert "give shares from 0 that leave some for train" in error
+    code, _, error = run("split", corpus, tmp_path / "o", "--time", "date")
+    assert code == 1
+    assert "article 'a0': has no such field" in error
+    assert not (tmp_path / "o").exists()
+
+
+def test_lint_prints_writes_and_repairs(run, tmp_path):
+    broken = [Article("a", f"Kyiv fell {FILLER}", (Span(0, 5, "LOC"), Span(5, 9, "EV")))]
+    write_articles(broken, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
+    code, output, _ = run("lint", tmp_path / "in.jsonl", "--json", tmp_path / "f.jsonl", "--fix", tmp_path / "fixed.jsonl")
+    assert code == 1
+    assert (
+        "error: white space at edge (1) - trimmed by --fix\n  a  LOC 0-5: begins or ends with white space\n      [Kyiv] fell"
+        in output
+    )
+    records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert records[0]["rule"] == "white space at edge"
+    assert records[0]["fixable"] is True
+    code, output, _ = run("lint", tmp_path / "fixed.jsonl")
+    assert code == 0
+    assert "rare label (2)" in output
+    assert run("lint", tmp_path / "fixed.jsonl", "--fail-on", "warning")[0] == 1
+    assert run("lint", tmp_path / "in.jsonl", "--fail-on", "never")[0] == 0
+
+
+def test_stats_print_tables_and_write_json_and_a_page_that_hostile_text_cannot_use(run, tmp_path):
+    hostile = "<script>alert(1)</script>"
+    articles = [Article("a", f"{hostile} fell", (Span(0, len(hostile), "LOC"),), meta={"split": "train"})]
+    write_articles(articles, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
+    code, output, _ = run("stats", tmp_path / "in.jsonl", "--json", tmp_path / "s.json", "--html", tmp_path / "s.html")
+    assert code == 0
+    assert "train  LOC        1" in output
+    assert json.loads((tmp_path / "s.json").read_text())["splits"]["train"]["labels"]["LOC"]["spans"] == 1
+    page = (tmp_path / "s.html").read_text()
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+
+
+def test_agreement_prints_figures_and_writes_disagreements(run, tmp_path):
+    for name, end in (("a", 4), ("b", 9)):
+        article = Article("x", "Kyiv fell again", (Span(0, end, "LOC"),))
+        write_articles([article], tmp_path / f"{name}.jsonl", "jsonl", ledger=LossLedger())
+    code, output, _ = run("agreement", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--json", tmp_path / "o.json")
+    assert code == 0
+    assert "LOC    1  1     0            1      0.000       0.500" in output
+    assert "  x: boundary: LOC 0-4 / LOC 0-9\n      Kyiv fell again" in output
+    record = json.loads((tmp_path / "o.json").read_text())
+    assert record["disagreements"][0]["b"] == {"start": 0, "end": 9, "label": "LOC"}
+
+
+@pytest.mark.parametrize("command", ["split", "stats", "agreement", "lint"])
+def test_a_missing_file_is_a_short_message(run, command, tmp_path):
+    more = {"split": [tmp_path / "o"], "agreement": [tmp_path / "none"]}.get(command, [])
+    code, _, error = run(command, tmp_path / "none", *more)
+    assert code == 1
+    assert "none: no such file or folder; check the path" in error
+
+
+@pytest.mark.parametrize("command", ["split", "stats", "agreement", "lint", "convert"])
+def test_help_names_every_argument(run, command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(command, "--help")
+    assert ended.value.code == 0
+    assert f"usage: eventtag {command}" in capsys.readouterr().out
