@@ -1,6 +1,6 @@
 """Viterbi and span probabilities against every tag sequence written out."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ LABELS = LabelSet(("A", "B"))
 
 def legal(sequence: tuple[int, ...]) -> bool:
     return bool(LABELS.legal_starts[sequence[0]]) and all(
-        LABELS.legal_transitions[one, other] for one, other in zip(sequence, sequence[1:], strict=False)
+        LABELS.legal_transitions[one, other] for one, other in pairwise(sequence)
     )
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def spans_of(tags: np.ndarray) -> list[Span]:
 def flat_spans(draw) -> tuple[Span, ...]:
     cuts = sorted(draw(st.sets(st.integers(0, len(WORDS)), min_size=2, max_size=10)))
     chosen = []
-    for first, after in zip(cuts, cuts[1:], strict=False):
+    for first, after in pairwise(cuts):
         label = draw(st.sampled_from([*LABELS.labels, None]))
         if label:
             chosen.append(Span(int(WORDS[first, 0]), int(WORDS[after - 1, 1]), label))

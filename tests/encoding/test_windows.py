@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_windows_cover_an_article_and_own_each_token_once(layout):
     for window in windows:
         assert 0 < window.end - window.start <= capacity
         assert window.start <= window.own_start <= window.own_end <= window.end
-    for one, other in zip(windows, windows[1:], strict=False):
+    for one, other in pairwise(windows):
         assert one.start < other.start <= one.end < other.end
         assert one.end - other.start <= stride
     starts = set(tokens.first_token.tolist()) | {size}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import AutoModel as Model
 from transformers import (
     BertConfig,
     DebertaV2Config,
@@ -15,7 +16,6 @@ from transformers import (
     RobertaConfig,
     XLMRobertaConfig,
 )
-from transformers import AutoModel as Model
 
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import CheckpointError, SettingsError

@@ -56,6 +56,9 @@ def main() -> int:
         print(f"eventtag: no command {name!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     del sys.argv[1]
+    # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes
+    # training and tagging up to six times slower than this (docs/results.md).
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     run = importlib.import_module(f"eventtag.app.commands.{name}").run
     code: int = run()
     return code

@@ -170,7 +170,12 @@ class EpochLog(TrainerCallback):
         self.losses: list[float] = []
 
     def on_log(
-        self, _: TrainingArguments, state: TrainerState, __: TrainerControl, logs: dict[str, float] | None = None, **___: Any
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the Trainer passes it by name
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        logs: dict[str, float] | None = None,
+        **_: Any,
     ) -> None:
         """Collect losses; write the line when validation scores come."""
         logs = logs or {}
