@@ -27,10 +27,11 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture
 def corpus(tmp_path):
-    articles = [
-        Article(f"a{n}", f"Kyiv fell on day{n} {' '.join(f'w{n}x{i}' for i in range(30))}", (Span(0, 4, "LOC"), Span(5, 9, "EV")), meta={"topic": n % 6})
-        for n in range(30)
-    ]  # fmt: skip
+    spans = (Span(0, 4, "LOC"), Span(5, 9, "EV"))
+    articles = []
+    for n in range(30):
+        own_words = " ".join(f"w{n}x{i}" for i in range(30))
+        articles.append(Article(f"a{n}", f"Kyiv fell on day{n} {own_words}", spans, meta={"topic": n % 6}))
     articles.append(Article("copy", articles[0].text + " again", articles[0].spans, meta={"topic": 5}))
     write_articles(articles, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
     return tmp_path / "in.jsonl"

@@ -43,7 +43,7 @@ def _body(found: CorpusStatistics) -> Iterable[str]:
     )
     for name, split in found.splits.items():
         yield f"<h2>{escape(name)}</h2>"
-        header = (
+        labels = (
             "Label",
             "Spans",
             "Articles",
@@ -54,21 +54,19 @@ def _body(found: CorpusStatistics) -> Iterable[str]:
             "At edges (bits)",
             "Unseen in train",
         )
-        yield _table(
-            header,
-            [
-                (label, c.spans, c.articles, c.distinct_surfaces, c.mean_length, c.longest)
-                + (c.span_distinctiveness, c.boundary_distinctiveness, c.unseen_share)
-                for label, c in split.labels.items()
-            ],
-        )
+        rows = []
+        for label, c in split.labels.items():
+            sizes = (label, c.spans, c.articles, c.distinct_surfaces, c.mean_length, c.longest)
+            rows.append((*sizes, c.span_distinctiveness, c.boundary_distinctiveness, c.unseen_share))
+        yield _table(labels, rows)
         yield '<div class="plots">'
         yield _bars("Spans", [(label, c.spans) for label, c in split.labels.items()])
         for label, c in split.labels.items():
-            sizes = [f"{size} word{'s' if size > 1 else ''}" for size in range(1, LONGEST_COUNTED)] + [
-                f"{LONGEST_COUNTED} or more"
+            names = [
+                *(f"{size} word{'s' if size > 1 else ''}" for size in range(1, LONGEST_COUNTED)),
+                f"{LONGEST_COUNTED} or more",
             ]
-            yield _bars(f"{label}: length", list(zip(sizes, c.lengths, strict=True)))
+            yield _bars(f"{label}: length", list(zip(names, c.lengths, strict=True)))
             yield _bars(f"{label}: most frequent", list(c.most_frequent))
         yield "</div>"
 
@@ -95,7 +93,8 @@ def _bars(caption: str, items: Sequence[tuple[str, int]]) -> str:
         shown = name if len(name) <= 18 else name[:17] + "…"
         parts.append(
             f'<text x="{LEFT - 8}" y="{top + 15}" text-anchor="end">{escape(shown)}</text>'
-            f'<rect x="{LEFT}" y="{top + 3}" width="{room * count / most:.1f}" height="{ROW - 6}"><title>{escape(name)}: {count}</title></rect>'
+            f'<rect x="{LEFT}" y="{top + 3}" width="{room * count / most:.1f}" height="{ROW - 6}">'
+            f"<title>{escape(name)}: {count}</title></rect>"
             f'<text x="{LEFT + room * count / most + 6:.1f}" y="{top + 15}">{count}</text>'
         )
     height = max(len(items), 1) * ROW
