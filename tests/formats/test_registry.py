@@ -91,3 +91,25 @@ def test_overlap_policies_keep_a_flat_layer_and_name_the_rest(policy, priority, 
     assert len(ledger.entries) == len(SPANS) - len(kept)
     assert all(entry.asked and entry.outcome == "dropped" for entry in ledger.entries)
     assert flatten(SPANS, policy, priority=priority)[0] == kept
+
+
+def test_a_chain_through_all_formats_gives_a_corpus_back(tmp_path):
+    """Tokenised articles with one flat layer of spans, which every format can hold."""
+    articles = [
+        Article(
+            "1_1ecb",
+            "Kyiv fell , again .\nBonn and 東京 👩‍🚀 did not .",
+            (Span(0, 4, "LOC"), Span(5, 9, "EVENT"), Span(29, 31, "LOC")),
+        ),
+        Article("b-2", "שלום “ it ” said : \\ [ x ] | _ * # < & > ! ?", (Span(0, 4, "ACTOR"), Span(12, 16, "EVENT"))),
+    ]
+    for number, entry in enumerate(FORMATS.values()):
+        if entry.extra is not None:
+            pytest.importorskip({"cas": "cassis", "spacy": "spacy"}[entry.extra])
+        path = tmp_path / f"{number}{'' if entry.folder else entry.suffixes[0]}"
+        ledger = LossLedger()
+        write_articles([Article(a.id, a.text, a.spans) for a in articles], path, entry.name, ledger=ledger)
+        back = sorted(read_articles(path, ledger=ledger), key=lambda article: article.id)
+        assert [(a.id, a.text, a.spans) for a in back] == [(a.id, a.text, a.spans) for a in articles], entry.name
+        assert ledger.entries == []
+        articles = back
