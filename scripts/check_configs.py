@@ -16,7 +16,11 @@ from eventtag.app.hydra_task import config_dir, register_resolvers
 from eventtag.settings import EvaluateSettings, PredictSettings, TrainSettings
 
 ENTRIES = {"train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings}
-GROUPS = {"train": ("data", "model", "trainer", "experiment", "sweep"), "evaluate": ("data",), "predict": ()}
+GROUPS = {
+    "train": ("data", "model", "trainer", "evaluation", "experiment", "sweep"),
+    "evaluate": ("data", "evaluation"),
+    "predict": (),
+}
 GIVEN = {"train": [], "evaluate": ["checkpoint=c"], "predict": ["checkpoint=c", "input=i"]}
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from eventtag.articles import Article
 from eventtag.labels import LabelSet
-from eventtag.scoring.report import EvaluationReport, score_articles
+from eventtag.scoring.error_kinds import Mentions
+from eventtag.scoring.report import EvaluationReport, analyse_articles, score_articles
+from eventtag.settings import EvaluationSettings
 from eventtag.tagging.tagger import TaggedArticle, Tagger
 
 
@@ -21,13 +23,22 @@ class Evaluation:
 
 
 def evaluate(
-    tagger: Tagger, articles: Iterable[Article], *, labels: LabelSet | None = None, data: Mapping[str, Any] | None = None
+    tagger: Tagger,
+    articles: Iterable[Article],
+    *,
+    labels: LabelSet | None = None,
+    data: Mapping[str, Any] | None = None,
+    analysis: EvaluationSettings | None = None,
+    cluster_field: str | None = None,
+    training: Mentions | None = None,
 ) -> Evaluation:
     """Tag the annotated regions of the articles and score the spans against all of their gold.
 
     `labels` are those to score, the tagger's by default; predictions of other labels are left out. Articles without any annotated
-    region are left out too: nothing is known about them. `data` is what the report says of the articles. Raises DataError when no
-    article remains or a gold label is not among `labels`.
+    region are left out too: nothing is known about them. `data` is what the report says of the articles. With `analysis` the report
+    has intervals, slices, error kinds and calibration as well; `cluster_field` is the `meta` field whose values are resampled
+    together, `training` the mentions of the training articles. Raises DataError when no article remains or a gold label is not among
+    `labels`.
     """
     labels = labels or tagger.labels
     annotated = (article for article in articles if article.annotated is None or article.annotated)
@@ -35,6 +46,27 @@ def evaluate(
         replace(item, spans=tuple(span for span in item.spans if span.label in labels.labels))
         for item in tagger.tag_many(annotated, only_annotated=True)
     )
-    words = {item.article.id: [(int(start), int(end)) for start, end in item.words] for item in tagged}
-    report = score_articles(((item.article, item.spans) for item in tagged), labels, words=lambda article: words[article.id])
+    words_of = {item.article.id: [(int(start), int(end)) for start, end in item.words] for item in tagged}
+    pairs = [(item.article, item.spans) for item in tagged]
+
+    def words(article: Article) -> Sequence[tuple[int, int]]:
+        return words_of[article.id]
+
+    if analysis is None:
+        report = score_articles(pairs, labels, words=words)
+    else:
+        clusters = None
+        if cluster_field is not None:
+            clusters = {article.id: str(article.meta.get(cluster_field, article.id)) for article, _ in pairs}
+        report = analyse_articles(
+            pairs,
+            labels,
+            words=words,
+            clusters=clusters,
+            training=training,
+            fields=analysis.slices,
+            resamples=analysis.resamples,
+            level=analysis.level,
+            seed=analysis.seed,
+        )
     return Evaluation(report.described(checkpoint=tagger.about or {}, data=data or {}), tagged)

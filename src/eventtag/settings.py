@@ -53,6 +53,8 @@ class DataSettings:
     """Share of articles drawn for test where nothing above says which they are."""
     split_seed: int = 13
     """Seed of that draw. Apart from `seed`, so that runs with several seeds share their splits."""
+    cluster_field: str | None = None
+    """Field of `meta` whose values hang together (topic, source): intervals resample them together."""
     licence: str | None = None
     """Licence of the corpus, for the model card."""
 
@@ -149,6 +151,25 @@ class TrainerSettings:
 
 
 @dataclass
+class EvaluationSettings:
+    """How sure a score is, and what it is broken down by."""
+
+    resamples: int = 10_000
+    """Bootstrap resamples of articles behind every interval."""
+    level: float = 0.95
+    """Level of the intervals."""
+    seed: int = 12345
+    """Seed of the resampling."""
+    slices: list[str] | None = None
+    """Fields of `meta` to report by; null: those with few enough values."""
+
+    def __post_init__(self) -> None:
+        _require(self.resamples >= 100, "evaluation.resamples", self.resamples, "at least 100")
+        _require(0.5 <= self.level < 1, "evaluation.level", self.level, "0.5 <= level < 1")
+        _require(self.seed >= 0, "evaluation.seed", self.seed, "0 or above")
+
+
+@dataclass
 class TrainSettings:
     """`eventtag train`."""
 
@@ -156,6 +177,7 @@ class TrainSettings:
     model: ModelSettings = field(default_factory=ModelSettings)
     window: WindowSettings = field(default_factory=WindowSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     seed: int = 42
     """Seed of everything random in training."""
     resume: bool = False
@@ -185,11 +207,12 @@ class EvaluateSettings:
     checkpoint: str = MISSING
     """Checkpoint directory."""
     data: DataSettings = field(default_factory=DataSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     split: EvaluateSplit = EvaluateSplit.auto
     batch_tokens: int = 4096
     """Tokens, padding included, that the model reads at once."""
     run_dir: str = MISSING
-    """Directory for report.json, report.md and predictions.jsonl."""
+    """Directory for report.json, report.md, report.html and predictions.jsonl."""
 
     def __post_init__(self) -> None:
         _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")

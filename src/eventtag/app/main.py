@@ -17,6 +17,11 @@ HYDRA_COMMANDS = {
 }
 FILE_COMMANDS = {
     "convert": "turn one annotation format into another",
+    "lint": "look for mistakes in annotated articles",
+    "split": "divide articles into train, validation and test",
+    "stats": "describe annotated articles",
+    "agreement": "compare two annotations of the same articles",
+    "compare": "say whether one tagger is better than another",
 }
 COMMANDS = HYDRA_COMMANDS | FILE_COMMANDS
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eventtag.articles import Article
+from eventtag.corpus.splits import split_articles
 from eventtag.errors import DataError, summarise_problems
 from eventtag.formats.jsonl import json_line
 from eventtag.formats.registry import read_articles
@@ -72,12 +71,17 @@ def load_corpus(settings: DataSettings) -> Corpus:
     if settings.split_field is not None:
         splits = split_by_field(articles, settings.split_field, settings.splits)
         rule = f"by meta field {settings.split_field!r}"
+    elif settings.validation is not None:
+        # Whoever gives the validation articles has decided that the rest is for training.
+        splits, rule = {"train": articles}, "by file"
     else:
-        shares = {split: getattr(settings, f"{split}_share") for split in files if split not in given}
-        if "validation" in given and "test" not in given:
-            shares = {}  # whoever gives the validation articles has decided that the rest is for training
-        splits = split_at_random(articles, shares, seed=settings.split_seed)
-        rule = f"drawn with seed {settings.split_seed}" if shares else "by file"
+        drawn = split_articles(
+            articles,
+            validation_share=settings.validation_share,
+            test_share=0.0 if settings.test is not None else settings.test_share,
+            seed=settings.split_seed,
+        )
+        splits, rule = {split: drawn.articles(articles, split) for split in SPLITS}, drawn.rule
     for split, more in given.items():
         splits[split] = more
         rule += f"; {split} from {files[split]}"
@@ -137,24 +141,6 @@ def split_by_field(
             )
         )
     return {split: tuple(chosen) for split, chosen in found.items()}
-
-
-def split_at_random(articles: Sequence[Article], shares: Mapping[str, float], *, seed: int) -> dict[str, tuple[Article, ...]]:
-    """Draw validation and test by article; the rest is train. Articles keep their order within a split.
-
-    A split with a share above 0 gets at least one article as long as there are enough for one in each.
-    """
-    order = np.random.default_rng(seed).permutation(len(articles))
-    chosen: dict[str, set[int]] = {}
-    taken = 0
-    for split, share in shares.items():
-        size = min(max(round(share * len(articles)), 1 if share > 0 else 0), max(len(articles) - taken - 1, 0))
-        chosen[split] = set(order[taken : taken + size].tolist())
-        taken += size
-    chosen["train"] = set(order[taken:].tolist())
-    return {
-        split: tuple(article for index, article in enumerate(articles) if index in picked) for split, picked in chosen.items()
-    }
 
 
 def _require_distinct(splits: Mapping[str, Sequence[Article]]) -> None:

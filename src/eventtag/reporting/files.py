@@ -1,4 +1,4 @@
-"""The files of an evaluation: report.json, report.md and predictions.jsonl."""
+"""The files of an evaluation: report.json, report.md, report.html and predictions.jsonl."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from eventtag.articles import Article
 from eventtag.formats.jsonl import json_line
+from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
 from eventtag.scoring.report import EvaluationReport
 from eventtag.spans import ScoredSpan
@@ -30,24 +31,23 @@ class Prediction(Protocol):
 
 
 def write_evaluation(report: EvaluationReport, predictions: Iterable[Prediction], folder: Path) -> None:
-    """Write the three files into `folder`; raises OutputError where one exists.
+    """Write the files into `folder`; raises OutputError where one exists. report.html needs an analysed report.
 
     predictions.jsonl holds every scored article in the project's format with the predicted spans and their scores in place of
     gold; `annotated` and `labels` stay, so that it can be scored again.
     """
+    pairs = [(item.article, item.spans) for item in predictions]
     with staged_file(folder / "predictions.jsonl") as file:
-        for item in predictions:
-            article = Article(
-                item.article.id,
-                item.article.text,
-                tuple(span for span in item.spans if item.article.counts(span)),
-                item.article.annotated,
-                item.article.labels,
-                item.article.meta,
-            )
+        for gold, spans in pairs:
+            counted = tuple(span for span in spans if gold.counts(span))
+            article = Article(gold.id, gold.text, counted, gold.annotated, gold.labels, gold.meta)
             file.write(json_line(article) + "\n")
     with staged_file(folder / "report.md") as file:
         file.write(render_scores_table(report) + "\n")
+    if report.errors is not None:
+        title = f"{report.data.get('name', '')} {report.data.get('split', '')}".strip() or "Evaluation"
+        with staged_file(folder / "report.html") as file:
+            file.write(render_page(report, pairs, title=title))
     with staged_file(folder / "report.json") as file:
         json.dump(report.to_json(), file, indent=2, ensure_ascii=False)
         file.write("\n")

@@ -5,7 +5,7 @@ RUN/settings.yaml       the resolved settings alone
 RUN/losses.jsonl        the loss ledger
 RUN/trainer/            what a resumed run needs; removed when the run ends
 RUN/checkpoint/         the best checkpoint on the validation articles
-RUN/report.json         its scores there
+RUN/report.*            its scores there, as JSON, Markdown and a page
 RUN/predictions.jsonl   its spans there
 RUN/metrics.json        loss and validation scores by epoch, time, tokens per second
 """
@@ -33,6 +33,7 @@ from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.modeling.encoders import load_encoder, longest_input
 from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.model_card import render_model_card
+from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import TrainSettings
 from eventtag.staging import staged_file
@@ -163,7 +164,14 @@ def _finish(
     info = CheckpointInfo(corpus.labels, settings.window, training)
     card = render_model_card(report, name=run_dir.name, training=training, licence=corpus.licence)
     save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card)
-    evaluation = evaluate(Tagger.load(run_dir / "checkpoint"), corpus.splits["validation"], data=data)
+    evaluation = evaluate(
+        Tagger.load(run_dir / "checkpoint"),
+        corpus.splits["validation"],
+        data=data,
+        analysis=settings.evaluation,
+        cluster_field=settings.data.cluster_field,
+        training=count_mentions(corpus.splits["train"]),
+    )
     write_evaluation(evaluation.report, evaluation.tagged, run_dir)
     metrics = {
         "best_epoch": best["epoch"],

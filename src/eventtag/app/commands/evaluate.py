@@ -22,6 +22,7 @@ def _task(settings: EvaluateSettings) -> float:
     from eventtag.evaluation import evaluate
     from eventtag.reporting.console import render_table
     from eventtag.reporting.files import write_evaluation
+    from eventtag.scoring.error_kinds import count_mentions
     from eventtag.tagging.tagger import Tagger
 
     tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens)
@@ -35,10 +36,19 @@ def _task(settings: EvaluateSettings) -> float:
     split = settings.split.value
     if settings.split is EvaluateSplit.auto:
         split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
-    evaluation = evaluate(tagger, corpus.articles(split), labels=corpus.labels, data=corpus.describe(split))
+    train = corpus.splits.get("train", ()) if split != "train" else ()
+    evaluation = evaluate(
+        tagger,
+        corpus.articles(split),
+        labels=corpus.labels,
+        data=corpus.describe(split),
+        analysis=settings.evaluation,
+        cluster_field=settings.data.cluster_field,
+        training=count_mentions(train) if train else None,
+    )
     write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
     for line in corpus.ledger.summary():
         log.info("%s", line)
     log.info("%s, %s articles:\n%s", corpus.name, split, render_table(evaluation.report))
-    log.info("\nreport: %s", Path(settings.run_dir) / "report.json")
+    log.info("\nreport: %s", Path(settings.run_dir) / "report.html")
     return evaluation.report.strict.micro.f1

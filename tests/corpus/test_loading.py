@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import pytest
+
+from eventtag.corpus.loading import fingerprint, load_corpus
+from eventtag.errors import DataError, FormatError, SettingsError
+from eventtag.formats.jsonl import json_line
+from eventtag.settings import DataSettings
+
+
+def write(path, articles) -> str:
+    path.write_text("".join(json_line(article) + "\n" for article in articles), encoding="utf-8")
+    return str(path)
+
+
+def ids(corpus) -> dict[str, list[str]]:
+    return {split: [article.id for article in articles] for split, articles in corpus.splits.items()}
+
+
+def test_splits_come_from_a_field(corpus_file, articles):
+    corpus = load_corpus(DataSettings(path=str(corpus_file), split_field="split"))
+    assert ids(corpus) == {
+        split: [a.id for a in articles if a.meta["split"] == split] for split in ("train", "validation", "test")
+    }
+
+
+def test_field_values_can_be_named_and_a_star_takes_the_rest(articles, tmp_path):
+    topics = [replace(article, meta={"topic": number % 5}) for number, article in enumerate(articles)]
+    settings = DataSettings(
+        path=write(tmp_path / "a.jsonl", topics), split_field="topic", splits={"train": ["*"], "validation": ["2"], "test": ["4"]}
+    )
+    corpus = load_corpus(settings)
+    assert {article.meta["topic"] for article in corpus.splits["validation"]} == {2}
+    assert {article.meta["topic"] for article in corpus.splits["train"]} == {0, 1, 3}
+
+
+def test_without_a_field_articles_are_drawn_and_the_draw_repeats(corpus_file):
+    first, again, other = (load_corpus(DataSettings(path=str(corpus_file), split_seed=seed)) for seed in (1, 1, 2))
+    assert ids(first) == ids(again) != ids(other)
+    assert {split: len(articles) for split, articles in first.splits.items()} == {"train": 16, "validation": 4, "test": 4}
+
+
+def test_given_files_are_the_splits_and_the_rest_is_train(articles, tmp_path):
+    train, validation = write(tmp_path / "t.jsonl", articles[:20]), write(tmp_path / "v.jsonl", articles[20:])
+    corpus = load_corpus(DataSettings(path=train, validation=validation))
+    assert {split: len(a) for split, a in corpus.splits.items()} == {"train": 20, "validation": 4}
+    with pytest.raises(DataError, match="is in both train and validation"):
+        load_corpus(DataSettings(path=train, validation=train))
+
+
+def test_labels_are_mapped_and_what_is_dropped_is_recorded(articles, tmp_path):
+    theirs = [
+        replace(a, spans=tuple(replace(s, label={"ACTOR": "HUMAN_PART_PER"}.get(s.label, s.label)) for s in a.spans))
+        for a in articles
+    ]
+    settings = DataSettings(path=write(tmp_path / "a.jsonl", theirs), label_map={"HUMAN_*": "ACTOR", "EVENT": "EVENT", "*": None})
+    corpus = load_corpus(settings)
+    assert {span.label for article in corpus.articles("all") for span in article.spans} == {"ACTOR", "EVENT"}
+    assert len(corpus.ledger.entries) == sum(s.label == "LOCATION" for a in articles for s in a.spans)
+    assert corpus.ledger.dropped == 0
+
+
+def test_labels_that_a_corpus_never_marked_can_be_stated(corpus_file):
+    settings = DataSettings(path=str(corpus_file), split_field="split", annotated_labels=["ACTOR", "EVENT", "LOCATION"])
+    assert all(article.labels == ("ACTOR", "EVENT", "LOCATION") for article in load_corpus(settings).articles("all"))
+
+
+def test_a_fingerprint_is_of_the_articles_and_not_of_the_file(corpus_file, articles, tmp_path):
+    spaced = tmp_path / "b.jsonl"
+    spaced.write_text(corpus_file.read_text().replace('"id": ', '"id":   ').replace("\n", "\n\n"))
+    one, other = (load_corpus(DataSettings(path=str(path), split_field="split")) for path in (corpus_file, spaced))
+    assert one.describe("train") == other.describe("train")
+    assert fingerprint(articles) != fingerprint(articles[::-1])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            '{"id": "x", "text": "abc", "spans": [{"start": 1, "end": 9, "label": "EVENT"}]}',
+            r"a.jsonl:1: article 'x': span EVENT 1-9 is outside",
+        ),
+        ('{"id": "x", "text": "abc", "spans": [{"start": 1, "end": 2, "label": "THING"}]}', r"1-2 'b' has the label 'THING'"),
+        ('{"id": "x", "text": "abc"', r"a.jsonl:1: not valid JSON"),
+        ('{"id": "x"}', r"a.jsonl:1: article 'x': `text` is missing"),
+    ],
+)
+def test_a_bad_article_is_named_with_file_line_and_offsets(tmp_path, line, message):
+    (tmp_path / "a.jsonl").write_text(line + "\n")
+    with pytest.raises(DataError, match=message):
+        load_corpus(DataSettings(path=str(tmp_path / "a.jsonl"), format="jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"path": "none.jsonl"}, FormatError, "none.jsonl: no such file"),
+        ({"format": "jsnol"}, SettingsError, "unknown format 'jsnol'"),
+        ({"format": "jsonl", "options": {"sentences": "x"}}, SettingsError, "has no option 'sentences'"),
+        ({"split_field": "topic"}, DataError, "meta field 'topic' does not say the split of 24 articles"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(corpus_file, changes, error, message):
+    with pytest.raises(error, match=message):
+        load_corpus(DataSettings(**{"path": str(corpus_file), **changes}))
