@@ -113,3 +113,10 @@ def test_a_chain_through_all_formats_gives_a_corpus_back(tmp_path):
         assert [(a.id, a.text, a.spans) for a in back] == [(a.id, a.text, a.spans) for a in articles], entry.name
         assert ledger.entries == []
         articles = back
+
+
+@pytest.mark.parametrize("name", ["jsonl", "doccano", "prodigy", "label_studio", "csv"])
+def test_a_format_is_recognised_whose_first_article_is_very_long(tmp_path, name):
+    path = tmp_path / f"x{FORMATS[name].suffixes[0]}"
+    write_articles([Article("a", "word , " * 20_000, (Span(0, 4, "X"),))], path, name, ledger=LossLedger())
+    assert recognise(path)[0].name == name

@@ -19,6 +19,8 @@ from eventtag.ledger import LossLedger
 _SURROGATE = re.compile("[\ud800-\udfff]")
 HEAD_SIZE = 65536
 """Bytes of a file's beginning that a format may look at to recognise itself."""
+MAX_LINE = 1 << 23
+"""Bytes that are read beyond that to complete a line: an article may be long."""
 MAX_FILES = 20000
 """Files of a folder that are looked at to recognise its format."""
 
@@ -155,7 +157,8 @@ def _samples(folder: Path) -> list[Path]:
 def _sniff(sample: Path) -> list[tuple[Format, str]]:
     try:
         with sample.open("rb") as file:
-            head = file.read(HEAD_SIZE).decode("utf-8", errors="replace").removeprefix("\ufeff")
+            data = file.read(HEAD_SIZE) + file.readline(MAX_LINE)
+            head = data.decode("utf-8", errors="replace").removeprefix("\ufeff")
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=sample) from error
     found = []
