@@ -95,9 +95,9 @@ class ModelSettings:
 class WindowSettings:
     """How articles are cut for the model; saved in the checkpoint."""
 
-    max_length: int = 256
+    max_length: int = 128
     """Tokens of a window, special tokens included."""
-    stride: int = 48
+    stride: int = 32
     """Tokens that neighbouring windows of one article share at most."""
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ class Metric(Enum):
 class TrainerSettings:
     """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
 
-    epochs: float = 8
+    epochs: float = 5
     """Passes over the training windows at most."""
     batch_size: int = 8
     """Windows per step and device."""
@@ -193,7 +193,8 @@ class EvaluateSplit(Enum):
     """Which articles `evaluate` scores."""
 
     auto = "auto"
-    """test if the corpus has one, else validation, else all."""
+    """test if the corpus has one, else validation, else all; all where nothing says which articles are which, unless they are those
+    that the checkpoint was trained on: then the drawn test articles."""
     train = "train"
     validation = "validation"
     test = "test"

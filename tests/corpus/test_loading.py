@@ -37,7 +37,17 @@ def test_field_values_can_be_named_and_a_star_takes_the_rest(articles, tmp_path)
 def test_without_a_field_articles_are_drawn_and_the_draw_repeats(corpus_file):
     first, again, other = (load_corpus(DataSettings(path=str(corpus_file), split_seed=seed)) for seed in (1, 1, 2))
     assert ids(first) == ids(again) != ids(other)
-    assert {split: len(articles) for split, articles in first.splits.items()} == {"train": 16, "validation": 4, "test": 4}
+    assert sum(len(articles) for articles in first.splits.values()) == 24
+    assert 3 <= len(first.splits["test"]) <= 5
+
+
+def test_articles_for_scoring_alone_are_not_drawn_unless_they_were_trained_on(corpus_file, articles, tmp_path):
+    drawn = load_corpus(DataSettings(path=str(corpus_file)))
+    trained_on = fingerprint(drawn.splits["train"])
+    assert ids(load_corpus(DataSettings(path=str(corpus_file)), trained_on=trained_on)) == ids(drawn)
+    foreign = load_corpus(DataSettings(path=write(tmp_path / "two.jsonl", articles[:2])), trained_on=trained_on)
+    assert {split: len(a) for split, a in foreign.splits.items()} == {"all": 2}
+    assert len(foreign.articles("all")) == 2
 
 
 def test_given_files_are_the_splits_and_the_rest_is_train(articles, tmp_path):

@@ -12,6 +12,7 @@ PIECES = [
     "\u0301", "👩‍🚀", "🇺🇦", "𝒳", "שלום", "العربية", "\u202e", "東京", "\x85",
 ]  # fmt: skip
 LABELS = ["ACTOR", "EVENT", "LOCATION"]
+ODD_LABELS = ["B-X", "O", "x y", "a|b", "Län:ß", "A=B", "[1]", "_", "*", "->", "\\", "1st", "<b>"]
 
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3).filter(lambda s: s.isprintable()), max_size=14).map("".join)
 ids = (
@@ -22,14 +23,14 @@ ids = (
 
 
 @st.composite
-def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta: bool = True) -> Article:
+def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta: bool = True, labels=LABELS) -> Article:
     body = draw(text)
     size = len(body)
     spans: set[Span] = set()
     if size:
         for _ in range(draw(st.integers(0, 4))):
             start = draw(st.integers(0, size - 1))
-            span = Span(start, draw(st.integers(start + 1, min(size, start + 9))), draw(st.sampled_from(LABELS)))
+            span = Span(start, draw(st.integers(start + 1, min(size, start + 9))), draw(st.sampled_from(labels)))
             if not flat or not any(span.overlaps(other) for other in spans):
                 spans.add(span)
     annotated = None
@@ -41,7 +42,7 @@ def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta
         text=body,
         spans=tuple(spans),
         annotated=annotated,
-        labels=tuple(LABELS) if regions and draw(st.booleans()) else None,
+        labels=tuple(labels) if regions and draw(st.booleans()) else None,
         meta=draw(st.dictionaries(st.sampled_from(["topic", "date"]), st.sampled_from(["1", "x y", "é"]), max_size=2))
         if meta
         else {},

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from articles_strategy import corpora
+from articles_strategy import ODD_LABELS, corpora
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +14,7 @@ from eventtag.articles import Article
 from eventtag.errors import OutputError
 from eventtag.formats.registry import FORMATS, read_articles, write_articles
 from eventtag.ledger import LossLedger
+from eventtag.spans import ScoredSpan
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +106,30 @@ def test_a_second_round_trip_changes_nothing(name, data):
         return
     assert twice == once
     assert (written.entries, read.entries) == ([], [])
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@given(data=st.data())
+@quick
+def test_labels_of_any_kind_come_back_or_are_named(name, data):
+    articles = data.draw(corpora(regions=False, meta=False, labels=ODD_LABELS, text=st.just("Kyiv fell , and Lviv held .")))
+    back, written, read = round_trip(articles, name)
+    for article in articles:
+        gone = [e for e in written.entries + read.entries if e.article_id == article.id and e.outcome == "dropped"]
+        moved = [e for e in written.entries + read.entries if e.article_id == article.id and e.outcome == "moved"]
+        before = Counter(span.label for span in article.spans)
+        assert before - Counter(e.label for e in gone) == Counter(span.label for span in back[article.id].spans)
+        if not gone and not moved:
+            assert back[article.id].spans == article.spans
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_scores_come_back_or_are_named(name):
+    article = Article("a", "Kyiv fell .", (ScoredSpan(0, 4, "LOC", 0.5), ScoredSpan(5, 9, "EVENT", 0.25)))
+    back, written, _ = round_trip([article], name)
+    if name == "label_studio":
+        assert back["a"].annotated == ()  # predictions are no annotation; annotations=predictions reads them
+    elif FORMATS[name].scores:
+        assert back["a"].spans == article.spans
+    else:
+        assert "spans" in {note.part for note in written.notes}

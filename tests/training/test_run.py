@@ -53,7 +53,8 @@ def test_a_run_directory_says_what_was_done(trained_run, articles):
     assert metrics["tokens_per_second"] > 0
     assert 0 <= metrics["padding_share"] < 0.5
     assert {p.name for p in trained_run.iterdir()} == {
-        "run.json", "settings.yaml", "losses.jsonl", "checkpoint", "report.json", "report.md", "report.html", "predictions.jsonl", "metrics.json",
+        "run.json", "settings.yaml", "losses.jsonl", "checkpoint", "report.json", "report.md", "report.html",
+        "predictions.jsonl", "errors.jsonl", "metrics.json",
     }  # fmt: skip
 
 

@@ -57,8 +57,12 @@ class Corpus:
         }
 
 
-def load_corpus(settings: DataSettings) -> Corpus:
+def load_corpus(settings: DataSettings, *, trained_on: str | None = None) -> Corpus:
     """Read the articles that the settings name and divide them into splits; a split without articles is absent.
+
+    Where nothing says which articles are which, splits are drawn. Given `trained_on`, the fingerprint of a checkpoint's training
+    articles, they are drawn only if that gives just those training articles again; else all articles are one split, `all`: they are
+    somebody else's gold, and none of it needs to be left out.
 
     Raises DataError for an empty corpus, a label that is not configured, an id that occurs in two files, or an article without the
     split field; FormatError and SettingsError as the readers do.
@@ -75,18 +79,21 @@ def load_corpus(settings: DataSettings) -> Corpus:
         # Whoever gives the validation articles has decided that the rest is for training.
         splits, rule = {"train": articles}, "by file"
     else:
-        drawn = split_articles(
-            articles,
-            validation_share=settings.validation_share,
-            test_share=0.0 if settings.test is not None else settings.test_share,
-            seed=settings.split_seed,
-        )
-        splits, rule = {split: drawn.articles(articles, split) for split in SPLITS}, drawn.rule
+        try:
+            splits, rule = _draw(articles, settings)
+        except DataError:
+            if trained_on is None:
+                raise
+            splits, rule = {}, ""
+        if trained_on is not None and fingerprint(splits.get("train", ())) != trained_on:
+            splits, rule = {"all": articles}, "not split"
     for split, more in given.items():
         splits[split] = more
         rule += f"; {split} from {files[split]}"
     _require_distinct(splits)
-    return Corpus(settings.name, labels, {s: splits[s] for s in SPLITS if splits.get(s)}, rule, settings.licence, ledger)
+    return Corpus(
+        settings.name, labels, {s: splits[s] for s in (*SPLITS, "all") if splits.get(s)}, rule, settings.licence, ledger
+    )
 
 
 def _read(path: str, settings: DataSettings, labels: LabelSet, ledger: LossLedger) -> tuple[Article, ...]:
@@ -111,6 +118,16 @@ def _read(path: str, settings: DataSettings, labels: LabelSet, ledger: LossLedge
         )
         raise DataError(summarise_problems(title, problems, shown=2))
     return tuple(articles)
+
+
+def _draw(articles: Sequence[Article], settings: DataSettings) -> tuple[dict[str, tuple[Article, ...]], str]:
+    drawn = split_articles(
+        articles,
+        validation_share=settings.validation_share,
+        test_share=0.0 if settings.test is not None else settings.test_share,
+        seed=settings.split_seed,
+    )
+    return {split: drawn.articles(articles, split) for split in SPLITS}, drawn.rule
 
 
 def split_by_field(

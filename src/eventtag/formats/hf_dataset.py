@@ -161,7 +161,8 @@ def _annotated(tags: Sequence[str | None], offsets: Sequence[Region], text: str)
 def write_hf_dataset(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
     """Write a DatasetDict by the metadata `split`, or one Dataset where an article has none; all articles are held in memory.
 
-    Columns: id, text, tokens, offsets, ner_tags (ClassLabel, IOB2) and eventtag (the rest, as JSON). Overlapping spans (the
+    Columns: id, text, tokens, offsets, ner_tags (ClassLabel, IOB2), ignored (words outside the annotated regions, whose tag says
+    nothing) and eventtag (the rest, as JSON). Overlapping spans (the
     longest stays) and edges inside white space go to the ledger.
     """
     import datasets
@@ -181,6 +182,7 @@ def write_hf_dataset(articles: Iterable[Article], path: Path, *, ledger: LossLed
             "tokens": datasets.List(datasets.Value("string")),
             "offsets": datasets.List(datasets.List(datasets.Value("int64"))),
             "ner_tags": datasets.List(datasets.ClassLabel(names=names)),
+            "ignored": datasets.List(datasets.Value("bool")),
             FIELD: datasets.Value("string"),
         }
     )
@@ -218,5 +220,6 @@ def _row(article: Article, ledger: LossLedger) -> dict[str, Any]:
         "tokens": [article.text[start:end] for start, end in words],
         "offsets": [[start, end] for start, end in words],
         "ner_tags": tags_of_spans([TagSpan(c.first, c.last, c.span.label) for c in chunks], len(words)),
+        "ignored": [not any(start <= word[0] and word[1] <= end for start, end in article.regions) for word in words],
         FIELD: dump_json(carry(article)),
     }

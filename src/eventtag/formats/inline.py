@@ -30,6 +30,9 @@ from eventtag.spans import Span, drop_overlaps
 from eventtag.staging import staged_folder
 
 SHORT_NAMES = {"A": "ACTOR", "E": "EVENT", "L": "LOCATION"}
+_STAGE = "writing inline"
+_LABEL = re.compile(r"[^\[\]|\\\s=]+")
+_KEY = re.compile(r"[^\s:](?:[^:\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s:])?")
 _TOKEN = re.compile(r"\\([\[\]|\\])|\[|\|([^\[\]|\\\s]+)\]|\]")
 
 
@@ -114,17 +117,27 @@ def _parse_body(body: str, names: dict[str, str], path: Path | None, *, first_li
 
 
 def write_inline(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
-    """Write a folder with one file an article. Overlapping spans, which the markup cannot hold, go to the ledger.
+    """Write a folder with one file an article.
 
-    Raises OutputError for an id that cannot be a file name or a `meta` value that is not one line of text.
+    The markup holds one flat layer of spans and metadata of one line of text each: overlapping spans (the longest stays),
+    labels with white space or signs of the markup, and other metadata go to the ledger. Raises OutputError for an id that
+    cannot be a file name.
     """
     with staged_folder(path) as folder:
         for article in articles:
             require_file_name(article.id)
-            kept, dropped = drop_overlaps(article.spans)
+            if article.id != article.id.strip():
+                raise OutputError(f"article {article.id!r}: its id has white space at its edges; give it another")
+            writable = []
+            for span in article.spans:
+                if _LABEL.fullmatch(span.label):
+                    writable.append(span)
+                else:
+                    ledger.add_span(article.id, _STAGE, "dropped", "its label has white space or a sign of the markup", span)
+            kept, dropped = drop_overlaps(writable)
             for span in dropped:
-                ledger.add_span(article.id, "writing inline", "dropped", "overlaps a longer span", span)
-            note_parts(article, "writing inline", ledger=ledger, kept=("meta",))
+                ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
+            note_parts(article, _STAGE, ledger=ledger, meta=tuple(_header_meta(article)))
             (folder / f"{article.id}.txt").write_text(format_inline(article, kept), encoding="utf-8", newline="")
 
 
@@ -138,10 +151,7 @@ def format_inline(article: Article, spans: Iterable[Span]) -> str:
     header = [f"id: {article.id}"]
     if any(names[label] == label for label in labels):
         header.append("labels: " + " ".join(labels))
-    for key, value in article.meta.items():
-        if not isinstance(value, str) or not value.isprintable() or value != value.strip():
-            raise OutputError(f"article {article.id!r}: meta {key!r} is not one line of text; use another format, such as jsonl")
-        header.append(f"{key}: {value}")
+    header += [f"{key}: {value}" for key, value in _header_meta(article).items()]
     body = []
     position = 0
     for span in spans:
@@ -150,6 +160,20 @@ def format_inline(article: Article, spans: Iterable[Span]) -> str:
         position = span.end
     body.append(_escape(article.text[position:]))
     return "---\n" + "\n".join(header) + "\n---\n" + "".join(body) + "\n"
+
+
+def _header_meta(article: Article) -> dict[str, str]:
+    """The metadata that a `key: value` line can hold."""
+    return {
+        key: value
+        for key, value in article.meta.items()
+        if isinstance(value, str)
+        and value.isprintable()
+        and value == value.strip()
+        and isinstance(key, str)
+        and _KEY.fullmatch(key)
+        and key not in ("id", "labels")
+    }
 
 
 def _escape(text: str) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -99,9 +100,9 @@ def _articles(
         meta = {"annotator": who} if who and annotations == "each" else {}
         article_id = f"{name}@{who or position + 1}" if several else name
         article = uncarry(Article(id=article_id, text=text, spans=unique_spans(spans)), carried)
-        yield Article(article.id, article.text, article.spans, article.annotated, article.labels, {**article.meta, **meta})
+        yield replace(article, meta={**article.meta, **meta})
     if not candidates:
-        yield uncarry(Article(id=name, text=text, annotated=()), carried)
+        yield replace(uncarry(Article(id=name, text=text), carried), annotated=())
 
 
 def _text_field(data: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.label_map import map_labels
 from eventtag.ledger import LossLedger
+from eventtag.spans import ScoredSpan, Span
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 HEAD_SIZE = 65536
@@ -33,7 +34,8 @@ class Format:
     their keyword parameters are the format's options. `sniff(head)` says why a file's beginning (decoded as UTF-8, bad bytes
     replaced) looks like the format, or None. `folder`: the reader takes a folder itself, and the writer makes one; of other
     formats a folder is read file by file. `markers`: files by whose names a folder is recognised. `extra`: the optional
-    dependency that is needed. `surrogates`: it can hold lone surrogates.
+    dependency that is needed. `surrogates`, `scores`: it can hold lone
+    surrogates, scores of spans.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Format:
     markers: tuple[str, ...] = ()
     extra: str | None = None
     surrogates: bool = False
+    scores: bool = False
 
     def _function(self, verb: str) -> Callable[..., Any] | None:
         module = importlib.import_module(f"eventtag.formats.{self.name}")
@@ -84,18 +87,18 @@ def _options(function: Callable[..., Any]) -> tuple[str, ...]:
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson"), surrogates=True),
+        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson"), surrogates=True, scores=True),
         Format("inline", "inline markup", (".txt",), folder=True),
         Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt")),
         Format("brat", "brat standoff", (".ann", ".txt"), folder=True),
-        Format("label_studio", "Label Studio JSON", (".json", ".jsonl"), surrogates=True),
+        Format("label_studio", "Label Studio JSON", (".json", ".jsonl"), surrogates=True, scores=True),
         Format("doccano", "doccano JSONL", (".jsonl", ".json"), surrogates=True),
         Format("prodigy", "Prodigy JSONL", (".jsonl",), surrogates=True),
         Format("webanno_tsv", "WebAnno TSV 3 (INCEpTION)", (".tsv",), folder=True),
         Format("conllu", "CoNLL-U with Entity= or NE=", (".conllu",)),
         Format("re3d", "re3d's JSON", (".json",), folder=True, markers=("entities.json",), surrogates=True),
-        Format("csv", "CSV with a column of spans", (".csv", ".tsv")),
-        Format("parquet", "Parquet with a column of spans", (".parquet",)),
+        Format("csv", "CSV with a column of spans", (".csv", ".tsv"), scores=True),
+        Format("parquet", "Parquet with a column of spans", (".parquet",), scores=True),
         Format("hf_dataset", "Hugging Face dataset on disk", (), folder=True, markers=("dataset_dict.json", "dataset_info.json")),
         Format("spacy", "spaCy DocBin", (".spacy",), extra="spacy"),
         Format("xmi", "UIMA CAS XMI", (".xmi",), folder=True, extra="cas"),
@@ -234,7 +237,18 @@ def write_articles(
     _check_options(entry, entry.write_options, options)
     if not entry.surrogates:
         articles = _without_surrogates(articles, f"writing {entry.name}", ledger)
+    if not entry.scores:
+        articles = _without_scores(articles, f"writing {entry.name}", ledger)
     entry.write(_distinct_files(articles, path) if entry.folder else articles, path, ledger=ledger, **(options or {}))
+
+
+def _without_scores(articles: Iterable[Article], stage: str, ledger: LossLedger) -> Iterator[Article]:
+    for article in articles:
+        if any(isinstance(span, ScoredSpan) for span in article.spans):
+            ledger.note(article.id, stage, "spans", "scores are not kept")
+            yield replace(article, spans=tuple(Span(span.start, span.end, span.label) for span in article.spans))
+        else:
+            yield article
 
 
 def _without_surrogates(articles: Iterable[Article], stage: str, ledger: LossLedger) -> Iterator[Article]:

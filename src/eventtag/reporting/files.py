@@ -1,4 +1,4 @@
-"""The files of an evaluation: report.json, report.md, report.html and predictions.jsonl."""
+"""The files of an evaluation: report.json, report.md, predictions.jsonl, and with an analysis report.html and errors.jsonl."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Prediction(Protocol):
 
 
 def write_evaluation(report: EvaluationReport, predictions: Iterable[Prediction], folder: Path) -> None:
-    """Write the files into `folder`; raises OutputError where one exists. report.html needs an analysed report.
+    """Write the files into `folder`; raises OutputError where one exists.
 
     predictions.jsonl holds every scored article in the project's format with the predicted spans and their scores in place of
     gold; `annotated` and `labels` stay, so that it can be scored again.
@@ -45,6 +45,8 @@ def write_evaluation(report: EvaluationReport, predictions: Iterable[Prediction]
     with staged_file(folder / "report.md") as file:
         file.write(render_scores_table(report) + "\n")
     if report.errors is not None:
+        with staged_file(folder / "errors.jsonl") as file:
+            file.writelines(line + "\n" for line in report.errors.json_lines())
         title = f"{report.data.get('name', '')} {report.data.get('split', '')}".strip() or "Evaluation"
         with staged_file(folder / "report.html") as file:
             file.write(render_page(report, pairs, title=title))

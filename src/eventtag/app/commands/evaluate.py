@@ -32,7 +32,7 @@ def _task(settings: EvaluateSettings) -> float:
             f"data.labels: the checkpoint does not know {unknown[0]!r}; it knows {list(tagger.labels.labels)}. "
             "Map the label with data.label_map, or take it out"
         )
-    corpus = load_corpus(settings.data)
+    corpus = load_corpus(settings.data, trained_on=(tagger.about or {}).get("data", {}).get("sha256", ""))
     split = settings.split.value
     if settings.split is EvaluateSplit.auto:
         split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
