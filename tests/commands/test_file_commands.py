@@ -103,7 +103,26 @@ def test_agreement_prints_figures_and_writes_disagreements(run, tmp_path):
     assert "LOC    1  1     0            1      0.000       0.500" in output
     assert "  x: boundary: LOC 0-4 / LOC 0-9\n      Kyiv fell again" in output
     record = json.loads((tmp_path / "o.json").read_text())
-    assert record["disagreements"][0]["b"] == {"start": 0, "end": 9, "label": "LOC"}
+    assert record["A / B"]["disagreements"][0]["b"] == {"start": 0, "end": 9, "label": "LOC"}
+
+
+def test_agreement_of_all_annotators_of_one_export(run, tmp_path):
+    def annotation(who: int, end: int) -> dict:
+        value = {"start": 0, "end": end, "text": "Kyiv fell"[:end], "labels": ["LOC"]}
+        return {"completed_by": who, "result": [{"type": "labels", "value": value}]}
+
+    tasks = [{"id": 1, "data": {"text": "Kyiv fell"}, "annotations": [annotation(1, 4), annotation(2, 4), annotation(3, 9)]}]
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    code, output, _ = run(
+        "agreement", tmp_path / "export.json", "--read-option", "annotations=each", "--json", tmp_path / "o.json"
+    )
+    assert code == 0
+    assert "1 / 2\n" in output
+    record = json.loads((tmp_path / "o.json").read_text())
+    assert {pair: figures["micro"]["strict_f1"] for pair, figures in record.items()} == {"1 / 2": 1.0, "1 / 3": 0.0, "2 / 3": 0.0}
+    code, _, error = run("agreement", tmp_path / "export.json")
+    assert code == 1
+    assert "meta field 'annotator' names 0 annotators; two are needed" in error
 
 
 @pytest.mark.parametrize("command", ["split", "stats", "agreement", "lint"])

@@ -92,6 +92,15 @@ def test_of_several_annotations_the_ground_truth_counts_and_the_others_are_named
     assert [mentions(a) for a in articles] == [[("Kyiv", "A")]]
 
 
+def test_equal_annotations_of_two_annotators_are_two(tmp_path):
+    same = {"result": [region(0, 4, "Kyiv", "A")]}
+    articles, ledger = read(tmp_path, [task("Kyiv fell", same, same)])
+    assert len(articles) == 1
+    assert len(ledger.entries) == 1
+    articles, _ = read(tmp_path, [task("Kyiv fell", same, same)], annotations="each")
+    assert [a.id for a in articles] == ["7@1", "7@2"]
+
+
 def test_predictions_can_be_read_with_their_scores(tmp_path):
     tasks = [task("Kyiv fell", predictions=[{"result": [region(0, 4, "Kyiv", "LOC", score=0.5)]}])]
     articles, _ = read(tmp_path, tasks, annotations="predictions")

@@ -34,12 +34,8 @@ def mentions(article):
 
 def test_an_accepted_row_is_an_article(tmp_path):
     (article,), ledger = read(tmp_path, ROW)
-    assert (article.id, mentions(article), article.annotated, article.meta) == (
-        "db-1",
-        [("Kyiv", "LOC")],
-        None,
-        {"source": "wire"},
-    )
+    assert (article.id, mentions(article), article.annotated) == ("1", [("Kyiv", "LOC")], None)
+    assert article.meta == {"source": "wire", "annotator": "db-anna"}
     assert ledger.seen == 1
     assert sniff_prodigy(json.dumps(ROW))
 
@@ -62,9 +58,14 @@ def test_overlapping_spans_are_kept(tmp_path):
     assert ledger.entries == []
 
 
-def test_one_session_can_be_chosen(tmp_path):
-    articles, _ = read(tmp_path, ROW, ROW | {"_session_id": "db-ben"}, session="db-ben")
-    assert [article.id for article in articles] == ["db-2"]
+def test_one_session_can_be_chosen_and_several_get_ids_of_their_own(tmp_path):
+    rows = (ROW, ROW | {"_session_id": "db-ben"})
+    articles, _ = read(tmp_path, *rows, session="db-ben")
+    assert [(article.id, article.meta["annotator"]) for article in articles] == [("1", "db-ben")]
+    articles, _ = read(tmp_path, *rows)
+    assert [(article.id, article.meta["annotator"]) for article in articles] == [("1", "db-anna"), ("1@db-ben", "db-ben")]
+    nameless, _ = read(tmp_path, {"text": "x"})
+    assert [article.id for article in nameless] == ["db-1"]
 
 
 @pytest.mark.parametrize(

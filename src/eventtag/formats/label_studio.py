@@ -88,10 +88,10 @@ def _articles(
     candidates = [_minimal_annotation(task)] if minimal else _full_annotations(task, annotations)
     if annotator is not None:
         candidates = [item for item in candidates if str(annotator) in _names(item.get("completed_by"))]
-    used = candidates if annotations == "each" else candidates[:1]
+    used = len(candidates) if annotations == "each" else 1
     for position, item in enumerate(candidates):
         spans = _spans(item, name, text, offsets, ledger)
-        if item not in used:
+        if position >= used:
             for span in spans:
                 ledger.add_span(name, "reading", "dropped", "is another annotator's (annotations=each keeps all)", span)
             continue

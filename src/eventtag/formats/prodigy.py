@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,22 @@ ANSWERS = ("accept", "reject", "ignore")
 def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None) -> Iterator[Article]:
     """Stream the rows as articles; `session` keeps the rows of one annotator (`_session_id` or `_annotator_id`) only.
 
-    The id is the one in `meta`, else made of the file's name and the line; where several sessions are read, the session is added.
+    The id is the one in `meta`, else the input's hash, else the file's name and the line. The annotator becomes the metadata
+    `annotator`; an article that another has annotated before gets the id `ID@ANNOTATOR`.
     Raises FormatError with file and line.
     """
+    seen: set[str] = set()
     for line, record in read_records(path):
         who = record.get("_annotator_id") or record.get("_session_id")
         if session is not None and who != session:
             continue
         try:
-            yield _article(record, f"{path.stem}-{line}", ledger)
+            article = _article(record, f"{path.stem}-{line}", ledger)
+            if isinstance(who, str) and who:
+                name = article.id if article.id not in seen else f"{article.id}@{who}"
+                article = replace(article, id=name, meta={**article.meta, "annotator": who})
+            seen.add(article.id)
+            yield article
         except DataError as error:
             raise FormatError(str(error), path=path, line=line) from error
 
@@ -61,7 +69,8 @@ def _article(record: Mapping[str, Any], default: str, ledger: LossLedger) -> Art
     if answer not in ANSWERS:
         raise DataError(f"`answer` is {answer!r}; allowed: {', '.join(ANSWERS)}")
     meta = dict(mapping_of(record.get("meta") or {}, "`meta`"))
-    name = carried_id(record.get(FIELD)) or (str(meta.get("id") or "") or default)
+    given = meta.get("id") or record.get("_input_hash")
+    name = carried_id(record.get(FIELD)) or (str(given) if isinstance(given, int | str) else default)
     foreign = []
     for item in list_of(record, "spans"):
         row = mapping_of(item, "one of `spans`")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.articles import Article
 from eventtag.corpus.agreement import Agreement, LabelAgreement, measure_agreement
+from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
 from eventtag.staging import require_absent, staged_file
 
@@ -22,9 +27,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="eventtag agreement",
         description="Agreement of two annotators on the same articles (matched by id): F1 over spans, kappa and alpha over words.",
     )
-    parser.add_argument("a", metavar="A", help="file or folder of the one")
-    parser.add_argument("b", metavar="B", help="file or folder of the other")
+    parser.add_argument("a", metavar="A", help="file or folder of the one; or of all, told apart by --annotator-field")
+    parser.add_argument("b", metavar="B", nargs="?", help="file or folder of the other")
     add_reading(parser)
+    parser.add_argument(
+        "--annotator-field", default="annotator", metavar="FIELD", help="metadata field with the annotator, where B is not given"
+    )
     parser.add_argument("--labels", metavar="LABEL,...", help="labels to compare (default: all that occur)")
     parser.add_argument("--show", type=int, default=10, metavar="N", help="disagreements to show (default: 10)")
     parser.add_argument("--json", metavar="FILE", help="write figures and all disagreements as JSON")
@@ -35,21 +43,50 @@ def _task(arguments: argparse.Namespace) -> int:
     if arguments.json:
         require_absent(Path(arguments.json))
     labels = arguments.labels.split(",") if arguments.labels else None
-    found = measure_agreement(
-        read_all(arguments, arguments.a, LossLedger()), read_all(arguments, arguments.b, LossLedger()), labels=labels
-    )
+    if arguments.b is not None:
+        sides = {side: list(read_all(arguments, path, LossLedger())) for side, path in (("A", arguments.a), ("B", arguments.b))}
+    else:
+        sides = _by_annotator(read_all(arguments, arguments.a, LossLedger()), arguments.annotator_field)
+    found = {
+        f"{first} / {second}": measure_agreement(sides[first], sides[second], labels=labels)
+        for first, second in itertools.combinations(sides, 2)
+    }
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:
-            json.dump(_as_json(found), file, ensure_ascii=False, indent=2)
+            json.dump({pair: _as_json(agreement) for pair, agreement in found.items()}, file, ensure_ascii=False, indent=2)
             file.write("\n")
+    for pair, agreement in found.items():
+        if arguments.b is None:
+            print(f"{pair}\n")
+        _show(agreement, arguments.show)
+    return 0
+
+
+def _by_annotator(articles: Iterable[Article], field: str) -> dict[str, list[Article]]:
+    """The articles of each annotator, under the ids that they share: readers add `@ANNOTATOR` where an id would stand twice."""
+    found: dict[str, list[Article]] = {}
+    for article in articles:
+        who = article.meta.get(field)
+        if who is not None:
+            name = article.id.removesuffix(f"@{who}")
+            found.setdefault(str(who), []).append(replace(article, id=name))
+    if len(found) < 2:
+        raise DataError(
+            f"meta field {field!r} names {len(found)} annotators; two are needed. Give a second file, or name the field "
+            "(--annotator-field); Label Studio: --read-option annotations=each"
+        )
+    return dict(sorted(found.items()))
+
+
+def _show(found: Agreement, shown: int) -> None:
     header = ("label", "A", "B", "same", "overlapping", "strict F1", "partial F1", "kappa", "alpha")
     print(table(header, [_row(label, counts) for label, counts in (*found.labels.items(), ("micro", found.micro))]))
     print(f"\n{found.articles} articles; only in A: {len(found.only_in_a)}, only in B: {len(found.only_in_b)}")
     print(f"{len(found.disagreements)} disagreements" + (", the first:" if found.disagreements else ""))
-    for item in found.disagreements[: arguments.show]:
+    for item in found.disagreements[:shown]:
         sides = " / ".join("-" if span is None else f"{span.label} {span.start}-{span.end}" for span in (item.a, item.b))
         print(f"  {item.article_id}: {item.kind}: {sides}\n      {item.context}")
-    return 0
+    print()
 
 
 def _row(label: str, counts: LabelAgreement) -> tuple[object, ...]:
