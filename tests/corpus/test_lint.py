@@ -1,4 +1,7 @@
 import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eventtag.articles import Article
 from eventtag.corpus.lint import RULES, fix_articles, lint
@@ -117,3 +120,12 @@ def test_fixing_leaves_nothing_that_can_be_fixed_and_changes_no_text():
     ]
     assert not any(finding.fixable for finding in check(fixed).findings)
     assert list(fix_articles([fixed])) == [fixed]
+
+
+@given(st.text(max_size=40) | st.text(st.sampled_from("ae\u0301\u200d👩🚀🇺🇦🏽\r\n각ᄀ\u11a8क्षி\u0600\u0d4e"), max_size=12))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_edges_inside_a_character_are_found_exactly_where_unicode_has_them(text):
+    edges = {0} | {match.end() for match in regex.finditer(r"\X", text)}
+    for position in range(1, len(text)):
+        found = "half character" in rules(article(text, (0, position, "X"))) if text.strip() else position not in edges
+        assert found == (position not in edges)

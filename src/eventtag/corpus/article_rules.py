@@ -16,6 +16,10 @@ Found = tuple[str, int | None, int | None, str | None]
 """Rule, and the span's start, end and label (None where it is about the article)."""
 
 _CLUSTER = regex.compile(r"\X")
+_JOINING = regex.compile(
+    r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=ZWJ}\p{GCB=L}\p{GCB=V}\p{GCB=T}\U0001f1e6-\U0001f1ff]|\r\n"
+)
+"""What makes one character of several code points (https://unicode.org/reports/tr29/): without it there is no need to look."""
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(
     r"(?<![A-Z.])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\b\w )(?<!\b[A-Z][a-z] )(?<!\b[A-Z][a-z]{2} )"
@@ -63,7 +67,7 @@ def check_article(article: Article, *, max_words: int, max_span_words: int) -> I
 
 def _cluster_edges(text: str) -> set[int] | None:
     """Where characters as they are seen begin and end; None where every code point is one."""
-    if text.isascii() and "\r\n" not in text:
+    if not _JOINING.search(text):
         return None
     return {match.start() for match in _CLUSTER.finditer(text)} | {len(text)}
 
