@@ -56,6 +56,8 @@ class LossLedger:
 
     entries: list[LossEntry] = field(default_factory=list)
     notes: list[ArticleNote] = field(default_factory=list)
+    remarks: dict[str, int] = field(default_factory=dict)
+    """What readers recognised and took for granted (a tag scheme, a unit of offsets), and in how many files."""
     seen: int = 0
 
     def add(self, entry: LossEntry) -> None:
@@ -71,6 +73,10 @@ class LossLedger:
     def note(self, article_id: str, stage: str, part: Part, reason: str, *, detail: str = "") -> None:
         """Record a change of an article apart from its spans."""
         self.notes.append(ArticleNote(article_id, stage, part, reason, detail))
+
+    def remark(self, text: str) -> None:
+        """Record what a reader recognised in one file."""
+        self.remarks[text] = self.remarks.get(text, 0) + 1
 
     @property
     def dropped(self) -> int:

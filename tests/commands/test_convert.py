@@ -34,6 +34,12 @@ def test_articles_are_converted_and_labels_mapped(run, source, tmp_path):
     assert "out.conll: 1 articles, 1 spans" in output
 
 
+def test_the_tag_scheme_that_was_recognised_is_stated(run, tmp_path):
+    (tmp_path / "in.conll").write_text("Kyiv I-LOC\nLviv B-LOC\nfell O\n")
+    _, output = run(tmp_path / "in.conll", tmp_path / "out.jsonl", "--to", "jsonl")
+    assert "recognised: 2 columns separated by spaces, IOB1 tags, articles by empty lines" in output
+
+
 def test_labels_that_no_map_names_keep_theirs(run, source, tmp_path):
     run(source, tmp_path / "out.jsonl", "--to", "jsonl", "--map", "LOC_*=LOCATION")
     assert [span["label"] for span in json.loads((tmp_path / "out.jsonl").read_text())["spans"]] == ["LOCATION", "TIME"]

@@ -51,6 +51,7 @@ def test_the_unit_of_the_offsets_is_found_by_the_edges_of_words(tmp_path, text, 
     (article,), ledger = read(tmp_path, {"id": 1, "text": text, "label": [[start, end, "LOC"]]})
     assert mentions(article) == [("Kyiv", "LOC")]
     assert ledger.entries == []
+    assert len(ledger.remarks) == 1
 
 
 def test_one_unit_is_chosen_for_the_whole_file(tmp_path):

@@ -73,6 +73,12 @@ def label_map(arguments: argparse.Namespace) -> dict[str, str | None] | None:
     return mapped | dict.fromkeys(arguments.drop)
 
 
+def print_remarks(ledger: LossLedger) -> None:
+    """Say on the error output what the readers recognised."""
+    for text, files in ledger.remarks.items():
+        print(f"recognised: {text}" + (f" ({files} times)" if files > 1 else ""), file=sys.stderr)
+
+
 def write_ledger(ledger: LossLedger, path: str | None) -> None:
     """Write the ledger as JSON Lines; raises OutputError when the file exists."""
     from eventtag.staging import staged_file

@@ -85,6 +85,7 @@ def read_conll(
     tag.
     """
     layout = recognise_conll(path, tag_column=tag_column, word_column=word_column, article=article)
+    ledger.remark(str(layout))
     rows = _Rows(path, tag_column=tag_column, word_column=word_column)
     rows.marker = layout.marker
     builder: _ArticleBuilder | None = None

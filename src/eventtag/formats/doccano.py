@@ -22,7 +22,7 @@ from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
-from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, likely_unit, resolve_spans
+from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, likely_unit, resolve_spans
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
@@ -38,6 +38,7 @@ def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> It
     """
     check_unit(offsets)
     unit: Unit = likely_unit(_texts(path)) if offsets == "auto" else cast(Unit, offsets)
+    ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
     for line, record in read_records(path):
         try:
             yield _article(record, f"{path.stem}-{line}", unit, ledger)

@@ -21,6 +21,14 @@ from eventtag.spans import Span
 Unit = Literal["codepoints", "utf16", "utf8", "graphemes", "codepoints_lf", "utf16_lf"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
+UNIT_NAMES: dict[Unit, str] = {
+    "codepoints": "code points",
+    "utf16": "UTF-16 units",
+    "utf8": "UTF-8 bytes",
+    "graphemes": "grapheme clusters",
+    "codepoints_lf": "code points, CR LF as one",
+    "utf16_lf": "UTF-16 units, CR LF as one",
+}
 _QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»‘’‚‛`´', "'"))
 SEARCHED = 500
 """How many characters around its offsets a surface is looked for that does not stand there."""
@@ -118,14 +126,17 @@ def resolve_spans(
     units = UNITS if unit == "auto" else tuple(known for known in UNITS if known == unit)
     best: list[tuple[int, int] | None] = []
     most = -1
+    found_unit: Unit = "codepoints"
     for candidate in units:
         offsets = OffsetMap(text, candidate)
         placed = [_placed(text, span, offsets) for span in spans]
         count = sum(place is not None for place in placed)
         if count > most:
-            best, most = placed, count
+            best, most, found_unit = placed, count, candidate
         if count == len(spans):
             break
+    if unit == "auto" and found_unit != "codepoints":
+        ledger.remark(f"offsets count {UNIT_NAMES[found_unit]}")
     found = []
     for position, (span, place) in enumerate(zip(spans, best, strict=True)):
         where = place or _nearby(text, span)

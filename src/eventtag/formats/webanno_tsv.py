@@ -48,6 +48,7 @@ class _Columns:
     """Where the label stands: its column and those of its layer."""
 
     layer: str
+    feature: str
     columns: tuple[int, ...]
     label: int
 
@@ -122,6 +123,7 @@ def _read_article(
                 raise FormatError(f"{line[:60]!r} is not a row (1-1<TAB>0-4<TAB>word<TAB>...)", path=file, line=number)
             rows.append((number, match))
     columns = columns or _choose(header, layer, feature, file)
+    ledger.remark(f"labels are the feature {columns.feature!r} of the layer {columns.layer}")
     if rows or texts:
         _add_sentence(document, texts, rows, columns, file)
     return _article(file.stem, document, discontinuous, ledger)
@@ -141,7 +143,9 @@ def _choose(header: Sequence[str], wanted: str | None, feature: str | None, file
             else:
                 label = next((features.index(usual) for usual in ("value", "label") if usual in features), 0)
             if feature is None or feature in features:
-                found.append(_Columns(name.strip(), tuple(range(position, position + count)), position + label))
+                found.append(
+                    _Columns(name.strip(), (features or [""])[label], tuple(range(position, position + count)), position + label)
+                )
         position += count
     names = [columns.layer for columns in found]
     if wanted is not None:

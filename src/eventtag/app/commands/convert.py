@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.app.file_command import add_reading, pairs, read_all, run_file_command, write_ledger
+from eventtag.app.file_command import add_reading, pairs, print_remarks, read_all, run_file_command, write_ledger
 from eventtag.articles import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.overlaps import resolve_overlaps
@@ -79,6 +79,7 @@ def _task(arguments: argparse.Namespace) -> int:
             options=pairs(arguments.write_option, "--write-option"),
         )
     finally:
+        print_remarks(ledger)
         for line in ledger.summary():
             print(line, file=sys.stderr)
         write_ledger(ledger, arguments.ledger)
