@@ -147,9 +147,21 @@ def test_a_written_dataset_is_one_for_token_classification_and_comes_back(tmp_pa
     made = datasets.load_from_disk(str(tmp_path / "d"))
     assert made["train"][0]["tokens"] == ["Kyiv", ",", "(", "fell", ")"]
     assert made["train"].features["ner_tags"].feature.names == ["O", "B-L", "I-L"]
+    assert made["train"][0]["ignored"] == [False, True, True, True, True]
     (back,) = read_hf_dataset(tmp_path / "d", ledger=ledger)
     assert back == Article("a", "Kyiv, (fell)", (Span(0, 12, "L"),), ((0, 4),), ("L",), {"split": "train"})
     assert [e.reason for e in ledger.entries] == ["overlaps a longer span"]
+
+
+def test_the_order_of_tags_can_be_given_and_ignored_words_are_not_annotated(tmp_path):
+    article = Article("a", "Kyiv fell again", (Span(0, 4, "LOC"), Span(5, 9, "EV")), ((0, 4),))
+    write_hf_dataset([article], tmp_path / "d", ledger=LossLedger(), labels="LOC,ACTOR")
+    made = datasets.load_from_disk(str(tmp_path / "d"))
+    assert made.features["ner_tags"].feature.names == ["O", "B-LOC", "I-LOC", "B-ACTOR", "I-ACTOR", "B-EV", "I-EV"]
+    made.remove_columns(["eventtag", "text", "offsets"]).save_to_disk(str(tmp_path / "plain"))
+    (back,) = read_hf_dataset(tmp_path / "plain", ledger=LossLedger())
+    assert back.annotated == ((0, 9),)
+    assert back.spans == article.spans
 
 
 def test_a_folder_that_is_no_dataset_is_an_error(tmp_path):

@@ -103,7 +103,9 @@ def _article(
     name = carried_id(carried) or (str(row["id"]) if row.get("id") not in (None, "") else default)
     text, offsets = _text(row, words)
     spans = []
-    found = [_tag(value, names) for value in ids]
+    ignored = row.get("ignored")
+    skip = ignored if isinstance(ignored, list) and len(ignored) == len(ids) else [False] * len(ids)
+    found = [None if skipped and not _is_tagged(value) else _tag(value, names) for value, skipped in zip(ids, skip, strict=True)]
     for chunk in spans_of_tags([tag or "O" for tag in found]):
         ledger.seen += 1
         places = [offsets[word] for word in range(chunk.first, chunk.last + 1) if offsets[word][0] < offsets[word][1]]
@@ -113,7 +115,7 @@ def _article(
             continue
         spans.append(Span(places[0][0], places[-1][1], chunk.label))
     annotated = _annotated(found, offsets, text) if None in found else None
-    own = {tokens, tags, FIELD, "id", "text", "offsets"}
+    own = {tokens, tags, FIELD, "id", "text", "offsets", "ignored"}
     meta = {key: value for key, value in row.items() if key not in own and isinstance(value, str | int | float | bool)}
     return uncarry(Article(id=name, text=text, spans=tuple(spans), annotated=annotated, meta=meta), carried)
 
@@ -142,6 +144,11 @@ def _tag(value: object, names: Sequence[str] | None) -> str | None:
     raise DataError(f"the tag {value!r} has no name; the tags must be a ClassLabel or texts")
 
 
+def _is_tagged(value: object) -> bool:
+    """Whether the word carries a mention's tag: a mention outside the annotated regions stays one."""
+    return value not in (0, IGNORED, None, "O")
+
+
 def _annotated(tags: Sequence[str | None], offsets: Sequence[Region], text: str) -> tuple[Region, ...]:
     """The stretches of words that have a tag."""
     regions: list[Region] = []
@@ -158,23 +165,26 @@ def _annotated(tags: Sequence[str | None], offsets: Sequence[Region], text: str)
     return tuple(regions)
 
 
-def write_hf_dataset(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+def write_hf_dataset(
+    articles: Iterable[Article], path: Path, *, ledger: LossLedger, labels: Sequence[str] | str | None = None
+) -> None:
     """Write a DatasetDict by the metadata `split`, or one Dataset where an article has none; all articles are held in memory.
 
     Columns: id, text, tokens, offsets, ner_tags (ClassLabel, IOB2), ignored (words outside the annotated regions, whose tag says
-    nothing) and eventtag (the rest, as JSON). Overlapping spans (the
-    longest stays) and edges inside white space go to the ledger.
+    nothing) and eventtag (the rest, as JSON). `labels` (a list, or names with commas) gives the order of the tags; further labels
+    come after. Overlapping spans (the longest stays) and edges inside white space go to the ledger.
     """
     import datasets
 
     rows: dict[str, list[dict[str, Any]]] = {}
-    labels: set[str] = set()
+    first = labels.split(",") if isinstance(labels, str) else list(labels or ())
+    found: set[str] = set()
     for article in articles:
         row = _row(article, ledger)
-        labels.update(tag[2:] for tag in row["ner_tags"] if tag != "O")
+        found.update(tag[2:] for tag in row["ner_tags"] if tag != "O")
         split = article.meta.get("split")
         rows.setdefault(split if isinstance(split, str) and split.replace("_", "").isalnum() else "", []).append(row)
-    names = ["O", *(f"{prefix}-{label}" for label in sorted(labels) for prefix in "BI")]
+    names = ["O", *(f"{prefix}-{label}" for label in [*first, *sorted(found - set(first))] for prefix in "BI")]
     features = datasets.Features(
         {
             "id": datasets.Value("string"),
