@@ -21,7 +21,7 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.table_row import article_from_row, choose_column, parse_value
-from eventtag.formats.tag_schemes import TagSpan, spans_of_tags, tags_of_spans
+from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
 from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
 from eventtag.spans import Span, drop_overlaps
@@ -105,7 +105,10 @@ def _article(
     spans = []
     ignored = row.get("ignored")
     skip = ignored if isinstance(ignored, list) and len(ignored) == len(ids) else [False] * len(ids)
-    found = [None if skipped and not _is_tagged(value) else _tag(value, names) for value, skipped in zip(ids, skip, strict=True)]
+    # A mention outside the annotated regions stays one.
+    found = [
+        None if skipped and tag == OUTSIDE else tag for tag, skipped in zip((_tag(v, names) for v in ids), skip, strict=True)
+    ]
     for chunk in spans_of_tags([tag or "O" for tag in found]):
         ledger.seen += 1
         places = [offsets[word] for word in range(chunk.first, chunk.last + 1) if offsets[word][0] < offsets[word][1]]
@@ -142,11 +145,6 @@ def _tag(value: object, names: Sequence[str] | None) -> str | None:
     if isinstance(value, int) and names is not None and 0 <= value < len(names):
         return str(names[value])
     raise DataError(f"the tag {value!r} has no name; the tags must be a ClassLabel or texts")
-
-
-def _is_tagged(value: object) -> bool:
-    """Whether the word carries a mention's tag: a mention outside the annotated regions stays one."""
-    return value not in (0, IGNORED, None, "O")
 
 
 def _annotated(tags: Sequence[str | None], offsets: Sequence[Region], text: str) -> tuple[Region, ...]:
