@@ -30,6 +30,7 @@ check: $(STAMP)  ## formatting, lint, types, imports, and every configuration co
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/build_sample.py --check
 	$(BIN)/python scripts/check_configs.py
+	$(BIN)/python scripts/document_settings.py --check
 
 fmt: $(STAMP)  ## format and mend what lint can mend
 	$(BIN)/ruff format .

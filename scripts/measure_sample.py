@@ -34,9 +34,11 @@ from eventtag.tagging.tagger import Tagger
 from eventtag.training.run import train
 
 PRONOUNS = frozenset(
-    "i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it its itself "
-    "they them their theirs themselves who whom whose which that this these those one ones someone somebody anyone anybody everyone "
-    "everybody nobody both all others another each some many several few most none here there where".split()
+    """
+    i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it its
+    itself they them their theirs themselves who whom whose which that this these those one ones someone somebody anyone anybody
+    everyone everybody nobody both all others another each some many several few most none here there where
+    """.split()  # noqa: SIM905 - prose is read more easily than a list
 )
 
 

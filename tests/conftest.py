@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+# One thread a process: tests run side by side, and threads that wait for each other's cores make all of them slow.
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 
 from pathlib import Path
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.labels import LabelSet
+from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
 from eventtag.scoring.error_kinds import Mentions
 from eventtag.scoring.report import EvaluationReport, analyse_articles, score_articles
 from eventtag.settings import EvaluationSettings
@@ -42,10 +43,7 @@ def evaluate(
     """
     labels = labels or tagger.labels
     annotated = (article for article in articles if article.annotated is None or article.annotated)
-    tagged = tuple(
-        replace(item, spans=tuple(span for span in item.spans if span.label in labels.labels))
-        for item in tagger.tag_many(annotated, only_annotated=True)
-    )
+    tagged = tuple(_only(item, labels) for item in tagger.tag_many(annotated, only_annotated=True))
     words_of = {item.article.id: [(int(start), int(end)) for start, end in item.words] for item in tagged}
     pairs = [(item.article, item.spans) for item in tagged]
 
@@ -69,4 +67,41 @@ def evaluate(
             level=analysis.level,
             seed=analysis.seed,
         )
-    return Evaluation(report.described(checkpoint=tagger.about or {}, data=data or {}), tagged)
+        report = replace(report, calibration=_calibration(report.calibration, tagger, tagged, labels, data or {}))
+    about = {**(tagger.about or {}), "thresholds": dict(tagger.calibration.thresholds)}
+    return Evaluation(report.described(checkpoint=about, data=data or {}), tagged)
+
+
+def _only(item: TaggedArticle, labels: LabelSet) -> TaggedArticle:
+    """The article with its spans of some labels."""
+    kept = [n for n, span in enumerate(item.spans) if span.label in labels.labels]
+    return replace(item, spans=tuple(item.spans[n] for n in kept), raw_scores=tuple(item.raw_scores[n] for n in kept))
+
+
+def _calibration(
+    found: CalibrationReport | None,
+    tagger: Tagger,
+    tagged: Sequence[TaggedArticle],
+    labels: LabelSet,
+    data: Mapping[str, Any],
+) -> CalibrationReport | None:
+    """The calibration with what is known of its temperatures: the scores before them, and which articles fitted them."""
+    used = tagger.calibration
+    if found is None:
+        return None
+    found = replace(found, thresholds={k: v for k, v in used.thresholds.items() if k in labels.labels})
+    temperatures = {k: v for k, v in used.temperatures.items() if k in labels.labels}
+    if not temperatures:
+        return found
+    raw = [
+        (item.article, [replace(span, score=score) for span, score in zip(item.spans, item.raw_scores, strict=True)])
+        for item in tagged
+    ]
+    fitted_here = "sha256" in used.fitted_on and used.fitted_on["sha256"] == data.get("sha256")
+    return replace(
+        found,
+        raw=calibration_report(collect_predictions(raw, labels)),
+        temperatures=temperatures,
+        fitted_here=fitted_here,
+        cross_fitted_ece=used.cross_fitted_ece if fitted_here else None,
+    )

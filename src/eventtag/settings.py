@@ -21,6 +21,11 @@ def _require(condition: bool, key: str, value: object, allowed: str) -> None:
         raise SettingsError(f"{key}={value} is not allowed: {allowed}")
 
 
+def _require_thresholds(thresholds: dict[str, float]) -> None:
+    for label, threshold in thresholds.items():
+        _require(0 <= threshold <= 1, f"thresholds.{label}", threshold, "0 to 1")
+
+
 @dataclass
 class DataSettings:
     """Which articles, in which format, with which labels, and which of them are train, validation and test."""
@@ -81,7 +86,7 @@ class ModelSettings:
     revision: str | None = None
     """Commit or tag of a hub model."""
     attention_dropout: float | None = 0.0
-    """Dropout of attention weights while training; null keeps the encoder's own. 0 trains a third faster on a CPU (docs/results.md)."""
+    """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/results.md)."""
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")
@@ -162,11 +167,23 @@ class EvaluationSettings:
     """Seed of the resampling."""
     slices: list[str] | None = None
     """Fields of `meta` to report by; null: those with few enough values."""
+    target_precision: dict[str, float] = field(default_factory=dict)
+    """By label, the precision wanted: `train` saves the lowest threshold that reaches it on the validation articles."""
+    target_recall: dict[str, float] = field(default_factory=dict)
+    """By label, the recall wanted: `train` saves the highest threshold that reaches it on the validation articles."""
 
     def __post_init__(self) -> None:
         _require(self.resamples >= 100, "evaluation.resamples", self.resamples, "at least 100")
         _require(0.5 <= self.level < 1, "evaluation.level", self.level, "0.5 <= level < 1")
         _require(self.seed >= 0, "evaluation.seed", self.seed, "0 or above")
+        for key in ("target_precision", "target_recall"):
+            for label, target in getattr(self, key).items():
+                _require(0 < target <= 1, f"evaluation.{key}.{label}", target, "above 0 and at most 1")
+        for label in self.target_precision:
+            _require(
+                label not in self.target_recall, f"evaluation.target_recall.{label}", self.target_recall.get(label),
+                f"evaluation.target_precision.{label} is set too, and one threshold cannot serve both",
+            )  # fmt: skip
 
 
 @dataclass
@@ -210,6 +227,8 @@ class EvaluateSettings:
     data: DataSettings = field(default_factory=DataSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     split: EvaluateSplit = EvaluateSplit.auto
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     batch_tokens: int = 4096
     """Tokens, padding included, that the model reads at once."""
     run_dir: str = MISSING
@@ -217,6 +236,7 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")
+        _require_thresholds(self.thresholds)
 
 
 class OutputFormat(Enum):
@@ -245,10 +265,13 @@ class PredictSettings:
     id_field: str = "id"
     """Field of a JSONL line that holds the article's id; lines without it are numbered."""
     min_score: float = 0.0
-    """Spans with a lower score are left out."""
+    """Spans with a lower score are left out, whatever their label."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     batch_tokens: int = 4096
     """Tokens, padding included, that the model reads at once."""
 
     def __post_init__(self) -> None:
         _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")
         _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")
+        _require_thresholds(self.thresholds)

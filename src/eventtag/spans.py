@@ -25,7 +25,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ScoredSpan(Span):
-    """A predicted mention with the model's `score` in [0, 1] (its meaning: `eventtag.decoding.decode`)."""
+    """A predicted mention with its `score` in [0, 1] (its meaning: `eventtag.decoding.decode`; calibrated by the tagger)."""
 
     score: float = 1.0
 

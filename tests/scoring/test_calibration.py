@@ -12,6 +12,7 @@ from eventtag.scoring.calibration import (
     calibrate_spans,
     choose_thresholds,
     collect_predictions,
+    cross_fitted_ece,
     fit_temperature,
     fit_temperatures,
     precision_recall_curve,
@@ -117,15 +118,38 @@ def test_a_prediction_without_score_is_an_error():
         collect_predictions([(Article("a", "x" * 9), [Span(0, 5, "ACTOR")])], LabelSet())
 
 
-def test_thresholds_are_chosen_per_label_and_applied_to_calibrated_scores():
+def test_thresholds_are_chosen_per_label_and_scores_calibrated_by_their_label():
     chosen = choose_thresholds(
         {"EVENT": PREDICTIONS, "ACTOR": PREDICTIONS}, target_precision={"EVENT": 0.75}, target_recall={"ACTOR": 0.5}
     )
     assert {label: point.threshold for label, point in chosen.items()} == {"EVENT": 0.6, "ACTOR": 0.8}
     spans = [ScoredSpan(0, 1, "EVENT", 0.9), ScoredSpan(2, 3, "EVENT", 0.65), ScoredSpan(4, 5, "ACTOR", 0.1)]
-    kept = calibrate_spans(spans, temperatures={"EVENT": 2.0}, thresholds={"EVENT": 0.6})
-    assert [(span.start, round(span.score, 4)) for span in kept] == [(0, 0.75), (4, 0.1)]
-    assert calibrate_spans(spans) == spans
+    calibrated = calibrate_spans(spans, {"EVENT": 2.0})
+    assert [(span.start, round(span.score, 4)) for span in calibrated] == [(0, 0.75), (2, 0.5768), (4, 0.1)]
+    assert calibrate_spans(spans, {}) == spans
+
+
+def test_a_few_separable_spans_do_not_make_the_scores_extreme():
+    scores = np.array([0.55, 0.6, 0.65, 0.4, 0.45])
+    fitted = fit_temperature(scores, scores > 0.5)
+    assert 0.2 < fitted < 1
+    assert apply_temperature(scores, fitted).max() < 0.95
+
+
+def test_cross_fitting_measures_on_articles_that_did_not_fit():
+    rng = np.random.default_rng(0)
+    pairs = []
+    for number in range(200):
+        spans = [Span(2 * place, 2 * place + 1, "EVENT") for place in range(10)]
+        chance = rng.beta(4, 2, 10)
+        gold = tuple(span for span, draw in zip(spans, rng.random(10) < chance, strict=True) if draw)
+        sure = apply_temperature(chance, 0.4)
+        predicted = [ScoredSpan(s.start, s.end, s.label, float(score)) for s, score in zip(spans, sure, strict=True)]
+        pairs.append((Article(str(number), "x" * 20, gold), predicted))
+    found = collect_predictions(pairs, LabelSet())
+    before = reliability(found["EVENT"].scores, found["EVENT"].correct).ece
+    assert cross_fitted_ece(pairs, LabelSet()) < 0.05 < before
+    assert cross_fitted_ece(pairs[:4], LabelSet()) is None
 
 
 def test_thresholds_for_unknown_labels_or_two_targets_are_refused():

@@ -31,7 +31,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     """
     register_resolvers()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
-    ConfigStore.instance().store(name=f"{command}_schema", node=settings)
+    ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(settings))
     own = Path.cwd() / "configs"
     if own.is_dir() and own.resolve() != config_dir().resolve() and not any(a.startswith("hydra.searchpath") for a in sys.argv):
         # Hydra's parser takes overrides in one block only.
@@ -56,6 +56,23 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
 
     hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
     return 1 if failures else 0
+
+
+def open_schema(settings: type[Any]) -> DictConfig:
+    """The data class as a schema whose dictionaries take new keys (`thresholds.EVENT=0.8` without a `+`); wrong field names are
+    errors still.
+    """
+    schema: DictConfig = OmegaConf.structured(settings)
+    nodes = [schema]
+    while nodes:
+        node = nodes.pop()
+        for name in node:
+            inner = node._get_node(name)
+            if isinstance(inner, DictConfig):
+                if OmegaConf.get_type(inner) is dict:
+                    OmegaConf.set_struct(inner, False)
+                nodes.append(inner)
+    return schema
 
 
 def config_dir() -> Path:

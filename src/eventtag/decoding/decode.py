@@ -1,8 +1,8 @@
 """Emissions of whole articles to scored spans.
 
 A span's score is the probability, under the model's tag probabilities restricted to legal IOB2 sequences, that exactly these words
-are one mention with this label (`chain.Marginals.span_probability`). It is a probability in the model's own opinion: how far it can
-be believed is a question of calibration.
+are one mention with this label (`chain.Marginals.span_probability`). It is a probability in the model's own opinion. The tagger
+turns it into one that can be believed, by the checkpoint's temperature for the label (`eventtag.scoring.calibration`).
 """
 
 from __future__ import annotations

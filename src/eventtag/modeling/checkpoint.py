@@ -2,7 +2,7 @@
 
     config.json, model.safetensors          the model, as Hugging Face saves it
     tokenizer.json, tokenizer_config.json   its tokenizer
-    eventtag.json                           labels, windows, and what trained it
+    eventtag.json                           labels, windows, temperatures and thresholds of the scores, and what trained it
     README.md                               the model card
     manifest.json                           sha256 and size of each of the other files, written last
 
@@ -12,6 +12,7 @@ It loads in plain `transformers.pipeline("token-classification", DIR)` too.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,12 +33,30 @@ MANIFEST_FILE = "manifest.json"
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """By label: the temperature of its scores, and the calibrated score below which its spans are left out.
+
+    `fitted_on` describes the validation articles that both come from (their `sha256` above all), `cross_fitted_ece` how well
+    temperatures of this kind do on other articles, `targets` what the thresholds were chosen for and reach there.
+    """
+
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    fitted_on: Mapping[str, Any] = field(default_factory=dict)
+    cross_fitted_ece: float | None = None
+    targets: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says about itself: the labels in tag order, the windows, and `training` (encoder, data, seed, versions, scores)."""
+    """What a checkpoint says about itself: the labels in tag order, the windows, `training` (encoder, data, seed, versions, scores),
+    and the calibration of its scores.
+    """
 
     labels: LabelSet
     window: WindowSettings
     training: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,13 @@ def save_checkpoint(
     with staged_folder(path) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        content = {"schema": SCHEMA, "labels": list(info.labels.labels), "window": asdict(info.window), "training": info.training}
+        content = {
+            "schema": SCHEMA,
+            "labels": list(info.labels.labels),
+            "window": asdict(info.window),
+            "training": info.training,
+            "calibration": asdict(info.calibration),
+        }
         (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card, encoding="utf-8")
         files = {
@@ -89,7 +114,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise CheckpointError(
                 f"{path / INFO_FILE}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it"
             )
-        info = CheckpointInfo(LabelSet(tuple(content["labels"])), WindowSettings(**content["window"]), content["training"])
+        labels = LabelSet(tuple(content["labels"]))
+        calibration = Calibration(**content.get("calibration", {}))
+        _check_calibration(calibration, labels, path / INFO_FILE)
+        info = CheckpointInfo(labels, WindowSettings(**content["window"]), content["training"], calibration)
         tokenizer = load_tokenizer(str(path))
         model = AutoModelForTokenClassification.from_pretrained(
             path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
@@ -105,6 +133,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     model.eval()
     return Checkpoint(path, model, tokenizer, info, sha256_of(path / MANIFEST_FILE))
+
+
+def _check_calibration(calibration: Calibration, labels: LabelSet, file: Path) -> None:
+    for label, temperature in calibration.temperatures.items():
+        if label not in labels.labels or not 0 < temperature < math.inf:
+            raise CheckpointError(
+                f"{file}: temperature {temperature} of {label!r} is not above 0, or of no label of this checkpoint"
+            )
+    for label, threshold in calibration.thresholds.items():
+        if label not in labels.labels or not 0 <= threshold <= 1:
+            raise CheckpointError(f"{file}: threshold {threshold} of {label!r} is not 0 to 1, or of no label of this checkpoint")
 
 
 def _check_files(path: Path) -> None:

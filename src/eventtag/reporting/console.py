@@ -38,6 +38,8 @@ def render_table(report: EvaluationReport) -> str:
         lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {intervals.detectable():.4f}")
     if report.cross_check is not None:
         lines.append(report.cross_check.note)
+    if report.calibration is not None and report.calibration.note:
+        lines.append(report.calibration.note)
     return "\n".join(lines)
 
 

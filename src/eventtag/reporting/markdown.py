@@ -27,6 +27,8 @@ def render_scores_table(report: EvaluationReport) -> str:
         lines.append(f"Intervals from {intervals.resamples} resamples of {intervals.units} {units} (seed {intervals.seed}).")
     if report.cross_check is not None:
         lines.append(" ".join(escape_cell(line.strip()) for line in report.cross_check.note.splitlines()))
+    if report.calibration is not None:
+        lines += [escape_cell(line) + "." for line in report.calibration.note.splitlines()]
     if any(part.behind for part in report.slices):
         behind = ", ".join(escape_cell(f"{part.dimension}: {part.value}") for part in report.slices if part.behind)
         lines.append(f"Significantly behind the rest: {behind}.")

@@ -13,9 +13,16 @@ from eventtag.reporting.markdown import render_scores_table
 from eventtag.scoring.report import EvaluationReport
 
 
-def render_model_card(report: EvaluationReport, *, name: str, training: Mapping[str, Any], licence: str | None) -> str:
-    """Markdown with front matter. `report` is the checkpoint's on its validation articles, `training` what `CheckpointInfo`
-    keeps.
+def render_model_card(
+    report: EvaluationReport,
+    *,
+    name: str,
+    training: Mapping[str, Any],
+    licence: str | None,
+    calibration: Mapping[str, Any] | None = None,
+) -> str:
+    """Markdown with front matter. `report` is the checkpoint's on its validation articles, `training` and `calibration` what
+    `CheckpointInfo` keeps.
     """
     data, validation = training["data"], report.data
     front = {
@@ -65,6 +72,20 @@ It loads in `transformers.pipeline("token-classification", "PATH")` too. The pip
 ## Limits
 
 It learned one corpus's idea of its labels, from the kinds of articles in it. Scores on other sources, topics and years are
-lower; measure them on your own annotated articles with `eventtag evaluate`. A span's score is the model's own opinion and not
-calibrated. It tags mentions: it does not say that what an article reports is true.
+lower; measure them on your own annotated articles with `eventtag evaluate`. {_scores(calibration)} It tags mentions: it does not
+say that what an article reports is true.
 """
+
+
+def _scores(calibration: Mapping[str, Any] | None) -> str:
+    """What a span's score means, in a sentence or three."""
+    if not calibration or not calibration["temperatures"]:
+        return "A span's score is the model's own opinion and not calibrated."
+    text = "Scores of spans are calibrated on the validation articles (temperature scaling per label)"
+    if calibration["cross_fitted_ece"] is not None:
+        text += f", with an expected calibration error of {calibration['cross_fitted_ece']:.3f} there, cross-fitted"
+    text += "; on other sources they can be off."
+    if calibration["thresholds"]:
+        listed = ", ".join(f"{label} below {threshold:.3f}" for label, threshold in calibration["thresholds"].items())
+        text += f" Spans with low scores are left out: {listed}."
+    return text

@@ -1,15 +1,16 @@
 """The tagger: a checkpoint at work on whole articles.
 
 An article is tokenised once and cut into windows; windows of many articles run through the model sorted by length; each word takes its
-emission from the window that owns it; the emissions of the whole article are decoded together. Nothing is truncated.
+emission from the window that owns it; the emissions of the whole article are decoded together. Nothing is truncated. The decoded
+spans' scores are then calibrated, and spans below their label's threshold left out.
 
 Letters for shapes: W words of an article, C tags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from eventtag.decoding.decode import decode
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import TokenisedText, tokenise
 from eventtag.encoding.windows import Window, plan_windows
+from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.modeling.checkpoint import load_checkpoint
+from eventtag.modeling.checkpoint import Calibration, load_checkpoint
+from eventtag.scoring.calibration import calibrate_spans
 from eventtag.settings import WindowSettings
 from eventtag.spans import ScoredSpan
 
@@ -34,16 +37,23 @@ CHUNK_TOKENS = 65_536
 
 @dataclass(frozen=True)
 class TaggedArticle:
-    """An article as it came in, the spans found in it (sorted, disjoint), and its words [W, 2] as character offsets."""
+    """An article as it came in, the spans found in it (sorted, disjoint), its words [W, 2] as character offsets, and the score of
+    each span before calibration.
+    """
 
     article: Article
     spans: tuple[ScoredSpan, ...]
     words: npt.NDArray[np.int64]
+    raw_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Tagger:
-    """A model with its tokenizer, labels and windows. `about` is what a report says of it (path, sha256, training)."""
+    """A model with its tokenizer, labels and windows. `about` is what a report says of it (path, sha256, training).
+
+    `calibration` holds each label's temperature, which makes a span's score the share of such spans that are right
+    (`eventtag.scoring.calibration`), and the thresholds: spans with a lower calibrated score are left out.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -51,6 +61,7 @@ class Tagger:
     window: WindowSettings
     batch_tokens: int = 4096
     about: dict[str, Any] | None = None
+    calibration: Calibration = field(default_factory=Calibration)
 
     @classmethod
     def load(cls, path: str | Path, *, batch_tokens: int = 4096, device: str | None = None) -> Tagger:
@@ -61,7 +72,19 @@ class Tagger:
         checkpoint = load_checkpoint(Path(path))
         model = checkpoint.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))  # type: ignore[arg-type]
         about = {"path": str(path), "sha256": checkpoint.sha256, **checkpoint.info.training}
-        return cls(model, checkpoint.tokenizer, checkpoint.info.labels, checkpoint.info.window, batch_tokens, about)
+        info = checkpoint.info
+        return cls(model, checkpoint.tokenizer, info.labels, info.window, batch_tokens, about, info.calibration)
+
+    def with_thresholds(self, thresholds: Mapping[str, float]) -> Tagger:
+        """The same tagger with these thresholds of calibrated scores; labels that are not named keep theirs.
+
+        Raises SettingsError for a label that it does not know.
+        """
+        unknown = [label for label in thresholds if label not in self.labels.labels]
+        if unknown:
+            raise SettingsError(f"thresholds.{unknown[0]}: no such label; the labels are {', '.join(self.labels.labels)}")
+        merged = {**self.calibration.thresholds, **thresholds}
+        return replace(self, calibration=replace(self.calibration, thresholds=merged))
 
     def tag(self, text: str) -> tuple[ScoredSpan, ...]:
         """The spans of one text, sorted by offset; character offsets (half-open) into `text` as given."""
@@ -90,7 +113,10 @@ class Tagger:
         emissions = self._emissions(chunk, only_annotated=only_annotated)
         spans = decode(emissions, [tokens.words for _, tokens in chunk], self.labels)
         for (article, tokens), found in zip(chunk, spans, strict=True):
-            yield TaggedArticle(article, found, tokens.words)
+            calibrated = calibrate_spans(found, self.calibration.temperatures)
+            limits = self.calibration.thresholds
+            kept = [(c, raw.score) for c, raw in zip(calibrated, found, strict=True) if c.score >= limits.get(c.label, 0.0)]
+            yield TaggedArticle(article, tuple(span for span, _ in kept), tokens.words, tuple(score for _, score in kept))
 
     def _emissions(
         self, chunk: Sequence[tuple[Article, TokenisedText]], *, only_annotated: bool

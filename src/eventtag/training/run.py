@@ -17,7 +17,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from eventtag.settings import TrainSettings
 from eventtag.staging import staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments
+from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import build_features
 from eventtag.training.record import RECORD_FILE, build_record, plain, require_same_run
 from eventtag.training.trainer import ArticleTrainer
@@ -55,8 +56,8 @@ class TrainingResult:
     metrics: Mapping[str, Any]
 
 
-def train(settings: TrainSettings) -> TrainingResult:
-    """Run or resume training as the settings say.
+def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingResult:
+    """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
 
     Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
     resumed; TrainingError when the loss stops being finite.
@@ -64,8 +65,10 @@ def train(settings: TrainSettings) -> TrainingResult:
     run_dir = Path(settings.run_dir)
     if (run_dir / "checkpoint").exists():
         raise OutputError(f"{run_dir / 'checkpoint'}: this run is finished and is not overwritten; give another run_dir")
-    corpus = load_corpus(settings.data)
-    require_trainable(corpus)
+    if corpus is None:
+        corpus = load_corpus(settings.data)
+        require_trainable(corpus)
+    require_known_targets(settings.evaluation, corpus.labels)
     trainer_dir = run_dir / "trainer"
     state = get_last_checkpoint(str(trainer_dir)) if trainer_dir.is_dir() else None
     record = build_record(settings, corpus)
@@ -156,13 +159,21 @@ def _finish(
         "data": record["data"]["train"],
         "seed": settings.seed,
         "epoch": best["epoch"],
+        "metric": settings.trainer.metric.value,
         "validation": scores,
         "versions": record["versions"],
     }
     data = record["data"]["validation"]
-    report = trainer.score(trainer.network).described(data=data)
-    info = CheckpointInfo(corpus.labels, settings.window, training)
-    card = render_model_card(report, name=run_dir.name, training=training, licence=corpus.licence)
+    tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window)
+    raw = evaluate(tagger, corpus.splits["validation"])
+    fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
+    calibration = fit_calibration(raw.tagged, corpus.labels, settings.evaluation, fitted_on=fitted_on)
+    used = evaluate(replace(tagger, calibration=calibration), corpus.splits["validation"]) if calibration.thresholds else raw
+    report = used.report.described(data=data)
+    info = CheckpointInfo(corpus.labels, settings.window, training, calibration)
+    card = render_model_card(
+        report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration)
+    )
     save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card)
     evaluation = evaluate(
         Tagger.load(run_dir / "checkpoint"),

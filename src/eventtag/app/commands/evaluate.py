@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eventtag.app.hydra_task import run_hydra
 from eventtag.settings import EvaluateSettings, EvaluateSplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eventtag.evaluation import Evaluation
+    from eventtag.labels import LabelSet
+    from eventtag.settings import EvaluationSettings
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +33,7 @@ def _task(settings: EvaluateSettings) -> float:
     from eventtag.scoring.error_kinds import count_mentions
     from eventtag.tagging.tagger import Tagger
 
-    tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens)
+    tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens).with_thresholds(settings.thresholds)
     unknown = [label for label in settings.data.labels if label not in tagger.labels.labels]
     if unknown:
         raise SettingsError(
@@ -50,5 +58,27 @@ def _task(settings: EvaluateSettings) -> float:
     for line in corpus.ledger.summary():
         log.info("%s", line)
     log.info("%s, %s articles:\n%s", corpus.name, split, render_table(evaluation.report))
+    for line in _targets(evaluation, corpus.labels, settings.evaluation):
+        log.info("%s", line)
     log.info("\nreport: %s", Path(settings.run_dir) / "report.html")
     return evaluation.report.strict.micro.f1
+
+
+def _targets(evaluation: Evaluation, labels: LabelSet, settings: EvaluationSettings) -> Iterator[str]:
+    """For every target, the threshold that would reach it here. It is not applied: these articles would then judge their own choice."""
+    from eventtag.errors import SettingsError
+    from eventtag.scoring.calibration import choose_thresholds, collect_predictions
+
+    predictions = collect_predictions([(item.article, item.spans) for item in evaluation.tagged], labels)
+    for key in ("target_precision", "target_recall"):
+        for label, target in getattr(settings, key).items():
+            try:
+                point = choose_thresholds(predictions, **{key: {label: target}})[label]
+            except SettingsError as error:
+                yield f"evaluation.{error}"
+                continue
+            yield (
+                f"evaluation.{key}.{label}={target:g} would be reached here by thresholds.{label}={point.threshold:.4f} "
+                f"(precision {point.precision:.3f}, recall {point.recall:.3f}); not applied, as articles that choose a threshold "
+                "cannot judge it"
+            )

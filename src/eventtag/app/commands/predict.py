@@ -33,7 +33,7 @@ def _task(settings: PredictSettings) -> None:
     if not to_screen:
         require_absent(Path(settings.output))
     chosen = _output_format(settings)
-    tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens)
+    tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens).with_thresholds(settings.thresholds)
     source = read_inputs(settings.input, text_field=settings.text_field, id_field=settings.id_field)
     articles = (
         replace(article, spans=tuple(span for span in article.spans if span.score >= settings.min_score))  # type: ignore[attr-defined]

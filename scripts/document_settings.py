@@ -1,0 +1,119 @@
+"""Write docs/configs.md from the settings themselves: each key, its default, and the text below it in settings.py.
+
+python scripts/document_settings.py            write it
+python scripts/document_settings.py --check    only say whether it is up to date (exit code 1 if not)
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "docs" / "configs.md"
+COMMANDS = {"train": "TrainSettings", "evaluate": "EvaluateSettings", "predict": "PredictSettings"}
+INTRODUCTION = """# Settings
+
+`eventtag train`, `evaluate` and `predict` are [Hydra](https://hydra.cc/docs/1.3/intro/) applications. Any key below can be given on
+the command line as `key=value`; `+key=value` adds an entry to a mapping (`+trainer.extra.max_grad_norm=0.5`).
+
+```
+eventtag train data=ecbplus model=roberta_base trainer.epochs=8     choices of groups, and single keys
+eventtag train --cfg job                                            every key with its value
+eventtag train -m seed=1,2,3                                        one run for each value
+eventtag train experiment=ecbplus                                   a named set of choices (configs/experiment/)
+eventtag train run_dir=outputs/mine                                 a directory of your choice for the run
+```
+
+**Your own files.** A folder `configs/` where you work is searched as well: `configs/data/mine.yaml` makes `data=mine` known,
+`configs/experiment/mine.yaml` (first line `# @package _global_`) makes `experiment=mine`. Start from ours: `data/corpus.yaml`.
+
+**Choices that come along**
+
+{groups}
+
+**Where corpora are.** `data=ecbplus`, `gum_news`, `litbank` and `re3d` are looked for in `$EVENTTAG_CORPORA`, else in
+`data/corpora/`, else in `../shared/corpora`; `data.path=` says another place.
+
+**What belongs to the checkpoint.** Labels and windows are saved in it; `evaluate` and `predict` take them from there.
+
+**Resuming.** `run_dir=DIR resume=true` starts a run, or goes on with it if it was interrupted: the same command every time. Other
+settings or other data than before are refused, and a finished run is never overwritten. The resumed run ends with the same weights,
+bit for bit.
+
+"""
+
+
+def main() -> int:
+    """Write or check; returns the exit code."""
+    content = render()
+    if "--check" in sys.argv[1:]:
+        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == content:
+            return 0
+        print(f"{TARGET} is not what the settings say; run `python scripts/document_settings.py`", file=sys.stderr)
+        return 1
+    TARGET.write_text(content, encoding="utf-8")
+    return 0
+
+
+def render() -> str:
+    """The whole document."""
+    tree = ast.parse((ROOT / "src" / "eventtag" / "settings.py").read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    groups = []
+    for group in ("data", "model", "trainer", "evaluation", "experiment", "sweep"):
+        names = ", ".join(f"`{file.stem}`" for file in sorted((ROOT / "configs" / group).glob("*.yaml")))
+        groups.append(f"* `{group}=` {names}")
+    parts = [INTRODUCTION.replace("{groups}", "\n".join(groups))]
+    for command, name in COMMANDS.items():
+        parts.append(f"## eventtag {command}\n\n| key | default | meaning |\n|---|---|---|\n")
+        parts += [f"| `{key}` | {default} | {text} |\n" for key, default, text in _rows(classes, name, "")]
+        parts.append("\n")
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def _rows(classes: dict[str, ast.ClassDef], name: str, prefix: str) -> list[tuple[str, str, str]]:
+    rows = []
+    body = classes[name].body
+    for position, node in enumerate(body):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        key = prefix + node.target.id
+        kind = ast.unparse(node.annotation)
+        if kind in classes and not _is_enum(classes[kind]):
+            rows += _rows(classes, kind, f"{key}.")
+            continue
+        text = _text_below(body, position)
+        if kind in classes:
+            members = [
+                n.targets[0].id for n in classes[kind].body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)
+            ]
+            text = f"{text} One of {', '.join(f'`{member}`' for member in members)}.".strip()
+        rows.append((key, _default(node.value), text))
+    return rows
+
+
+def _is_enum(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id == "Enum" for base in node.bases)
+
+
+def _text_below(body: list[ast.stmt], position: int) -> str:
+    after = body[position + 1] if position + 1 < len(body) else None
+    if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+        return " ".join(after.value.value.split()).replace("|", "\\|")
+    return ""
+
+
+def _default(value: ast.expr | None) -> str:
+    if value is None or ast.unparse(value) == "MISSING":
+        return "must be given"
+    text = ast.unparse(value)
+    if text.startswith("field(default_factory="):
+        text = text.removeprefix("field(default_factory=").removesuffix(")").removeprefix("lambda: ")
+        text = {"dict": "{}", "list": "[]"}.get(text, text)
+    return f"`{text.rsplit('.', 1)[-1] if '.' in text and text[0].isupper() else text}`"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

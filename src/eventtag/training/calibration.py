@@ -1,0 +1,73 @@
+"""What the validation articles say of a trained tagger's scores: a temperature per label, and thresholds for wanted targets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from eventtag.errors import SettingsError
+from eventtag.labels import LabelSet
+from eventtag.modeling.checkpoint import Calibration
+from eventtag.scoring.calibration import (
+    CurvePoint,
+    ScoredPredictions,
+    calibrate_spans,
+    choose_thresholds,
+    collect_predictions,
+    cross_fitted_ece,
+    fit_temperatures,
+)
+from eventtag.settings import EvaluationSettings
+from eventtag.tagging.tagger import TaggedArticle
+
+log = logging.getLogger(__name__)
+
+SLACK = 1e-4
+"""A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
+that reads the same article in another batch gives scores that differ in the last digits."""
+
+
+def require_known_targets(settings: EvaluationSettings, labels: LabelSet) -> None:
+    """Raise SettingsError when a target is set for a label that is not learnt."""
+    for key in ("target_precision", "target_recall"):
+        for label in getattr(settings, key):
+            if label not in labels.labels:
+                raise SettingsError(f"evaluation.{key}.{label}: no such label; data.labels are {', '.join(labels.labels)}")
+
+
+def fit_calibration(
+    tagged: Sequence[TaggedArticle], labels: LabelSet, settings: EvaluationSettings, *, fitted_on: Mapping[str, Any]
+) -> Calibration:
+    """Temperatures, and thresholds for the targets, from validation articles that were tagged without either.
+
+    A target that no threshold reaches is warned of with the best that can be reached, and its label keeps all spans: the training
+    behind it is not thrown away.
+    """
+    pairs = [(item.article, item.spans) for item in tagged]
+    temperatures = fit_temperatures(collect_predictions(pairs, labels))
+    predictions = collect_predictions([(article, calibrate_spans(spans, temperatures)) for article, spans in pairs], labels)
+    thresholds: dict[str, float] = {}
+    targets: dict[str, Any] = {}
+    for key in ("target_precision", "target_recall"):
+        for label, target in getattr(settings, key).items():
+            try:
+                point = choose_thresholds(predictions, **{key: {label: target}})[label]
+            except SettingsError as error:
+                log.warning("no threshold is saved for %s: evaluation.%s", label, error)
+                continue
+            point = replace(point, threshold=_lowered(point, predictions[label]))
+            thresholds[label] = point.threshold
+            targets[label] = {key: target, **asdict(point)}
+            log.info(
+                "threshold of %s: %.4f, with precision %.3f and recall %.3f on the validation articles that chose it",
+                label, point.threshold, point.precision, point.recall,
+            )  # fmt: skip
+    return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted_ece(pairs, labels), targets)
+
+
+def _lowered(point: CurvePoint, predictions: ScoredPredictions) -> float:
+    below = predictions.scores[predictions.scores < point.threshold]
+    gap = point.threshold - (float(below.max()) if len(below) else 0.0)
+    return point.threshold - min(SLACK, gap / 2)

@@ -1,0 +1,83 @@
+"""Every command and every piece of Python in the README runs as it stands, with a tiny model for speed."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+SMALL = "model=tiny trainer.epochs=1 trainer.learning_rate=5e-3 window.max_length=24 window.stride=6"
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    return [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, corpus_file) -> Path:
+    """Where the README's reader stands: annotated articles, new articles, and eventtag on the path."""
+    path = tmp_path_factory.mktemp("reader")
+    (path / "my_articles.jsonl").write_text(corpus_file.read_text())
+    (path / "new_articles.jsonl").write_text('{"id": "n", "text": "Police arrested Miners in Lima ."}\n')
+    return path
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    return subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_commands_of_the_readme_run_one_after_the_other(folder):
+    ran = 0
+    for command in commands():
+        if command.startswith("make "):
+            continue
+        if command.startswith("eventtag train") and "--cfg" not in command:
+            command += f" {SMALL}"
+        done = run(command, folder)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        ran += 1
+    assert ran >= 10
+    script = blocks("python")[0]
+    done = run(f"python -c {shlex.quote(script)}", folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_quickstart_shows_scores_a_tagged_article_and_the_next_commands(folder):
+    assert "make quickstart" in commands()
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert re.search(r"^quickstart:.*\n\t\$\(BIN\)/python scripts/quickstart.py$", makefile, re.MULTILINE)
+    done = run(f"python {REPOSITORY}/scripts/quickstart.py model=tiny trainer=debug", folder)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^ACTOR( +[\d.-]+)+$", done.stderr, re.MULTILINE)
+    assert re.search(r"^macro( +[\d.-]+)+$", done.stderr, re.MULTILINE)
+    assert "Ferry inquiry" in done.stdout
+    assert "train data=corpus data.path=" in done.stdout
+
+
+def test_every_target_that_the_readme_names_exists():
+    named = set(re.findall(r"`make ([a-z]+)`", README)) | {"quickstart", "test", "check"}
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    assert named <= targets
+
+
+def test_links_of_the_documents_lead_somewhere():
+    for document in [
+        REPOSITORY / "README.md",
+        REPOSITORY / "CONTRIBUTING.md",
+        *(REPOSITORY / "docs").glob("*.md"),
+        REPOSITORY / "data" / "README.md",
+    ]:
+        for target in re.findall(r"\]\(([^)#\s]+)\)", document.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (document.parent / target).exists(), f"{document}: {target}"
