@@ -98,3 +98,10 @@ def test_articles_come_back_with_everything(tmp_path):
     write_doccano(articles, tmp_path / "out.jsonl", ledger=ledger)
     assert list(read_doccano(tmp_path / "out.jsonl", ledger=ledger)) == articles
     assert (ledger.entries, ledger.notes) == ([], [])
+
+
+@pytest.mark.parametrize("annotated", [[[0, 1e999]], [[0, "1"]], [[0]], [[0, 9]], 5, [5]])
+def test_a_damaged_field_of_ours_is_an_error_with_file_and_line(tmp_path, annotated):
+    record = json.dumps({"text": "ab", "label": [], "eventtag": {"id": "x", "annotated": annotated}}).replace("Infinity", "1e999")
+    with pytest.raises(FormatError, match=r"all.jsonl:1: "):
+        read(tmp_path, record)

@@ -12,6 +12,7 @@ from typing import Any
 
 from eventtag.articles import Article, Region
 from eventtag.errors import DataError
+from eventtag.formats.json_file import whole
 from eventtag.spans import ScoredSpan, Span
 
 FIELD = "eventtag"
@@ -45,7 +46,7 @@ def uncarry(article: Article, record: object) -> Article:
         annotated: Sequence[Any] | None = record.get("annotated")
         labels: Sequence[Any] | None = record.get("labels")
         regions: tuple[Region, ...] | None = (
-            None if annotated is None else tuple((int(start), int(end)) for start, end in annotated)
+            None if annotated is None else tuple((whole(s, "a region's start"), whole(e, "a region's end")) for s, e in annotated)
         )
         return replace(
             article,
