@@ -8,12 +8,17 @@ spans (its white space, its annotated regions, its metadata) has a note.
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import IO, Literal, TypeVar
 
 from eventtag.spans import Span
+
+KEPT = 50_000
+"""Entries, and notes, that a ledger holds in memory."""
 
 Outcome = Literal["moved", "merged", "dropped"]
 Part = Literal["id", "text", "tags", "spans", "annotated", "labels", "meta", "article"]
@@ -50,54 +55,80 @@ class ArticleNote:
     detail: str = ""
 
 
+Record = TypeVar("Record", LossEntry, ArticleNote)
+
+
 @dataclass
 class LossLedger:
-    """Collects entries and notes over all stages; `seen` counts every gold span that a reader met, lost or not."""
+    """Collects entries and notes over all stages; `seen` counts every gold span that a reader met, lost or not.
+
+    `entries` and `notes` hold the first `KEPT` of each; what comes after goes to a temporary file, so that a ledger needs no more memory
+    for a large corpus than for a small one. Counts, `summary` and `json_lines` are of all of them.
+    """
 
     entries: list[LossEntry] = field(default_factory=list)
     notes: list[ArticleNote] = field(default_factory=list)
     remarks: dict[str, int] = field(default_factory=dict)
     """What readers recognised and took for granted (a tag scheme, a unit of offsets), and in how many files."""
     seen: int = 0
+    _spans: Counter[tuple[str, Outcome, str, bool]] = field(default_factory=Counter, repr=False)
+    _articles: Counter[tuple[str, Part, str]] = field(default_factory=Counter, repr=False)
+    _overflow: IO[str] | None = field(default=None, repr=False, compare=False)
 
     def add(self, entry: LossEntry) -> None:
         """Record one entry."""
-        self.entries.append(entry)
+        self._spans[entry.stage, entry.outcome, entry.reason, entry.asked] += 1
+        self._keep(entry, self.entries)
 
     def add_span(
         self, article_id: str, stage: str, outcome: Outcome, reason: str, span: Span, *, detail: str = "", asked: bool = False
     ) -> None:
         """Record what became of one span."""
-        self.entries.append(LossEntry(article_id, stage, outcome, reason, span.start, span.end, span.label, detail, asked))
+        self.add(LossEntry(article_id, stage, outcome, reason, span.start, span.end, span.label, detail, asked))
 
     def note(self, article_id: str, stage: str, part: Part, reason: str, *, detail: str = "") -> None:
         """Record a change of an article apart from its spans."""
-        self.notes.append(ArticleNote(article_id, stage, part, reason, detail))
+        self._articles[stage, part, reason] += 1
+        self._keep(ArticleNote(article_id, stage, part, reason, detail), self.notes)
 
     def remark(self, text: str) -> None:
         """Record what a reader recognised in one file."""
         self.remarks[text] = self.remarks.get(text, 0) + 1
 
+    def _keep(self, record: Record, kept: list[Record]) -> None:
+        if len(kept) < KEPT:
+            kept.append(record)
+            return
+        if self._overflow is None:
+            self._overflow = tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass")  # noqa: SIM115 - it lives with the ledger
+        self._overflow.write(_json_line(record) + "\n")
+
     @property
     def dropped(self) -> int:
         """How many spans were dropped without being asked to."""
-        return sum(entry.outcome == "dropped" and not entry.asked for entry in self.entries)
+        return sum(count for (_, outcome, _, asked), count in self._spans.items() if outcome == "dropped" and not asked)
 
     def summary(self) -> list[str]:
         """One line per stage, outcome and reason, most frequent first, spans before articles; empty when nothing was lost."""
-        spans = Counter((e.stage, e.outcome, e.reason, e.asked) for e in self.entries)
-        articles = Counter((n.stage, n.part, n.reason) for n in self.notes)
         return [
             f"{count} span{'s' if count > 1 else ''} {outcome} at {stage}: {reason}{' (as configured)' if asked else ''}"
-            for (stage, outcome, reason, asked), count in spans.most_common()
+            for (stage, outcome, reason, asked), count in self._spans.most_common()
         ] + [
             f"{count} article{'s' if count > 1 else ''} changed at {stage} ({part}): {reason}"
-            for (stage, part, reason), count in articles.most_common()
+            for (stage, part, reason), count in self._articles.most_common()
         ]
 
     def json_lines(self) -> Iterator[str]:
-        """Every entry, then every note, as a JSON object on one line, in the order in which they were recorded."""
+        """Every entry, then every note, as a JSON object on one line; those beyond `KEPT` of either come last."""
         for entry in self.entries:
-            yield json.dumps(asdict(entry), ensure_ascii=False)
+            yield _json_line(entry)
         for note in self.notes:
-            yield json.dumps(asdict(note), ensure_ascii=False)
+            yield _json_line(note)
+        if self._overflow is not None:
+            self._overflow.seek(0)
+            yield from (line.removesuffix("\n") for line in self._overflow)
+            self._overflow.seek(0, os.SEEK_END)
+
+
+def _json_line(record: LossEntry | ArticleNote) -> str:
+    return json.dumps(asdict(record), ensure_ascii=False)

@@ -189,5 +189,34 @@ def test_predictions_go_to_standard_output_alone_and_to_a_page(tmp_path, checkpo
     assert "[Paris|LOCATION]" in shown
 
 
+def test_thresholds_are_chosen_in_training_and_set_aside_on_the_command_line(tmp_path, data, corpus_file):
+    # (a single epoch: the model is poor enough that a target matters)
+    trained = run("train", *data, *TINY, "evaluation.target_recall.ACTOR=0.01", "run_dir=run", cwd=tmp_path)
+    saved = json.loads((tmp_path / "run" / "checkpoint" / "eventtag.json").read_text())["calibration"]
+    if "ACTOR" in saved["thresholds"]:
+        assert "threshold of ACTOR" in trained.stderr
+    else:
+        assert "no threshold is saved for ACTOR" in trained.stderr
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["calibration"]["thresholds"] == report["checkpoint"]["thresholds"] == saved["thresholds"]
+    assert report["calibration"]["fitted_here"]
+
+
+def test_thresholds_on_the_command_line_hold_for_predict_and_evaluate(tmp_path, checkpoint, data, corpus_file):
+    tag = ["predict", f"checkpoint={checkpoint}", f"input={corpus_file}"]
+    lines = run(*tag, "thresholds.EVENT=1.0", cwd=tmp_path).stdout.splitlines()
+    assert {span["label"] for line in lines for span in json.loads(line)["spans"]} == {"ACTOR", "LOCATION"}
+    assert "thresholds.THING: no such label" in run(*tag, "thresholds.THING=0.5", cwd=tmp_path, code=1).stderr
+    assert "thresholds.EVENT=2.0 is not allowed: 0 to 1" in run(*tag, "thresholds.EVENT=2", cwd=tmp_path, code=1).stderr
+    score = ["evaluate", f"checkpoint={checkpoint}", *data, "evaluation=fast", "evaluation.target_recall.ACTOR=0.5"]
+    shown = run(*score, "thresholds.EVENT=1.0", "run_dir=scores", cwd=tmp_path).stderr
+    assert "thresholds in force: EVENT 1.0000" in shown
+    assert "evaluation.target_recall.ACTOR=0.5 would be reached here by thresholds.ACTOR=" in shown
+    report = json.loads((tmp_path / "scores" / "report.json").read_text())
+    assert report["labels"]["EVENT"]["predicted"] == 0
+    assert not report["calibration"]["fitted_here"]
+    assert report["calibration"]["raw"]["overall"]["ece"] >= 0
+
+
 def test_every_configuration_composes():
     subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "check_configs.py")], check=True, capture_output=True)

@@ -7,6 +7,7 @@ from transformers import pipeline
 
 from eventtag.errors import CheckpointError
 from eventtag.modeling.checkpoint import load_checkpoint
+from eventtag.modeling.encoders import sha256_of
 from eventtag.tagging.tagger import Tagger
 
 
@@ -85,3 +86,37 @@ def flip_a_byte(path: Path) -> None:
 def test_the_manifest_lists_every_other_file(checkpoint):
     listed = set(json.loads((checkpoint / "manifest.json").read_text())["files"])
     assert listed == {file.name for file in checkpoint.iterdir()} - {"manifest.json"}
+
+
+def rewrite(path: Path, change) -> None:
+    """Change eventtag.json and what the manifest says of it."""
+    file = path / "eventtag.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["files"]["eventtag.json"] = {"sha256": sha256_of(file), "size": file.stat().st_size}
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_temperatures_are_saved_with_the_articles_that_fitted_them(checkpoint):
+    calibration = load_checkpoint(checkpoint).info.calibration
+    assert set(calibration.temperatures) == {"ACTOR", "EVENT", "LOCATION"}
+    assert calibration.thresholds == {}
+    assert calibration.fitted_on["split"] == "validation"
+    assert "Scores of spans are calibrated on the validation articles" in (checkpoint / "README.md").read_text()
+
+
+def test_a_checkpoint_from_before_calibration_loads_and_is_not_calibrated(copy):
+    rewrite(copy, lambda content: content.pop("calibration"))
+    assert load_checkpoint(copy).info.calibration.temperatures == {}
+    Tagger.load(copy).tag("Police arrested Miners .")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"temperatures": {"EVENT": 0}}, {"temperatures": {"THING": 1.0}}, {"thresholds": {"EVENT": 1.2}}, {"spin": 1}]
+)
+def test_a_calibration_that_makes_no_sense_is_refused(copy, wrong):
+    rewrite(copy, lambda content: content.update(calibration=wrong))
+    with pytest.raises(CheckpointError, match=r"temperature|threshold|spin"):
+        load_checkpoint(copy)

@@ -1,15 +1,19 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from transformers import PretrainedConfig
 
 from eventtag.articles import Article
+from eventtag.errors import SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.labels import LabelSet
+from eventtag.modeling.checkpoint import Calibration
 from eventtag.modeling.tiny import build_tiny_tokenizer
-from eventtag.settings import WindowSettings
+from eventtag.scoring.calibration import apply_temperature
+from eventtag.settings import EvaluationSettings, WindowSettings
 from eventtag.spans import Span
 from eventtag.tagging.tagger import Tagger, with_spans
 
@@ -122,3 +126,33 @@ def test_scores_are_probabilities_and_tagged_articles_keep_what_they_came_with(c
     article = with_spans(item)
     assert (article.id, article.text, article.meta) == (articles[0].id, articles[0].text, articles[0].meta)
     assert article.spans == item.spans
+
+
+def test_scores_are_calibrated_by_label_and_spans_below_the_threshold_left_out(articles):
+    raw = perfect(articles)
+    plain = list(raw.tag_many(articles[:4]))
+    calibrated = replace(raw, calibration=Calibration(temperatures={"EVENT": 3.0}))
+    for before, after in zip(plain, calibrated.tag_many(articles[:4]), strict=True):
+        assert after.raw_scores == before.raw_scores == tuple(span.score for span in before.spans)
+        for one, other in zip(before.spans, after.spans, strict=True):
+            expected = float(apply_temperature(np.array([one.score]), 3.0)[0]) if one.label == "EVENT" else one.score
+            assert other == replace(one, score=expected)
+    limit = calibrated.with_thresholds({"EVENT": 1.0, "ACTOR": 0.1})
+    assert {span.label for item in limit.tag_many(articles[:4]) for span in item.spans} == {"ACTOR", "LOCATION"}
+    with pytest.raises(SettingsError, match=r"thresholds.PLACE: no such label; the labels are ACTOR, EVENT, LOCATION"):
+        raw.with_thresholds({"PLACE": 0.5})
+
+
+def test_the_report_measures_scores_before_and_after_and_says_where_they_were_fitted(articles):
+    settings = EvaluationSettings(resamples=100)
+    tagger = perfect(articles)
+    tagger = replace(tagger, calibration=Calibration({"EVENT": 3.0}, {"ACTOR": 0.2}, {"sha256": "these"}, 0.07))
+    found = evaluate(tagger, articles, data={"sha256": "these"}, analysis=settings).report
+    assert found.calibration.fitted_here
+    assert found.calibration.raw.labels["EVENT"].reliability.ece < found.calibration.labels["EVENT"].reliability.ece
+    assert "so the first figure flatters (0.0700 with temperatures fitted on other folds" in found.calibration.note
+    assert "thresholds in force: ACTOR 0.2000" in found.calibration.note
+    assert found.checkpoint["thresholds"] == {"ACTOR": 0.2}
+    elsewhere = evaluate(tagger, articles, data={"sha256": "those"}, analysis=settings).report.calibration
+    assert not elsewhere.fitted_here
+    assert "flatters" not in elsewhere.note
