@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import IO, Literal, TypeVar
 
 from eventtag.spans import Span
@@ -62,8 +62,8 @@ Record = TypeVar("Record", LossEntry, ArticleNote)
 class LossLedger:
     """Collects entries and notes over all stages; `seen` counts every gold span that a reader met, lost or not.
 
-    `entries` and `notes` hold the first `KEPT` of each; what comes after goes to a temporary file, so that a ledger needs no more memory
-    for a large corpus than for a small one. Counts, `summary` and `json_lines` are of all of them.
+    `entries` and `notes` hold the first `KEPT` of each; what comes after goes to a temporary file, so that a ledger needs no
+    more memory for a large corpus than for a small one. Counts, `summary` and `json_lines` are of all of them.
     """
 
     entries: list[LossEntry] = field(default_factory=list)
@@ -71,6 +71,8 @@ class LossLedger:
     remarks: dict[str, int] = field(default_factory=dict)
     """What readers recognised and took for granted (a tag scheme, a unit of offsets), and in how many files."""
     seen: int = 0
+    first_drop: LossEntry | None = None
+    """The first span that was dropped without being asked to."""
     _spans: Counter[tuple[str, Outcome, str, bool]] = field(default_factory=Counter, repr=False)
     _articles: Counter[tuple[str, Part, str]] = field(default_factory=Counter, repr=False)
     _overflow: IO[str] | None = field(default=None, repr=False, compare=False)
@@ -78,6 +80,8 @@ class LossLedger:
     def add(self, entry: LossEntry) -> None:
         """Record one entry."""
         self._spans[entry.stage, entry.outcome, entry.reason, entry.asked] += 1
+        if self.first_drop is None and entry.outcome == "dropped" and not entry.asked:
+            self.first_drop = entry
         self._keep(entry, self.entries)
 
     def add_span(
@@ -131,4 +135,4 @@ class LossLedger:
 
 
 def _json_line(record: LossEntry | ArticleNote) -> str:
-    return json.dumps(asdict(record), ensure_ascii=False)
+    return json.dumps({name: getattr(record, name) for name in record.__slots__}, ensure_ascii=False)

@@ -21,6 +21,8 @@ def test_counts_summary_and_lines_do_not_depend_on_what_is_kept_in_memory(monkey
     monkeypatch.setattr(module, "KEPT", kept)
     ledger = filled(5)
     assert ledger.dropped == 5
+    assert ledger.first_drop is not None
+    assert ledger.first_drop.article_id == "a0"
     assert ledger.summary() == [
         "5 spans dropped at reading: lost",
         "5 spans dropped at mapping labels: X maps to nothing (as configured)",

@@ -102,7 +102,8 @@ def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, c
     if not counts.articles:
         raise DataError("the input holds no article; check the path and --from")
     if ledger.dropped > max_loss * max(ledger.seen, 1):
-        first = next(entry for entry in ledger.entries if entry.outcome == "dropped" and not entry.asked)
+        first = ledger.first_drop
+        assert first is not None
         raise DataError(
             f"{ledger.dropped} of {ledger.seen} spans would be dropped at {first.stage}, "
             f"the first in article {first.article_id!r} "
