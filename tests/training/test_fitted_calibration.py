@@ -1,0 +1,70 @@
+import logging
+
+import numpy as np
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import SettingsError
+from eventtag.labels import LabelSet
+from eventtag.scoring.calibration import apply_temperature, calibrate_spans, collect_predictions, precision_recall_curve
+from eventtag.settings import EvaluationSettings
+from eventtag.spans import ScoredSpan, Span
+from eventtag.tagging.tagger import TaggedArticle
+from eventtag.training.calibration import fit_calibration, require_known_targets
+
+LABELS = LabelSet()
+WORDS = np.array([[2 * n, 2 * n + 1] for n in range(10)])
+
+
+@pytest.fixture
+def tagged():
+    """Tagged articles whose EVENT scores are far too sure of themselves."""
+    rng = np.random.default_rng(3)
+    items = []
+    for number in range(60):
+        chance = rng.beta(4, 2, 10)
+        spans = [Span(int(start), int(end), "EVENT") for start, end in WORDS]
+        gold = tuple(s for s, draw in zip(spans, rng.random(10) < chance, strict=True) if draw)
+        scores = apply_temperature(chance, 0.4)
+        found = tuple(ScoredSpan(s.start, s.end, s.label, float(score)) for s, score in zip(spans, scores, strict=True))
+        items.append(TaggedArticle(Article(str(number), "x" * 20, gold), found, WORDS, tuple(s.score for s in found)))
+    return items
+
+
+def test_the_saved_threshold_reaches_its_target_on_the_calibrated_validation_spans(tagged):
+    settings = EvaluationSettings(target_precision={"EVENT": 0.8})
+    fitted = fit_calibration(tagged, LABELS, settings, fitted_on={"sha256": "x"})
+    assert fitted.temperatures["EVENT"] == pytest.approx(2.5, rel=0.2)
+    pairs = [(item.article, calibrate_spans(item.spans, fitted.temperatures)) for item in tagged]
+    kept = [(a, [s for s in spans if s.score >= fitted.thresholds["EVENT"]]) for a, spans in pairs]
+    precision = precision_recall_curve(collect_predictions(kept, LABELS)["EVENT"])[-1].precision
+    assert precision >= 0.8
+    assert fitted.targets["EVENT"]["precision"] == pytest.approx(precision)
+    assert fitted.fitted_on == {"sha256": "x"}
+    assert 0 < fitted.cross_fitted_ece < 0.1
+
+
+def test_a_target_out_of_reach_warns_with_what_can_be_reached_and_keeps_the_rest(tagged, caplog):
+    settings = EvaluationSettings(target_precision={"ACTOR": 0.9}, target_recall={"EVENT": 0.5})
+    with caplog.at_level(logging.WARNING):
+        fitted = fit_calibration(tagged, LABELS, settings, fitted_on={})
+    assert set(fitted.thresholds) == {"EVENT"}
+    assert "no threshold is saved for ACTOR: evaluation.target_precision.ACTOR=0.9" in caplog.text
+    assert "nothing was predicted" in caplog.text
+
+
+def test_a_target_for_an_unknown_label_is_refused():
+    with pytest.raises(SettingsError, match=r"evaluation.target_recall.PLACE: no such label; data.labels are ACTOR"):
+        require_known_targets(EvaluationSettings(target_recall={"PLACE": 0.5}), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"target_precision": {"EVENT": 1.5}}, r"evaluation.target_precision.EVENT=1.5 is not allowed"),
+        ({"target_precision": {"EVENT": 0.5}, "target_recall": {"EVENT": 0.5}}, "one threshold cannot serve both"),
+    ],
+)
+def test_impossible_targets_are_refused_before_training(targets, message):
+    with pytest.raises(SettingsError, match=message):
+        EvaluationSettings(**targets)
