@@ -1,13 +1,16 @@
+import itertools
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.overlaps import flatten, resolve_overlaps
 from eventtag.formats.registry import FORMATS, get_format, read_articles, recognise, write_articles
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.spans import Span, drop_overlaps
 
 ARTICLES = [Article("a", "Kyiv fell .", (Span(0, 4, "LOC"), Span(5, 9, "EVENT"))), Article("b", "It did")]
 
@@ -91,6 +94,27 @@ def test_overlap_policies_keep_a_flat_layer_and_name_the_rest(policy, priority, 
     assert len(ledger.entries) == len(SPANS) - len(kept)
     assert all(entry.asked and entry.outcome == "dropped" for entry in ledger.entries)
     assert flatten(SPANS, policy, priority=priority)[0] == kept
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda start, size, label: Span(start, start + size, label),
+            st.integers(0, 30),
+            st.integers(1, 9),
+            st.sampled_from("AB"),
+        )
+    ),
+    st.sampled_from(["longest", "innermost", "priority"]),
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_what_stays_is_flat_and_whatever_goes_overlaps_what_stays(spans, policy):
+    kept, dropped = flatten(spans, policy, priority=["B", "A"])
+    assert sorted([*kept, *(span for span, _ in dropped)]) == sorted(spans)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(kept))
+    assert all(by in kept and span.overlaps(by) for span, by in dropped)
+    if policy == "longest":
+        assert kept == drop_overlaps(spans)[0]
 
 
 def test_a_chain_through_all_formats_gives_a_corpus_back(tmp_path):

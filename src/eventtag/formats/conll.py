@@ -28,11 +28,12 @@ from typing import Literal
 
 from eventtag.articles import Article
 from eventtag.errors import FormatError, OutputError, SettingsError
+from eventtag.formats.overlaps import flatten
 from eventtag.formats.tag_schemes import OUTSIDE, Scheme, SchemeEvidence, TagSpan, illegal_tags, spans_of_tags, tags_of_spans
 from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, drop_overlaps
+from eventtag.spans import Span
 from eventtag.staging import staged_file
 
 Marker = Literal["-DOCSTART-", "SAMPLE_START", "# newdoc", "empty lines", "the file"]
@@ -295,8 +296,8 @@ def _tagged_sentences(article: Article, scheme: Scheme, ledger: LossLedger) -> I
             ledger.add_span(article.id, stage, "dropped", "its label has white space, which a tag cannot", span)
         else:
             writable.append(span)
-    kept, dropped = drop_overlaps(writable)
-    for span in dropped:
+    kept, dropped = flatten(writable, "longest")
+    for span, _ in dropped:
         ledger.add_span(article.id, stage, "dropped", "overlaps a longer span", span)
     sentences = split_sentences(replace(article, spans=tuple(kept)), whole_spans=True)
     chunks = spans_over_words(article, kept, sentences, stage=stage, ledger=ledger)

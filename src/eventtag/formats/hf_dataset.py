@@ -20,11 +20,12 @@ from eventtag.articles import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.json_file import dump_json
+from eventtag.formats.overlaps import flatten
 from eventtag.formats.table_row import article_from_row, choose_column, parse_value
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
 from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, drop_overlaps
+from eventtag.spans import Span
 from eventtag.staging import staged_folder
 
 TOKENS_COLUMNS = ("tokens", "words")
@@ -216,8 +217,8 @@ def _no_progress_bars(datasets: Any) -> Iterator[None]:
 
 
 def _row(article: Article, ledger: LossLedger) -> dict[str, Any]:
-    kept, dropped = drop_overlaps(article.spans)
-    for span in dropped:
+    kept, dropped = flatten(article.spans, "longest")
+    for span, _ in dropped:
         ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
     sentences = split_sentences(article)
     words = [word for sentence in sentences for word in sentence]

@@ -23,10 +23,11 @@ from typing import Any
 from eventtag.articles import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.file_names import require_file_name
+from eventtag.formats.overlaps import flatten
 from eventtag.formats.text_file import read_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, drop_overlaps
+from eventtag.spans import Span
 from eventtag.staging import staged_folder
 
 SHORT_NAMES = {"A": "ACTOR", "E": "EVENT", "L": "LOCATION"}
@@ -134,8 +135,8 @@ def write_inline(articles: Iterable[Article], path: Path, *, ledger: LossLedger)
                     writable.append(span)
                 else:
                     ledger.add_span(article.id, _STAGE, "dropped", "its label has white space or a sign of the markup", span)
-            kept, dropped = drop_overlaps(writable)
-            for span in dropped:
+            kept, dropped = flatten(writable, "longest")
+            for span, _ in dropped:
                 ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
             note_parts(article, _STAGE, ledger=ledger, meta=tuple(_header_meta(article)))
             (folder / f"{article.id}.txt").write_text(format_inline(article, kept), encoding="utf-8", newline="")

@@ -6,8 +6,10 @@ Policies: `longest` (the longer span stays; then the earlier, then the label in 
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Literal, get_args
 
 from eventtag.articles import Article
@@ -57,12 +59,14 @@ def flatten(
         first = rank.get(span.label, len(rank)) if policy == "priority" else 0
         return (first, size if policy == "innermost" else -size, span.start, span.label)
 
-    kept: list[AnySpan] = []
+    kept: list[AnySpan] = []  # sorted and disjoint, so that only its neighbours can overlap a span
     dropped: list[tuple[AnySpan, AnySpan]] = []
     for span in sorted(spans, key=strength):
-        by = next((other for other in kept if span.overlaps(other)), None)
-        if by is None:
-            kept.append(span)
+        place = bisect.bisect_left(kept, span.start, key=attrgetter("start"))
+        if place > 0 and kept[place - 1].end > span.start:
+            dropped.append((span, kept[place - 1]))
+        elif place < len(kept) and kept[place].start < span.end:
+            dropped.append((span, kept[place]))
         else:
-            dropped.append((span, by))
-    return sorted(kept), sorted(dropped)
+            kept.insert(place, span)
+    return kept, sorted(dropped)

@@ -21,10 +21,11 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.extras import load_extra
 from eventtag.formats.json_file import dump_json
+from eventtag.formats.overlaps import flatten
 from eventtag.formats.table_row import parse_value
 from eventtag.formats.tokenised import split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, drop_overlaps
+from eventtag.spans import Span
 from eventtag.staging import staged_file
 
 GROUP = "sc"
@@ -124,7 +125,7 @@ def _doc(article: Article, make: Any, vocab: Any) -> Any:
     doc = make(vocab, words=words, spaces=spaces, user_data={FIELD: dump_json(carry(article))})
     layers = [doc.char_span(span.start, span.end, label=span.label) for span in article.spans]
     doc.spans[GROUP] = [span for span in layers if span is not None]
-    flat, _ = drop_overlaps([span for span in article.spans if article.mention(span).strip()])
+    flat, _ = flatten([span for span in article.spans if article.mention(span).strip()], "longest")
     doc.set_ents([doc.char_span(span.start, span.end, label=span.label) for span in flat], default="outside")
     return doc
 
