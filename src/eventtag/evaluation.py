@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventtag.articles import Article
+from eventtag.corpus.clusters import clusters_of
 from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
 from eventtag.scoring.error_kinds import Mentions
@@ -38,7 +39,7 @@ def evaluate(
     `labels` are those to score, the tagger's by default; predictions of other labels are left out. Articles without any annotated
     region are left out too: nothing is known about them. `data` is what the report says of the articles. With `analysis` the report
     has intervals, slices, error kinds and calibration as well; `cluster_field` is the `meta` field whose values are resampled
-    together, `training` the mentions of the training articles. Raises DataError when no article remains or a gold label is not among
+    together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError when no article remains or a gold label is not among
     `labels`.
     """
     labels = labels or tagger.labels
@@ -53,9 +54,8 @@ def evaluate(
     if analysis is None:
         report = score_articles(pairs, labels, words=words)
     else:
-        clusters = None
-        if cluster_field is not None:
-            clusters = {article.id: str(article.meta.get(cluster_field, article.id)) for article, _ in pairs}
+        clusters, rule = clusters_of([article for article, _ in pairs], cluster_field)
+        data = {**(data or {}), "resampled_by": rule}
         report = analyse_articles(
             pairs,
             labels,

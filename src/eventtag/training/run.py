@@ -25,6 +25,7 @@ import transformers
 import yaml
 from transformers.trainer_utils import get_last_checkpoint
 
+from eventtag.corpus.clusters import clusters_of
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
 from eventtag.evaluation import Evaluation, evaluate
@@ -69,6 +70,8 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
         corpus = load_corpus(settings.data)
         require_trainable(corpus)
     require_known_targets(settings.evaluation, corpus.labels)
+    if settings.data.cluster_field is not None:
+        clusters_of(corpus.splits["validation"], settings.data.cluster_field)  # wrong before training rather than after it
     trainer_dir = run_dir / "trainer"
     state = get_last_checkpoint(str(trainer_dir)) if trainer_dir.is_dir() else None
     record = build_record(settings, corpus)
