@@ -42,17 +42,18 @@ def test_nested_mentions_and_metadata_of_gum_are_read(tmp_path):
 
 
 def test_multiword_tokens_are_the_text_and_empty_nodes_are_not(tmp_path):
-    content = rows(
-        (1, "I", "_"),
-        ("2-3", "don't", "SpaceAfter=No"),
-        (2, "do", "_"),
-        (3, "n't", "Entity=(e1-neg-1)"),
-        ("3.1", "go", "_"),
-        (4, ".", "_"),
-    )
+    parts = ((2, "do", "_"), (3, "n't", "Entity=(e1-neg-1)"))
+    content = rows((1, "I", "_"), ("2-3", "don't", "SpaceAfter=No"), *parts, ("3.1", "go", "_"), (4, ".", "_"))
     (article,), _ = read(tmp_path, content)
     assert article.text == "I don't."
-    assert mentions(article) == [("don't", "neg")]
+    assert mentions(article) == [("n't", "neg")]
+
+
+def test_words_that_do_not_make_up_their_token_stand_for_all_of_it(tmp_path):
+    (article,), _ = read(tmp_path, rows(("1-2", "del", "_"), (1, "de", "_"), (2, "el", "Entity=(e1-x-1)")))
+    assert mentions(article) == [("del", "x")]
+    cut_off, _ = read(tmp_path, "# newdoc id = d\n" + rows(("1-9", "it's", "_"), (1, "it", "NE=B-X")) + "# newdoc\n")
+    assert mentions(cut_off[0]) == [("it's", "X")]
 
 
 def test_discontinuous_mentions_of_corefud_are_covered_and_named(tmp_path):

@@ -84,11 +84,11 @@ def read_conllu(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous 
     for number, line in read_lines(path):
         if newdoc := _NEWDOC.fullmatch(line):
             if document is not None and (document.words or count):
+                reader.end_sentence(document)
                 yield _finish(document, path, discontinuous, ledger)
             count += 1
             fields = document.fields if document is not None else DEFAULT_FIELDS
             document = _Document((newdoc[1] or "").strip() or f"{path.stem}-{count}", fields=fields)
-            reader.multiword_end = 0
             continue
         document = document or _Document(path.stem)
         if not line.strip():
@@ -98,6 +98,7 @@ def read_conllu(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous 
         else:
             reader.row(line, number, document)
     if document is not None and (document.words or count):
+        reader.end_sentence(document)
         yield _finish(document, path, discontinuous, ledger)
 
 
@@ -116,12 +117,15 @@ class _Reader:
         self.path = path
         self.multiword_end = 0
         self.multiword = (0, 0)
+        self.multiword_text = ""
+        self.parts: list[tuple[str, dict[str, str], int]] = []
+        """The words of the multiword token that is being read: form, MISC and line."""
 
     def end_sentence(self, document: _Document) -> None:
         """What follows begins on a new line."""
+        self.flush(document)
         document.glue = "\n"
         document.close_tag()
-        self.multiword_end = 0
 
     def comment(self, line: str, document: _Document) -> None:
         """Take metadata and the names of the mention fields."""
@@ -144,17 +148,30 @@ class _Reader:
         misc = dict(item.partition("=")[::2] for item in cells[9].split("|"))
         word = int(match[1])
         if match[2] == "-":
-            self.multiword = document.add(cells[1].replace("\n", " "))
-            self.multiword_end = int(match[3])
-            document.glue = _space_after(misc)
-            document.words += 1
+            self.flush(document)
+            self.multiword = document.add(cells[1])
+            self.multiword_text, self.multiword_end = cells[1], int(match[3])
+        elif word <= self.multiword_end:
+            self.parts.append((cells[1], misc, number))
             return
-        if word <= self.multiword_end:
-            place = self.multiword
         else:
-            place = document.add(cells[1])
-            document.glue = _space_after(misc)
-            document.words += 1
+            self.flush(document)
+            self.mentions(document.add(cells[1]), misc, number, document)
+        document.glue = _space_after(misc)
+        document.words += 1
+
+    def flush(self, document: _Document) -> None:
+        """Place the words of a multiword token: each at its own letters where they make up the token (it + 's), else at all of it."""
+        parts, self.parts = self.parts, []
+        start, end = self.multiword
+        apart = "".join(form for form, _, _ in parts) == self.multiword_text
+        for form, misc, number in parts:
+            self.mentions((start, start + len(form)) if apart else (start, end), misc, number, document)
+            start += len(form) if apart else 0
+        self.multiword_end = 0
+
+    def mentions(self, place: tuple[int, int], misc: dict[str, str], number: int, document: _Document) -> None:
+        """Open, close and continue the mentions that a word's MISC column names."""
         if misc.get("Entity", "_") != "_":
             self.brackets(misc["Entity"], place, number, document)
         tag = next((misc[key] for key in TAG_KEYS if key in misc), None)
