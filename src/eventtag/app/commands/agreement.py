@@ -8,13 +8,16 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
 from eventtag.articles import Article
-from eventtag.corpus.agreement import Agreement, LabelAgreement, measure_agreement
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
 from eventtag.staging import require_absent, staged_file
+
+if TYPE_CHECKING:
+    from eventtag.corpus.agreement import Agreement, LabelAgreement
 
 
 def run() -> int:
@@ -40,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
+    from eventtag.corpus.agreement import measure_agreement  # slow to import, and --help needs none of it
+
     if arguments.json:
         require_absent(Path(arguments.json))
     labels = arguments.labels.split(",") if arguments.labels else None

@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
 from eventtag.articles import Article
-from eventtag.corpus.near_duplicates import Duplicates, find_near_duplicates
-from eventtag.corpus.splits import SPLITS, Split, leakage, split_articles
 from eventtag.errors import DataError
 from eventtag.formats.registry import write_articles
 from eventtag.ledger import LossLedger
 from eventtag.staging import require_absent
+
+if TYPE_CHECKING:
+    from eventtag.corpus.near_duplicates import Duplicates
+    from eventtag.corpus.splits import Split
 
 
 def run() -> int:
@@ -45,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
+    from eventtag.corpus.near_duplicates import find_near_duplicates  # slow to import, and --help needs none of it
+    from eventtag.corpus.splits import SPLITS, split_articles
+
     output = Path(arguments.output)
     require_absent(output)
     ledger = LossLedger()
@@ -73,6 +79,8 @@ def _task(arguments: argparse.Namespace) -> int:
 
 
 def _sizes(articles: Sequence[Article], split: Split) -> str:
+    from eventtag.corpus.splits import SPLITS
+
     labels = sorted({span.label for article in articles for span in article.spans})
     rows = []
     for name in SPLITS:
@@ -84,6 +92,8 @@ def _sizes(articles: Sequence[Article], split: Split) -> str:
 
 def _leaks(articles: Sequence[Article], plain: Split, split: Split, duplicates: Duplicates | None, group: str | None) -> str:
     """What a plain draw of articles would have leaked, and what this split does."""
+    from eventtag.corpus.splits import leakage
+
     measured = "test" if "test" in split.split_of.values() else "validation"
     before, after = (
         leakage(articles, s.split_of, split=measured, duplicates=duplicates, group_field=group) for s in (plain, split)
