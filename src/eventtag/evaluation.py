@@ -39,8 +39,8 @@ def evaluate(
     `labels` are those to score, the tagger's by default; predictions of other labels are left out. Articles without any annotated
     region are left out too: nothing is known about them. `data` is what the report says of the articles. With `analysis` the report
     has intervals, slices, error kinds and calibration as well; `cluster_field` is the `meta` field whose values are resampled
-    together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError when no article remains or a gold label is not among
-    `labels`.
+    together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError when no article remains,
+    none has that field, or a gold label is not among `labels`.
     """
     labels = labels or tagger.labels
     annotated = (article for article in articles if article.annotated is None or article.annotated)

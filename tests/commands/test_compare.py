@@ -1,6 +1,8 @@
 import json
 import random
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,8 @@ def files(tmp_path):
     def write(name, keep):
         path = tmp_path / f"{name}.jsonl"
         articles = [
-            Article(str(n), TEXT, tuple(s for s in WORDS if rng.random() < keep), meta={"topic": n % 10}) for n in range(40)
+            Article(str(n), f"{TEXT} {n}", tuple(s for s in WORDS if rng.random() < keep), meta={"topic": n % 10})
+            for n in range(40)
         ]
         write_articles(articles, path, "jsonl", ledger=LossLedger())
         return str(path)
@@ -51,14 +54,14 @@ def test_clusters_come_from_a_metadata_field(files, monkeypatch, capsys):
     assert run(monkeypatch, files["weak"], files["strong"], "--gold", files["gold"], "--clusters", "topic") == 0
     assert "40 articles in 10 clusters" in capsys.readouterr().out
     assert run(monkeypatch, files["weak"], files["strong"], "--gold", files["gold"], "--clusters", "source") == 1
-    assert "no metadata field 'source'" in capsys.readouterr().err
+    assert "a metadata field 'source'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["{weak}", "--gold", "{gold}"], "needs two files"),
-        (["{weak}", "{weak}", "--gold", "{gold}"], "named twice"),
+        (["{weak}", "--gold", "{gold}"], "needs two files of predictions or checkpoints"),
+        (["{weak}", "{weak}", "--gold", "{gold}"], "named twice; it cannot"),
         (["{weak}", "absent.jsonl", "--gold", "{gold}"], "absent.jsonl"),
         (["{weak}", "{strong}", "--gold", "{gold}", "--labels", "ACTOR"], "has the label 'EVENT'"),
         (["{weak}", "{strong}", "--gold", "{gold}", "--level", "2"], "--level"),
@@ -84,3 +87,66 @@ def test_the_folder_of_an_evaluation_stands_for_its_predictions(files, monkeypat
     (folder / "report.json").write_text("{}")
     assert run(monkeypatch, files["weak"], str(folder), "--gold", files["gold"]) == 0
     assert "run is better" in capsys.readouterr().out
+
+
+def test_checkpoints_tag_the_gold_articles_of_a_data_configuration(
+    checkpoint, trained_run, corpus_file, monkeypatch, capsys, tmp_path
+):
+    data = ["--data", "corpus", "--data", f"data.path={corpus_file}", "--data", "data.split_field=split"]
+    twin = tmp_path / "twin"
+    shutil.copytree(checkpoint, twin)
+    assert run(monkeypatch, str(trained_run), str(twin), *data) == 0
+    shown = capsys.readouterr()
+    assert "trained" in shown.out
+    assert "4 articles; strict" in shown.out
+    assert "is better" not in shown.out
+    assert "tagging 4 articles" in shown.err
+    assert run(monkeypatch, str(trained_run), str(twin), *data[:2]) == 1
+    assert "data.path must be given" in capsys.readouterr().err
+    assert run(monkeypatch, str(trained_run), str(twin), "--data", "nowhere") == 1
+    assert "--data nowhere" in capsys.readouterr().err
+
+
+def evaluated(folder, source, *, seed, validation, data="x"):
+    """The folder of an evaluation of one run."""
+    folder.mkdir(parents=True)
+    (folder / "predictions.jsonl").write_bytes(Path(source).read_bytes())
+    training = {
+        "seed": seed, "metric": "micro_f1", "validation": {"micro_f1": validation}, "encoder": "e", "data": {"sha256": data}
+    }  # fmt: skip
+    (folder / "report.json").write_text(json.dumps({"checkpoint": training}))
+
+
+def test_runs_of_several_seeds_are_one_system_picked_by_validation(files, monkeypatch, capsys, tmp_path):
+    evaluated(tmp_path / "good" / "0", files["strong"], seed=1, validation=0.6)
+    evaluated(tmp_path / "good" / "1", files["twin"], seed=2, validation=0.7)
+    evaluated(tmp_path / "poor" / "0", files["weak"], seed=1, validation=0.9)
+    output = tmp_path / "seeds.json"
+    assert run(monkeypatch, "--seeds", str(tmp_path / "good"), "--gold", files["gold"], "--output", str(output)) == 0
+    shown = capsys.readouterr().out
+    assert "good: 2 runs, seeds 1, 2" in shown
+    assert "picked by its validation score 70.00, not by the above" in shown
+    found = json.loads(output.read_text())["seeds"]["good"]
+    assert found["chosen"].endswith("good/1")
+    assert found["f1"]["micro"]["low"] < found["f1"]["micro"]["mean"] < found["f1"]["micro"]["high"]
+    both = ["--seeds", str(tmp_path / "good" / "*"), "--seeds", str(tmp_path / "poor")]
+    assert run(monkeypatch, *both, "--gold", files["gold"]) == 0
+    assert "good is better" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 1}, "a seed stands twice"),
+        ({"seed": 2, "data": "y"}, "its training articles (sha256) is y"),
+        (None, "holds no finished run"),
+    ],
+)
+def test_runs_that_are_not_one_system_are_refused(files, monkeypatch, capsys, tmp_path, change, message):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    if change:
+        evaluated(folder / "0", files["strong"], seed=1, validation=0.6)
+        evaluated(folder / "1", files["twin"], validation=0.6, **change)
+    assert run(monkeypatch, "--seeds", str(folder), "--gold", files["gold"]) == 1
+    assert message in capsys.readouterr().err

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import eventtag
-from eventtag.errors import EventtagError
+from eventtag.errors import EventtagError, SettingsError
+from eventtag.settings import DataSettings, EvaluateSettings
 
 Settings = TypeVar("Settings")
 
@@ -56,6 +58,29 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
 
     hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
     return 1 if failures else 0
+
+
+def compose_data(choices: Sequence[str]) -> DataSettings:
+    """The data settings that `data=NAME` or `data.key=value` compose; a choice without `=` is a NAME.
+
+    For commands that are not Hydra's. Raises SettingsError for what cannot be composed.
+    """
+    register_resolvers()
+    ConfigStore.instance().store(name="evaluate_schema", node=open_schema(EvaluateSettings))
+    own = Path.cwd() / "configs"
+    search = [f"hydra.searchpath=[file://{own}]"] if own.is_dir() and own.resolve() != config_dir().resolve() else []
+    given = [choice if "=" in choice else f"data={choice}" for choice in choices]
+    try:
+        with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+            config = hydra.compose("evaluate", [*search, *given])
+            composed: Any = OmegaConf.to_object(config.data)
+    except MissingMandatoryValue as error:
+        raise SettingsError(f"--data: {error.full_key} must be given: add --data data.{error.full_key}=...") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(f"--data {' '.join(choices)}: {error}") from error
+    if not isinstance(composed, DataSettings):
+        raise SettingsError(f"--data {' '.join(choices)}: is no data configuration")
+    return composed
 
 
 def open_schema(settings: type[Any]) -> DictConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eventtag.scoring.compare import Comparison, Difference, PairComparison
 from eventtag.scoring.report import EvaluationReport
+from eventtag.scoring.seeds import SeedSummary, mean_difference
 
 SHOWN_ARTICLES = 5
 
@@ -80,6 +81,37 @@ def _row(name: str, found: Difference, pair: PairComparison) -> tuple[str, ...]:
         f"{found.p:.4f}",
         f"{found.adjusted_p:.4f}",
         better.get(found.verdict, "no difference shown"),
+    )
+
+
+def render_seeds(name: str, summary: SeedSummary) -> str:
+    """Strict F1 of one system over its seeds, in points, and the run that validation picks; ends without a newline."""
+    chosen = summary.chosen
+    rows: list[tuple[str, ...]] = [("F1", "mean", "deviation", "lowest", "highest", f"seed {chosen.seed}")]
+    for row, spread in summary.f1.items():
+        report = chosen.report.strict
+        own = report.labels[row].f1 if row in report.labels else getattr(report, row).f1
+        values = (spread.mean, spread.deviation, spread.low, spread.high, own)
+        rows.append((row, *(f"{100 * value:.2f}" for value in values)))
+    lines = align_columns(rows)
+    lines.insert(1, "-" * max(map(len, lines)))
+    seeds = ", ".join(str(run.seed) for run in summary.runs)
+    count = len(summary.runs)
+    lines.insert(0, f"{name}: {count} run{'s' * (count > 1)}, seed{'s' * (count > 1)} {seeds}; strict, in points")
+    lines.append(
+        f"picked by its validation score {100 * chosen.validation:.2f}, not by the above: {chosen.name}, seed {chosen.seed}"
+    )
+    return "\n".join(lines)
+
+
+def render_seed_difference(first: tuple[str, SeedSummary], second: tuple[str, SeedSummary], *, level: float) -> str | None:
+    """The difference of two systems' means over seeds as one line; None where one has a single run."""
+    found = mean_difference(first[1], second[1], level=level)
+    if found is None:
+        return None
+    return (
+        f"mean micro F1 over seeds, {second[0]} minus {first[0]}: {100 * found.difference:+.2f} "
+        f"({100 * level:g} % interval over seeds {100 * found.low:+.2f} to {100 * found.high:+.2f}, on these articles)"
     )
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from statistics import fmean, stdev
+
+from scipy.stats import t as student
 
 from eventtag.errors import DataError
 from eventtag.scoring.report import EvaluationReport
@@ -65,3 +68,30 @@ def summarise_seeds(runs: Sequence[SeedRun]) -> SeedSummary:
         for row, scores in values.items()
     }
     return SeedSummary(tuple(runs), f1, max(runs, key=lambda run: run.validation))
+
+
+@dataclass(frozen=True, slots=True)
+class MeanDifference:
+    """Second minus first of mean F1 over seeds, with its interval [low, high] for other seeds on the same articles."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def mean_difference(first: SeedSummary, second: SeedSummary, row: str = "micro", *, level: float = 0.95) -> MeanDifference | None:
+    """Difference of two systems' mean strict F1 over their seeds, with Welch's interval (1947); None for fewer than two runs.
+
+    It says what other seeds would do on these articles, and nothing of other articles.
+    """
+    if len(first.runs) < 2 or len(second.runs) < 2:
+        return None
+    one, other = first.f1[row], second.f1[row]
+    parts = [spread.deviation**2 / len(summary.runs) for spread, summary in ((one, first), (other, second))]
+    error = sqrt(sum(parts))
+    gap = other.mean - one.mean
+    if not error:
+        return MeanDifference(gap, gap, gap)
+    freedom = error**4 / sum(part**2 / (len(summary.runs) - 1) for part, summary in zip(parts, (first, second), strict=True))
+    reach = float(student.ppf((1 + level) / 2, freedom)) * error
+    return MeanDifference(gap, gap - reach, gap + reach)

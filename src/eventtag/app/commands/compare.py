@@ -1,24 +1,32 @@
-"""`eventtag compare A B [C ...] --gold GOLD`: are some predictions better than others, or does this test set only say so?"""
+"""`eventtag compare A B [C ...] --gold GOLD`: are some systems better than others, or does this test set only say so?"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from eventtag.app.file_command import add_reading, label_map, pairs, run_file_command
+from eventtag.app.systems import checkpoint_of, describe_run, find_runs, predictions_of, require_alike
 from eventtag.articles import Article
+from eventtag.corpus.clusters import clusters_of
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.registry import read_articles
 from eventtag.labels import DEFAULT_LABELS, LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.reporting.console import render_comparison
+from eventtag.reporting.console import render_comparison, render_seed_difference, render_seeds
 from eventtag.scoring.compare import compare_systems
 from eventtag.scoring.pairing import pair_predictions
-from eventtag.scoring.tally import Tally, tally_articles
+from eventtag.scoring.report import EvaluationReport, score_articles
+from eventtag.scoring.seeds import SeedRun, SeedSummary, mean_difference, summarise_seeds
+from eventtag.scoring.tally import Tally
 from eventtag.staging import require_absent, staged_file
 
 
@@ -31,24 +39,50 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="eventtag compare",
         description=(
-            "Compare the predictions of two or more systems on the same gold articles: differences per label and scheme with "
-            "intervals, paired tests, and the articles that changed most. Articles are matched by id; texts must be the same."
+            "Compare two or more systems on the same gold articles: differences per label and scheme with intervals, paired tests, "
+            "and the articles that changed most. Articles of prediction files are matched by id; texts must be the same."
+        ),
+        epilog=(
+            "examples: eventtag compare outputs/a/checkpoint theirs.conll --gold test.jsonl;  "
+            "eventtag compare a.jsonl b.jsonl --gold test.jsonl;  "
+            "eventtag compare --data ecbplus --split test --seeds multirun/small --seeds multirun/large"
         ),
     )
     parser.add_argument(
-        "predictions",
-        nargs="+",
-        metavar="PREDICTIONS",
-        help="files of predictions, in any readable format, or folders that `eventtag evaluate` made",
+        "systems",
+        nargs="*",
+        metavar="SYSTEM",
+        help="files of predictions in any readable format, folders that `eventtag evaluate` made, checkpoints or runs of training "
+        "(these tag the gold articles)",
     )
-    parser.add_argument("--gold", required=True, metavar="FILE", help="the gold articles")
-    add_reading(parser)
-    parser.add_argument("--gold-from", default="auto", metavar="FORMAT", help="format of the gold articles (default: recognised)")
     parser.add_argument(
-        "--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of the gold articles' format"
+        "--seeds",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="RUNS",
+        help="runs that differ in their seed, as one system: a sweep's folder, runs, or a quoted pattern; once per system. The run "
+        "that validation picks is compared with the other systems",
     )
+    gold = parser.add_argument_group("gold articles")
+    gold.add_argument("--gold", metavar="FILE", help="the gold articles")
+    gold.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME|data.KEY=VALUE",
+        help="in place of --gold: a data configuration, as of `eventtag evaluate data=NAME data.KEY=VALUE`",
+    )
+    gold.add_argument("--split", default="auto", help="articles of --data (default: test if there are any, else validation)")
+    gold.add_argument("--gold-from", default="auto", metavar="FORMAT", help="format of --gold (default: recognised)")
+    gold.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
+    add_reading(parser)
     parser.add_argument("--labels", metavar="A,B,...", help="labels to score (default: those of the gold articles)")
-    parser.add_argument("--clusters", metavar="FIELD", help="metadata field by which articles hang together, such as topic")
+    parser.add_argument(
+        "--clusters",
+        metavar="FIELD",
+        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
+    )
     parser.add_argument("--level", type=float, default=0.95, help="confidence of the intervals (default: 0.95)")
     parser.add_argument("--resamples", type=int, default=10_000, help="resamples and trials of the test (default: 10000)")
     parser.add_argument("--seed", type=int, default=12345, help="seed of the resampling (default: 12345)")
@@ -56,57 +90,139 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True)
+class _Gold:
+    articles: dict[str, Article]
+    labels: LabelSet
+    cluster_field: str | None
+    split: str | None
+
+
 def _task(arguments: argparse.Namespace) -> int:
-    if len(arguments.predictions) < 2:
-        raise SettingsError("compare needs two files of predictions or more; name another one")
+    _check(arguments)
+    gold = _read_gold(arguments)
+    groups = [find_runs(patterns) for patterns in arguments.seeds]
+    names = _names([*arguments.systems, *(_group_path(runs) for runs in groups)])
+    tallies: dict[str, Tally] = {}
+    for path, name in zip(arguments.systems, names, strict=False):
+        tallies[name] = _tally(_score(path, gold, arguments))
+    seeds = {name: _summarise(runs, gold, arguments) for runs, name in zip(groups, names[len(arguments.systems) :], strict=True)}
+    tallies |= {name: _tally(summary.chosen.report) for name, summary in seeds.items()}
+    if seeds and gold.split == "validation":
+        print("note: the validation articles picked the runs, so that these scores flatter them", file=sys.stderr)
+
+    content: dict[str, Any] = {"schema_version": 1}
+    blocks = [render_seeds(name, summary) for name, summary in seeds.items()]
+    for first, second in combinations(seeds.items(), 2):
+        if line := render_seed_difference(first, second, level=arguments.level):
+            blocks.append(line)
+    if len(tallies) > 1:
+        clusters, rule = clusters_of(list(gold.articles.values()), gold.cluster_field)
+        comparison = compare_systems(
+            tallies, clusters=clusters, level=arguments.level, resamples=arguments.resamples, trials=arguments.resamples,
+            seed=arguments.seed,
+        )  # fmt: skip
+        content |= {**asdict(comparison), "resampled_by": rule}
+        blocks.append(render_comparison(comparison))
+    if seeds:
+        content["seeds"] = {name: _seeds_json(summary) for name, summary in seeds.items()}
+        content["seed_differences"] = [
+            {"first": one, "second": other, **asdict(found)}
+            for (one, a), (other, b) in combinations(seeds.items(), 2)
+            if (found := mean_difference(a, b, level=arguments.level)) is not None
+        ]
+    if arguments.output:
+        with staged_file(Path(arguments.output)) as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+    print("\n\n".join(blocks))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if len(arguments.systems) + len(arguments.seeds) < 2 and not arguments.seeds:
+        raise SettingsError("compare needs two files of predictions or checkpoints, or --seeds; name another one")
+    if bool(arguments.gold) == bool(arguments.data):
+        raise SettingsError("give the gold articles, either by --gold FILE or by --data NAME")
     if not 0 < arguments.level < 1:
         raise SettingsError(f"--level: {arguments.level} is not between 0 and 1")
     if arguments.resamples < 100:
         raise SettingsError(f"--resamples: {arguments.resamples} is too few; at least 100")
     if arguments.output:
         require_absent(Path(arguments.output))
-    gold = _read(arguments.gold, arguments.gold_from, arguments.gold_option, "--gold-option", arguments)
-    if not gold:
-        raise DataError(f"{arguments.gold}: holds no article; check the path and --gold-from")
-    labels = _label_set(arguments.labels, gold)
-    systems: dict[str, Tally] = {}
-    for path, name in zip(arguments.predictions, _names(arguments.predictions), strict=True):
-        predictions = _read(path, arguments.source_format, arguments.read_option, "--read-option", arguments)
-        paired, others = pair_predictions(gold, predictions.values(), source=path)
-        if others:
-            print(f"{path}: {others} articles are not among the gold articles and are left out", file=sys.stderr)
-        systems[name] = tally_articles(paired, labels)
-    comparison = compare_systems(
-        systems,
-        clusters=_clusters(gold, arguments.clusters),
-        level=arguments.level,
-        resamples=arguments.resamples,
-        trials=arguments.resamples,
-        seed=arguments.seed,
-    )
-    if arguments.output:
-        with staged_file(Path(arguments.output)) as file:
-            json.dump({"schema_version": 1, **asdict(comparison)}, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-    print(render_comparison(comparison))
-    return 0
 
 
-def _read(path: str, name: str, options: list[str], argument: str, arguments: argparse.Namespace) -> dict[str, Article]:
+def _read_gold(arguments: argparse.Namespace) -> _Gold:
+    if arguments.gold:
+        options = pairs(arguments.gold_option, "--gold-option")
+        articles = _read(arguments.gold, arguments.gold_from, options, arguments)
+        if not articles:
+            raise DataError(f"{arguments.gold}: holds no article; check the path and --gold-from")
+        found = {article.id: article for article in articles}
+        return _Gold(found, _label_set(arguments.labels, found), arguments.clusters, None)
+    from eventtag.app.hydra_task import compose_data  # slow to import
+    from eventtag.corpus.loading import load_corpus
+
+    settings = compose_data(arguments.data)
+    corpus = load_corpus(settings)
+    split = arguments.split
+    if split == "auto":
+        split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
+    annotated = {a.id: a for a in corpus.articles(split) if a.annotated is None or a.annotated}
+    for line in corpus.ledger.summary():
+        print(f"{corpus.name}: {line}", file=sys.stderr)
+    labels = corpus.labels if arguments.labels is None else _label_set(arguments.labels, annotated)
+    return _Gold(annotated, labels, arguments.clusters or settings.cluster_field, split)
+
+
+def _score(path: str, gold: _Gold, arguments: argparse.Namespace) -> EvaluationReport:
+    def read(file: str, source_format: str | None) -> list[Article]:
+        options = pairs(arguments.read_option, "--read-option") if source_format is None else {}
+        return _read(file, source_format or arguments.source_format, options, arguments)
+
+    if checkpoint_of(path) is not None:
+        print(f"{path}: tagging {len(gold.articles)} articles", file=sys.stderr)
+    paired, others = pair_predictions(gold.articles, predictions_of(path, gold.articles, gold.labels, read), source=path)
+    if others:
+        print(f"{path}: {others} articles are not among the gold articles and are left out", file=sys.stderr)
+    return score_articles(paired, gold.labels, words=None)
+
+
+def _tally(report: EvaluationReport) -> Tally:
+    assert report.tally is not None
+    return report.tally
+
+
+def _summarise(runs: Sequence[str], gold: _Gold, arguments: argparse.Namespace) -> SeedSummary:
+    described = {path: describe_run(path) for path in runs}
+    require_alike(described)
+    scored = [SeedRun(path, run.seed, run.validation, _score(path, gold, arguments)) for path, run in described.items()]
+    return summarise_seeds(scored)
+
+
+def _seeds_json(summary: SeedSummary) -> dict[str, Any]:
+    return {
+        "runs": [
+            {"name": r.name, "seed": r.seed, "validation": r.validation, "micro_f1": r.report.strict.micro.f1}
+            for r in summary.runs
+        ],
+        "f1": {row: asdict(spread) for row, spread in summary.f1.items()},
+        "chosen": summary.chosen.name,
+    }
+
+
+def _read(path: str, source_format: str, options: Mapping[str, Any], arguments: argparse.Namespace) -> list[Article]:
     ledger = LossLedger()
-    of_evaluation = Path(path) / "predictions.jsonl"
-    if of_evaluation.is_file():
-        path, name = str(of_evaluation), "jsonl"
-    articles = read_articles(Path(path), name, ledger=ledger, options=pairs(options, argument))
+    articles = read_articles(Path(path), source_format, ledger=ledger, options=options)
     if renamed := label_map(arguments):
         articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
-    found = {article.id: article for article in articles}
+    found = list(articles)
     for line in ledger.summary():
         print(f"{path}: {line}", file=sys.stderr)
     return found
 
 
-def _label_set(wanted: str | None, gold: dict[str, Article]) -> LabelSet:
+def _label_set(wanted: str | None, gold: Mapping[str, Article]) -> LabelSet:
     """The labels asked for, or those of the gold articles: the project's own first, then by name."""
     if wanted is not None:
         return LabelSet(tuple(wanted.split(",")))
@@ -117,22 +233,18 @@ def _label_set(wanted: str | None, gold: dict[str, Article]) -> LabelSet:
     return LabelSet((*known, *sorted(found.difference(known))))
 
 
-def _clusters(gold: dict[str, Article], name: str | None) -> dict[str, str] | None:
-    if name is None:
-        return None
-    for article in gold.values():
-        if name not in article.meta:
-            fields = ", ".join(article.meta) or "none"
-            raise DataError(f"article {article.id!r} has no metadata field {name!r} (--clusters); it has: {fields}")
-    return {article.id: str(article.meta[name]) for article in gold.values()}
+def _group_path(runs: Sequence[str]) -> str:
+    return runs[0] if len(runs) == 1 else os.path.commonpath(runs) or "seeds"
 
 
-def _names(paths: list[str]) -> list[str]:
-    """Short names of the systems: the file's, or the folder's and the file's, or the whole path, whichever tells them apart."""
-    for parts in (1, 2):
-        names = [str(Path(*Path(path).with_suffix("").parts[-parts:])) for path in paths]
+def _names(paths: Sequence[str]) -> list[str]:
+    """Short names of the systems: the file's or the run's, with as many folders as tell them apart."""
+    if len(set(paths)) < len(paths):
+        raise SettingsError("a system is named twice; it cannot be compared with itself")
+    plain = [Path(path).parent if Path(path).name == "checkpoint" else Path(path) for path in paths]
+    plain = [path.with_suffix("") if path.is_file() else path for path in plain]
+    for parts in range(1, 1 + max((len(path.parts) for path in plain), default=1)):
+        names = [str(Path(*path.parts[-parts:])) for path in plain]
         if len(set(names)) == len(names):
             return names
-    if len(set(paths)) < len(paths):
-        raise SettingsError("a file of predictions is named twice; a system cannot be compared with itself")
-    return paths
+    return list(paths)
