@@ -13,15 +13,21 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from eventtag.app.hydra_task import config_dir, register_resolvers
-from eventtag.settings import EvaluateSettings, PredictSettings, TrainSettings
+from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, TrainSettings
 
-ENTRIES = {"train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings}
+ENTRIES = {
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "predict": PredictSettings,
+    "learning_curve": LearningCurveSettings,
+}
 GROUPS = {
     "train": ("data", "model", "trainer", "evaluation", "experiment", "sweep"),
     "evaluate": ("data", "evaluation"),
     "predict": (),
+    "learning_curve": ("data", "model", "trainer", "evaluation", "experiment"),
 }
-GIVEN = {"train": [], "evaluate": ["checkpoint=c"], "predict": ["checkpoint=c", "input=i"]}
+GIVEN = {"train": [], "learning_curve": [], "evaluate": ["checkpoint=c"], "predict": ["checkpoint=c", "input=i"]}
 
 
 def main() -> int:

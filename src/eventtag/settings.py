@@ -206,6 +206,37 @@ class TrainSettings:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
 
 
+class CurveSplit(Enum):
+    """Which articles a learning curve is scored on."""
+
+    validation = "validation"
+    """Those that also choose the epoch: scores are a little high at every size, and the test articles stay unseen."""
+    test = "test"
+
+
+@dataclass
+class LearningCurveSettings(TrainSettings):
+    """`eventtag learning-curve`: the settings of `train`, and how many articles to train on."""
+
+    sizes: list[int] | None = None
+    """Numbers of training articles, three or more; null: all of them, and half as many four times over."""
+    repeats: int = 1
+    """Runs per size, each with another draw of the articles and another seed."""
+    more: int = 100
+    """Further articles for which the gain is extrapolated."""
+    split: CurveSplit = CurveSplit.validation
+    keep_checkpoints: bool = False
+    """Keep the checkpoint of every run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self.repeats >= 1, "repeats", self.repeats, "at least 1")
+        _require(self.more >= 1, "more", self.more, "at least 1")
+        if self.sizes is not None:
+            _require(len(set(self.sizes)) >= 3, "sizes", self.sizes, "three different numbers or more; fewer give no curve")
+            _require(min(self.sizes) >= 1, "sizes", self.sizes, "numbers of articles, 1 and more")
+
+
 class EvaluateSplit(Enum):
     """Which articles `evaluate` scores."""
 

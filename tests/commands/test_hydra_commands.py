@@ -218,5 +218,15 @@ def test_thresholds_on_the_command_line_hold_for_predict_and_evaluate(tmp_path, 
     assert report["calibration"]["raw"]["overall"]["ece"] >= 0
 
 
+def test_a_learning_curve_leaves_a_table_figures_and_a_plot(tmp_path, data):
+    curve = ["learning-curve", *data, *TINY, "evaluation=fast", "split=test", "run_dir=curve"]
+    shown = run(*curve, "sizes=[2,6,16]", cwd=tmp_path).stderr
+    assert "100 more articles (16 -> 116) would add" in shown
+    found = json.loads((tmp_path / "curve" / "learning_curve.json").read_text())
+    assert [r["articles"] for r in found["runs"]] == [2, 6, 16]
+    assert found["data"]["split"] == "test"
+    assert "<svg" in (tmp_path / "curve" / "learning_curve.html").read_text()
+
+
 def test_every_configuration_composes():
     subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "check_configs.py")], check=True, capture_output=True)

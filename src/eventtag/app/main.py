@@ -1,6 +1,7 @@
 """`eventtag COMMAND ...`: finds the command and imports it, and nothing else.
 
-train, evaluate and predict are Hydra applications (`key=value`); the others, which turn files into files, take ordinary arguments.
+train, evaluate, predict and learning-curve are Hydra applications (`key=value`); the others, which turn files into files, take
+ordinary arguments.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import importlib
 import os
 import sys
 from importlib.metadata import version
+from types import ModuleType
 
 HYDRA_COMMANDS = {
     "train": "fine-tune a tagger on annotated articles",
     "evaluate": "score a checkpoint on annotated articles",
     "predict": "tag new articles",
+    "learning-curve": "say what more annotated articles would bring",
 }
 FILE_COMMANDS = {
     "convert": "turn one annotation format into another",
@@ -64,9 +67,12 @@ def main() -> int:
     # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes
     # training and tagging up to six times slower than this (docs/results.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    run = importlib.import_module(f"eventtag.app.commands.{name}").run
-    code: int = run()
+    code: int = _module(name).run()
     return code
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"eventtag.app.commands.{name.replace('-', '_')}")
 
 
 def _complete(arguments: list[str]) -> int:
@@ -83,7 +89,7 @@ def _complete(arguments: list[str]) -> int:
         os.environ["COMP_LINE"] = f"{program} {tail}"
     else:
         word = "train"  # the script that the shell loads is the same for every command
-    code: int = importlib.import_module(f"eventtag.app.commands.{word}").run()
+    code: int = _module(word).run()
     return code
 
 

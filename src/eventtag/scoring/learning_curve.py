@@ -8,13 +8,17 @@ the next articles are like those so far.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from eventtag.errors import DataError
+from eventtag.scoring.bootstrap import Interval
+from eventtag.scoring.report import EvaluationReport
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,6 +84,77 @@ def fit_learning_curve(
         low=float(min(low, gains[0])),
         high=float(max(high, gains[0])),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CurveScore:
+    """An F1 with its interval and standard error."""
+
+    f1: float
+    low: float
+    high: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class CurveRun:
+    """One training: on how many articles with how many spans per label, and F1 by row (labels, micro, macro)."""
+
+    articles: int
+    repeat: int
+    seed: int
+    spans: dict[str, int]
+    f1: dict[str, CurveScore]
+
+
+@dataclass(frozen=True)
+class CurveReport:
+    """All runs of a learning curve, sorted by size and repeat, and the fitted curve of every row; `data` describes the scored
+    articles.
+    """
+
+    runs: tuple[CurveRun, ...]
+    curves: dict[str, LearningCurve]
+    level: float
+    data: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-like values; the schema is documented in docs/evaluation.md."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+
+SCHEMA_VERSION = 1
+
+
+def curve_scores(report: EvaluationReport) -> dict[str, CurveScore]:
+    """Strict F1 of every label, micro and macro with intervals, from a report that has them."""
+    assert report.intervals is not None
+    strict = report.strict
+    values = {label: counts.f1 for label, counts in strict.labels.items()}
+    values |= {"micro": strict.micro.f1, "macro": strict.macro.f1}
+    return {row: _curve_score(f1, report.intervals.interval("strict", row), report.intervals.level) for row, f1 in values.items()}
+
+
+def _curve_score(f1: float, interval: Interval, level: float) -> CurveScore:
+    # A score of 0 or 1 has no standard error, and yet an interval.
+    implied = (interval.high - interval.low) / 2 / float(ndtri((1 + level) / 2))
+    return CurveScore(f1, interval.low, interval.high, max(interval.standard_error, implied))
+
+
+def fit_learning_curves(runs: Sequence[CurveRun], *, more: int, level: float, seed: int, data: Mapping[str, Any]) -> CurveReport:
+    """Fit the curve of every row. Raises DataError as `fit_learning_curve` does."""
+    ordered = tuple(sorted(runs, key=lambda run: (run.articles, run.repeat)))
+    rows = list(ordered[0].f1) if ordered else []
+    curves = {
+        row: fit_learning_curve(
+            [LearningPoint(run.articles, run.f1[row].f1, run.f1[row].standard_error) for run in ordered],
+            more=more,
+            level=level,
+            seed=seed,
+        )
+        for row in rows
+    }
+    return CurveReport(ordered, curves, level, dict(data))
 
 
 def _fit(numbers: Floats, scores: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:

@@ -1,0 +1,32 @@
+"""`eventtag learning-curve key=value ...`"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from eventtag.app.hydra_task import run_hydra
+from eventtag.settings import LearningCurveSettings
+
+log = logging.getLogger(__name__)
+
+
+def run() -> int:
+    """Train on more and more articles as the command line says; the value that a sweep sees is the extrapolated gain in micro F1."""
+    return run_hydra("learning_curve", LearningCurveSettings, _task)
+
+
+def _task(settings: LearningCurveSettings) -> float:
+    from eventtag.reporting.learning_curve import render_curve, render_curve_page
+    from eventtag.training.learning_curve import run_learning_curve
+
+    report = run_learning_curve(settings)
+    folder = Path(settings.run_dir)
+    page = render_curve_page(report)
+    # Going on with a curve replaces what was said of its first part.
+    for name, text in (("learning_curve.json", json.dumps(report.to_json(), indent=2) + "\n"), ("learning_curve.html", page)):
+        (folder / name).write_text(text, encoding="utf-8")
+    log.info("\n%s", render_curve(report))
+    log.info("\nplot: %s", folder / "learning_curve.html")
+    return report.curves["micro"].gain

@@ -1,0 +1,165 @@
+"""A learning curve as plain text, and as one self-contained HTML page without scripts.
+
+Colours come from the classes of the evaluation page's style; all figures stand in tables as well, so that nothing is told by
+colour or by the plot alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from itertools import groupby
+from math import ceil, floor, log
+from statistics import fmean
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from eventtag.reporting.console import align_columns
+from eventtag.scoring.learning_curve import CurveReport, CurveRun, LearningCurve
+
+WIDTH, HEIGHT, MARGIN = 300, 220, 40
+CAVEAT = (
+    "The interval says how sure the curve is of itself. It supposes that further articles are like these, and that training stays the "
+    "same; with few sizes or little difference between them it is wide."
+)
+
+
+def render_curve(report: CurveReport) -> str:
+    """F1 by number of training articles, and the gain that more articles promise, in points; ends without a newline."""
+    header, *rows = curve_rows(report)
+    lines = align_columns([tuple(header), *(tuple(row) for row in rows)])
+    lines.insert(1, "-" * max(map(len, lines)))
+    described = " ".join(str(report.data[key]) for key in ("articles", "split") if key in report.data)
+    lines.append(
+        f"strict F1 on the same {described} articles each time, with {100 * report.level:g} % intervals".replace("  ", " ")
+    )
+    some = next(iter(report.curves.values()))
+    lines += ["", f"{some.more} more articles ({some.articles} -> {some.articles + some.more}) would add, in points of F1:"]
+    lines += ["  " + line for line in align_columns([(row, *gain_cells(curve)) for row, curve in report.curves.items()])]
+    lines.append(CAVEAT)
+    return "\n".join(lines)
+
+
+def curve_rows(report: CurveReport) -> list[list[str]]:
+    """A header and one row per size: articles, gold spans (mean over repeats), runs, and F1 with its interval for each row."""
+    table = [["articles", "spans", "runs", *report.curves]]
+    for articles, group in _by_size(report):
+        cells = []
+        for row in report.curves:
+            f1, low, high = (100 * fmean(getattr(run.f1[row], key) for run in group) for key in ("f1", "low", "high"))
+            cells.append(f"{f1:.1f} ({low:.1f}-{high:.1f})")
+        spans = fmean(sum(run.spans.values()) for run in group)
+        table.append([str(articles), f"{spans:.0f}", str(len(group)), *cells])
+    return table
+
+
+def gain_cells(curve: LearningCurve) -> tuple[str, str]:
+    """The extrapolated gain and its interval, in points."""
+    return f"{100 * curve.gain:+.1f}", f"({100 * curve.low:+.1f} to {100 * curve.high:+.1f})"
+
+
+def render_curve_page(report: CurveReport, *, title: str = "Learning curve") -> str:
+    """The page: a plot for every row of the report, the scores, and the extrapolated gains. It makes no request and runs no script."""
+    templates = files("eventtag.reporting") / "templates"
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string((templates / "learning_curve.html.j2").read_text(encoding="utf-8"))
+    header, *rows = curve_rows(report)
+    some = next(iter(report.curves.values()))
+    return template.render(
+        title=title,
+        nonce=secrets.token_urlsafe(18),
+        style=Markup((templates / "evaluation.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        report=report,
+        header=header,
+        rows=rows,
+        caveat=CAVEAT,
+        some=some,
+        gains={row: (100 * curve.end, *gain_cells(curve)) for row, curve in report.curves.items()},
+        plots=[learning_plot(report, row, number) for number, row in enumerate(report.curves)],
+    )
+
+
+def learning_plot(report: CurveReport, row: str, number: int) -> Markup:
+    """One row's scores with their intervals by number of articles (logarithmic), the fitted curve, and its extrapolation in dashes
+    with the interval of the score that it promises.
+    """
+    curve = report.curves[row]
+    sizes = sorted({run.articles for run in report.runs})
+    last = curve.articles + curve.more
+    bottom, top = _range(report)
+
+    def x(articles: float) -> float:
+        return MARGIN + WIDTH * log(articles / sizes[0]) / log(last / sizes[0])
+
+    def y(f1: float) -> float:
+        return MARGIN + HEIGHT * (1 - (min(max(f1, bottom), top) - bottom) / (top - bottom))
+
+    def path(numbers: Sequence[float]) -> str:
+        return " ".join(f"{x(n):.1f} {y(curve.end - curve.scale * n**-curve.exponent):.1f}" for n in numbers)
+
+    parts = [
+        Markup(
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">'
+        ).format(WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN, f"F1 of {row} by number of training articles"),
+        Markup('<path class="axis" d="M{0} {0}V{1}H{2}"/>').format(MARGIN, MARGIN + HEIGHT, MARGIN + WIDTH),
+        Markup('<text x="{}" y="{}">{}</text>').format(MARGIN, MARGIN - 14, f"F1, {row}"),
+    ]
+    for tick in np.linspace(bottom, top, 3).tolist():
+        parts.append(
+            Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(MARGIN - 6, y(tick) + 4, f"{100 * tick:g}")
+        )
+    for size in _ticks([*sizes, last], x):
+        parts.append(Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x(size), MARGIN + HEIGHT + 16, size))
+    parts.append(
+        Markup('<text x="{}" y="{}" text-anchor="middle">training articles</text>').format(
+            MARGIN + WIDTH / 2, HEIGHT + 2 * MARGIN - 6
+        )
+    )
+    look = f"l{number % 8}"
+    parts.append(
+        Markup('<path class="curve {}" d="M{}"/>').format(look, path(np.geomspace(sizes[0], curve.articles, 40).tolist()))
+    )
+    beyond = np.geomspace(curve.articles, last, 10).tolist()
+    parts.append(Markup('<path class="curve {} d2" d="M{}"/>').format(look, path(beyond)))
+    now = curve.score(curve.articles)
+    parts.append(
+        Markup('<path class="curve {0} d2" d="M{1:.1f} {2:.1f}V{3:.1f}"/>').format(
+            look, x(last), y(now + curve.low), y(now + curve.high)
+        )
+    )
+    for run in report.runs:
+        score = run.f1[row]
+        parts.append(
+            Markup(
+                '<g class="mark {0}"><path stroke-width="1.5" d="M{1:.1f} {2:.1f}V{3:.1f}"/><circle cx="{1:.1f}" cy="{4:.1f}" r="3.5">'
+                "<title>{5}</title></circle></g>"
+            ).format(
+                look, x(run.articles), y(score.low), y(score.high), y(score.f1),
+                f"{run.articles} articles: {100 * score.f1:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f})",
+            )
+        )  # fmt: skip
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _range(report: CurveReport) -> tuple[float, float]:
+    """Lowest and highest F1 of the plots, the same in all of them, on tenths."""
+    lows = [score.low for run in report.runs for score in run.f1.values()]
+    highs = [score.high for run in report.runs for score in run.f1.values()]
+    bottom, top = floor(10 * min(lows)) / 10, min(ceil(10 * max(highs)) / 10, 1.0)
+    return (bottom, top) if top > bottom else (0.0, 1.0)
+
+
+def _ticks(sizes: Sequence[int], x: Callable[[float], float]) -> list[int]:
+    """The sizes whose numbers find room beside each other, the last ones first."""
+    chosen: list[int] = []
+    for size in reversed(sizes):
+        if not chosen or x(chosen[-1]) - x(size) > 34:
+            chosen.append(size)
+    return chosen
+
+
+def _by_size(report: CurveReport) -> list[tuple[int, list[CurveRun]]]:
+    return [(size, list(group)) for size, group in groupby(report.runs, key=lambda run: run.articles)]

@@ -1,0 +1,140 @@
+"""A learning curve: the same training on nested random subsets of the training articles, all scored on the same articles.
+
+RUN/curve.json                          settings, data fingerprints, versions
+RUN/runs/ARTICLES-REPEAT/               one training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
+RUN/runs/ARTICLES-REPEAT/score.json     its scores; where it is there, the run is not done again
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eventtag.articles import Article
+from eventtag.corpus.loading import Corpus, count_spans, load_corpus
+from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
+from eventtag.evaluation import evaluate
+from eventtag.ledger import LossLedger
+from eventtag.scoring.error_kinds import count_mentions
+from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, curve_scores, fit_learning_curves
+from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
+from eventtag.staging import staged_file
+from eventtag.tagging.tagger import Tagger
+from eventtag.training.record import build_record, require_same_run
+from eventtag.training.run import require_trainable, train
+
+log = logging.getLogger(__name__)
+
+CURVE_FILE = "curve.json"
+SCORE_FILE = "score.json"
+HALVINGS = 4
+LEAST_SIZE = 5
+"""Fewer articles than this are not trained on unless `sizes` says so."""
+FREE_KEYS = ("sizes", "repeats", "more", "keep_checkpoints")
+"""Settings that may change when a curve is gone on with: they ask for further runs, or for another extrapolation of the same."""
+
+
+def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
+    """Train and score every size and repeat that is not done yet, smallest first, and fit the curves.
+
+    Raises an EventtagError before any training for wrong settings or data, or a run directory with another curve.
+    """
+    corpus = load_corpus(settings.data)
+    require_trainable(corpus)
+    split = settings.split.value
+    if split not in corpus.splits:
+        raise DataError(f"corpus {corpus.name!r} has no {split} articles (found: {', '.join(corpus.splits)}); set split=")
+    articles = corpus.splits["train"]
+    sizes = choose_sizes(len(articles), settings.sizes)
+    run_dir = Path(settings.run_dir)
+    _claim(run_dir, settings, corpus)
+    runs = []
+    for size in sizes:
+        for repeat in range(settings.repeats):
+            folder = run_dir / "runs" / f"{size:05d}-{repeat}"
+            if not (folder / SCORE_FILE).exists():
+                log.info("\n%d training articles, repeat %d of %d", size, repeat + 1, settings.repeats)
+                _run(settings, corpus, draw_subset(articles, size, seed=settings.seed + repeat), repeat, folder)
+            if not settings.keep_checkpoints:
+                shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+            runs.append(_read_score(folder / SCORE_FILE))
+    analysis = settings.evaluation
+    return fit_learning_curves(runs, more=settings.more, level=analysis.level, seed=analysis.seed, data=corpus.describe(split))
+
+
+def choose_sizes(available: int, wanted: Sequence[int] | None) -> list[int]:
+    """Numbers of articles to train on, ascending: those wanted, or all that there are and half as many, four times over.
+
+    Raises SettingsError for a size that is not there, and DataError where too few articles are there for a curve.
+    """
+    if wanted is not None:
+        sizes = sorted(set(wanted))
+        if sizes[-1] > available:
+            raise SettingsError(f"sizes={sizes}: there are {available} training articles; ask for at most that many")
+        return sizes
+    sizes = sorted({available // 2**halving for halving in range(HALVINGS + 1) if available // 2**halving >= LEAST_SIZE})
+    if len(sizes) < 3:
+        raise DataError(
+            f"{available} training articles are too few for a curve of halves; name three sizes or more by sizes=[...]"
+        )
+    return sizes
+
+
+def draw_subset(articles: Sequence[Article], size: int, *, seed: int) -> tuple[Article, ...]:
+    """A random subset in the articles' order; with one seed a larger subset holds every smaller one."""
+    chosen = np.random.default_rng(seed).permutation(len(articles))[:size]
+    return tuple(articles[place] for place in np.sort(chosen).tolist())
+
+
+def _claim(run_dir: Path, settings: LearningCurveSettings, corpus: Corpus) -> None:
+    record = build_record(settings, corpus)
+    for key in FREE_KEYS:
+        del record["settings"][key]
+    file = run_dir / CURVE_FILE
+    if not file.exists():
+        with staged_file(file) as stream:
+            json.dump(record, stream, indent=2, ensure_ascii=False)
+    elif not settings.resume:
+        raise OutputError(f"{run_dir}: holds a learning curve; go on with it by resume=true, or give another run_dir")
+    else:
+        require_same_run(file, record)
+
+
+def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article, ...], repeat: int, folder: Path) -> None:
+    if (folder / "checkpoint").exists():
+        shutil.rmtree(folder)  # stopped between its checkpoint and its scores
+    own: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
+    own |= {"seed": settings.seed + repeat, "resume": True, "run_dir": str(folder)}
+    part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
+    result = train(TrainSettings(**own), corpus=part)
+    evaluation = result.evaluation
+    if settings.split is CurveSplit.test:
+        evaluation = evaluate(
+            Tagger.load(result.checkpoint),
+            corpus.splits["test"],
+            data=corpus.describe("test"),
+            analysis=settings.evaluation,
+            cluster_field=settings.data.cluster_field,
+            training=count_mentions(subset),
+        )
+    score = CurveRun(
+        len(subset), repeat, settings.seed + repeat, count_spans(subset, corpus.labels), curve_scores(evaluation.report)
+    )
+    with staged_file(folder / SCORE_FILE) as stream:
+        json.dump(asdict(score), stream, indent=2)
+
+
+def _read_score(file: Path) -> CurveRun:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        f1 = {row: CurveScore(**score) for row, score in content.pop("f1").items()}
+        return CurveRun(**content, f1=f1)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{file}: cannot be read ({error}); remove {file.parent} to train this size again") from error
