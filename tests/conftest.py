@@ -17,6 +17,11 @@ from eventtag.spans import Span
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Real corpora, for the tests that read them; those skip themselves where there are none.
+CORPORA = REPOSITORY.parent / "shared" / "corpora"
+if CORPORA.is_dir():
+    os.environ.setdefault("EVENTTAG_CORPORA", str(CORPORA))
+
 
 def make_article(name: str, marked: str, **fields: object) -> Article:
     """An article from `Police/ACTOR arrested/EVENT men/ACTOR in Paris/LOCATION .`"""
