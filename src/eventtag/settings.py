@@ -143,7 +143,7 @@ class TrainerSettings:
     metric: Metric = Metric.micro_f1
     """Validation score that chooses the checkpoint."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """Further TrainingArguments by name, for example `+trainer.extra.max_grad_norm=0.5`."""
+    """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 
     def __post_init__(self) -> None:
         _require(self.epochs > 0, "trainer.epochs", self.epochs, "above 0")
