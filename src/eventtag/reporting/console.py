@@ -91,8 +91,9 @@ def render_seeds(name: str, summary: SeedSummary) -> str:
     for row, spread in summary.f1.items():
         report = chosen.report.strict
         own = report.labels[row].f1 if row in report.labels else getattr(report, row).f1
-        values = (spread.mean, spread.deviation, spread.low, spread.high, own)
-        rows.append((row, *(f"{100 * value:.2f}" for value in values)))
+        deviation = f"{100 * spread.deviation:.2f}" if len(summary.runs) > 1 else "-"
+        mean, low, high, picked = (f"{100 * value:.2f}" for value in (spread.mean, spread.low, spread.high, own))
+        rows.append((row, mean, deviation, low, high, picked))
     lines = align_columns(rows)
     lines.insert(1, "-" * max(map(len, lines)))
     seeds = ", ".join(str(run.seed) for run in summary.runs)

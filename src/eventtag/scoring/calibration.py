@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -361,15 +362,17 @@ def calibrate_spans(spans: Sequence[ScoredSpan], temperatures: Mapping[str, floa
 def cross_fitted_ece(pairs: Sequence[Pair], labels: LabelSet, *, folds: int = 5) -> float | None:
     """Expected calibration error where every article's temperatures were fitted on the other folds of articles.
 
-    This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. None where there are fewer
+    This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. Folds are runs of neighbours, as
+    corpora keep articles of one topic or source side by side. None where there are fewer
     articles than folds, or no predicted span. Raises DataError as `collect_predictions` does.
     """
     if len(pairs) < folds:
         return None
     scores, correct = [], []
-    for fold in range(folds):
-        fitted = fit_temperatures(collect_predictions([p for n, p in enumerate(pairs) if n % folds != fold], labels))
-        for label, found in collect_predictions(pairs[fold::folds], labels).items():
+    edges = [len(pairs) * fold // folds for fold in range(folds + 1)]
+    for start, end in pairwise(edges):
+        fitted = fit_temperatures(collect_predictions([*pairs[:start], *pairs[end:]], labels))
+        for label, found in collect_predictions(pairs[start:end], labels).items():
             scores.append(apply_temperature(found.scores, fitted[label]))
             correct.append(found.correct)
     measured = reliability(np.concatenate(scores), np.concatenate(correct).astype(np.bool_))
