@@ -5,8 +5,10 @@ Offsets are Unicode code points into the text as stored, half-open: the mention 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import bisect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeVar
 
 
@@ -33,13 +35,29 @@ class ScoredSpan(Span):
 AnySpan = TypeVar("AnySpan", bound=Span)
 
 
-def drop_overlaps(spans: Iterable[AnySpan]) -> tuple[list[AnySpan], list[AnySpan]]:
-    """Split `spans` into a flat layer and the rest: the longest span wins, then the earlier, then the label in order.
+def flatten(
+    spans: Iterable[AnySpan], policy: str = "longest", *, priority: Sequence[str] = ()
+) -> tuple[list[AnySpan], list[tuple[AnySpan, AnySpan]]]:
+    """One flat layer of spans, which is all that word tags can hold: (kept, [(dropped, the kept span that it overlaps)]), sorted.
 
-    Returns (kept, dropped), both sorted. Token tags can hold the flat layer only.
+    `longest` keeps the longer span, then the earlier, then by label; `innermost` the shorter; `priority` the label that stands
+    first in `priority`, then the longer. Any other policy chooses like `longest`.
     """
-    kept: list[AnySpan] = []
-    dropped: list[AnySpan] = []
-    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.label)):
-        (dropped if any(span.overlaps(other) for other in kept) else kept).append(span)
-    return sorted(kept), sorted(dropped)
+    rank = {label: position for position, label in enumerate(priority)}
+
+    def strength(span: AnySpan) -> tuple[int, int, int, str]:
+        size = span.end - span.start
+        first = rank.get(span.label, len(rank)) if policy == "priority" else 0
+        return (first, size if policy == "innermost" else -size, span.start, span.label)
+
+    kept: list[AnySpan] = []  # sorted and disjoint, so that only its neighbours can overlap a span
+    dropped: list[tuple[AnySpan, AnySpan]] = []
+    for span in sorted(spans, key=strength):
+        place = bisect.bisect_left(kept, span.start, key=attrgetter("start"))
+        if place > 0 and kept[place - 1].end > span.start:
+            dropped.append((span, kept[place - 1]))
+        elif place < len(kept) and kept[place].start < span.end:
+            dropped.append((span, kept[place]))
+        else:
+            kept.insert(place, span)
+    return kept, sorted(dropped)

@@ -26,7 +26,7 @@ def store_corpus(corpus: Corpus, path: Path, *, inputs: Iterable[Path], ledger: 
     articles = (
         replace(article, meta={**article.meta, "split": split}) for split, chosen in corpus.splits.items() for article in chosen
     )
-    write_hf_dataset(articles, path, ledger=ledger)
+    write_hf_dataset(articles, path, ledger=ledger, labels=corpus.labels.labels)
     manifest = {
         "corpus": corpus.name,
         "licence": corpus.licence,
@@ -46,5 +46,3 @@ def _digests(inputs: Iterable[Path]) -> Iterable[tuple[Path, str]]:
         for file in files:
             name = Path(path.name) if path.is_file() else Path(path.name) / file.relative_to(path)
             yield name, hashlib.sha256(file.read_bytes()).hexdigest()
-
-

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from eventtag.articles import Article
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossEntry, LossLedger
-from eventtag.spans import Span, drop_overlaps
+from eventtag.spans import Span, flatten
 
 IGNORED = -100
 """Tag id of a position without gold; the value that torch's cross-entropy skips."""
@@ -23,12 +23,12 @@ IntArray = npt.NDArray[np.int64]
 def align_spans(article: Article, words: IntArray, labels: LabelSet, *, ledger: LossLedger) -> IntArray:
     """[W]: the tag id of every word; IGNORED for words that are not wholly inside an annotated region.
 
-    `words` [W, 2] are character offsets. Of overlapping spans the longest is kept (`spans.drop_overlaps`); a span whose edge falls
+    `words` [W, 2] are character offsets. Of overlapping spans the longest is kept (`spans.flatten`); a span whose edge falls
     inside a word is moved outward to the word's edge; a span on no word is dropped. Each of these is recorded in the ledger.
     """
     tags = np.zeros(len(words), dtype=np.int64)
-    flat, overlapping = drop_overlaps(span for span in article.spans if article.counts(span) and span.label in labels.labels)
-    for span in overlapping:
+    flat, overlapping = flatten(span for span in article.spans if article.counts(span) and span.label in labels.labels)
+    for span, _ in overlapping:
         ledger.add(_entry(article, span, "dropped", "overlaps a longer span", asked=True))
     for span in flat:
         first = int(np.searchsorted(words[:, 1], span.start, side="right"))

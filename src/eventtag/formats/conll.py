@@ -28,12 +28,11 @@ from typing import Literal
 
 from eventtag.articles import Article
 from eventtag.errors import FormatError, OutputError, SettingsError
-from eventtag.formats.overlaps import flatten
 from eventtag.formats.tag_schemes import OUTSIDE, Scheme, SchemeEvidence, TagSpan, illegal_tags, spans_of_tags, tags_of_spans
 from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.spans import Span, flatten
 from eventtag.staging import staged_file
 
 Marker = Literal["-DOCSTART-", "SAMPLE_START", "# newdoc", "empty lines", "the file"]

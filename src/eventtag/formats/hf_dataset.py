@@ -20,12 +20,11 @@ from eventtag.articles import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.json_file import dump_json
-from eventtag.formats.overlaps import flatten
 from eventtag.formats.table_row import article_from_row, choose_column, parse_value
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
 from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.spans import Span, flatten
 from eventtag.staging import staged_folder
 
 TOKENS_COLUMNS = ("tokens", "words")

@@ -23,11 +23,10 @@ from typing import Any
 from eventtag.articles import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.file_names import require_file_name
-from eventtag.formats.overlaps import flatten
 from eventtag.formats.text_file import read_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.spans import Span, flatten
 from eventtag.staging import staged_folder
 
 SHORT_NAMES = {"A": "ACTOR", "E": "EVENT", "L": "LOCATION"}

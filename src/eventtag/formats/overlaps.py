@@ -6,16 +6,14 @@ Policies: `longest` (the longer span stays; then the earlier, then the label in 
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import Literal, get_args
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.ledger import LossLedger
-from eventtag.spans import AnySpan
+from eventtag.spans import flatten
 
 OverlapPolicy = Literal["longest", "innermost", "priority", "error"]
 
@@ -46,27 +44,3 @@ def resolve_overlaps(
                 article.id, "resolving overlaps", "dropped", f"overlaps another ({policy})", span, detail=detail, asked=True
             )
         yield replace(article, spans=tuple(kept)) if dropped else article
-
-
-def flatten(
-    spans: Iterable[AnySpan], policy: str, *, priority: Sequence[str] = ()
-) -> tuple[list[AnySpan], list[tuple[AnySpan, AnySpan]]]:
-    """(kept, [(dropped, the kept span that it overlaps)]), both in the order of the text; `error` chooses like `longest`."""
-    rank = {label: position for position, label in enumerate(priority)}
-
-    def strength(span: AnySpan) -> tuple[int, int, int, str]:
-        size = span.end - span.start
-        first = rank.get(span.label, len(rank)) if policy == "priority" else 0
-        return (first, size if policy == "innermost" else -size, span.start, span.label)
-
-    kept: list[AnySpan] = []  # sorted and disjoint, so that only its neighbours can overlap a span
-    dropped: list[tuple[AnySpan, AnySpan]] = []
-    for span in sorted(spans, key=strength):
-        place = bisect.bisect_left(kept, span.start, key=attrgetter("start"))
-        if place > 0 and kept[place - 1].end > span.start:
-            dropped.append((span, kept[place - 1]))
-        elif place < len(kept) and kept[place].start < span.end:
-            dropped.append((span, kept[place]))
-        else:
-            kept.insert(place, span)
-    return kept, sorted(dropped)

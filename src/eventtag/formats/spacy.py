@@ -21,11 +21,10 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.extras import load_extra
 from eventtag.formats.json_file import dump_json
-from eventtag.formats.overlaps import flatten
 from eventtag.formats.table_row import parse_value
 from eventtag.formats.tokenised import split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.spans import Span, flatten
 from eventtag.staging import staged_file
 
 GROUP = "sc"

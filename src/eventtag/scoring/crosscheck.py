@@ -16,7 +16,7 @@ from typing import Literal
 
 from eventtag.articles import Article, Region
 from eventtag.labels import LabelSet
-from eventtag.spans import Span, drop_overlaps
+from eventtag.spans import Span, flatten
 
 Side = Literal["gold", "predicted"]
 
@@ -117,7 +117,7 @@ class WordTags:
 
     def _tag(self, article: Article, spans: Iterable[Span], groups: Sequence[Sequence[Region]], side: str) -> list[list[str]]:
         tags = [["O"] * len(group) for group in groups]
-        flat, dropped = drop_overlaps(spans)
+        flat, dropped = flatten(spans)
         for _ in dropped:
             self._lose(OVERLAP, side, article.id)
         for span in flat:

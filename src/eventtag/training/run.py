@@ -209,7 +209,7 @@ def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
 
 
 def _report_losses(ledger: LossLedger, run_dir: Path) -> None:
-    for line in ledger.summary():
+    for line in [*ledger.remarks, *ledger.summary()]:
         log.info("%s", line)
     path = run_dir / "losses.jsonl"
     path.unlink(missing_ok=True)  # a resumed run finds the same losses again

@@ -55,7 +55,7 @@ def _task(settings: EvaluateSettings) -> float:
         training=count_mentions(train) if train else None,
     )
     write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
-    for line in corpus.ledger.summary():
+    for line in [*corpus.ledger.remarks, *corpus.ledger.summary()]:
         log.info("%s", line)
     log.info("%s, %s articles:\n%s", corpus.name, split, render_table(evaluation.report))
     for line in _targets(evaluation, corpus.labels, settings.evaluation):
