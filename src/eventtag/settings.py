@@ -224,6 +224,9 @@ class LearningCurveSettings(TrainSettings):
     """Runs per size, each with another draw of the articles and another seed."""
     more: int = 100
     """Further articles for which the gain is extrapolated."""
+    stretch: float = 4.0
+    """Fewer articles make fewer steps, so they are trained for more epochs: so many that the steps are those of all articles, but at most
+    this many times `trainer.epochs` (and `trainer.patience`). 1 trains every size for the same epochs."""
     split: CurveSplit = CurveSplit.validation
     keep_checkpoints: bool = False
     """Keep the checkpoint of every run."""
@@ -232,6 +235,7 @@ class LearningCurveSettings(TrainSettings):
         super().__post_init__()
         _require(self.repeats >= 1, "repeats", self.repeats, "at least 1")
         _require(self.more >= 1, "more", self.more, "at least 1")
+        _require(self.stretch >= 1, "stretch", self.stretch, "at least 1")
         if self.sizes is not None:
             _require(len(set(self.sizes)) >= 3, "sizes", self.sizes, "three different numbers or more; fewer give no curve")
             _require(min(self.sizes) >= 1, "sizes", self.sizes, "numbers of articles, 1 and more")

@@ -37,3 +37,10 @@ def test_the_curve_never_falls_and_never_exceeds_one():
 def test_too_few_numbers_of_articles_are_an_error():
     with pytest.raises(DataError, match="three or more different numbers"):
         fit_learning_curve([LearningPoint(10, 0.5, 0.01), LearningPoint(10, 0.6, 0.01), LearningPoint(20, 0.6, 0.01)])
+
+
+def test_scores_off_the_curve_make_it_less_sure():
+    sizes, error = (13, 26, 52), 0.01
+    points = [LearningPoint(n, score, error) for n, score in zip(sizes, (0.35, 0.52, 0.79), strict=True)]
+    far = fit_learning_curve(points, more=50)
+    assert far.low < 0.03 < far.gain

@@ -141,3 +141,11 @@ def test_text_and_page_state_the_gain_with_its_interval(corpus_file, copy):
     assert "default-src 'none'" in page
     assert "src=" not in page.replace("-src", "")
     assert "href=" not in page
+
+
+def test_fewer_articles_are_trained_for_more_epochs(curve_run):
+    epochs = [
+        json.loads((curve_run / "runs" / name / "run.json").read_text())["settings"]["trainer"]["epochs"]
+        for name in ("00002-0", "00006-0", "00016-0")
+    ]
+    assert epochs == [16, pytest.approx(4 * 16 / 6), 4]

@@ -2,7 +2,7 @@
 
 Scores of taggers trained on n articles follow f(n) = a - b n^-c closely (Hestness et al. 2017, https://arxiv.org/abs/1712.00409):
 a is where they end, c how fast. The three are fitted by weighted least squares; the interval of what is extrapolated comes from
-refitting to scores that are redrawn within their standard errors. It says how sure the curve is of itself; it cannot know that
+refitting to scores that are redrawn within their standard errors, or more widely where they lie off the curve. It says how sure the curve is of itself; it cannot know that
 the next articles are like those so far.
 """
 
@@ -26,6 +26,7 @@ EXPONENTS = np.linspace(0.05, 2.0, 79)
 LEAST_ERROR = 0.002
 """A score is never taken to be surer than this: another seed would move it by more."""
 REDRAWS = 2000
+PARAMETERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,13 @@ def fit_learning_curve(
     numbers = np.array([point.articles for point in points], dtype=np.float64)
     scores = np.array([point.score for point in points])
     errors = np.maximum([point.standard_error for point in points], LEAST_ERROR)
-    redrawn = scores + np.random.default_rng(seed).normal(0, errors, (REDRAWS, len(points)))
-    fitted = _fit(numbers, np.concatenate([scores[None], redrawn]), 1 / errors**2)
-    ends, scales, exponents = fitted
+    weights = 1 / errors**2
+    end, scale, exponent = _fit(numbers, scores[None], weights)
+    # Scores that lie further off the curve than their errors explain make it less sure of itself (Birge 1932).
+    misfit = weights @ (scores - (end - scale * numbers**-exponent)) ** 2 / max(1, len(points) - PARAMETERS)
+    spread = errors * max(1.0, float(misfit)) ** 0.5
+    redrawn = scores + np.random.default_rng(seed).normal(0, spread, (REDRAWS, len(points)))
+    ends, scales, exponents = _fit(numbers, np.concatenate([scores[None], redrawn]), weights)
     last = float(sizes[-1])
     gains = scales * (last**-exponents - (last + more) ** -exponents)
     low, high = np.quantile(gains[1:], [(1 - level) / 2, (1 + level) / 2])

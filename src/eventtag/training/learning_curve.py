@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     if (folder / "checkpoint").exists():
         shutil.rmtree(folder)  # stopped between its checkpoint and its scores
     own: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
+    stretch = min(settings.stretch, len(corpus.splits["train"]) / len(subset))
+    own["trainer"] = replace(
+        settings.trainer,
+        epochs=settings.trainer.epochs * stretch,
+        patience=None if settings.trainer.patience is None else ceil(settings.trainer.patience * stretch),
+    )
     own |= {"seed": settings.seed + repeat, "resume": True, "run_dir": str(folder)}
     part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
     result = train(TrainSettings(**own), corpus=part)
