@@ -2,8 +2,8 @@
 
 Scores of taggers trained on n articles follow f(n) = a - b n^-c closely (Hestness et al. 2017, https://arxiv.org/abs/1712.00409):
 a is where they end, c how fast. The three are fitted by weighted least squares; the interval of what is extrapolated comes from
-refitting to scores that are redrawn within their standard errors, or more widely where they lie off the curve. It says how sure the curve is of itself; it cannot know that
-the next articles are like those so far.
+refitting to scores that are redrawn within their standard errors, or more widely where they lie off the curve. It says how sure
+the curve is of itself; it cannot know that the next articles are like those so far.
 """
 
 from __future__ import annotations
