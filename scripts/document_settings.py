@@ -12,11 +12,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configs.md"
-COMMANDS = {"train": "TrainSettings", "evaluate": "EvaluateSettings", "predict": "PredictSettings"}
+COMMANDS = {
+    "train": "TrainSettings",
+    "evaluate": "EvaluateSettings",
+    "predict": "PredictSettings",
+    "learning-curve": "LearningCurveSettings",
+}
 INTRODUCTION = """# Settings
 
-`eventtag train`, `evaluate` and `predict` are [Hydra](https://hydra.cc/docs/1.3/intro/) applications. Any key below can be given on
-the command line as `key=value`, also entries of mappings (`trainer.extra.max_grad_norm=0.5`, `data.label_map.PER=ACTOR`).
+`eventtag train`, `evaluate`, `predict` and `learning-curve` are [Hydra](https://hydra.cc/docs/1.3/intro/) applications. Any key below
+can be given on the command line as `key=value`, also entries of mappings (`trainer.extra.max_grad_norm=0.5`, `data.label_map.PER=ACTOR`).
 
 ```
 eventtag train data=ecbplus model=roberta_base trainer.epochs=8     choices of groups, and single keys
@@ -67,7 +72,8 @@ def render() -> str:
         groups.append(f"* `{group}=` {names}")
     parts = [INTRODUCTION.replace("{groups}", "\n".join(groups))]
     for command, name in COMMANDS.items():
-        parts.append(f"## eventtag {command}\n\n| key | default | meaning |\n|---|---|---|\n")
+        more = "The keys of `eventtag train`, and:\n\n" if classes[name].bases else ""
+        parts.append(f"## eventtag {command}\n\n{more}| key | default | meaning |\n|---|---|---|\n")
         parts += [f"| `{key}` | {default} | {text} |\n" for key, default, text in _rows(classes, name, "")]
         parts.append("\n")
     return "".join(parts).rstrip("\n") + "\n"
