@@ -103,7 +103,7 @@ def test_a_killed_run_resumes_to_the_same_weights(corpus_file, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    saved = tmp_path / "killed" / "trainer" / "checkpoint-12" / "trainer_state.json"
+    saved = tmp_path / "killed" / "trainer" / "checkpoint-12" / "complete.json"
     while not saved.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -114,6 +114,24 @@ def test_a_killed_run_resumes_to_the_same_weights(corpus_file, tmp_path):
     subprocess.run(command, env=environment, check=True, capture_output=True)
     resumed = tmp_path / "killed" / "checkpoint" / "model.safetensors"
     assert sha256_of(resumed) == sha256_of(whole.checkpoint / "model.safetensors")
+
+
+def test_a_run_that_was_stopped_while_it_finished_can_be_resumed(corpus_file, tmp_path, monkeypatch):
+    from eventtag.training import run as run_module
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    settings = settings_of(corpus_file, tmp_path / "run", resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "write_evaluation", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings)
+    assert (tmp_path / "run" / "checkpoint").exists()
+    before = sha256_of(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    train(settings)
+    assert sha256_of(tmp_path / "run" / "checkpoint" / "model.safetensors") == before
+    assert (tmp_path / "run" / "metrics.json").exists()
 
 
 def test_a_finished_run_is_not_overwritten(corpus_file, trained_run):

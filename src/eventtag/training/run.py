@@ -23,7 +23,6 @@ from typing import Any
 
 import transformers
 import yaml
-from transformers.trainer_utils import get_last_checkpoint
 
 from eventtag.corpus.clusters import clusters_of
 from eventtag.corpus.loading import Corpus, load_corpus
@@ -43,9 +42,13 @@ from eventtag.training.arguments import build_arguments
 from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import build_features
 from eventtag.training.record import RECORD_FILE, build_record, plain, require_same_run
+from eventtag.training.resume import newest_complete
 from eventtag.training.trainer import ArticleTrainer
 
 log = logging.getLogger(__name__)
+
+METRICS_FILE = "metrics.json"
+"""Written last: where it stands, the run is finished."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
     resumed; TrainingError when the loss stops being finite.
     """
     run_dir = Path(settings.run_dir)
-    if (run_dir / "checkpoint").exists():
+    begun = (run_dir / RECORD_FILE).exists()
+    if (run_dir / METRICS_FILE).exists() or ((run_dir / "checkpoint").exists() and not begun):
         raise OutputError(f"{run_dir / 'checkpoint'}: this run is finished and is not overwritten; give another run_dir")
     if corpus is None:
         corpus = load_corpus(settings.data)
@@ -73,12 +77,13 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
     if settings.data.cluster_field is not None:
         clusters_of(corpus.splits["validation"], settings.data.cluster_field)  # wrong before training rather than after it
     trainer_dir = run_dir / "trainer"
-    state = get_last_checkpoint(str(trainer_dir)) if trainer_dir.is_dir() else None
+    state = newest_complete(trainer_dir)
     record = build_record(settings, corpus)
-    if (run_dir / RECORD_FILE).exists():
+    if begun:
         if not settings.resume:
             raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
         require_same_run(run_dir / RECORD_FILE, record)
+        _remove_results(run_dir)
     else:
         _write_json(run_dir / RECORD_FILE, record)
         with staged_file(run_dir / "settings.yaml") as file:
@@ -125,7 +130,7 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
     if state is not None:
         log.info("resuming from %s", state)
     started = time.perf_counter()
-    trainer.train(resume_from_checkpoint=state)
+    trainer.train(resume_from_checkpoint=None if state is None else str(state))
     seconds = time.perf_counter() - started
     if trainer.state.best_metric is None:
         raise TrainingError("no epoch was finished, so there is no checkpoint; raise trainer.epochs")
@@ -197,7 +202,7 @@ def _finish(
         "tokens_per_second": trainer.tokens_seen / max(seconds - trainer.evaluation_seconds, 1e-9),
         "padding_share": trainer.padding_seen / max(trainer.padding_seen + trainer.tokens_seen, 1),
     }
-    _write_json(run_dir / "metrics.json", metrics)
+    _write_json(run_dir / METRICS_FILE, metrics)
     shutil.rmtree(run_dir / "trainer", ignore_errors=True)
     return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
 
@@ -206,6 +211,13 @@ def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
     """The validation scores of an epoch, keys without their `eval_`."""
     entry = next(entry for entry in history if entry.get("epoch") == epoch and "eval_micro_f1" in entry)
     return {key.removeprefix("eval_"): value for key, value in entry.items() if key.startswith("eval_")}
+
+
+def _remove_results(run_dir: Path) -> None:
+    """Remove what a run that was stopped while it finished had written already; it will write the same again."""
+    shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+    for name in ("predictions.jsonl", "errors.jsonl", "report.md", "report.html", "report.json"):
+        (run_dir / name).unlink(missing_ok=True)
 
 
 def _report_losses(ledger: LossLedger, run_dir: Path) -> None:

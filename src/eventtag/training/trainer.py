@@ -32,6 +32,7 @@ from eventtag.modeling.loss import tag_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Metric
 from eventtag.training.features import Feature, collate
+from eventtag.training.resume import MarkSaved
 from eventtag.training.sampler import LengthPoolSampler
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class ArticleTrainer(Trainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(QuietProgress())
         self.add_callback(EpochLog())
+        self.add_callback(MarkSaved())
 
     @property
     def network(self) -> PreTrainedModel:
