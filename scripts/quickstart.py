@@ -33,7 +33,8 @@ def main() -> int:
             return code
     print("== To repeat each step\n")
     for arguments in steps.values():
-        print(f"  {eventtag} {' '.join(arguments)}")
+        # A run directory is never overwritten; without one, each run makes its own.
+        print(f"  {eventtag} {' '.join(part for part in arguments if not part.startswith('run_dir='))}")
     print("\n== To use your own articles (docs/formats.md says which formats are read)\n")
     print(f"  {eventtag} train data=corpus data.path=YOUR_ARTICLES.jsonl run_dir=outputs/mine")
     print(f"  {eventtag} evaluate checkpoint=outputs/mine/checkpoint data=corpus data.path=YOUR_ARTICLES.jsonl")
