@@ -27,7 +27,7 @@ from eventtag.labels import LabelSet
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.matching import SCHEMES, Scheme, judge, overlap_components
 from eventtag.scoring.tally import tally_spans
-from eventtag.spans import Span, drop_overlaps
+from eventtag.spans import Span, flatten
 
 LABELS = LabelSet()
 NERVALUATE = {
@@ -63,7 +63,7 @@ def random_case(rng: random.Random, *, flat: bool) -> Case:
             predicted.append(Span(start, end, label))
     predicted += [span() for _ in range(rng.choice((0, 0, 1)))]
     if flat:
-        gold, predicted = drop_overlaps(set(gold))[0], drop_overlaps(set(predicted))[0]
+        gold, predicted = flatten(set(gold))[0], flatten(set(predicted))[0]
     return sorted(set(gold)), sorted(set(predicted))
 
 

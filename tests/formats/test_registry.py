@@ -40,7 +40,7 @@ def test_an_id_that_occurs_twice_is_an_error(tmp_path):
         list(read_articles(path, ledger=LossLedger()))
 
 
-@pytest.mark.parametrize("content", ["just words\n", "", "\x00\x01"])
+@pytest.mark.parametrize("content", ["just words\n", "\x00\x01"])
 def test_what_is_no_format_is_an_error_that_says_how_to_name_it(tmp_path, content):
     (tmp_path / "a.txt").write_text(content)
     with pytest.raises(FormatError, match="no known format fits; name it"):
@@ -148,3 +148,22 @@ def test_a_format_is_recognised_whose_first_article_is_very_long(tmp_path, name)
     path = tmp_path / f"x{FORMATS[name].suffixes[0]}"
     write_articles([Article("a", "word , " * 20_000, (Span(0, 4, "X"),))], path, name, ledger=LossLedger())
     assert recognise(path)[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty, so that its format cannot be recognised"),
+        (b' \n\t"', "no known format fits"),
+        (
+            b'{"id": "a", "text": "M", "meta": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+            "several formats fit|no known format fits|not valid JSON",
+        ),
+    ],
+    ids=["empty", "nothing known", "nested 100,000 deep"],
+)
+def test_a_file_that_cannot_be_recognised_is_answered_with_a_typed_error(tmp_path, content, message):
+    path = tmp_path / "articles.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=message):
+        list(read_articles(path, ledger=LossLedger()))

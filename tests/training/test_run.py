@@ -211,3 +211,12 @@ def test_further_arguments_reach_the_trainer(tmp_path):
         TrainerSettings(extra={"max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}), seed=7, output_dir=tmp_path
     )
     assert (arguments.max_grad_norm, arguments.lr_scheduler_type, arguments.seed) == (0.5, "cosine", 7)
+
+
+def test_a_setting_that_is_found_wrong_leaves_no_run_behind(corpus_file, tmp_path):
+    """So that the corrected command works with the same run_dir."""
+    for wrong in ({"window": {"max_length": 600}}, {"trainer": {"extra": {"nonsense": 1}}}):
+        with pytest.raises(SettingsError):
+            train(settings_of(corpus_file, tmp_path / "run", **wrong))
+    assert not (tmp_path / "run" / "run.json").exists()
+    train(settings_of(corpus_file, tmp_path / "run", trainer={"epochs": 1}))

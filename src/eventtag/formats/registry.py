@@ -161,12 +161,17 @@ def _sniff(sample: Path) -> list[tuple[Format, str]]:
     try:
         with sample.open("rb") as file:
             data = file.read(HEAD_SIZE) + file.readline(MAX_LINE)
+            if not data.strip():
+                raise FormatError("is empty, so that its format cannot be recognised; check the path", path=sample)
             head = data.decode("utf-8", errors="replace").removeprefix("\ufeff")
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=sample) from error
     found = []
     for entry in FORMATS.values():
-        reason = entry.sniff(head) if entry.sniff is not None else None
+        try:
+            reason = entry.sniff(head) if entry.sniff is not None else None
+        except RecursionError:  # nested too deep to be anything that a tool writes
+            reason = None
         if reason:
             found.append((entry, reason))
     return [item for item in found if sample.suffix.lower() in item[0].suffixes] or found

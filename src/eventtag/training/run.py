@@ -76,57 +76,25 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
     require_known_targets(settings.evaluation, corpus.labels)
     if settings.data.cluster_field is not None:
         clusters_of(corpus.splits["validation"], settings.data.cluster_field)  # wrong before training rather than after it
-    trainer_dir = run_dir / "trainer"
-    state = newest_complete(trainer_dir)
     record = build_record(settings, corpus)
+    if begun and not settings.resume:
+        raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
     if begun:
-        if not settings.resume:
-            raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
         require_same_run(run_dir / RECORD_FILE, record)
+    trainer = _build_trainer(settings, corpus)
+    if begun:
         _remove_results(run_dir)
     else:
         _write_json(run_dir / RECORD_FILE, record)
         with staged_file(run_dir / "settings.yaml") as file:
             yaml.safe_dump(plain(settings), file, sort_keys=False, allow_unicode=True)
-
-    transformers.set_seed(settings.seed)
-    model, tokenizer = load_encoder(
-        settings.model.name,
-        corpus.labels,
-        revision=settings.model.revision,
-        attention_dropout=settings.model.attention_dropout,
-        seed=settings.seed,
-        texts=[article.text for article in corpus.splits["train"]],
-    )
-    limit = longest_input(model, tokenizer)
-    if limit is not None and settings.window.max_length > limit:
-        raise SettingsError(
-            f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
-        )
-    ledger = corpus.ledger
-    features = build_features(corpus.splits["train"], tokenizer, corpus.labels, settings.window, ledger=ledger)
-    if not features:
-        raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
-    _report_losses(ledger, run_dir)
+    _report_losses(corpus.ledger, run_dir)
     log.info(
         "%s: %d training articles in %d windows, %d validation articles (split %s); encoder %s",
-        corpus.name, len(corpus.splits["train"]), len(features), len(corpus.splits["validation"]), corpus.rule, settings.model.name,
+        corpus.name, len(corpus.splits["train"]), len(trainer.features), len(corpus.splits["validation"]), corpus.rule,
+        settings.model.name,
     )  # fmt: skip
-
-    def score(current: transformers.PreTrainedModel) -> EvaluationReport:
-        tagger = Tagger(current, tokenizer, corpus.labels, settings.window)
-        return evaluate(tagger, corpus.splits["validation"]).report
-
-    trainer = ArticleTrainer(
-        model,
-        build_arguments(settings.trainer, seed=settings.seed, output_dir=trainer_dir),
-        features,
-        tokenizer,
-        score=score,
-        metric=settings.trainer.metric,
-        head_learning_rate=settings.trainer.head_learning_rate,
-        patience=settings.trainer.patience,
-    )
+    state = newest_complete(run_dir / "trainer")
     if state is not None:
         log.info("resuming from %s", state)
     started = time.perf_counter()
@@ -152,6 +120,42 @@ def require_trainable(corpus: Corpus) -> None:
                 f"corpus {corpus.name!r}: split {split} has no span with the label {absent[0]} (found: {spans}); "
                 "split in another way, or take the label out of data.labels"
             )
+
+
+def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
+    """Model, training windows and arguments; whatever is wrong with the settings shows here, before anything is written."""
+    transformers.set_seed(settings.seed)
+    model, tokenizer = load_encoder(
+        settings.model.name,
+        corpus.labels,
+        revision=settings.model.revision,
+        attention_dropout=settings.model.attention_dropout,
+        seed=settings.seed,
+        texts=[article.text for article in corpus.splits["train"]],
+    )
+    limit = longest_input(model, tokenizer)
+    if limit is not None and settings.window.max_length > limit:
+        raise SettingsError(
+            f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
+        )
+    features = build_features(corpus.splits["train"], tokenizer, corpus.labels, settings.window, ledger=corpus.ledger)
+    if not features:
+        raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
+
+    def score(current: transformers.PreTrainedModel) -> EvaluationReport:
+        tagger = Tagger(current, tokenizer, corpus.labels, settings.window)
+        return evaluate(tagger, corpus.splits["validation"]).report
+
+    return ArticleTrainer(
+        model,
+        build_arguments(settings.trainer, seed=settings.seed, output_dir=Path(settings.run_dir) / "trainer"),
+        features,
+        tokenizer,
+        score=score,
+        metric=settings.trainer.metric,
+        head_learning_rate=settings.trainer.head_learning_rate,
+        patience=settings.trainer.patience,
+    )
 
 
 def _finish(
