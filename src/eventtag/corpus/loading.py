@@ -113,7 +113,7 @@ def _read(path: str, settings: DataSettings, labels: LabelSet, ledger: LossLedge
     ]
     if problems:
         title = (
-            f"{path}: {len(problems)} spans have labels that are not configured (data.labels={list(labels.labels)}); "
+            f"{path}: spans with labels that are not configured: {len(problems)} (data.labels={list(labels.labels)}); "
             "add the labels, or map them with data.label_map:"
         )
         raise DataError(summarise_problems(title, problems, shown=2))

@@ -5,6 +5,7 @@ Letters for shapes: N tokens of the article (no special tokens), W words.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 IntArray = npt.NDArray[np.int64]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ def tokenise(text: str, tokenizer: PreTrainedTokenizerBase) -> TokenisedText:
     Words that share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
     (stray control characters) are left out.
     """
-    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+    readable = _SURROGATE.sub(" ", text)  # tokenizers take no lone surrogate; a space is one character as well
+    encoding = tokenizer(readable, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
     ids = np.array(encoding["input_ids"], dtype=np.int64)
     offsets = np.array(encoding["offset_mapping"], dtype=np.int64).reshape(-1, 2)
     words = find_words(text)

@@ -17,7 +17,7 @@ _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
 _WORD = regex.compile(
     rf"{_LETTER}(?:[\p{{M}}\u200c\u200d]*{_LETTER})*\p{{M}}*"  # zero-width joiners stand inside Persian and Indic words
-    rf"|[{_UNSPACED}]\p{{M}}*|[^\s\p{{Cc}}\p{{Cf}}]",
+    rf"|[{_UNSPACED}]\p{{M}}*|[^\s\p{{Cc}}\p{{Cf}}\p{{Cs}}]",
     regex.VERSION1,
 )
 _SENTENCE_END = regex.compile(

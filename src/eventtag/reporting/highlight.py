@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
@@ -17,16 +18,23 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7
 """Label colours in order, from the palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can tell apart."""
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def pieces(article: Article) -> Iterator[tuple[str, Span | None]]:
-    """The article's text cut into (text, span) and (text, None) pieces, in order; spans must not overlap."""
+    """The article's text cut into (text, span) and (text, None) pieces, in order; spans must not overlap.
+
+    Lone surrogates, which no file or terminal takes, are shown as U+FFFD.
+    """
+    text = _SURROGATE.sub("\ufffd", article.text)
     position = 0
     for span in article.spans:
         if span.start > position:
-            yield article.text[position : span.start], None
-        yield article.mention(span), span
+            yield text[position : span.start], None
+        yield text[span.start : span.end], span
         position = span.end
-    if position < len(article.text):
-        yield article.text[position:], None
+    if position < len(text):
+        yield text[position:], None
 
 
 def bracketed(article: Article) -> str:

@@ -1,0 +1,21 @@
+from eventtag.articles import Article
+from eventtag.reporting.highlight import bracketed, page
+from eventtag.spans import ScoredSpan, Span
+
+LABELS = ("ACTOR", "EVENT")
+
+
+def test_brackets_show_every_span_and_all_of_the_text():
+    article = Article("a", "Moscow accused\nKyiv.", (Span(0, 6, "ACTOR"), Span(7, 14, "EVENT")))
+    assert bracketed(article) == "[Moscow|ACTOR] [accused|EVENT]\nKyiv."
+
+
+def test_a_page_holds_hostile_text_as_text_alone():
+    hostile = "<script>alert(1)</script>\"'&\ud800"
+    article = Article('<img src=x onerror="1">', hostile, (ScoredSpan(0, 8, "ACTOR", 0.5),))
+    html = "".join(page([article], LABELS, title="</title><script>x</script>"))
+    html.encode("utf-8")
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "default-src 'none'" in html
+    assert 'title="ACTOR 0.50"' in html
