@@ -68,7 +68,8 @@ class DataSettings:
         _require(bool(self.labels), "data.labels", self.labels, "name at least one label")
         for key in ("validation_share", "test_share"):
             _require(0 <= getattr(self, key) < 1, f"data.{key}", getattr(self, key), "0 <= share < 1")
-        _require(self.validation_share + self.test_share < 1, "data.validation_share + data.test_share", 1, "must be below 1")
+        shares = self.validation_share + self.test_share
+        _require(shares < 1, "data.validation_share + data.test_share", shares, "below 1, so that articles remain for training")
         for name in self.splits:
             _require(name in SPLITS, "data.splits", name, f"a split is one of {', '.join(SPLITS)}")
         _require(not self.splits or self.split_field is not None, "data.splits", list(self.splits), "needs data.split_field")

@@ -57,6 +57,18 @@ def test_a_wrong_command_exits_with_2(tmp_path, arguments):
     run(*arguments, cwd=tmp_path, code=2)
 
 
+def test_an_interrupted_command_ends_without_a_traceback(monkeypatch, capsys):
+    from eventtag.app import main as main_module
+
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main_module, "_module", lambda name: type("Command", (), {"run": staticmethod(interrupted)}))
+    monkeypatch.setattr(sys, "argv", ["eventtag", "train"])
+    assert main_module.main() == 130
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
 def test_train_evaluate_predict_in_sequence(tmp_path, data, corpus_file):
     trained = run("train", *data, *TINY, "run_dir=run", cwd=tmp_path)
     assert "validation F1" in trained.stderr
@@ -124,6 +136,7 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
         (["train", "data=corpus", "model=tiny"], "error: data.path must be given: add data.path=... to the command"),
         (["train", "data=corpus", "data.path=none.jsonl", "model=tiny"], "error: none.jsonl: no such file or folder"),
         (["train", "trainer.epochs=-1"], "error: trainer.epochs=-1.0 is not allowed: above 0"),
+        (["train", "data.test_share=0.9"], "error: data.validation_share + data.test_share=1.05 is not allowed: below 1"),
         (["train", "window.stride=200"], "error: window.stride=200 is not allowed: 0 <= stride"),
         (["train", "trainer.epoch=1"], "Key 'epoch' not in 'TrainerSettings'"),
         (["train", "trainer.epochs=many"], "Value 'many' of type 'str' could not be converted to Float"),

@@ -65,9 +65,13 @@ def main() -> int:
         return 2
     del sys.argv[1]
     # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes
-    # training and tagging up to six times slower than this (docs/results.md).
+    # training and tagging about three times slower than this (docs/results.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    code: int = _module(name).run()
+    try:
+        code: int = _module(name).run()
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written stands under a final name", file=sys.stderr)
+        return 130
     return code
 
 

@@ -106,7 +106,7 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
 
 
 def require_trainable(corpus: Corpus) -> None:
-    """Raise DataError when train or validation is missing, or train has no span of a label that it should teach."""
+    """Raise DataError when train or validation is missing, or one of them has no span of a configured label."""
     for split in ("train", "validation"):
         if split not in corpus.splits:
             raise DataError(
