@@ -88,6 +88,8 @@ class ModelSettings:
     """Commit or tag of a hub model."""
     attention_dropout: float | None = 0.0
     """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/results.md)."""
+    casing: bool | None = None
+    """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")

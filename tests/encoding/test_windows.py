@@ -14,7 +14,12 @@ def tokens_of(word_lengths: list[int], sentence_ends: set[int]) -> TokenisedText
     sentence = np.array([sum(end < word for end in sentence_ends) for word in range(len(word_lengths))], dtype=np.int64)
     size = sum(word_lengths)
     return TokenisedText(
-        np.arange(size), np.repeat(np.arange(len(word_lengths)), word_lengths), np.zeros((len(word_lengths), 2)), first, sentence
+        np.arange(size),
+        np.repeat(np.arange(len(word_lengths)), word_lengths),
+        np.zeros((len(word_lengths), 2)),
+        first,
+        sentence,
+        np.zeros(size, np.int64),
     )
 
 

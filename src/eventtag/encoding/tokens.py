@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from eventtag.encoding.casing import word_casings
 from eventtag.encoding.words import find_sentences, find_words
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class TokenisedText:
     """`input_ids` [N]; `word_of` [N]: index of the word that each token belongs to, -1 for a token of white space only.
 
     `words` [W, 2]: character offsets (half-open) of the words that own at least one token. `first_token` [W]: the first token of
-    each. `sentence_of` [W]: number of the sentence that each word begins in, rising.
+    each. `sentence_of` [W]: number of the sentence that each word begins in, rising. `casing` [N]: casing id of each token's word
+    (`eventtag.encoding.casing`).
     """
 
     input_ids: IntArray
@@ -35,6 +37,7 @@ class TokenisedText:
     words: IntArray
     first_token: IntArray
     sentence_of: IntArray
+    casing: IntArray
 
 
 def tokenise(text: str, tokenizer: PreTrainedTokenizerBase) -> TokenisedText:
@@ -65,12 +68,14 @@ def tokenise(text: str, tokenizer: PreTrainedTokenizerBase) -> TokenisedText:
     renumber = np.full(len(starts) + 1, -1, dtype=np.int64)
     renumber[owners] = np.arange(len(owners))
     sentence_starts = find_sentences(text)[:, 0]
+    word_of = renumber[group_of_token]
     return TokenisedText(
         input_ids=ids,
-        word_of=renumber[group_of_token],
+        word_of=word_of,
         words=kept,
         first_token=first_token.astype(np.int64),
         sentence_of=np.searchsorted(sentence_starts, kept[:, 0], side="right"),
+        casing=np.append(word_casings(text, kept), 0)[word_of],
     )
 
 

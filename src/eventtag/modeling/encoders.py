@@ -15,11 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.labels import LabelSet
+from eventtag.modeling.network import EventtagConfig, EventtagForTokenClassification
 from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
 
 log = logging.getLogger(__name__)
@@ -50,12 +58,20 @@ PACKAGED = {
 
 
 def load_encoder(
-    name: str, labels: LabelSet, *, revision: str | None, attention_dropout: float | None, seed: int, texts: Sequence[str] = ()
+    name: str,
+    labels: LabelSet,
+    *,
+    revision: str | None,
+    attention_dropout: float | None,
+    seed: int,
+    casing: bool | None = None,
+    texts: Sequence[str] = (),
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A token classifier with a new head for `labels` over the encoder called `name`, in float32, and its tokenizer.
 
     `name` is a folder, a hub name, `package:NAME` of a known package, or `tiny` (random weights; its vocabulary is made from `texts`).
-    The head's weights are drawn with `seed`. `attention_dropout` replaces the encoder's own where it has one.
+    The head's weights are drawn with `seed`. `attention_dropout` replaces the encoder's own where it has one. `casing` adds a casing
+    embedding (`eventtag.modeling.network`); None does so where the tokenizer does not tell capitals apart.
 
     Raises CheckpointError when the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
     safetensors weights.
@@ -76,9 +92,12 @@ def load_encoder(
         if attention_dropout is not None:
             set_attention_dropout(config, attention_dropout)
         tokenizer = load_tokenizer(source, **options)
-        model = AutoModelForTokenClassification.from_pretrained(
-            source, config=config, dtype=torch.float32, use_safetensors=True, ignore_mismatched_sizes=True, **options
-        )
+        classes = {"config": config, "dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
+        model: PreTrainedModel
+        if lower_cases(tokenizer) if casing is None else casing:
+            model = build_network(AutoModel.from_pretrained(source, **classes, **options), labels, casing=True)
+        else:
+            model = AutoModelForTokenClassification.from_pretrained(source, **classes, **options)
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(
             f"model.name={name}: cannot be loaded ({_first_line(error)}); "
@@ -87,6 +106,26 @@ def load_encoder(
     finally:
         transformers_logging.set_verbosity(verbosity)
     return model, tokenizer
+
+
+def build_network(encoder: PreTrainedModel, labels: LabelSet, *, casing: bool) -> EventtagForTokenClassification:
+    """Our own classifier with a new head (drawn from torch's current seed) over a loaded encoder."""
+    config = EventtagConfig(encoder.config, casing=casing)
+    set_labels(config, labels)
+    network = EventtagForTokenClassification(config)
+    weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
+    network.encoder.load_state_dict(weights)
+    return network
+
+
+def lower_cases(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer gives the same tokens for capitals as for small letters."""
+    return bool(tokenizer("Reuters NATO").input_ids == tokenizer("reuters nato").input_ids)
+
+
+def reads_casing(model: Any) -> bool:
+    """Whether a model takes `casing_ids` beside its token ids."""
+    return bool(getattr(model.config, "casing", False))
 
 
 def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:

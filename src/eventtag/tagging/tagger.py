@@ -27,6 +27,7 @@ from eventtag.encoding.windows import Window, plan_windows
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration, load_checkpoint
+from eventtag.modeling.encoders import reads_casing
 from eventtag.scoring.calibration import calibrate_spans
 from eventtag.settings import WindowSettings
 from eventtag.spans import ScoredSpan
@@ -135,25 +136,29 @@ class Tagger:
         self.model.eval()
         for batch in _token_batches(jobs, self.batch_tokens, extra=len(prefix) + len(suffix)):
             inputs = [np.concatenate([prefix, chunk[index][1].input_ids[w.start : w.end], suffix]) for index, w in batch]
-            log_probabilities = self._run(inputs)
+            casings = [np.pad(chunk[index][1].casing[w.start : w.end], (len(prefix), len(suffix))) for index, w in batch]
+            log_probabilities = self._run(inputs, casings)
             for row, (index, window) in enumerate(batch):
                 first = chunk[index][1].first_token
                 low, high = np.searchsorted(first, [window.own_start, window.own_end])
                 emissions[index][low:high] = log_probabilities[row, first[low:high] - window.start + len(prefix)]
         return emissions
 
-    def _run(self, inputs: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.float32]:
+    def _run(self, inputs: Sequence[npt.NDArray[np.int64]], casings: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.float32]:
         width = max(len(item) for item in inputs)
         ids = np.full((len(inputs), width), self.tokenizer.pad_token_id or 0, dtype=np.int64)
         mask = np.zeros((len(inputs), width), dtype=np.int64)
-        for row, item in enumerate(inputs):
+        casing = np.zeros((len(inputs), width), dtype=np.int64)
+        for row, (item, casing_ids) in enumerate(zip(inputs, casings, strict=True)):
             ids[row, : len(item)] = item
             mask[row, : len(item)] = 1
+            casing[row, : len(item)] = casing_ids
         device = self.model.device
+        read = {"input_ids": ids, "attention_mask": mask}
+        if reads_casing(self.model):
+            read["casing_ids"] = casing
         with torch.inference_mode():
-            logits = self.model(
-                input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
-            ).logits
+            logits = self.model(**{name: torch.from_numpy(value).to(device) for name, value in read.items()}).logits
             result: npt.NDArray[np.float32] = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
         return result
 

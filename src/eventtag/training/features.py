@@ -25,12 +25,13 @@ from eventtag.tagging.tagger import special_tokens
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One window. `input_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that was annotated,
-    IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking.
+    """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
+    was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking.
     """
 
     article_id: str
     input_ids: npt.NDArray[np.int64]
+    casing_ids: npt.NDArray[np.int64]
     tag_ids: npt.NDArray[np.int64]
     unmarked: npt.NDArray[np.bool_]
 
@@ -62,6 +63,7 @@ def build_features(
                 Feature(
                     article.id,
                     np.concatenate([prefix, tokens.input_ids[plan.start : plan.end], suffix]),
+                    np.pad(tokens.casing[plan.start : plan.end], (len(prefix), len(suffix))),
                     np.concatenate([np.full(len(prefix), IGNORED), owned, np.full(len(suffix), IGNORED)]),
                     unmarked,
                 )
@@ -76,15 +78,23 @@ def unmarked_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
 
 
 def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """A padded batch: `input_ids`, `attention_mask` and `labels` (tag ids) [B, T], `unmarked` [B, C]."""
+    """A padded batch: `input_ids`, `attention_mask`, `casing_ids` and `labels` (tag ids) [B, T], `unmarked` [B, C]."""
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
     attention_mask = torch.zeros((len(features), width), dtype=torch.long)
+    casing_ids = torch.zeros((len(features), width), dtype=torch.long)
     tag_ids = torch.full((len(features), width), IGNORED, dtype=torch.long)
     for row, feature in enumerate(features):
         length = len(feature.input_ids)
         input_ids[row, :length] = torch.from_numpy(feature.input_ids)
         attention_mask[row, :length] = 1
+        casing_ids[row, :length] = torch.from_numpy(feature.casing_ids)
         tag_ids[row, :length] = torch.from_numpy(feature.tag_ids)
     unmarked = torch.from_numpy(np.stack([feature.unmarked for feature in features]))
-    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": tag_ids, "unmarked": unmarked}
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "casing_ids": casing_ids,
+        "labels": tag_ids,
+        "unmarked": unmarked,
+    }

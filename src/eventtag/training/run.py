@@ -131,6 +131,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         revision=settings.model.revision,
         attention_dropout=settings.model.attention_dropout,
         seed=settings.seed,
+        casing=settings.model.casing,
         texts=[article.text for article in corpus.splits["train"]],
     )
     limit = longest_input(model, tokenizer)

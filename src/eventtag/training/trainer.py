@@ -28,6 +28,7 @@ from transformers import (
 )
 
 from eventtag.errors import TrainingError
+from eventtag.modeling.encoders import reads_casing
 from eventtag.modeling.loss import tag_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Metric
@@ -122,7 +123,10 @@ class ArticleTrainer(Trainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """`tag_loss` of a batch, divided by the gold positions of the whole optimizer step."""
-        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        read = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+        if reads_casing(self.network):
+            read["casing_ids"] = inputs["casing_ids"]
+        outputs = model(**read)
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)

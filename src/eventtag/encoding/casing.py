@@ -1,0 +1,36 @@
+"""How words are written: the casing of each word, for models whose tokenizer lower-cases.
+
+The kinds are those of Collobert et al. 2011 (https://www.jmlr.org/papers/v12/collobert11a.html) with mixed case, digits and the rest
+apart.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+CASINGS = ("none", "lower", "title", "upper", "mixed", "digits", "other")
+"""Names of the casing ids. `none` is for special tokens, padding and tokens of no word."""
+
+
+@lru_cache(maxsize=1 << 16)
+def casing_of(word: str) -> int:
+    """The casing id of one word. A lone capital is `title`; words of a script without case are `other`."""
+    if word.islower():
+        kind = "lower"
+    elif word.isupper():
+        kind = "upper" if len(word) > 1 else "title"
+    elif word[0].isupper() and not any(letter.isupper() for letter in word[1:]):
+        kind = "title"
+    elif any(letter.isupper() for letter in word):
+        kind = "mixed"
+    else:
+        kind = "digits" if word.isdecimal() else "other"
+    return CASINGS.index(kind)
+
+
+def word_casings(text: str, words: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """[W]: the casing ids of words [W, 2], which are character offsets into `text`."""
+    return np.fromiter((casing_of(text[start:end]) for start, end in words.tolist()), dtype=np.int64, count=len(words))

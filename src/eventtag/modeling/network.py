@@ -1,0 +1,123 @@
+"""Our own token classifier: any encoder, told how each word is written, under a softmax or a CRF head.
+
+Many small encoders read lower-cased text, while names live in their capitals. A casing embedding, zero at first, is added to the word
+embeddings, so that training starts from the encoder as it is. A linear-chain CRF head learns scores of one tag following another
+(Lafferty et al. 2001) on top of IOB2's rules.
+
+Importing this module makes the model known to transformers' Auto classes, so `pipeline("token-classification", DIR)` loads it; a
+pipeline knows no casing, so it tags as if every word were of the kind 0.
+
+Letters for shapes: B windows, T tokens, H width of the encoder, C tags.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import TokenClassifierOutput
+
+from eventtag.encoding.casing import CASINGS
+
+
+class EventtagConfig(PreTrainedConfig):
+    """Configuration of `EventtagForTokenClassification`: the encoder's own, and what is put on it.
+
+    `casing`: whether the model takes `casing_ids`. `crf`: whether it has learnt transition scores. `head_dropout`: dropout before the
+    classifier.
+    """
+
+    model_type = "eventtag"
+    sub_configs = {"encoder": AutoConfig}  # noqa: RUF012 - transformers reads it from the class
+
+    def __init__(
+        self,
+        encoder: PreTrainedConfig | dict[str, Any] | None = None,
+        *,
+        casing: bool = True,
+        crf: bool = False,
+        head_dropout: float = 0.1,
+        **options: Any,
+    ) -> None:
+        if isinstance(encoder, dict):
+            encoder = AutoConfig.for_model(**encoder)
+        self.encoder = encoder
+        self.casing = casing
+        self.crf = crf
+        self.head_dropout = head_dropout
+        super().__init__(**options)
+
+    @property
+    def max_position_embeddings(self) -> int | None:
+        """The longest input of the encoder, where it states one."""
+        return getattr(self.encoder, "max_position_embeddings", None)
+
+
+class EventtagForTokenClassification(PreTrainedModel):
+    """An encoder with a casing embedding under it and a linear classifier over it.
+
+    `transitions` [C, C] and `starts` [C] are the CRF's scores of tag j behind tag i and of a first tag; absent without a CRF.
+    """
+
+    config_class = EventtagConfig
+    base_model_prefix = "encoder"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    supports_gradient_checkpointing = True
+
+    def __init__(self, config: EventtagConfig) -> None:
+        super().__init__(config)
+        self.encoder = AutoModel.from_config(config.encoder)
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None  # it reads the first token only and would be trained by nothing
+        inner: Any = config.encoder
+        width, tags = int(inner.hidden_size), len(config.id2label or {})
+        self.casing = nn.Embedding(len(CASINGS), width, padding_idx=0) if config.casing else None
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.classifier = nn.Linear(width, tags)
+        if config.crf:
+            self.transitions = nn.Parameter(torch.zeros(tags, tags))
+            self.starts = nn.Parameter(torch.zeros(tags))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initial weights of what is new; the encoder initialises its own."""
+        if module is self.casing:
+            nn.init.zeros_(module.weight)
+        elif module is self.classifier:
+            nn.init.normal_(module.weight, std=getattr(self.config.encoder, "initializer_range", 0.02))
+            nn.init.zeros_(module.bias)
+        elif module is self:
+            for name in ("transitions", "starts"):
+                if hasattr(self, name):
+                    nn.init.zeros_(getattr(self, name))
+        else:
+            self.encoder._init_weights(module)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The encoder's word embeddings."""
+        return self.encoder.get_input_embeddings()  # type: ignore[no-any-return]
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the encoder's word embeddings."""
+        self.encoder.set_input_embeddings(value)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        casing_ids: torch.Tensor | None = None,
+        **_: Any,
+    ) -> TokenClassifierOutput:
+        """Unnormalised scores `logits` [B, T, C] of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them."""
+        embedded = self.get_input_embeddings()(input_ids)
+        if self.casing is not None and casing_ids is not None:
+            embedded = embedded + self.casing(casing_ids)
+        hidden = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
+        return TokenClassifierOutput(logits=self.classifier(self.dropout(hidden)))
+
+
+AutoConfig.register(EventtagConfig.model_type, EventtagConfig)
+AutoModelForTokenClassification.register(EventtagConfig, EventtagForTokenClassification)
