@@ -1,15 +1,37 @@
+import bz2
+import gzip
 import io
 import json
+import lzma
+import os
+import re
+import tracemalloc
 from types import SimpleNamespace
 
 import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventtag.errors import FormatError
-from eventtag.tagging.inputs import read_inputs
+from eventtag.tagging.inputs import find_files, read_inputs, read_rows
+from eventtag.tagging.rows import DistinctIds
 
 PAGE = """<html><head><title>Arrests</title></head><body><nav>Home News</nav><article><h1>Arrests in Paris</h1>
 <p>Police in Paris arrested four men on Monday after the robbery of a shop, the prosecutor said in a statement.</p>
 <p>The men were charged and held in custody, she added, while the search for two others goes on in Lyon.</p></article></body></html>"""
+COMPRESS = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+def lines(*records):
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def read(path, **options):
+    """(ids of the articles, [(line, offset, problem)] of the bad rows)."""
+    rows = list(read_rows(str(path), **options))
+    bad = [(row.place.line, row.place.offset, row.problem) for row in rows if row.article is None]
+    return [row.article.id for row in rows if row.article is not None], bad
 
 
 def test_a_text_file_is_one_article_as_stored(tmp_path):
@@ -27,6 +49,17 @@ def test_lines_take_their_text_and_id_from_any_field_and_keep_the_rest(tmp_path)
     assert (two.id, two.text) == ("line-3", "Two.")
 
 
+def test_every_line_has_its_place(tmp_path):
+    path = tmp_path / "a.jsonl"
+    data = "\ufeff".encode() + '{"text": "é"}\n\r\n{"text": \n'.encode() + b'{"text": "c"}'
+    path.write_bytes(data)
+    rows = list(read_rows(str(path)))
+    assert [(row.place.file, row.place.line) for row in rows] == [(str(path), 1), (str(path), 3), (str(path), 4)]
+    assert [data[row.place.offset :].splitlines()[0] for row in rows[1:]] == [b'{"text": ', b'{"text": "c"}']
+    assert rows[0].place.offset == 0
+    assert rows[1].raw == b'{"text": '
+
+
 def test_a_page_gives_its_main_text(tmp_path):
     path = tmp_path / "page.html"
     path.write_text(PAGE)
@@ -42,16 +75,38 @@ def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path):
     (tmp_path / "a.txt").write_text("one")
     (tmp_path / "c.jsonl").write_text('{"id": "x", "text": "three"}\n')
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    (tmp_path / ".c.jsonl.partial.txt").write_text("hidden")
     assert [(a.id, a.text) for a in read_inputs(str(tmp_path))] == [("a.txt", "one"), ("b/2.txt", "two"), ("c.jsonl#x", "three")]
 
 
 @pytest.mark.parametrize(
-    ("data", "texts"),
-    [(b"Plain text\nof two lines", ["Plain text\nof two lines"]), (b'{"text": "a"}\n{"text": "b"}\n', ["a", "b"]), (b"", [""])],
+    ("pattern", "names"),
+    [("news/*.jsonl*", ["a.jsonl", "b.jsonl.gz"]), ("**/*.gz", ["news/b.jsonl.gz", "news/old/c.jsonl.gz"])],
 )
-def test_standard_input_is_lines_or_one_text(monkeypatch, data, texts):
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+def test_a_pattern_names_files(tmp_path, monkeypatch, pattern, names):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "news" / "old").mkdir(parents=True)
+    (tmp_path / "news" / "a.jsonl").write_bytes(lines({"text": "a"}))
+    for name in ("news/b.jsonl.gz", "news/old/c.jsonl.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(lines({"text": "z"})))
+    assert [file.name for file in find_files(pattern)] == names
+    assert read(pattern)[0] == [f"{name}#line-1" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("data", "texts"),
+    [(b"Plain text\nof two lines", ["Plain text\nof two lines"]), (b'{"text": "a"}\n{"text": "b"}\n', ["a", "b"])],
+)
+def test_standard_input_and_files_of_any_name_are_lines_or_one_text(tmp_path, monkeypatch, data, texts):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(data))))
     assert [article.text for article in read_inputs("-")] == texts
+    (tmp_path / "dump.log").write_bytes(data)
+    assert [article.text for article in read_inputs(str(tmp_path / "dump.log"))] == texts
+
+
+def test_empty_standard_input_is_a_bad_row(monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(b""))))
+    assert read("-") == ([], [(None, None, "the text is empty")])
 
 
 @pytest.mark.parametrize(
@@ -62,6 +117,8 @@ def test_standard_input_is_lines_or_one_text(monkeypatch, data, texts):
         ("a.jsonl", b'{"title": "a", "body": "b"}\n', r"a.jsonl:1: has no text in the field 'text' \(fields: title, body\)"),
         ("a.txt", b"ok\nbad \xff byte\n", r"a.txt:2: byte 0xff at offset 7 is not UTF-8"),
         ("a.html", b"<html><body></body></html>", "no main text was found"),
+        ("a.csv", b"title,body\na,b\n", r"a.csv: has no column 'text'; there are: title, body; name it with text_field="),
+        ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_file_and_line(tmp_path, name, data, message):
@@ -71,12 +128,13 @@ def test_what_cannot_be_read_is_named_with_file_and_line(tmp_path, name, data, m
 
 
 @pytest.mark.parametrize(
-    ("source", "message"), [("none.txt", "no such file or folder"), (".", "holds no file with a known suffix")]
+    ("source", "message"),
+    [("none.txt", "no such file or folder"), (".", "holds no file with a known suffix"), ("*.gz", "holds no file")],
 )
 def test_a_source_without_articles_says_so(tmp_path, monkeypatch, source, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FormatError, match=message):
-        list(read_inputs(source))
+        list(read_rows(source))
 
 
 def test_spans_that_a_line_carries_are_not_taken_for_predictions(tmp_path):
@@ -87,3 +145,106 @@ def test_spans_that_a_line_carries_are_not_taken_for_predictions(tmp_path):
     (article,) = read_inputs(str(path))
     assert article.spans == ()
     assert (article.id, article.meta) == ("1", {"k": "v"})
+
+
+BAD_LINES = {
+    "bad JSON": (b'{"text": "a"', "not valid JSON"),
+    "two objects": (b'{"text": "a"} {"text": "b"}', "not valid JSON"),
+    "no object": (b'"text"', "found str"),
+    "NaN": (b'{"text": "a", "n": NaN}', "NaN is not JSON"),
+    "number without end": (b'{"text": "a", "n": 1e999}', "too large"),
+    "deep nesting": (b'{"text": "a", "n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not valid JSON"),
+    "bad UTF-8": (b'{"text": "a\xff"}', "byte 0xff at offset 11 is not UTF-8"),
+    "UTF-16": ('{"text": "a"}'.encode("utf-16"), "is not UTF-8"),
+    "NUL": (b'{"text": "a\\u0000"}', "NUL at character 1"),
+    "raw NUL": (b'{"text": "a\0"}', "not valid JSON"),
+    "lone surrogate": (b'{"text": "ab\\ud800"}', r"lone surrogate U\+D800 at character 2"),
+    "empty text": (b'{"text": ""}', "text is empty"),
+    "white space": (b'{"text": " \\n\\u00a0"}', "text is empty"),
+    "no text": (b'{"title": "a"}', "has no text in the field"),
+    "null text": (b'{"text": null}', "has no text in the field"),
+    "text of another type": (b'{"text": ["a"]}', "has no text in the field"),
+    "null id": (b'{"id": null, "text": "a"}', "`id` is null"),
+    "empty id": (b'{"id": "", "text": "a"}', '`id` is ""'),
+    "id of another type": (b'{"id": {"$oid": 1}, "text": "a"}', "`id` is {"),
+    "surrogate in id": (b'{"id": "\\udfff", "text": "a"}', "an id holds neither NUL nor lone surrogates"),
+    "duplicate id": (b'{"id": "good-0", "text": "another"}', "'good-0' stands in an earlier row already"),
+    "no id": (b'{"text": "a"}', "has no `id`"),
+    "long line": (b'{"text": "' + b"a " * 5_000_000 + b'"}', "longer than 8,000,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_LINES)
+def test_a_bad_line_costs_itself_only(tmp_path, kind):
+    line, message = BAD_LINES[kind]
+    good = [lines({"id": f"good-{number}", "text": "Kyiv fell."}) for number in range(3)]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(good[0] + line + b"\n" + good[1] + line + b"\n" + good[2])
+    ids, bad = read(path, require_id=True)
+    assert ids == ["good-0", "good-1", "good-2"]
+    second = len(good[0]) + len(line) + 1 + len(good[1])
+    assert [(number, offset) for number, offset, _ in bad] == [(2, len(good[0])), (4, second)]
+    assert all(re.search(message, problem) for _, _, problem in bad)
+
+
+def test_a_long_line_is_not_held_in_memory(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(lines({"text": "a"}))
+        for _ in range(40):
+            file.write(b"x" * 1_000_000)
+        file.write(b"\n" + lines({"text": "b"}))
+    tracemalloc.start()
+    ids, bad = read(path, max_row_bytes=100_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (ids, [line for line, _, _ in bad]) == (["line-1", "line-3"], [2])
+    assert peak < 3_000_000
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_archives_of_several_members_are_read_to_their_end(tmp_path, suffix):
+    records = [{"id": str(number), "text": f"Text {number}."} for number in range(2000)]
+    path = tmp_path / f"a.jsonl.{suffix}"
+    path.write_bytes(COMPRESS[suffix](lines(*records[:900])) + COMPRESS[suffix](b"") + COMPRESS[suffix](lines(*records[900:])))
+    rows = list(read_rows(str(path)))
+    assert [row.article.id for row in rows] == [record["id"] for record in records]
+    plain = lines(*records)
+    assert all(plain[row.place.offset :].startswith(lines(record)) for row, record in zip(rows, records, strict=True))
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+@pytest.mark.parametrize("harm", ["cut", "trailing garbage"])
+def test_a_damaged_archive_gives_what_stands_before_the_damage(tmp_path, suffix, harm):
+    first, second = (lines(*({"id": f"{part}{n}", "text": os.urandom(40).hex()} for n in range(1500))) for part in "ab")
+    member = COMPRESS[suffix](second)
+    data = COMPRESS[suffix](first) + (member[: len(member) // 2] if harm == "cut" else b"no archive" * 9)
+    path = tmp_path / f"a.jsonl.{suffix}"
+    path.write_bytes(data)
+    ids, bad = read(path)
+    assert ids[:1500] == [f"a{n}" for n in range(1500)]
+    if harm == "trailing garbage" and not bad:
+        assert suffix in ("bz2", "xz")  # whose readers pass over what follows the last member
+        return
+    assert len(bad) == 1
+    assert bad[0][1] == len(first) + sum(len(line) for line in second.splitlines(keepends=True)[: len(ids) - 1500])
+    assert "the file ends early or is damaged" in bad[0][2]
+
+
+def test_one_bad_file_of_several_is_one_bad_row(tmp_path):
+    (tmp_path / "a.csv").write_text("title\nx\n")
+    (tmp_path / "b.parquet").write_bytes(b"PAR1")
+    (tmp_path / "c.txt").write_bytes(b"\xff")
+    (tmp_path / "d.jsonl.gz").write_bytes(b"no gzip")
+    (tmp_path / "e.txt").write_text("good")
+    rows = list(read_rows(str(tmp_path)))
+    assert [row.article.id for row in rows if row.article] == ["e.txt"]
+    assert [os.path.basename(row.place.file) for row in rows if row.problem] == ["a.csv", "b.parquet", "c.txt", "d.jsonl.gz"]  # noqa: PTH119
+
+
+@given(st.lists(st.integers(0, 3000), max_size=2500))
+def test_an_id_is_new_once(numbers):
+    ids, seen = DistinctIds(), set()
+    for number in numbers:
+        assert ids.add(f"a{number}") == (number not in seen)
+        seen.add(number)

@@ -1,115 +1,226 @@
-"""New articles from wherever they are: text files, HTML pages, JSONL, folders of these, or standard input.
+"""New articles, as they are stored: folders, files and standard input, streamed row by row.
 
-A text file is one article, as stored. A page's article is its main text as trafilatura extracts it (https://trafilatura.readthedocs.io);
-offsets then refer to that text, which the output holds. A JSONL line is an article with its text in any field.
+A row that cannot be an article never ends the reading: it comes out as a bad row with its place and what is wrong with it. Text files
+are kept to the character. Pages (HTML) give their main text as trafilatura extracts it (https://trafilatura.readthedocs.io); offsets
+then refer to that text, which the output holds. A JSONL line or a row of a table is an article with its text in any field.
 """
 
 from __future__ import annotations
 
+import glob
+import itertools
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.jsonl import parse_json
-from eventtag.formats.text_file import decode, read_lines, read_text
+from eventtag.tagging.rows import (
+    MAX_ROW_BYTES,
+    InputRow,
+    Place,
+    RowFields,
+    article_from_record,
+    check_text,
+    mark_duplicates,
+    not_utf8,
+    record_from_json,
+)
+from eventtag.tagging.streams import begins_with, open_stream, plain_suffix, read_bounded, read_bounded_lines
+from eventtag.tagging.tables import is_dataset, read_csv_rows, read_dataset_rows, read_parquet_rows
 
 TEXT_SUFFIXES = (".txt", ".text", ".md")
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml")
 LINE_SUFFIXES = (".jsonl", ".ndjson")
-SUFFIXES = TEXT_SUFFIXES + PAGE_SUFFIXES + LINE_SUFFIXES
+CSV_SUFFIXES = (".csv", ".tsv")
+PARQUET_SUFFIXES = (".parquet",)
+ROW_SUFFIXES = LINE_SUFFIXES + CSV_SUFFIXES + PARQUET_SUFFIXES
+SUFFIXES = TEXT_SUFFIXES + PAGE_SUFFIXES + ROW_SUFFIXES
 STANDARD_INPUT = "-"
 
 
-def read_inputs(source: str, *, text_field: str = "text", id_field: str = "id") -> Iterator[Article]:
-    """Stream the articles of a file, of a folder (every known file below it, in the order of their paths), or of standard input.
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file with articles, and its name: its path below the folder or below the fixed part of the pattern that it was found by."""
 
-    The id is a file's name, its path below the folder, or the JSONL line's `id_field` (else its line number). Other fields of a JSONL
-    line become `meta`. Raises FormatError, naming file and line, for what cannot be read.
+    path: Path
+    name: str
+
+
+def find_files(source: str) -> Iterator[InputFile]:
+    """The files of a source, in the order of their paths, hidden ones left out; standard input and datasets have none.
+
+    A source is a file, a folder (every file below it with a known suffix, also compressed), or a pattern such as `news/*.jsonl.gz`
+    (`**` for folders of any depth). Raises FormatError where nothing is found.
     """
-    if source == STANDARD_INPUT:
-        yield from _read_stream(text_field=text_field, id_field=id_field)
-        return
     path = Path(source)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        if not files:
-            raise FormatError(f"holds no file with a known suffix ({', '.join(SUFFIXES)})", path=path)
-        for file in files:
-            name = str(file.relative_to(path))
-            for article in _read_file(file, name, text_field=text_field, id_field=id_field):
-                if file.suffix.lower() in LINE_SUFFIXES and len(files) > 1:
-                    article = Article(f"{name}#{article.id}", article.text, meta=article.meta)
-                yield article
+        found = _walk(path, "")
     elif path.exists():
-        yield from _read_file(path, path.name, text_field=text_field, id_field=id_field)
+        yield InputFile(path, path.name)
+        return
+    elif glob.has_magic(source):
+        found = _matches(path)
     else:
-        raise FormatError("no such file or folder; check input=", path=path)
+        raise FormatError("no such file or folder; check input=", path=source)
+    first = next(found, None)
+    if first is None:
+        raise FormatError(f"holds no file with a known suffix ({', '.join(SUFFIXES)})", path=source)
+    yield first
+    yield from found
 
 
-def _read_file(path: Path, name: str, *, text_field: str, id_field: str) -> Iterator[Article]:
-    suffix = path.suffix.lower()
-    if suffix in LINE_SUFFIXES:
-        for number, line in read_lines(path):
-            if line.strip():
-                yield article_from_line(line, path=path, number=number, text_field=text_field, id_field=id_field)
-    elif suffix in PAGE_SUFFIXES:
-        yield article_from_page(read_text(path), name, path=path)
+def _matches(pattern: Path) -> Iterator[InputFile]:
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    folder = Path(*fixed)
+    for path in sorted(folder.glob(str(Path(*pattern.parts[len(fixed) :])))):
+        below = path.relative_to(folder)
+        if plain_suffix(path) in SUFFIXES and not any(part.startswith(".") for part in below.parts) and path.is_file():
+            yield InputFile(path, below.as_posix())
+
+
+def _walk(folder: Path, below: str) -> Iterator[InputFile]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith("."):
+            continue
+        path = folder / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(path, f"{below}{entry.name}/")
+        elif plain_suffix(path) in SUFFIXES and entry.is_file():
+            yield InputFile(path, below + entry.name)
+
+
+def read_rows(
+    source: str,
+    *,
+    text_field: str = "text",
+    id_field: str = "id",
+    require_id: bool = False,
+    max_row_bytes: int = MAX_ROW_BYTES,
+    unique_ids: bool = True,
+) -> Iterator[InputRow]:
+    """Stream the rows of a source (`find_files`), of a Hugging Face dataset on disk, or of standard input (`-`), always in one order.
+
+    Rows are read from JSONL, CSV and Parquet; a text file or a page is one row. A file of an unknown suffix, like standard input, is
+    JSONL when it begins with `{`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix. The article's id is the row's
+    `id_field`; a row without one is called `line-3` or `row-3`, or is a bad row with `require_id`. Of several files, ids begin with
+    the file's name and `#`. Fields other than text and id become `meta`.
+
+    Bad rows are those that cannot be read, whose text is empty, holds NUL or a lone surrogate, or is longer than `max_row_bytes` (as
+    the row is, too), and, with `unique_ids`, those with the id of an earlier row. A file of several that cannot be read is one bad row,
+    as is the place where a damaged file breaks off.
+
+    Raises FormatError, at the first row at the latest, when the source does not exist, holds no articles' files, or is one file that
+    cannot be read as what its suffix says.
+    """
+    fields = RowFields(text_field, id_field, require_id, max_row_bytes)
+    rows = _read_source(source, fields)
+    return mark_duplicates(rows) if unique_ids else rows
+
+
+def read_inputs(source: str, *, text_field: str = "text", id_field: str = "id") -> Iterator[Article]:
+    """The articles of `read_rows`; raises FormatError, naming file and line, at the first bad row."""
+    for row in read_rows(source, text_field=text_field, id_field=id_field):
+        if row.article is None:
+            raise FormatError(row.problem or "", path=row.place.file, line=row.place.line)
+        yield row.article
+
+
+def _read_source(source: str, fields: RowFields) -> Iterator[InputRow]:
+    if source == STANDARD_INPUT:
+        yield from _read_guessed(sys.stdin.buffer, "standard input", "stdin", "", fields)
+    elif is_dataset(Path(source)):
+        try:
+            yield from read_dataset_rows(Path(source), fields)
+        except DataError as error:
+            raise FormatError(str(error), path=source) from error
     else:
-        yield Article(name, read_text(path))
+        files = find_files(source)
+        start = list(itertools.islice(files, 2))
+        for file in itertools.chain(start, files):
+            yield from _read_file(file, fields, alone=len(start) == 1)
 
 
-def _read_stream(*, text_field: str, id_field: str) -> Iterator[Article]:
-    """Standard input: JSONL when its first line is a JSON object, else one text."""
-    path = Path("standard input")
-    stream = sys.stdin.buffer
-    first = stream.readline()
-    if first.lstrip().startswith(b"{"):
-        number, data = 1, first
-        while data:
-            if data.strip():
-                line = decode(data, path, line=number)
-                yield article_from_line(line, path=path, number=number, text_field=text_field, id_field=id_field)
-            number, data = number + 1, stream.readline()
-    else:
-        yield Article("stdin", decode(first + stream.read(), path))
-
-
-def article_from_line(line: str, *, path: Path, number: int, text_field: str, id_field: str) -> Article:
-    """The article of one JSONL line, without any spans that it may carry; raises FormatError naming file and line."""
+def _read_file(file: InputFile, fields: RowFields, *, alone: bool) -> Iterator[InputRow]:
+    """The rows of one file; one that cannot be opened or is not what its suffix says is a bad row, or an error if it is `alone`."""
+    prefix = "" if alone else f"{file.name}#"
+    suffix = plain_suffix(file.path)
     try:
-        record = parse_json(line)
+        if suffix in CSV_SUFFIXES:
+            yield from read_csv_rows(file.path, prefix, fields)
+        elif suffix in PARQUET_SUFFIXES:
+            yield from read_parquet_rows(file.path, prefix, fields)
+        else:
+            with open_stream(file.path) as stream:
+                if suffix in LINE_SUFFIXES:
+                    yield from _read_lines(stream, str(file.path), prefix, fields)
+                elif suffix in PAGE_SUFFIXES:
+                    yield _read_whole(stream, str(file.path), file.name, fields, article_from_page)
+                elif suffix in TEXT_SUFFIXES:
+                    yield _read_whole(stream, str(file.path), file.name, fields, Article)
+                else:
+                    yield from _read_guessed(stream, str(file.path), file.name, prefix, fields)
+    except (DataError, OSError) as error:
+        problem = f"cannot be read ({error.strerror}); check the path" if isinstance(error, OSError) else str(error)
+        if alone:
+            raise FormatError(problem, path=file.path) from error
+        yield InputRow(Place(str(file.path)), None, problem)
+
+
+def _read_lines(stream: BinaryIO, file: str, prefix: str, fields: RowFields) -> Iterator[InputRow]:
+    for number, offset, data, problem in read_bounded_lines(stream, max_bytes=fields.max_row_bytes):
+        if problem is None and data.isspace():
+            continue
+        place = Place(file, number, offset)
+        try:
+            if problem is not None:
+                raise DataError(problem)
+            record = record_from_json(data)
+            article = article_from_record(record, fields=fields, prefix=prefix, default=f"line-{number}")
+        except DataError as error:
+            yield InputRow(place, None, str(error), data.rstrip(b"\r\n"))
+        else:
+            yield InputRow(place, article)
+
+
+def _read_whole(stream: BinaryIO, file: str, name: str, fields: RowFields, build: Callable[[str, str], Article]) -> InputRow:
+    """The row of a file that is one article, which `build` makes of its name and content."""
+    data, problem = read_bounded(stream, max_bytes=fields.max_row_bytes)
+    try:
+        if problem is not None:
+            raise DataError(problem)
+        article = build(name, data.decode("utf-8"))
+        check_text(article.text, max_bytes=fields.max_row_bytes)
+    except UnicodeDecodeError as error:
+        place = Place(file, 1 + data.count(b"\n", 0, error.start), error.start)
+        return InputRow(place, None, not_utf8(error), data)
     except DataError as error:
-        raise FormatError(str(error), path=path, line=number) from error
-    if not isinstance(record, Mapping):
-        raise FormatError(f"found {type(record).__name__}; a line must be a JSON object", path=path, line=number)
-    text = record.get(text_field)
-    if not isinstance(text, str):
-        found = ", ".join(map(str, record)) or "none"
-        raise FormatError(
-            f"has no text in the field {text_field!r} (fields: {found}); name it with text_field=", path=path, line=number
-        )
-    given = record.get(id_field)
-    name = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else f"line-{number}"
-    used = {text_field, id_field, "spans", "annotated", "labels", "meta"}
-    meta: dict[str, Any] = dict(record["meta"]) if isinstance(record.get("meta"), Mapping) else {}
-    meta.update({key: value for key, value in record.items() if key not in used})
-    return Article(name, text, meta=meta)
+        return InputRow(Place(file), None, str(error), data)
+    return InputRow(Place(file), article)
 
 
-def article_from_page(page: str, name: str, *, path: Path) -> Article:
+def _read_guessed(stream: BinaryIO, file: str, name: str, prefix: str, fields: RowFields) -> Iterator[InputRow]:
+    """JSONL when it begins with an object, else one text."""
+    if begins_with(stream, b"{"):
+        yield from _read_lines(stream, file, prefix, fields)
+    else:
+        yield _read_whole(stream, file, name, fields, Article)
+
+
+def article_from_page(name: str, page: str) -> Article:
     """The main text of an HTML page, with title, author, date and address in `meta` where the page states them.
 
-    Raises FormatError when the page has no main text.
+    Raises DataError when the page has no main text.
     """
     import trafilatura  # slow to import, and needed for pages only
 
     extracted = trafilatura.extract(page, output_format="json", with_metadata=True, include_comments=False)
     if not extracted:
-        raise FormatError("no main text was found in this page; save its text as .txt", path=path)
+        raise DataError("no main text was found in this page; save its text as .txt")
     record = json.loads(extracted)
     fields = {"title": "title", "author": "author", "date": "date", "source": "url", "hostname": "hostname"}
     return Article(name, record["text"], meta={ours: record[theirs] for theirs, ours in fields.items() if record.get(theirs)})

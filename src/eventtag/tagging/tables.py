@@ -1,0 +1,228 @@
+"""Rows of tables: CSV, Parquet, and Hugging Face datasets on disk.
+
+A column is a field of the row; empty cells count as absent, except in the columns of text and id. Dates become ISO 8601 texts; binary
+cells are left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import decimal
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from eventtag.errors import DataError
+from eventtag.tagging.rows import InputRow, Place, RowFields, article_from_record, not_utf8, too_long
+from eventtag.tagging.streams import BoundedLine, open_stream, read_bounded_lines
+
+BATCH = 64
+"""Rows of a Parquet file or dataset that are in memory at a time; articles may be long."""
+
+
+def read_csv_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputRow]:
+    """Stream a CSV file (RFC 4180; the separator is whichever of comma, semicolon, tab and `|` the header has most of).
+
+    A record that cannot be read is given up from its first line only: reading goes on with the second, so that a quote too many does
+    not swallow the rows after it. A row without id is called by its number. Raises DataError when the header has no column for the text.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), fields.max_row_bytes + 1))
+    with open_stream(path) as stream:
+        records = _Records(read_bounded_lines(stream, max_bytes=fields.max_row_bytes), fields.max_row_bytes)
+        header = records.read_header()
+        _require_columns(header, fields)
+        for number, (first, raw, cells, problem) in enumerate(records, start=1):
+            place = Place(str(path), first[0], first[1])
+            try:
+                if problem is not None:
+                    raise DataError(problem)
+                if len(cells) != len(header):
+                    raise DataError(f"{len(cells)} cells where the header has {len(header)}")
+                own = (fields.text, fields.id)
+                record = {name: cell for name, cell in zip(header, cells, strict=True) if cell or name in own}
+                article = article_from_record(record, fields=fields, prefix=prefix, default=f"row-{number}")
+            except DataError as error:
+                yield InputRow(place, None, str(error), raw)
+            else:
+                yield InputRow(place, article)
+
+
+class _Records:
+    """The records of a CSV file as (first line, bytes, cells, what is wrong with it)."""
+
+    def __init__(self, lines: Iterator[BoundedLine], max_bytes: int) -> None:
+        self._lines = lines
+        self._again: deque[BoundedLine] = deque()
+        self._record: list[BoundedLine] = []
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._feed = self._Feed(self)
+        self._reader = csv.reader(self._feed, strict=True)
+
+    class _Feed:
+        """Hands the reader its lines one by one; unlike a generator it goes on after an error."""
+
+        def __init__(self, records: _Records) -> None:
+            self._records = records
+
+        def __iter__(self) -> _Records._Feed:
+            return self
+
+        def __next__(self) -> str:
+            return self._records._next_line()
+
+    def read_header(self) -> list[str]:
+        """The cells of the first line; the separator is taken from it."""
+        first = next(self._lines, None)
+        if first is None:
+            raise DataError("is empty; a CSV file begins with the names of its columns")
+        if first[3] is not None:
+            raise DataError(first[3])
+        head = first[2].decode("utf-8", "replace")
+        self._again.append(first)
+        self._reader = csv.reader(self._feed, delimiter=max(",;\t|", key=head.count), strict=True)
+        _, _, cells, problem = next(self)
+        if problem is not None or len(set(cells)) < len(cells):
+            raise DataError(problem or f"a column's name stands twice in {cells}")
+        return cells
+
+    def __iter__(self) -> _Records:
+        return self
+
+    def __next__(self) -> tuple[BoundedLine, bytes, list[str], str | None]:
+        while True:
+            self._record, self._size = [], 0
+            problem: str | None = None
+            cells: list[str] = []
+            try:
+                cells = next(self._reader)
+            except (csv.Error, DataError) as error:
+                problem = f"not a row of CSV ({error})" if isinstance(error, csv.Error) else str(error)
+                self._again.extendleft(reversed(self._record[1:]))
+                del self._record[1:]
+            if cells or problem is not None:
+                break
+        raw = b"".join(line[2] for line in self._record)
+        if problem is None:
+            try:
+                raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                problem = not_utf8(error)
+        return self._record[0], raw.rstrip(b"\r\n"), cells, problem
+
+    def _next_line(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._record.append(line)
+        self._size += len(line[2])
+        if line[3] is not None or self._size > self._max_bytes + 2:
+            raise DataError(line[3] or too_long(self._max_bytes))
+        return line[2].decode("utf-8", "surrogateescape")
+
+
+def read_parquet_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputRow]:
+    """Stream a Parquet file, a batch at a time; a damaged row group is one bad row.
+
+    A row without id is called by its number. Raises DataError when it is no Parquet file or has no column for the text.
+    """
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+
+    try:
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(f"cannot be read as Parquet ({str(error)[:200]}); write the file again") from error
+    with file:
+        _require_columns(file.schema_arrow.names, fields)
+        number = 0
+        for group in range(file.num_row_groups):
+            end = number + file.metadata.row_group(group).num_rows
+            try:
+                for batch in file.iter_batches(batch_size=BATCH, row_groups=[group]):
+                    yield from _rows_of_batch(batch, path, number, prefix, fields)
+                    number += batch.num_rows
+            except (pa.ArrowException, OSError) as error:
+                problem = f"rows {number + 1} to {end} cannot be read ({str(error)[:200]}); write the file again"
+                yield InputRow(Place(str(path), number + 1), None, problem)
+            number = end
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether a folder is a dataset that `save_to_disk` made."""
+    return (path / "dataset_dict.json").is_file() or (path / "dataset_info.json").is_file()
+
+
+def read_dataset_rows(path: Path, fields: RowFields) -> Iterator[InputRow]:
+    """Stream a dataset on disk, split by split; the ids of one with several splits begin with the split's name and `#`.
+
+    Raises DataError when it cannot be loaded, or a split has no column for the text.
+    """
+    import datasets  # slow to import
+
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except Exception as error:
+        raise DataError(f"cannot be loaded as a dataset ({str(error)[:200]}); save it again with save_to_disk") from error
+    splits = dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"": loaded}
+    for split, rows in splits.items():
+        _require_columns(rows.column_names, fields)
+        number = 0
+        prefix = f"{split}#" if len(splits) > 1 else ""
+        for table in rows.with_format("arrow").iter(batch_size=BATCH):
+            for batch in table.to_batches():
+                yield from _rows_of_batch(batch, path / split, number, prefix, fields)
+                number += batch.num_rows
+
+
+def _rows_of_batch(batch: Any, path: Path, number: int, prefix: str, fields: RowFields) -> Iterator[InputRow]:
+    """The rows of an Arrow record batch that has `number` rows before it; damaged texts are bad rows, not a bad batch."""
+    whole = _is_valid(batch)
+    for position in range(batch.num_rows):
+        number += 1
+        place = Place(str(path), number)
+        row = batch.slice(position, 1)
+        if not whole and not _is_valid(row):
+            yield InputRow(place, None, "the row is damaged or not UTF-8; write the file again")
+            continue
+        own = (fields.text, fields.id)
+        values = {name: plain_value(column[0].as_py()) for name, column in zip(row.schema.names, row.columns, strict=True)}
+        record = {name: value for name, value in values.items() if value not in (None, "") or name in own}
+        try:
+            article = article_from_record(record, fields=fields, prefix=prefix, default=f"row-{number}")
+        except DataError as error:
+            yield InputRow(place, None, str(error))
+        else:
+            yield InputRow(place, article)
+
+
+def _is_valid(batch: Any) -> bool:
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    try:
+        batch.validate(full=True)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _require_columns(columns: Sequence[str], fields: RowFields) -> None:
+    for name, option in ((fields.text, "text_field"), *([(fields.id, "id_field")] if fields.require_id else [])):
+        if name not in columns:
+            raise DataError(f"has no column {name!r}; there are: {', '.join(columns)[:500]}; name it with {option}=")
+
+
+def plain_value(value: Any) -> Any:
+    """The value as JSON can hold it: dates as ISO 8601, decimals as text, and None for bytes and what is no finite number."""
+    if isinstance(value, dict):
+        return {str(key): plain_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_value(item) for item in value]
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal | datetime.timedelta):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float) else None
