@@ -23,16 +23,23 @@ def emissions_of(random: np.random.Generator, words: int) -> np.ndarray:
     return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
 
+@pytest.mark.parametrize("learnt", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_best_tags_and_span_probabilities_equal_brute_force(seed):
+def test_best_tags_and_span_probabilities_equal_brute_force(seed, learnt):
     random = np.random.default_rng(seed)
     batch = [emissions_of(random, words) for words in (1, 4, 5, 3)]
+    transitions = random.normal(size=(5, 5)) if learnt else np.zeros((5, 5))
     chain = build_chain(batch)
-    found = best_tags(chain, LABELS)
-    sums = marginals(chain, LABELS)
+    found = best_tags(chain, LABELS, transitions if learnt else None)
+    sums = marginals(chain, LABELS, transitions if learnt else None)
     for row, emissions in enumerate(batch):
         sequences = [s for s in product(range(5), repeat=len(emissions)) if legal(s)]
-        scores = np.array([sum(emissions[word, tag] for word, tag in enumerate(s)) for s in sequences])
+        scores = np.array(
+            [
+                sum(emissions[word, tag] for word, tag in enumerate(s)) + sum(transitions[pair] for pair in pairwise(s))
+                for s in sequences
+            ]
+        )
         assert tuple(found[row]) == sequences[int(scores.argmax())]
         weights = np.exp(scores)
         for first in range(len(emissions)):
@@ -41,6 +48,14 @@ def test_best_tags_and_span_probabilities_equal_brute_force(seed):
                     having = [(first, last, begin) in set(tagged_spans(np.array(s))) for s in sequences]
                     expected = weights[having].sum() / weights.sum()
                     assert sums.span_probability(row, first, last, begin) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_learnt_scores_of_zero_change_nothing():
+    chain = build_chain([emissions_of(np.random.default_rng(0), words) for words in (6, 2, 9)])
+    plain, learnt = marginals(chain, LABELS), marginals(chain, LABELS, np.zeros((5, 5)))
+    np.testing.assert_allclose(learnt.before, plain.before, rtol=1e-12)
+    np.testing.assert_allclose(learnt.after, plain.after, rtol=1e-12)
+    assert [a.tolist() for a in best_tags(chain, LABELS, np.zeros((5, 5)))] == [a.tolist() for a in best_tags(chain, LABELS)]
 
 
 @pytest.mark.parametrize("seed", range(5))

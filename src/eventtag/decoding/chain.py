@@ -1,7 +1,8 @@
 """Inference in a chain of tags in which only IOB2-legal transitions are possible.
 
-Emissions are the model's log-probabilities of each tag at each word; the transition scores are 0 where IOB2 allows the transition and
-minus infinity where it does not. `best_tags` is the Viterbi algorithm (Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010),
+Emissions are the model's log-probabilities of each tag at each word; the transition scores are those that the model has learnt (a
+linear-chain CRF, Lafferty et al. 2001; all 0 without one) where IOB2 allows the transition, and minus infinity where it does not. The
+first word of a sequence has no transition score: any tag but an `I-` may stand there. `best_tags` is the Viterbi algorithm (Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010),
 `marginals` the forward-backward algorithm (Rabiner 1989, https://doi.org/10.1109/5.18626), both in log space and over a padded batch.
 
 Letters for shapes: A sequences, W words of the longest, C tags.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -38,15 +40,15 @@ def build_chain(emissions: Sequence[npt.NDArray[np.floating]]) -> Chain:
     return Chain(padded, lengths)
 
 
-def best_tags(chain: Chain, labels: LabelSet) -> list[IntArray]:
-    """The most probable legal tag ids of each sequence, [W_a] each."""
+def best_tags(chain: Chain, labels: LabelSet, transitions: FloatArray | None = None) -> list[IntArray]:
+    """The most probable legal tag ids of each sequence, [W_a] each; `transitions` [C, C] are learnt scores of tag j behind tag i."""
     count, width, _ = chain.emissions.shape
-    transitions = _log(labels.legal_transitions)
+    moves = _moves(labels, transitions)
     score = chain.emissions[:, 0] + _log(labels.legal_starts)
     back = np.zeros((count, width, len(labels.tags)), dtype=np.int8)
     final = score.copy()
     for word in range(1, width):
-        candidates = score[:, :, None] + transitions
+        candidates = score[:, :, None] + moves
         back[:, word] = candidates.argmax(axis=1)
         score = candidates.max(axis=1) + chain.emissions[:, word]
         ending = chain.lengths == word + 1
@@ -66,7 +68,8 @@ class Marginals:
     """What span probabilities are made of, for a batch of sequences.
 
     `before` [A, W, C]: log-sum over all legal beginnings that end with tag c at word w, its emission included. `after` [A, W, C]:
-    log-sum over all legal continuations behind tag c at word w. `total` [A]: log-sum over all legal sequences.
+    log-sum over all legal continuations behind tag c at word w. `total` [A]: log-sum over all legal sequences. `moves` [C, C]:
+    score of tag j behind tag i, minus infinity where IOB2 forbids it.
     """
 
     emissions: FloatArray
@@ -74,6 +77,7 @@ class Marginals:
     after: FloatArray
     total: FloatArray
     lengths: IntArray
+    moves: FloatArray
 
     def span_probability(self, sequence: int, first: int, last: int, begin_id: int) -> float:
         """The probability that exactly the words [first, last] are one mention with the label whose `B-` tag is `begin_id`.
@@ -82,9 +86,12 @@ class Marginals:
         """
         inside = begin_id + 1
         middle = self.emissions[sequence, first + 1 : last + 1, inside].sum()
+        if last > first:
+            middle += self.moves[begin_id, inside] + (last - first - 1) * self.moves[inside, inside]
         log_probability = self.before[sequence, first, begin_id] + middle - self.total[sequence]
         if last + 1 < self.lengths[sequence]:
-            following = self.emissions[sequence, last + 1] + self.after[sequence, last + 1]
+            ending = begin_id if last == first else inside
+            following = self.emissions[sequence, last + 1] + self.after[sequence, last + 1] + self.moves[ending]
             legal = np.ones(len(following), dtype=np.bool_)
             legal[2::2] = (
                 False  # an I- tag behind the mention would be of another label (illegal) or of the same (a longer mention)
@@ -93,20 +100,23 @@ class Marginals:
         return float(min(1.0, np.exp(log_probability)))
 
 
-def marginals(chain: Chain, labels: LabelSet) -> Marginals:
-    """Forward and backward sums of every sequence, for `Marginals.span_probability`."""
+def marginals(chain: Chain, labels: LabelSet, transitions: FloatArray | None = None) -> Marginals:
+    """Forward and backward sums of every sequence, for `Marginals.span_probability`; `transitions` as in `best_tags`."""
     count, width, tags = chain.emissions.shape
+    moves = _moves(labels, transitions)
+    into_next = _into_next if transitions is None else partial(_into_next_by, moves)
+    from_next = _from_next if transitions is None else partial(_from_next_by, moves)
     before = np.full((count, width, tags), -np.inf)
     before[:, 0] = chain.emissions[:, 0] + _log(labels.legal_starts)
     for word in range(1, width):
-        before[:, word] = _into_next(before[:, word - 1]) + chain.emissions[:, word]
+        before[:, word] = into_next(before[:, word - 1]) + chain.emissions[:, word]
     total = np.logaddexp.reduce(before[np.arange(count), chain.lengths - 1], axis=1)
     after = np.zeros((count, width, tags))
     for word in range(width - 2, -1, -1):
-        sums = _from_next(chain.emissions[:, word + 1] + after[:, word + 1])
+        sums = from_next(chain.emissions[:, word + 1] + after[:, word + 1])
         inside = word + 1 < chain.lengths
         after[inside, word] = sums[inside]
-    return Marginals(chain.emissions, before, after, total, chain.lengths)
+    return Marginals(chain.emissions, before, after, total, chain.lengths, moves)
 
 
 def _into_next(scores: FloatArray) -> FloatArray:
@@ -127,6 +137,22 @@ def _from_next(scores: FloatArray) -> FloatArray:
     result[:, 1::2] = inside
     result[:, 2::2] = inside
     return result
+
+
+def _into_next_by(moves: FloatArray, scores: FloatArray) -> FloatArray:
+    """As `_into_next`, under any `moves` [C, C]."""
+    return np.asarray(np.logaddexp.reduce(scores[:, :, None] + moves, axis=1))
+
+
+def _from_next_by(moves: FloatArray, scores: FloatArray) -> FloatArray:
+    """As `_from_next`, under any `moves` [C, C]."""
+    return np.asarray(np.logaddexp.reduce(scores[:, None, :] + moves, axis=2))
+
+
+def _moves(labels: LabelSet, transitions: FloatArray | None) -> FloatArray:
+    """[C, C]: score of tag j behind tag i."""
+    legal = _log(labels.legal_transitions)
+    return legal if transitions is None else np.where(labels.legal_transitions, transitions, legal)
 
 
 def _log(allowed: npt.NDArray[np.bool_]) -> FloatArray:

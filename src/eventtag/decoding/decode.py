@@ -23,18 +23,24 @@ PADDED_WORDS = 200_000
 """Most words, padding included, that are decoded in one batch: bounds the memory at about 60 MB."""
 
 
-def decode(emissions: Sequence[FloatArray], words: Sequence[IntArray], labels: LabelSet) -> list[tuple[ScoredSpan, ...]]:
+def decode(
+    emissions: Sequence[FloatArray],
+    words: Sequence[IntArray],
+    labels: LabelSet,
+    transitions: npt.NDArray[np.float64] | None = None,
+) -> list[tuple[ScoredSpan, ...]]:
     """The spans of each article, sorted.
 
-    `emissions` holds [W, C] log-probabilities for each article, `words` its [W, 2] character offsets. A row of NaN marks a word that
+    `emissions` holds [W, C] log-probabilities for each article, `words` its [W, 2] character offsets, `transitions` [C, C] the
+    learnt scores of tag j behind tag i, if there are any. A row of NaN marks a word that
     no model looked at: no span is found there, and none crosses it.
     """
     runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]
     found: list[list[ScoredSpan]] = [[] for _ in emissions]
     for batch in _batches(runs):
         chain = build_chain([emissions[article][start:end] for article, start, end in batch])
-        sums = marginals(chain, labels)
-        for row, (tags, (article, start, _)) in enumerate(zip(best_tags(chain, labels), batch, strict=True)):
+        sums = marginals(chain, labels, transitions)
+        for row, (tags, (article, start, _)) in enumerate(zip(best_tags(chain, labels, transitions), batch, strict=True)):
             for first, last, begin_id in tagged_spans(tags):
                 label = labels.label_of(begin_id)
                 assert label is not None
