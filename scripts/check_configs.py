@@ -13,21 +13,29 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from eventtag.app.hydra_task import config_dir, register_resolvers
-from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, TrainSettings
+from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, PretrainSettings, TrainSettings
 
 ENTRIES = {
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "predict": PredictSettings,
+    "pretrain": PretrainSettings,
     "learning_curve": LearningCurveSettings,
 }
 GROUPS = {
     "train": ("data", "model", "trainer", "evaluation", "experiment", "sweep"),
     "evaluate": ("data", "evaluation"),
     "predict": (),
+    "pretrain": ("data", "model"),
     "learning_curve": ("data", "model", "trainer", "evaluation", "experiment"),
 }
-GIVEN = {"train": [], "learning_curve": [], "evaluate": ["checkpoint=c"], "predict": ["checkpoint=c", "input=i"]}
+GIVEN = {
+    "train": [],
+    "learning_curve": [],
+    "evaluate": ["checkpoint=c"],
+    "predict": ["checkpoint=c", "input=i"],
+    "pretrain": ["input=i"],
+}
 
 
 def main() -> int:

@@ -16,12 +16,14 @@ COMMANDS = {
     "train": "TrainSettings",
     "evaluate": "EvaluateSettings",
     "predict": "PredictSettings",
+    "pretrain": "PretrainSettings",
     "learning-curve": "LearningCurveSettings",
 }
 INTRODUCTION = """# Settings
 
-`eventtag train`, `evaluate`, `predict` and `learning-curve` are [Hydra](https://hydra.cc/docs/1.3/intro/) applications. Any key below
-can be given on the command line as `key=value`, also entries of mappings (`trainer.extra.max_grad_norm=0.5`, `data.label_map.PER=ACTOR`).
+`eventtag train`, `evaluate`, `predict`, `pretrain` and `learning-curve` are [Hydra](https://hydra.cc/docs/1.3/intro/) applications.
+Any key below can be given on the command line as `key=value`, also entries of mappings (`trainer.extra.max_grad_norm=0.5`,
+`data.label_map.PER=ACTOR`).
 
 ```
 eventtag train data=ecbplus model=roberta_base trainer.epochs=8     choices of groups, and single keys

@@ -93,7 +93,7 @@ def open_schema(settings: type[Any]) -> DictConfig:
         node = nodes.pop()
         for name in node:
             inner = node._get_node(name)
-            if isinstance(inner, DictConfig):
+            if isinstance(inner, DictConfig) and not inner._is_none():
                 if OmegaConf.get_type(inner) is dict:
                     OmegaConf.set_struct(inner, False)
                 nodes.append(inner)

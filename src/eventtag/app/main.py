@@ -1,6 +1,6 @@
 """`eventtag COMMAND ...`: finds the command and imports it, and nothing else.
 
-train, evaluate, predict and learning-curve are Hydra applications (`key=value`); the others, which turn files into files, take
+train, evaluate, predict, pretrain and learning-curve are Hydra applications (`key=value`); the others, which turn files into files, take
 ordinary arguments.
 """
 
@@ -16,6 +16,7 @@ HYDRA_COMMANDS = {
     "train": "fine-tune a tagger on annotated articles",
     "evaluate": "score a checkpoint on annotated articles",
     "predict": "tag new articles",
+    "pretrain": "teach an encoder the language of articles that nobody annotated",
     "learning-curve": "say what more annotated articles would bring",
 }
 FILE_COMMANDS = {

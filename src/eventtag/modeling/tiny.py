@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordPiece
@@ -44,8 +45,16 @@ def build_tiny_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerBase:
 
 
 def build_tiny_model(tokenizer: PreTrainedTokenizerBase, labels: LabelSet) -> BertForTokenClassification:
-    """A BERT of 2 layers, width 48 and no dropout with random weights (drawn from torch's current seed)."""
-    config = BertConfig(
+    """A token classifier of the tiny size with random weights (drawn from torch's current seed)."""
+    config = tiny_config(
+        tokenizer, id2label=dict(enumerate(labels.tags)), label2id={tag: tag_id for tag_id, tag in enumerate(labels.tags)}
+    )
+    return BertForTokenClassification(config)
+
+
+def tiny_config(tokenizer: PreTrainedTokenizerBase, **options: Any) -> BertConfig:
+    """A BERT of 2 layers, width 48 and no dropout."""
+    return BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=48,
         num_hidden_layers=2,
@@ -54,7 +63,5 @@ def build_tiny_model(tokenizer: PreTrainedTokenizerBase, labels: LabelSet) -> Be
         max_position_embeddings=512,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
-        id2label=dict(enumerate(labels.tags)),
-        label2id={tag: tag_id for tag_id, tag in enumerate(labels.tags)},
+        **options,
     )
-    return BertForTokenClassification(config)

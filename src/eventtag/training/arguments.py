@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import TrainingArguments
 
 from eventtag.errors import SettingsError
-from eventtag.settings import TrainerSettings
+from eventtag.settings import PretrainTrainerSettings, TrainerSettings
 
 OURS = {
     "num_train_epochs": "trainer.epochs",
@@ -40,17 +42,20 @@ FIXED = {
 
 def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
     """The arguments of a run. Raises SettingsError for an `extra` that does not exist, that has its own key, or has a bad value."""
-    known = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
-    for key in settings.extra:
-        if key in OURS:
-            raise SettingsError(f"trainer.extra.{key} has a key of its own here; use {OURS[key]}=...")
-        if key in FIXED:
-            raise SettingsError(f"trainer.extra.{key} cannot be changed: {FIXED[key]}")
-        if key not in known:
-            near = sorted(known, key=lambda name: -_shared_words(name, key))[:3]
-            raise SettingsError(
-                f"trainer.extra.{key}: transformers' TrainingArguments has no such argument; near to it: {', '.join(near)}"
-            )
+    return _build(settings, seed, output_dir, metric=f"eval_{settings.metric.value}", greater_is_better=True)
+
+
+def build_pretraining_arguments(settings: PretrainTrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
+    """The arguments of pre-training; the held-out loss chooses the state that is kept. Raises SettingsError as `build_arguments`."""
+    if "lr_scheduler_type" in settings.extra:
+        raise SettingsError("trainer.extra.lr_scheduler_type cannot be changed: pre-training's rates rise and fall linearly")
+    return _build(settings, seed, output_dir, metric="eval_loss", greater_is_better=False)
+
+
+def _build(
+    settings: TrainerSettings | PretrainTrainerSettings, seed: int, output_dir: Path, *, metric: str, greater_is_better: bool
+) -> TrainingArguments:
+    require_known_arguments(settings.extra)
     options = {
         "disable_tqdm": not sys.stderr.isatty(),
         "logging_strategy": "steps",
@@ -73,8 +78,8 @@ def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -
             eval_strategy="epoch",
             save_strategy="epoch",
             load_best_model_at_end=True,
-            metric_for_best_model=f"eval_{settings.metric.value}",
-            greater_is_better=True,
+            metric_for_best_model=metric,
+            greater_is_better=greater_is_better,
             remove_unused_columns=False,
             seed=seed,
             data_seed=seed,
@@ -84,6 +89,21 @@ def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -
         raise SettingsError(
             f"trainer.extra: transformers refuses these arguments ({error}); correct {sorted(settings.extra)}"
         ) from error
+
+
+def require_known_arguments(extra: Mapping[str, Any]) -> None:
+    """Raise SettingsError for a key of `trainer.extra` that transformers does not know, or that is not free here."""
+    known = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
+    for key in extra:
+        if key in OURS:
+            raise SettingsError(f"trainer.extra.{key} has a key of its own here; use {OURS[key]}=...")
+        if key in FIXED:
+            raise SettingsError(f"trainer.extra.{key} cannot be changed: {FIXED[key]}")
+        if key not in known:
+            near = sorted(known, key=lambda name: -_shared_words(name, key))[:3]
+            raise SettingsError(
+                f"trainer.extra.{key}: transformers' TrainingArguments has no such argument; near to it: {', '.join(near)}"
+            )
 
 
 def _shared_words(one: str, other: str) -> int:

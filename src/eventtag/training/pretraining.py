@@ -1,0 +1,194 @@
+"""Pre-training: articles without annotation in, an encoder that knows their language better out (masked-language modelling on the
+domain: Gururangan et al. 2020, https://aclanthology.org/2020.acl-main.740/).
+
+RUN/pretraining.json    settings, fingerprint of the texts, versions
+RUN/trainer/            what a resumed run needs; removed when the run ends
+RUN/encoder/            the encoder and its tokenizer, as Hugging Face saves them, and pretraining.json with the losses
+RUN/metrics.json        held-out loss before, by epoch and after; written last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import exp
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import transformers
+
+from eventtag.articles import Article
+from eventtag.corpus.loading import load_corpus
+from eventtag.errors import DataError, OutputError, SettingsError
+from eventtag.modeling.encoders import TINY, longest_input
+from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
+from eventtag.settings import PretrainSettings
+from eventtag.staging import staged_file, staged_folder
+from eventtag.tagging.inputs import read_inputs
+from eventtag.training.arguments import build_pretraining_arguments
+from eventtag.training.masked_trainer import MaskedTrainer
+from eventtag.training.masking import build_masking
+from eventtag.training.record import plain, require_same_run, versions
+from eventtag.training.resume import newest_complete
+from eventtag.training.text_windows import TextWindow, build_text_windows, count_tokens
+
+log = logging.getLogger(__name__)
+
+RECORD_FILE = "pretraining.json"
+METRICS_FILE = "metrics.json"
+
+
+@dataclass(frozen=True)
+class PretrainingResult:
+    """Where the encoder is, and what metrics.json holds."""
+
+    encoder: Path
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Windows to learn from and to measure on, and what the record says of the articles that they come from."""
+
+    train: list[TextWindow]
+    held_out: list[TextWindow]
+    about: Mapping[str, Any]
+
+
+def pretrain(settings: PretrainSettings) -> PretrainingResult:
+    """Run or resume pre-training as the settings say.
+
+    Raises an EventtagError before any training for wrong settings, unreadable articles, too few of them, an output that exists, or a
+    run that cannot be resumed; TrainingError when the loss stops being finite.
+    """
+    run_dir = Path(settings.run_dir)
+    begun = (run_dir / RECORD_FILE).exists()
+    if (run_dir / METRICS_FILE).exists() or ((run_dir / "encoder").exists() and not begun):
+        raise OutputError(f"{run_dir / 'encoder'}: this run is finished and is not overwritten; give another run_dir")
+    if begun and not settings.resume:
+        raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
+    transformers.set_seed(settings.seed)
+    encoder = _load(settings)
+    texts = _read_texts(settings, encoder)
+    record = {"settings": plain(settings), "data": texts.about, "seed": settings.seed, "versions": versions()}
+    trainer = _build_trainer(settings, encoder, texts)
+    if begun:
+        require_same_run(run_dir / RECORD_FILE, record)
+        shutil.rmtree(run_dir / "encoder", ignore_errors=True)  # stopped while it finished; it will write the same again
+    else:
+        _write_json(run_dir / RECORD_FILE, record)
+    log.info(
+        "%d articles in %d windows, %d held out in %d; encoder %s%s",
+        texts.about["articles"], len(texts.train), texts.about["held_out"], len(texts.held_out), settings.model.name,
+        " with a new head" if encoder.new_head else "",
+    )  # fmt: skip
+    state = newest_complete(run_dir / "trainer")
+    before = trainer.held_out_loss()  # of the encoder as it came, also when a saved state is loaded next
+    log.info("before: held-out loss %.4f, perplexity %.1f", before, exp(before))
+    if state is not None:
+        log.info("resuming from %s", state)
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=None if state is None else str(state))
+    metrics = _metrics(trainer, before, time.perf_counter() - started)
+    model: Any = trainer.network
+    with staged_folder(run_dir / "encoder") as folder:
+        model.base_model.save_pretrained(folder)
+        encoder.tokenizer.save_pretrained(folder)
+        content = {**record, "held_out": {key: metrics[key] for key in ("before", "head_alone", "epochs", "after")}}
+        (folder / RECORD_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_json(run_dir / METRICS_FILE, metrics)
+    shutil.rmtree(run_dir / "trainer", ignore_errors=True)
+    return PretrainingResult(run_dir / "encoder", metrics)
+
+
+def _load(settings: PretrainSettings) -> MaskedEncoder:
+    texts = [article.text for article in _read_articles(settings)] if settings.model.name == TINY else []
+    encoder = load_masked_encoder(
+        settings.model.name,
+        revision=settings.model.revision,
+        attention_dropout=settings.model.attention_dropout,
+        seed=settings.seed,
+        texts=texts,
+    )
+    limit = longest_input(encoder.model, encoder.tokenizer)
+    if limit is not None and settings.max_length > limit:
+        raise SettingsError(
+            f"max_length={settings.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
+        )
+    return encoder
+
+
+def _read_articles(settings: PretrainSettings) -> Iterable[Article]:
+    parts: list[Iterable[Article]] = []
+    if settings.data is not None:
+        parts.append(load_corpus(settings.data).articles("train"))
+    if settings.input is not None:
+        parts.append(read_inputs(settings.input, text_field=settings.text_field, id_field=settings.id_field))
+    return itertools.chain(*parts)
+
+
+def _read_texts(settings: PretrainSettings, encoder: MaskedEncoder) -> Texts:
+    """Read and tokenise the articles once, one after another, and draw those that are held out."""
+    digest = hashlib.sha256()
+
+    def digested(articles: Iterable[Article]) -> Iterable[Article]:
+        for article in articles:
+            digest.update(hashlib.sha256(article.text.encode("utf-8", "surrogatepass")).digest())
+            yield article
+
+    articles = build_text_windows(digested(_read_articles(settings)), encoder.tokenizer, max_length=settings.max_length)
+    with_words = [windows for windows in articles if windows]
+    if len(with_words) < 2:
+        raise DataError(
+            f"found {len(with_words)} articles with a word in them; pre-training needs two at least, one to measure on"
+        )
+    random = np.random.default_rng(settings.seed)
+    count = min(max(round(settings.held_out * len(with_words)), 1), len(with_words) - 1)
+    held = set(random.permutation(len(with_words))[:count].tolist())
+    return Texts(
+        [window for number, windows in enumerate(with_words) if number not in held for window in windows],
+        [window for number, windows in enumerate(with_words) if number in held for window in windows],
+        {"articles": len(articles), "held_out": count, "sha256": digest.hexdigest()},
+    )
+
+
+def _build_trainer(settings: PretrainSettings, encoder: MaskedEncoder, texts: Texts) -> MaskedTrainer:
+    if encoder.new_head:
+        start_from_frequencies(encoder.model, count_tokens(texts.train, len(encoder.tokenizer)))
+    return MaskedTrainer(
+        encoder,
+        build_pretraining_arguments(settings.trainer, seed=settings.seed, output_dir=Path(settings.run_dir) / "trainer"),
+        texts.train,
+        texts.held_out,
+        build_masking(encoder.tokenizer, share=settings.mask_share, whole_words=settings.whole_words),
+        head_learning_rate=settings.trainer.head_learning_rate,
+        head_first=settings.trainer.head_first,
+    )
+
+
+def _metrics(trainer: MaskedTrainer, before: float, seconds: float) -> dict[str, Any]:
+    history = trainer.state.log_history
+    after = trainer.held_out_loss()
+    log.info("after: held-out loss %.4f, perplexity %.1f", after, exp(after))
+    return {
+        "before": before,
+        "head_alone": next((entry["head_alone_loss"] for entry in history if "head_alone_loss" in entry), None),
+        "epochs": [{"epoch": entry["epoch"], "loss": entry["eval_loss"]} for entry in history if "eval_loss" in entry],
+        "after": after,
+        "perplexity": exp(after),
+        "loss": [{"epoch": entry["epoch"], "loss": entry["loss"]} for entry in history if "loss" in entry],
+        "seconds": seconds,
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with staged_file(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")

@@ -1,0 +1,134 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eventtag.errors import DataError, FormatError, OutputError, SettingsError, TrainingError
+from eventtag.modeling.encoders import sha256_of
+from eventtag.settings import (
+    DataSettings,
+    ModelSettings,
+    PretrainSettings,
+    PretrainTrainerSettings,
+    TrainerSettings,
+    TrainSettings,
+)
+from eventtag.training.pretraining import pretrain
+from eventtag.training.run import train
+
+
+def settings_of(source: Path | None, run: Path, **changes) -> PretrainSettings:
+    trainer = {"epochs": 10, "batch_size": 4, "learning_rate": 5e-3, "head_learning_rate": 5e-3, **changes.pop("trainer", {})}
+    return PretrainSettings(
+        **{
+            "input": None if source is None else str(source),
+            "model": ModelSettings(name="tiny", attention_dropout=None),
+            "max_length": 24,
+            "held_out": 0.2,
+            "trainer": PretrainTrainerSettings(**trainer),
+            "run_dir": str(run),
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def adapted(corpus_file, tmp_path_factory) -> Path:
+    """The directory of a finished pre-training."""
+    run = tmp_path_factory.mktemp("pretraining") / "run"
+    pretrain(settings_of(corpus_file, run))
+    return run
+
+
+def test_hidden_words_are_guessed_better_after_than_before(adapted):
+    metrics = json.loads((adapted / "metrics.json").read_text())
+    assert metrics["after"] < metrics["head_alone"] < metrics["before"]
+    assert metrics["after"] == min(epoch["loss"] for epoch in metrics["epochs"])
+    assert {path.name for path in adapted.iterdir()} == {"pretraining.json", "metrics.json", "encoder"}
+    about = json.loads((adapted / "encoder" / "pretraining.json").read_text())
+    assert about["data"]["articles"] == 24
+    assert about["data"]["held_out"] == 5
+    assert about["held_out"]["after"] == metrics["after"]
+
+
+def test_training_takes_the_encoder(adapted, corpus_file, tmp_path):
+    result = train(
+        TrainSettings(
+            data=DataSettings(path=str(corpus_file), split_field="split"),
+            model=ModelSettings(name=str(adapted / "encoder"), attention_dropout=None),
+            trainer=TrainerSettings(epochs=8, batch_size=4, learning_rate=5e-3, head_learning_rate=5e-3, patience=None),
+            run_dir=str(tmp_path / "run"),
+        )
+    )
+    assert result.evaluation.report.strict.micro.f1 > 0.9
+
+
+RUN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_pretraining import settings_of
+from eventtag.training.pretraining import pretrain
+pretrain(settings_of(Path(sys.argv[2]), Path(sys.argv[3]), resume=True))
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_encoder(adapted, corpus_file, tmp_path):
+    command = [sys.executable, "-c", RUN, str(Path(__file__).parent), str(corpus_file), str(tmp_path / "killed")]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed" / "trainer").glob("checkpoint-*/complete.json")) and time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail("the run ended before it could be killed")
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "encoder").exists()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    resumed, whole = tmp_path / "killed", adapted
+    assert sha256_of(resumed / "encoder" / "model.safetensors") == sha256_of(whole / "encoder" / "model.safetensors")
+    one, other = (json.loads((run / "metrics.json").read_text()) for run in (resumed, whole))
+    assert {key: one[key] for key in ("before", "head_alone", "epochs", "after")} == {
+        key: other[key] for key in ("before", "head_alone", "epochs", "after")
+    }
+
+
+def test_of_a_corpus_only_the_training_articles_are_read(corpus_file, tmp_path):
+    data = DataSettings(path=str(corpus_file), split_field="split")
+    pretrain(settings_of(None, tmp_path / "run", data=data, trainer={"epochs": 1}))
+    assert json.loads((tmp_path / "run" / "pretraining.json").read_text())["data"]["articles"] == 16
+
+
+def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(SettingsError, match=r"input=null is not allowed: give input= or data="):
+        settings_of(None, run)
+    with pytest.raises(SettingsError, match=r"max_length=600 is not allowed: tiny reads at most 512"):
+        pretrain(settings_of(corpus_file, run, max_length=600))
+    with pytest.raises(SettingsError, match=r"trainer.extra.lr_scheduler_type cannot be changed"):
+        pretrain(settings_of(corpus_file, run, trainer={"extra": {"lr_scheduler_type": "cosine"}}))
+    with pytest.raises(FormatError, match="no such file or folder"):
+        pretrain(settings_of(tmp_path / "none.jsonl", run))
+    (tmp_path / "one.txt").write_text("Police met men.")
+    with pytest.raises(DataError, match="found 1 articles with a word in them; pre-training needs two"):
+        pretrain(settings_of(tmp_path / "one.txt", run))
+    assert not run.exists()
+
+
+def test_a_run_is_gone_on_with_only_when_asked_under_the_same_settings_and_never_overwritten(adapted, corpus_file, tmp_path):
+    with pytest.raises(OutputError, match="this run is finished"):
+        pretrain(settings_of(corpus_file, adapted, resume=True))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "pretraining.json").write_bytes((adapted / "pretraining.json").read_bytes())
+    settings = settings_of(corpus_file, tmp_path / "run")
+    with pytest.raises(OutputError, match="go on with it by resume=true"):
+        pretrain(settings)
+    with pytest.raises(TrainingError, match=r"settings\.mask_share was 0\.15 and is 0\.3 now"):
+        pretrain(replace(settings, resume=True, mask_share=0.3))
