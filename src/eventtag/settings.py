@@ -244,11 +244,9 @@ class PretrainSettings:
     """`eventtag pretrain`."""
 
     input: str | None = None
-    """Articles that nobody annotated: as for `predict`."""
+    """Articles that nobody annotated: files or folders as for `predict`. Rows that cannot be read are left out and named."""
     text_field: str = "text"
-    """Field of a JSONL line that holds the text."""
-    id_field: str = "id"
-    """Field of a JSONL line that holds the article's id; lines without it are numbered."""
+    """Field of a row that holds the text."""
     data: DataSettings | None = None
     """An annotated corpus whose training articles are read as mere text, whole, in place of `input` or beside it. Its validation and
     test articles are never read from here."""

@@ -132,3 +132,12 @@ def test_a_run_is_gone_on_with_only_when_asked_under_the_same_settings_and_never
         pretrain(settings)
     with pytest.raises(TrainingError, match=r"settings\.mask_share was 0\.15 and is 0\.3 now"):
         pretrain(replace(settings, resume=True, mask_share=0.3))
+
+
+def test_rows_that_are_no_articles_are_left_out_and_named(tmp_path, caplog):
+    rows = ['{"text": "Police met men."}', '{"body": "x"}', '{"text": "Miners freed nurses."}', "{"]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    pretrain(settings_of(tmp_path / "rows.jsonl", tmp_path / "run", trainer={"epochs": 1}))
+    assert json.loads((tmp_path / "run" / "pretraining.json").read_text())["data"]["articles"] == 2
+    assert "rows.jsonl:2: left out" in caplog.text
+    assert "rows.jsonl:4: left out" in caplog.text

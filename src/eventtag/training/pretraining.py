@@ -15,7 +15,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
@@ -31,7 +31,7 @@ from eventtag.modeling.encoders import TINY, longest_input
 from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
 from eventtag.settings import PretrainSettings
 from eventtag.staging import staged_file, staged_folder
-from eventtag.tagging.inputs import read_inputs
+from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments
 from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 RECORD_FILE = "pretraining.json"
 METRICS_FILE = "metrics.json"
+SHOWN = 5
+"""Bad rows that are named one by one."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,22 @@ def _read_articles(settings: PretrainSettings) -> Iterable[Article]:
     if settings.data is not None:
         parts.append(load_corpus(settings.data).articles("train"))
     if settings.input is not None:
-        parts.append(read_inputs(settings.input, text_field=settings.text_field, id_field=settings.id_field))
+        parts.append(_read_new(settings.input, settings.text_field))
     return itertools.chain(*parts)
+
+
+def _read_new(source: str, text_field: str) -> Iterator[Article]:
+    """The articles of a source; rows that are none are left out and named in the log."""
+    bad = 0
+    for row in read_rows(source, text_field=text_field, unique_ids=False):
+        if row.article is not None:
+            yield row.article
+            continue
+        bad += 1
+        if bad <= SHOWN:
+            log.warning("%s:%s: left out: %s", row.place.file, row.place.line or "", row.problem)
+    if bad > SHOWN:
+        log.warning("%s: %d rows were left out in all", source, bad)
 
 
 def _read_texts(settings: PretrainSettings, encoder: MaskedEncoder) -> Texts:
