@@ -26,6 +26,15 @@ def _require_thresholds(thresholds: dict[str, float]) -> None:
         _require(0 <= threshold <= 1, f"thresholds.{label}", threshold, "0 to 1")
 
 
+def _require_class_weights(weights: Any) -> None:
+    if weights is None or weights == "balanced":
+        return
+    _require(isinstance(weights, dict), "trainer.class_weights", weights, "null, balanced, or weights by label ({EVENT: 2})")
+    for label, weight in weights.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight < float("inf")
+        _require(number, f"trainer.class_weights.{label}", weight, "a number above 0")
+
+
 @dataclass
 class DataSettings:
     """Which articles, in which format, with which labels, and which of them are train, validation and test."""
@@ -125,6 +134,16 @@ class Metric(Enum):
     macro_f1 = "macro_f1"
 
 
+class Loss(Enum):
+    """What a gold position adds to the loss (`eventtag.modeling.loss`, docs/results.md)."""
+
+    cross_entropy = "cross_entropy"
+    focal = "focal"
+    """Positions that are easy already weigh less."""
+    dice = "dice"
+    """A smooth F1 of each position; many easy `O` add little."""
+
+
 @dataclass
 class TrainerSettings:
     """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
@@ -145,6 +164,17 @@ class TrainerSettings:
     """Epochs without a better validation score after which training stops; null never stops early."""
     metric: Metric = Metric.micro_f1
     """Validation score that chooses the checkpoint."""
+    loss: Loss = Loss.cross_entropy
+    """Loss of the softmax head."""
+    class_weights: Any = None
+    """Weights of labels (and of `O`) in that loss: null, `balanced` (rare ones weigh more), or a mapping as
+    `{EVENT: 2, O: 0.5}`, where labels not named weigh 1."""
+    label_smoothing: float = 0.0
+    """Share of that loss that asks for an equal probability of all tags."""
+    focal_gamma: float = 2.0
+    """Exponent of `loss=focal`; at 0 it is cross-entropy."""
+    outside_share: float = 1.0
+    """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 
@@ -156,6 +186,14 @@ class TrainerSettings:
         _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")
         _require(0 <= self.warmup < 1, "trainer.warmup", self.warmup, "a share, 0 <= warmup < 1")
         _require(self.patience is None or self.patience >= 1, "trainer.patience", self.patience, "at least 1, or null")
+        _require(0 <= self.label_smoothing < 1, "trainer.label_smoothing", self.label_smoothing, "0 <= smoothing < 1")
+        _require(
+            self.loss is not Loss.dice or not self.label_smoothing, "trainer.label_smoothing", self.label_smoothing,
+            "trainer.loss=dice has no smoothing",
+        )  # fmt: skip
+        _require(self.focal_gamma >= 0, "trainer.focal_gamma", self.focal_gamma, "0 or above")
+        _require(0 < self.outside_share <= 1, "trainer.outside_share", self.outside_share, "a share, 0 < share <= 1")
+        _require_class_weights(self.class_weights)
 
 
 @dataclass
@@ -207,6 +245,10 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
+        weights = self.trainer.class_weights
+        for label in weights if isinstance(weights, dict) else ():
+            known = [*self.data.labels, "O"]
+            _require(label in known, f"trainer.class_weights.{label}", weights[label], f"the labels are {', '.join(known)}")
 
 
 @dataclass

@@ -31,6 +31,7 @@ from eventtag.evaluation import Evaluation, evaluate
 from eventtag.ledger import LossLedger
 from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.modeling.encoders import load_encoder, longest_input
+from eventtag.modeling.loss import build_loss_options
 from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.error_kinds import count_mentions
@@ -40,7 +41,7 @@ from eventtag.staging import staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments
 from eventtag.training.calibration import fit_calibration, require_known_targets
-from eventtag.training.features import build_features
+from eventtag.training.features import build_features, count_tags
 from eventtag.training.record import RECORD_FILE, build_record, plain, require_same_run
 from eventtag.training.resume import newest_complete
 from eventtag.training.trainer import ArticleTrainer
@@ -156,6 +157,8 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         metric=settings.trainer.metric,
         head_learning_rate=settings.trainer.head_learning_rate,
         patience=settings.trainer.patience,
+        loss=build_loss_options(settings.trainer, corpus.labels, count_tags(features)),
+        outside_share=settings.trainer.outside_share,
     )
 
 

@@ -29,10 +29,11 @@ from transformers import (
 
 from eventtag.errors import TrainingError
 from eventtag.modeling.encoders import reads_casing
-from eventtag.modeling.loss import tag_loss
+from eventtag.modeling.loss import PLAIN, LossOptions, tag_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Metric
 from eventtag.training.features import Feature, collate
+from eventtag.training.outside import OutsideSample
 from eventtag.training.resume import MarkSaved
 from eventtag.training.sampler import LengthPoolSampler
 
@@ -55,12 +56,17 @@ class ArticleTrainer(Trainer):
         metric: Metric,
         head_learning_rate: float,
         patience: int | None,
+        loss: LossOptions = PLAIN,
+        outside_share: float = 1.0,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
+        windows: Any = list(features)
+        if outside_share < 1:
+            windows = OutsideSample(windows, share=outside_share, seed=args.seed)
         super().__init__(
             model=model,
             args=args,
-            train_dataset=list(features),
+            train_dataset=windows,
             eval_dataset=[],
             data_collator=lambda batch: collate(batch, pad_token_id=pad),
             processing_class=tokenizer,
@@ -71,6 +77,7 @@ class ArticleTrainer(Trainer):
         self.score = score
         self.metric = metric
         self.head_learning_rate = head_learning_rate
+        self.loss = loss
         self.tokens_seen = 0
         self.padding_seen = 0
         self.evaluation_seconds = 0.0
@@ -115,6 +122,11 @@ class ArticleTrainer(Trainer):
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         return LengthPoolSampler(lengths, batch_size=self.args.train_batch_size, seed=seed)
 
+    def _run_epoch(self, *args: Any, **options: Any) -> None:
+        if isinstance(self.train_dataset, OutsideSample):
+            self.train_dataset.set_epoch(options["epoch"])
+        super()._run_epoch(*args, **options)  # type: ignore[no-untyped-call]
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -130,7 +142,7 @@ class ArticleTrainer(Trainer):
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
-        loss = tag_loss(outputs.logits, inputs["labels"], inputs["unmarked"], positions=positions)
+        loss = tag_loss(outputs.logits, inputs["labels"], inputs["unmarked"], positions=positions, options=self.loss)
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         if not torch.isfinite(loss):
