@@ -6,9 +6,9 @@ r"""brat standoff: `NAME.txt` holds the text, `NAME.ann` the annotations, one a 
     R1	Located Arg1:T2 Arg2:T1
 
 Offsets are code points, half-open. A discontinuous mention has fragments separated by `;` (brat also writes them where a
-mention runs over a line end; a gap that is only white space does not count as one). Everything that is no `T` line (attributes,
-relations, events, notes) is carried in the metadata `brat`, and written back as long as the mentions that it points to are
-still there.
+mention runs over a line end; a gap that is only white space does not count as one). A predicted mention's score stands in a note,
+`#1<TAB>AnnotatorNotes T1<TAB>score 0.93`. Everything else that is no `T` line (attributes, relations, events, notes) is carried in
+the metadata `brat`, and written back as long as the mentions that it points to are still there.
 
 Source: https://brat.nlplab.org/standoff.html
 """
@@ -28,12 +28,13 @@ from eventtag.formats.offsets import ForeignSpan, resolve_spans
 from eventtag.formats.text_file import read_lines, read_text, write_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_folder
 
 _MENTION = re.compile(r"(T[^\s]*)\t(\S+) (\d{1,9} \d{1,9}(?:;\d{1,9} \d{1,9})*)(?:\t(.*))?", re.DOTALL)
 _OTHER = re.compile(r"[RAMEN#*]\S*\t|\*\t")
 _POINTER = re.compile(r"(?<![^\s:])(T[^\s:]*)(?!\S)")
+_SCORE = re.compile(r"#\S*\tAnnotatorNotes (T\S+)\tscore (0(?:\.\d+)?|1(?:\.0+)?)")
 _STAGE = "writing brat"
 
 
@@ -67,6 +68,7 @@ def _read_article(file: Path, discontinuous: Discontinuous, ledger: LossLedger) 
     spans: dict[Span, None] = {}
     others: list[str] = []
     mentions: dict[str, list[Any]] = {}
+    scores: dict[str, float] = {}
     for number, line in read_lines(file):
         if not line.strip():
             continue
@@ -76,7 +78,10 @@ def _read_article(file: Path, discontinuous: Discontinuous, ledger: LossLedger) 
                 raise FormatError(
                     f"{line[:60]!r} is not a standoff line (T1<TAB>LABEL START END<TAB>text)", path=file, line=number
                 )
-            others.append(line)
+            if score := _SCORE.fullmatch(line):
+                scores[score[1]] = float(score[2])
+            else:
+                others.append(line)
             continue
         ledger.seen += 1
         key, label, offsets, surface = match.groups()
@@ -90,7 +95,9 @@ def _read_article(file: Path, discontinuous: Discontinuous, ledger: LossLedger) 
         spans[span] = None
         mentions[key] = [span.start, span.end, span.label]
     meta = {"brat": {"mentions": mentions, "lines": others}} if others else {}
-    return Article(id=name, text=text, spans=tuple(spans), meta=meta)
+    placed_keys = {Span(*mention): key for key, mention in mentions.items()}
+    scored = [ScoredSpan(s.start, s.end, s.label, scores[placed_keys[s]]) for s in spans if placed_keys[s] in scores]
+    return Article(id=name, text=text, spans=tuple(scored if len(scored) == len(spans) else spans), meta=meta)
 
 
 def _place(
@@ -137,12 +144,13 @@ def _format_ann(article: Article, ledger: LossLedger) -> str:
     keys = {Span(*value): key for key, value in mentions.items()}
     number = max((int(key[1:]) for key in mentions if key[1:].isdecimal()), default=0)
     lines = []
+    notes: list[str] = []
     written = set()
     for span in article.spans:
         fragments = _fragments(article, span, ledger)
         if not fragments:
             continue
-        key = keys.get(span)
+        key = keys.get(Span(span.start, span.end, span.label))
         if key is None or key in written:
             number += 1
             key = f"T{number}"
@@ -150,10 +158,12 @@ def _format_ann(article: Article, ledger: LossLedger) -> str:
         offsets = ";".join(f"{start} {end}" for start, end in fragments)
         surface = " ".join(" ".join(article.text[start:end].split()) for start, end in fragments)
         lines.append(f"{key}\t{span.label} {offsets}\t{surface}\n")
+        if isinstance(span, ScoredSpan):
+            notes.append(f"#score{len(notes) + 1}\tAnnotatorNotes {key}\tscore {round(span.score, 6):f}\n")
     kept = [line for line in others if set(_POINTER.findall(line.split("\t")[1])) <= written]
     if len(kept) < len(others) or (carried is not None and not isinstance(carried, dict)):
         ledger.note(article.id, _STAGE, "meta", "lines that point to mentions that are gone are not kept")
-    return "".join(lines) + "".join(f"{line}\n" for line in kept)
+    return "".join(lines) + "".join(notes) + "".join(f"{line}\n" for line in kept)
 
 
 def _carried(value: object) -> tuple[dict[str, list[Any]], list[str]]:

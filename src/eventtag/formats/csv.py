@@ -11,17 +11,23 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal, get_args
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.offsets import check_unit
+from eventtag.formats.sentences import sentences_of_spans
 from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column
+from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_file
 
+Rows = Literal["articles", "spans"]
+SPAN_COLUMNS = ("article_id", "start", "end", "label", "text", "score")
+SENTENCE_COLUMNS = ("sentence_start", "sentence_end", "sentence")
 MAX_CELL = 1 << 27
 """Characters of one cell; Python's own limit of 131,072 is less than a long article."""
 
@@ -94,14 +100,40 @@ def sniff_csv(head: str) -> str | None:
     return None
 
 
-def write_csv(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
-    """Write the columns id, text, spans (JSON) and eventtag (annotated regions, annotated labels and metadata, as JSON)."""
+def write_csv(
+    articles: Iterable[Article], path: Path, *, ledger: LossLedger, rows: Rows = "articles", sentences: bool = False
+) -> None:
+    """Write a row an article: id, text, spans (JSON) and eventtag (annotated regions, annotated labels and metadata, as JSON).
+
+    With `rows="spans"` a row is a span: article id, start, end, label, text, score and, with `sentences`, its sentence. The articles'
+    texts and metadata then go to the ledger.
+    """
+    if rows not in get_args(Rows):
+        raise SettingsError(f"rows: {rows!r} is unknown; allowed: {', '.join(get_args(Rows))}")
     with staged_file(path) as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        if rows == "spans":
+            writer.writerow((*SPAN_COLUMNS, *(SENTENCE_COLUMNS if sentences else ())))
+            for article in articles:
+                writer.writerows(_span_rows(article, ledger, sentences=sentences))
+            return
         writer.writerow(("id", "text", "spans", FIELD))
         for article in articles:
             spans = dump_json([span_record(span) for span in article.spans])
             writer.writerow((article.id, article.text, spans, dump_json(carry(article))))
+
+
+def _span_rows(article: Article, ledger: LossLedger, *, sentences: bool) -> Iterator[tuple[object, ...]]:
+    note_parts(article, "writing csv", ledger=ledger)
+    ledger.note(article.id, "writing csv", "text", "a row is a span: the article's text is not kept")
+    places = sentences_of_spans(article) if sentences else {}
+    for span in article.spans:
+        score = round(span.score, 6) if isinstance(span, ScoredSpan) else ""
+        row: tuple[object, ...] = (article.id, span.start, span.end, span.label, article.mention(span), score)
+        if sentences:
+            start, end = places[span]
+            row += (start, end, article.text[start:end])
+        yield row
 
 
 def span_record(span: Span) -> dict[str, object]:

@@ -13,13 +13,14 @@ Sources: https://doccano.github.io/doccano/, https://github.com/doccano/doccano/
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 
 from eventtag.articles import Article
-from eventtag.errors import DataError, FormatError
+from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
 from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, likely_unit, resolve_spans
@@ -67,7 +68,7 @@ def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
 
 
 def _is_as_written(record: Mapping[str, Any]) -> bool:
-    """Whether the spans are still those that `write_doccano` wrote, in code points."""
+    """Whether the spans are still those that `write_doccano` wrote."""
     carried = record.get(FIELD)
     return isinstance(carried, Mapping) and carried.get("spans") is not None and carried["spans"] == record.get("label")
 
@@ -99,7 +100,9 @@ def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLe
     name = carried_id(record.get(FIELD)) or (str(given) if isinstance(given, int | str) and given != "" else default)
     foreign = _spans(record)
     ledger.seen += len(foreign)
-    unit = "codepoints" if _is_as_written(record) else unit
+    if _is_as_written(record):
+        written = record[FIELD].get("offsets", "codepoints")
+        unit = written if written in get_args(Unit) else "codepoints"
     spans = [span for _, span in resolve_spans(name, text, foreign, ledger=ledger, unit=unit)]
     for span in {span for span in spans if spans.count(span) > 1}:
         ledger.add_span(name, "reading", "merged", "is marked twice", span)
@@ -107,13 +110,27 @@ def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLe
     return uncarry(Article(id=name, text=text, spans=unique_spans(spans), meta=meta), record.get(FIELD))
 
 
-def write_doccano(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
-    """Write lines to import, with `label` as lists and offsets in code points; the rest is carried in the field `eventtag`,
-    with the spans once more, so that a reader can tell whether doccano changed them.
+def write_doccano(
+    articles: Iterable[Article],
+    path: Path,
+    *,
+    ledger: LossLedger,  # noqa: ARG001 - nothing is lost
+    offsets: Literal["codepoints", "utf16"] = "codepoints",
+) -> None:
+    """Write lines to import, with `label` as lists; the rest is carried in the field `eventtag`, with the spans once more, so that a
+    reader can tell whether doccano changed them.
+
+    `offsets`: the unit. doccano's pages count UTF-16 units, unless the project was made to count grapheme clusters; they differ from
+    code points in texts with emoji.
     """
+    if offsets not in ("codepoints", "utf16"):
+        raise SettingsError(f"offsets: {offsets!r} cannot be written; allowed: codepoints, utf16")
     with staged_file(path) as file:
         for number, article in enumerate(articles, start=1):
-            label = [[span.start, span.end, span.label] for span in article.spans]
-            file.write(
-                dump_json({"id": number, "text": article.text, "label": label, FIELD: {**carry(article), "spans": label}}) + "\n"
-            )
+            wide = [n for n, character in enumerate(article.text) if character > "\uffff"] if offsets == "utf16" else []
+            label = [
+                [span.start + bisect.bisect_left(wide, span.start), span.end + bisect.bisect_left(wide, span.end), span.label]
+                for span in article.spans
+            ]
+            carried = {**carry(article), "spans": label, "offsets": offsets}
+            file.write(dump_json({"id": number, "text": article.text, "label": label, FIELD: carried}) + "\n")

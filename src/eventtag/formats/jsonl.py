@@ -4,7 +4,8 @@
      "annotated": [[0, 120]], "labels": ["ACTOR", "EVENT"], "meta": {"split": "train"}}
 
 Offsets are Unicode code points, half-open. `annotated` absent: all of the text was annotated. `labels` absent: for all labels.
-`spans` and `meta` may be absent. A predicted span carries its `score` as well. JSON: RFC 8259.
+`spans` and `meta` may be absent. A predicted span carries its `score` as well, its `text`, and where it was asked for its
+`sentence` (`{"start": 0, "end": 20, "text": "..."}`); a reader needs neither of the last two. JSON: RFC 8259.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
+from eventtag.formats.sentences import sentences_of_spans
 from eventtag.formats.text_file import read_lines
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
@@ -24,6 +26,7 @@ from eventtag.staging import staged_file
 
 _BEGINNING = re.compile(r'\{"id": "(?:[^"\\]|\\.)*", "text": "')
 """An article may be longer than what a recogniser sees."""
+SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence"}
 KEYS = ("id", "text", "spans", "annotated", "labels", "meta")
 
 
@@ -43,11 +46,14 @@ def read_jsonl(path: Path, *, ledger: LossLedger) -> Iterator[Article]:
         yield article
 
 
-def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
-    """Write the articles in the project's format; holds everything, so the ledger gets no entry."""
+def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:  # noqa: ARG001 - nothing is lost
+    """Write the articles in the project's format; holds everything, so the ledger gets no entry.
+
+    `sentences`: with every predicted span stands its sentence.
+    """
     with staged_file(path) as file:
         for article in articles:
-            file.write(json_line(article) + "\n")
+            file.write(json_line(article, sentences=sentences) + "\n")
 
 
 def sniff_jsonl(head: str) -> str | None:
@@ -59,7 +65,7 @@ def sniff_jsonl(head: str) -> str | None:
         return "begins like an article in the project's JSONL" if _BEGINNING.match(head) and "\n" not in head else None
     known = isinstance(record, dict) and {"id", "text"} <= set(record) <= set(KEYS)
     spans = record.get("spans", []) if known else None
-    if isinstance(spans, list) and all(isinstance(s, dict) and set(s) <= {"start", "end", "label", "score"} for s in spans):
+    if isinstance(spans, list) and all(isinstance(s, dict) and set(s) <= SPAN_KEYS for s in spans):
         return "each line is a JSON object with `text` and `spans` of start, end and label"
     return None
 
@@ -76,9 +82,14 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def json_line(article: Article) -> str:
-    """One line for the article, without the line end. Lone surrogates are escaped, so that it is valid UTF-8."""
-    record: dict[str, Any] = {"id": article.id, "text": article.text, "spans": [_span_json(span) for span in article.spans]}
+def json_line(article: Article, *, sentences: bool = False) -> str:
+    """One line for the article, without the line end. Lone surrogates are escaped, so that it is valid UTF-8.
+
+    `sentences`: with every predicted span stands its sentence.
+    """
+    places = sentences_of_spans(article) if sentences else {}
+    spans = [_span_json(article, span, places.get(span)) for span in article.spans]
+    record: dict[str, Any] = {"id": article.id, "text": article.text, "spans": spans}
     if article.annotated is not None:
         record["annotated"] = [list(region) for region in article.annotated]
     if article.labels is not None:
@@ -93,11 +104,20 @@ def json_line(article: Article) -> str:
     return line
 
 
-def _span_json(span: Span) -> dict[str, Any]:
+def _span_json(article: Article, span: Span, sentence: tuple[int, int] | None) -> dict[str, Any]:
     record: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
     if isinstance(span, ScoredSpan):
         record["score"] = round(span.score, 6)
+        record["text"] = article.mention(span)
+        if sentence is not None:
+            record["sentence"] = sentence_record(article, sentence)
     return record
+
+
+def sentence_record(article: Article, sentence: tuple[int, int]) -> dict[str, Any]:
+    """A sentence as a JSON object."""
+    start, end = sentence
+    return {"start": start, "end": end, "text": article.text[start:end]}
 
 
 def article_from_json(record: Any) -> Article:

@@ -180,24 +180,36 @@ def _spans(item: Mapping[str, Any], name: str, text: str, offsets: str, ledger: 
     return spans
 
 
-def write_label_studio(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
+def write_label_studio(
+    articles: Iterable[Article],
+    path: Path,
+    *,
+    ledger: LossLedger,  # noqa: ARG001 - nothing is lost
+    predictions: bool = False,
+    model_version: str = "eventtag",
+) -> None:
     """Write tasks to import, one annotation each; what Label Studio has no field for is carried in `meta`.
 
     The control is called `label`, the text `text`, as in Label Studio's template for named entity recognition. Predicted spans
-    (with scores) become a prediction.
+    (with scores) become a prediction, with `predictions` all spans and also their absence, so that no task counts as annotated. The
+    prediction's score, by which the Data Manager sorts tasks, is that of the least sure span.
     """
     with staged_file(path) as file:
         file.write("[")
         for number, article in enumerate(articles, start=1):
-            scored = bool(article.spans) and all(isinstance(span, ScoredSpan) for span in article.spans)
+            scores = [span.score for span in article.spans if isinstance(span, ScoredSpan)]
+            predicted = predictions or (bool(scores) and len(scores) == len(article.spans))
             result = [_region(article, span, position) for position, span in enumerate(article.spans, start=1)]
             task: dict[str, Any] = {
                 "id": number,
                 "data": {"text": article.text},
                 "meta": {FIELD: carry(article)},
-                "annotations": [] if scored else [{"result": result}],
-                "predictions": [{"model_version": "eventtag", "result": result}] if scored else [],
+                "annotations": [] if predicted else [{"result": result}],
+                "predictions": [],
             }
+            if predicted:
+                lowest = {"score": min(scores)} if scores else {}
+                task["predictions"] = [{"model_version": model_version, **lowest, "result": result}]
             file.write(("\n" if number == 1 else ",\n") + dump_json(task))
         file.write("\n]\n")
 

@@ -17,7 +17,9 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.csv import span_record
 from eventtag.formats.json_file import dump_json
+from eventtag.formats.jsonl import sentence_record
 from eventtag.formats.offsets import check_unit
+from eventtag.formats.sentences import sentences_of_spans
 from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
@@ -73,23 +75,32 @@ def sniff_parquet(head: str) -> str | None:
     return "begins with the sign of Parquet files, PAR1" if head.startswith("PAR1") else None
 
 
-def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
-    """Write the columns id, text, spans and eventtag (annotated regions, annotated labels and metadata, as JSON)."""
+def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:  # noqa: ARG001 - nothing is lost
+    """Write the columns id, text, spans and eventtag (annotated regions, annotated labels and metadata, as JSON).
+
+    A span has start, end, label, score (null if it has none), text and, with `sentences`, its sentence.
+    """
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
     import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
-    span = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("label", pa.string()), ("score", pa.float64())])
+    places = [("start", pa.int64()), ("end", pa.int64())]
+    fields = [*places, ("label", pa.string()), ("score", pa.float64()), ("text", pa.string())]
+    span = pa.struct(fields + ([("sentence", pa.struct([*places, ("text", pa.string())]))] if sentences else []))
     schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("spans", pa.list_(span)), (FIELD, pa.string())])
     with staged_file(path) as file, pq.ParquetWriter(file.buffer, schema) as writer:
-        rows = map(_row, articles)
+        rows = (_row(article, sentences=sentences) for article in articles)
         while batch := list(itertools.islice(rows, BATCH)):
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
 
 
-def _row(article: Article) -> dict[str, Any]:
+def _row(article: Article, *, sentences: bool) -> dict[str, Any]:
+    spans = [span_record(span) | {"text": article.mention(span)} for span in article.spans]
+    if sentences:
+        places = sentences_of_spans(article)
+        spans = [s | {"sentence": sentence_record(article, places[span])} for s, span in zip(spans, article.spans, strict=True)]
     return {
         "id": article.id,
         "text": article.text,
-        "spans": [span_record(span) for span in article.spans],
+        "spans": spans,
         FIELD: dump_json(carry(article)),
     }

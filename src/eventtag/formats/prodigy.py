@@ -25,9 +25,10 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
 from eventtag.formats.offsets import ForeignSpan, resolve_spans
+from eventtag.formats.table_row import score_of
 from eventtag.formats.tokenised import split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_file
 
 ANSWERS = ("accept", "reject", "ignore")
@@ -71,7 +72,8 @@ def _article(record: Mapping[str, Any], default: str, ledger: LossLedger) -> Art
     meta = dict(mapping_of(record.get("meta") or {}, "`meta`"))
     given = meta.get("id") or record.get("_input_hash")
     name = carried_id(record.get(FIELD)) or (str(given) if isinstance(given, int | str) else default)
-    foreign = []
+    foreign: list[ForeignSpan] = []
+    scores: list[float | None] = []
     for item in list_of(record, "spans"):
         row = mapping_of(item, "one of `spans`")
         label = row.get("label")
@@ -79,8 +81,12 @@ def _article(record: Mapping[str, Any], default: str, ledger: LossLedger) -> Art
             raise DataError(f"one of `spans` has the label {label!r}; it must be a text")
         surface = row.get("text") if isinstance(row.get("text"), str) else None
         foreign.append(ForeignSpan(whole(row.get("start"), "`start`"), whole(row.get("end"), "`end`"), label, surface))
+        scores.append(score_of(row.get("score")))
     ledger.seen += len(foreign)
-    spans = [span for _, span in resolve_spans(name, text, foreign, ledger=ledger, unit="codepoints")]
+    spans: list[Span] = []
+    for position, span in resolve_spans(name, text, foreign, ledger=ledger, unit="codepoints"):
+        score = scores[position]
+        spans.append(span if score is None else ScoredSpan(span.start, span.end, span.label, score))
     for span in {span for span in spans if spans.count(span) > 1}:
         ledger.add_span(name, "reading", "merged", "is marked twice", span)
     annotated: tuple[Region, ...] | None = None
@@ -103,10 +109,17 @@ def _merged(spans: Iterable[Span]) -> tuple[Region, ...]:
     return tuple(regions)
 
 
-def write_prodigy(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
+def write_prodigy(
+    articles: Iterable[Article],
+    path: Path,
+    *,
+    ledger: LossLedger,  # noqa: ARG001 - nothing is lost
+    predictions: bool = False,
+) -> None:
     """Write accepted rows with tokens, cut so that every span has its own; the rest is carried in the field `eventtag`.
 
-    A span of white space only has no token numbers, which Prodigy shows but cannot edit.
+    With `predictions` the rows have no answer, which is how `ner.manual` and `spans.manual` take what is to be corrected. A span of
+    white space only has no token numbers, which Prodigy shows but cannot edit.
     """
     with staged_file(path) as file:
         for article in articles:
@@ -118,6 +131,8 @@ def write_prodigy(articles: Iterable[Article], path: Path, *, ledger: LossLedger
                 row: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
                 if span.start in first and span.end in last:
                     row |= {"token_start": first[span.start], "token_end": last[span.end]}
+                if isinstance(span, ScoredSpan):
+                    row |= {"text": article.mention(span), "score": span.score}
                 spans.append(row)
             tokens = [
                 {
@@ -129,5 +144,5 @@ def write_prodigy(articles: Iterable[Article], path: Path, *, ledger: LossLedger
                 }
                 for number, (start, end) in enumerate(words)
             ]
-            record = {"text": article.text, "tokens": tokens, "spans": spans, "answer": "accept", "meta": {"id": article.id}}
-            file.write(dump_json(record | {FIELD: carry(article)}) + "\n")
+            record = {"text": article.text, "tokens": tokens, "spans": spans, "meta": {"id": article.id}, FIELD: carry(article)}
+            file.write(dump_json(record if predictions else record | {"answer": "accept"}) + "\n")

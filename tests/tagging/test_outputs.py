@@ -1,0 +1,183 @@
+import csv
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from eventtag.articles import Article
+from eventtag.errors import OutputError, SettingsError
+from eventtag.formats.registry import read_articles
+from eventtag.ledger import LossLedger
+from eventtag.spans import ScoredSpan
+from eventtag.tagging.outputs import PREDICTION_FORMATS, check_format, format_of_path, select_spans, write_predictions
+
+TEXT = "Gen. Ito met 👍 rebels in Lima. They left the U.S. on Monday.\nNobody was hurt."
+SPANS = (
+    (0, 8, "ACTOR", 0.5),
+    (9, 12, "EVENT", 0.25),
+    (15, 21, "ACTOR", 1.0),
+    (25, 29, "LOCATION", 0.123456),
+    (45, 49, "LOCATION", 0.75),
+)
+ARTICLES = (
+    Article("a1", TEXT, tuple(ScoredSpan(*span) for span in SPANS), meta={"day": "2024-01-02"}),
+    Article("a2", "Nothing happened."),
+    Article("a3", "Kyiv fell.", (ScoredSpan(5, 9, "EVENT", 0.9),)),
+)
+SURFACES = ["Gen. Ito", "met", "rebels", "Lima", "U.S."]
+READERS = {"label_studio": {"annotations": "predictions"}}
+WITHOUT_SCORES = ("conll", "doccano")
+
+
+def written(tmp_path, name, articles=ARTICLES, **options):
+    path, ledger = tmp_path / "out", LossLedger()
+    write_predictions(articles, path, name, ledger=ledger, labels=("ACTOR", "EVENT", "LOCATION"), **options)
+    return path, ledger
+
+
+def mentions(articles):
+    """Without white space, which CoNLL does not keep."""
+    return [["".join(article.mention(span).split()) + span.label for span in article.spans] for article in articles]
+
+
+def test_the_spans_are_those_that_the_tests_speak_of():
+    assert [ARTICLES[0].mention(span) for span in ARTICLES[0].spans] == SURFACES
+
+
+@pytest.mark.parametrize("name", [name for name in PREDICTION_FORMATS if name not in ("csv", "html")])
+def test_our_readers_read_every_output_back(tmp_path, name):
+    path, ledger = written(tmp_path, name)
+    back = list(read_articles(path, name, ledger=(reading := LossLedger()), options=READERS.get(name)))
+    assert reading.entries == []
+    assert [article.id for article in back] == ["a1", "a2", "a3"]
+    assert mentions(back) == mentions(ARTICLES)
+    scores = [getattr(span, "score", None) for article in back for span in article.spans]
+    if name in WITHOUT_SCORES:
+        assert "2 articles changed at writing " + name + " (spans): scores are not kept" in ledger.summary()
+    else:
+        assert scores == [0.5, 0.25, 1.0, 0.123456, 0.75, 0.9]
+        assert [article.text for article in back] == [article.text for article in ARTICLES]
+
+
+@pytest.mark.parametrize("sentences", [False, True])
+def test_csv_has_a_row_a_span(tmp_path, sentences):
+    path, ledger = written(tmp_path, "csv", sentences=sentences)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    by_id = {article.id: article for article in ARTICLES}
+    assert [(row["article_id"], row["text"], row["label"], float(row["score"])) for row in rows] == [
+        *(("a1", surface, label, score) for surface, (_, _, label, score) in zip(SURFACES, SPANS, strict=True)),
+        ("a3", "fell", "EVENT", 0.9),
+    ]
+    assert all(by_id[row["article_id"]].text[int(row["start"]) : int(row["end"])] == row["text"] for row in rows)
+    if sentences:
+        assert [row["sentence"] for row in rows][-3:] == [
+            "Gen. Ito met 👍 rebels in Lima.",
+            "They left the U.S. on Monday.",
+            "Kyiv fell.",
+        ]
+        assert all(by_id[r["article_id"]].text[int(r["sentence_start"]) : int(r["sentence_end"])] == r["sentence"] for r in rows)
+    assert "3 articles changed at writing csv (text): a row is a span: the article's text is not kept" in ledger.summary()
+
+
+def test_lines_hold_surface_score_and_sentence(tmp_path):
+    path, _ = written(tmp_path, "jsonl", sentences=True)
+    span = json.loads(path.read_text(encoding="utf-8").splitlines()[0])["spans"][3]
+    sentence = {"start": 0, "end": 30, "text": "Gen. Ito met 👍 rebels in Lima."}
+    assert span == {"start": 25, "end": 29, "label": "LOCATION", "score": 0.123456, "text": "Lima", "sentence": sentence}
+
+
+def test_parquet_holds_surface_score_and_sentence(tmp_path):
+    import pyarrow.parquet as pq
+
+    path, _ = written(tmp_path, "parquet", sentences=True)
+    span = pq.read_table(path).to_pylist()[0]["spans"][4]
+    sentence = {"start": 31, "end": 60, "text": "They left the U.S. on Monday."}
+    assert span == {"start": 45, "end": 49, "label": "LOCATION", "score": 0.75, "text": "U.S.", "sentence": sentence}
+
+
+def test_label_studio_gets_tasks_with_predictions_and_nothing_annotated(tmp_path):
+    path, _ = written(tmp_path, "label_studio", model_version="news-7")
+    tasks = json.loads(path.read_text(encoding="utf-8"))
+    assert [task["annotations"] for task in tasks] == [[], [], []]
+    assert [task["data"]["text"] for task in tasks] == [article.text for article in ARTICLES]
+    assert [[p["model_version"], p.get("score"), len(p["result"])] for task in tasks for p in task["predictions"]] == [
+        ["news-7", 0.123456, 5],
+        ["news-7", None, 0],
+        ["news-7", 0.9, 1],
+    ]
+    region = tasks[0]["predictions"][0]["result"][2]
+    assert (region["from_name"], region["to_name"], region["type"], region["score"]) == ("label", "text", "labels", 1.0)
+    assert region["value"] == {"start": 15, "end": 21, "text": "rebels", "labels": ["ACTOR"]}
+
+
+def test_prodigy_gets_rows_without_an_answer_whose_spans_fit_their_tokens(tmp_path):
+    path, _ = written(tmp_path, "prodigy")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert not any("answer" in row for row in rows)
+    for row in rows:
+        assert [token["id"] for token in row["tokens"]] == list(range(len(row["tokens"])))
+        for span in row["spans"]:
+            tokens = row["tokens"][span["token_start"] : span["token_end"] + 1]
+            assert (tokens[0]["start"], tokens[-1]["end"]) == (span["start"], span["end"])
+            assert row["text"][span["start"] : span["end"]] == span["text"]
+
+
+def test_doccano_gets_offsets_as_its_pages_count(tmp_path):
+    path, _ = written(tmp_path, "doccano")
+    record = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+    units = record["text"].encode("utf-16-le")
+    assert [units[2 * start : 2 * end].decode("utf-16-le") for start, end, _ in record["label"]] == SURFACES
+
+
+def test_the_page_shows_every_span(tmp_path):
+    path, _ = written(tmp_path, "html", title="Ours & theirs")
+    content = path.read_text(encoding="utf-8")
+    assert re.findall(r'title="(\w+ [\d.]+)">([^<]+)<small>', content) == [
+        (f"{span.label} {span.score:.2f}", article.mention(span)) for article in ARTICLES for span in article.spans
+    ]
+    assert "<title>Ours &amp; theirs</title>" in content
+
+
+def test_ids_that_a_format_cannot_hold_are_changed_and_named(tmp_path):
+    names = ["b/2.txt", "B_2.TXT", ".hidden", "x" * 400, "two\nlines", "two lines", "ok", "OK"]
+    articles = [replace(ARTICLES[2], id=name) for name in names]
+    for format_name, kept, key in (
+        ("brat", {"ok", "two lines"}, str.casefold),
+        ("conll", {*names} - {"two\nlines", "two lines"}, str),
+    ):
+        path, ledger = tmp_path / format_name, LossLedger()
+        write_predictions(articles, path, format_name, ledger=ledger)
+        back = {article.id for article in read_articles(path, format_name, ledger=LossLedger())}
+        assert len({key(name) for name in back}) == len(names)
+        assert kept <= back
+        assert {note.article_id for note in ledger.notes if note.part == "id"} == {*names} - kept
+
+
+def test_spans_are_chosen_by_label_and_score():
+    def left(**options):
+        return [span.score for span in select_spans(ARTICLES[0], **options).spans]
+
+    assert left() == [0.5, 0.25, 1.0, 0.123456, 0.75]
+    assert left(labels=("ACTOR",)) == [0.5, 1.0]
+    assert left(min_score=0.25) == [0.5, 0.25, 1.0, 0.75]
+    assert left(thresholds={"ACTOR": 0.6, "EVENT": 0.1}, min_score=0.2) == [0.25, 1.0, 0.75]
+
+
+def test_what_does_not_go_together_is_said_before_anything_is_written(tmp_path):
+    with pytest.raises(SettingsError, match="brat cannot hold the sentences of spans; formats that can: jsonl, parquet, csv"):
+        written(tmp_path, "brat", sentences=True)
+    with pytest.raises(SettingsError, match="format=xml cannot hold predictions"):
+        check_format("xml")
+    assert not (tmp_path / "out").exists()
+    written(tmp_path, "jsonl")
+    with pytest.raises(OutputError, match="exists already"):
+        written(tmp_path, "jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("a.JSONL", "jsonl"), ("a.parquet", "parquet"), ("a.csv", "csv"), ("a.htm", "html"), ("a", "jsonl")]
+)
+def test_a_suffix_stands_for_a_format(tmp_path, name, expected):
+    assert format_of_path(tmp_path / name) == expected
