@@ -402,22 +402,46 @@ class PredictSettings:
     checkpoint: str = MISSING
     """Checkpoint directory."""
     input: str = MISSING
-    """Text, HTML or JSONL file, a folder of such files, or `-` for standard input."""
+    """A file (text, HTML, JSONL, CSV, Parquet; also compressed), a folder of such files, a pattern, a Hugging Face dataset on disk, or `-`
+    for standard input."""
     output: str = "-"
-    """File to write; `-` is standard output."""
+    """File to write; `-` is standard output. A job that was cut off goes on with the same command."""
     format: OutputFormat = OutputFormat.auto
     text_field: str = "text"
     """Field of a JSONL line that holds the text."""
     id_field: str = "id"
-    """Field of a JSONL line that holds the article's id; lines without it are numbered."""
+    """Field of a row that holds the article's id."""
+    require_id: bool | None = None
+    """Whether a row without that field is a bad row; null: if the file's first row has it. Otherwise such rows are numbered."""
+    max_row_bytes: int = 8_000_000
+    """A longer row is a bad row."""
     min_score: float = 0.0
     """Spans with a lower score are left out, whatever their label."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     batch_tokens: int = 4096
     """Tokens, padding included, that the model reads at once."""
+    workers: int | None = None
+    """Processes that tag, where `output` is a file; null: as many as cores, or one where there is a GPU."""
+    threads: int = 1
+    """Threads of each of these processes."""
+    shard_rows: int = 128
+    """Rows that are tagged and stored together; what is unfinished of them is tagged anew after a crash."""
+    max_bad_rows: float = 0.05
+    """Rows that may be left untagged before the command ends with exit code 1: a share of all if below 1, else a number. Either way
+    all other rows are tagged."""
+    retry_dead_letter: bool = False
+    """Tag the rows in dead_letter.jsonl once more, and nothing else."""
+    json_logs: bool = False
+    """Tell the progress as JSON lines on standard error (`--json-logs` does the same)."""
 
     def __post_init__(self) -> None:
+        _require(bool(self.output.strip("./")), "output", repr(self.output), "give the name of a file, or - for standard output")
         _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")
+        _require(self.max_row_bytes >= 1, "max_row_bytes", self.max_row_bytes, "at least 1")
+        _require(self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1, or null")
+        _require(self.threads >= 1, "threads", self.threads, "at least 1")
+        _require(self.shard_rows >= 1, "shard_rows", self.shard_rows, "at least 1")
+        _require(self.max_bad_rows >= 0, "max_bad_rows", self.max_bad_rows, "0 or above")
         _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")
         _require_thresholds(self.thresholds)

@@ -25,12 +25,13 @@ def require_absent(path: Path) -> None:
 
 
 @contextmanager
-def staged_file(path: Path) -> Iterator[TextIO]:
+def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
     """A UTF-8 text file, line ends kept as written, that gets its name when the block ends without an error.
 
-    Raises OutputError when `path` exists or cannot be written.
+    With `replace` it takes the place of a file of that name. Raises OutputError when `path` exists otherwise, or cannot be written.
     """
-    require_absent(path)
+    if not replace:
+        require_absent(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
@@ -68,14 +69,10 @@ def staged_folder(path: Path) -> Iterator[Path]:
         yield staging
         umask = os.umask(0)
         os.umask(umask)
-        for file in sorted(staging.rglob("*")):
+        for file in staging.rglob("*"):
             if file.is_file():
                 file.chmod(0o666 & ~umask)
-                with file.open("rb") as opened:
-                    os.fsync(opened.fileno())
-            else:
-                sync_folder(file)
-        sync_folder(staging)
+        sync_tree(staging)
         staging.chmod(0o777 & ~umask)
         if path.is_dir():
             path.rmdir()
@@ -93,3 +90,14 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(path: Path) -> None:
+    """Flush a file, or a folder with everything in it, to disk."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        return
+    for inner in sorted(path.iterdir()):
+        sync_tree(inner)
+    sync_folder(path)

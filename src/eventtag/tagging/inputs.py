@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -99,7 +99,7 @@ def read_rows(
     *,
     text_field: str = "text",
     id_field: str = "id",
-    require_id: bool = False,
+    require_id: bool | None = False,
     max_row_bytes: int = MAX_ROW_BYTES,
     unique_ids: bool = True,
 ) -> Iterator[InputRow]:
@@ -107,7 +107,8 @@ def read_rows(
 
     Rows are read from JSONL, CSV and Parquet; a text file or a page is one row. A file of an unknown suffix, like standard input, is
     JSONL when it begins with `{`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix. The article's id is the row's
-    `id_field`; a row without one is called `line-3` or `row-3`, or is a bad row with `require_id`. Of several files, ids begin with
+    `id_field`; a row without one is called `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row
+    has an id). Of several files, ids begin with
     the file's name and `#`. Fields other than text and id become `meta`.
 
     Bad rows are those that cannot be read, whose text is empty, holds NUL or a lone surrogate, or is longer than `max_row_bytes` (as
@@ -180,6 +181,8 @@ def _read_lines(stream: BinaryIO, file: str, prefix: str, fields: RowFields) -> 
             if problem is not None:
                 raise DataError(problem)
             record = record_from_json(data)
+            if fields.require_id is None and isinstance(record, dict):
+                fields = replace(fields, require_id=fields.id in record)
             article = article_from_record(record, fields=fields, prefix=prefix, default=f"line-{number}")
         except DataError as error:
             yield InputRow(place, None, str(error), data.rstrip(b"\r\n"))

@@ -47,11 +47,13 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class RowFields:
-    """Which field of a row holds the text and which its id, whether a row must have an id, and how long a row may be."""
+    """Which field of a row holds the text and which its id, whether a row must have an id (None: if a file's first row has one), and
+    how long a row may be.
+    """
 
     text: str = "text"
     id: str = "id"
-    require_id: bool = False
+    require_id: bool | None = False
     max_row_bytes: int = MAX_ROW_BYTES
 
 

@@ -3,51 +3,79 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterator
+from typing import TextIO
 
 from eventtag.app.hydra_task import run_hydra
+from eventtag.articles import Article
 from eventtag.settings import OutputFormat, PredictSettings
 
-if TYPE_CHECKING:
-    from eventtag.articles import Article
-
 log = logging.getLogger(__name__)
+
+SHOWN = 5
+"""Bad rows that are named one by one where there is no file for them."""
 
 
 def run() -> int:
     """Tag articles as the command line says."""
-    return run_hydra("predict", PredictSettings, _task)
+    sys.argv = ["json_logs=true" if argument == "--json-logs" else argument for argument in sys.argv]
+    terminated = False
+
+    def terminate(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        return run_hydra("predict", PredictSettings, _task)
+    except KeyboardInterrupt:
+        return 143 if terminated else 130
 
 
 def _task(settings: PredictSettings) -> None:
-    from eventtag.staging import require_absent, staged_file
-    from eventtag.tagging.inputs import read_inputs
-    from eventtag.tagging.tagger import Tagger, with_spans
+    from eventtag.app.tag_corpus import tag_corpus
 
-    to_screen = settings.output == "-"
-    if not to_screen:
-        require_absent(Path(settings.output))
     chosen = _output_format(settings)
-    tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens).with_thresholds(settings.thresholds)
-    source = read_inputs(settings.input, text_field=settings.text_field, id_field=settings.id_field)
-    articles = (
-        replace(article, spans=tuple(span for span in article.spans if span.score >= settings.min_score))  # type: ignore[attr-defined]
-        for article in map(with_spans, tagger.tag_many(source))
-    )
-    started = time.perf_counter()
-    counted = _Counter()
-    if to_screen:
-        _write(sys.stdout, counted.watch(articles), chosen, tagger.labels.labels, settings)
+    if settings.output == "-":
+        _tag_to_screen(settings, chosen)
     else:
-        with staged_file(Path(settings.output)) as file:
-            _write(file, counted.watch(articles), chosen, tagger.labels.labels, settings)
-        seconds = time.perf_counter() - started
-        log.info("%s: %d spans in %d articles, %.1f s", settings.output, counted.spans, counted.articles, seconds)
+        tag_corpus(settings, chosen)
+
+
+def _tag_to_screen(settings: PredictSettings, chosen: OutputFormat) -> None:
+    """Tag and write article by article; bad rows are named on standard error."""
+    from eventtag.app.tag_corpus import require_few_bad_rows
+    from eventtag.jobs.taggers import LoadTagger
+    from eventtag.tagging.inputs import read_rows
+    from eventtag.tagging.tagger import with_spans
+
+    tag = LoadTagger(settings.checkpoint, settings.batch_tokens, dict(settings.thresholds), settings.min_score)()
+    rows = bad = 0
+
+    def articles() -> Iterator[Article]:
+        nonlocal rows, bad
+        source = read_rows(
+            settings.input,
+            text_field=settings.text_field,
+            id_field=settings.id_field,
+            require_id=settings.require_id,
+            max_row_bytes=settings.max_row_bytes,
+        )
+        for row in source:
+            rows += 1
+            if row.article is not None:
+                yield row.article
+                continue
+            bad += 1
+            if bad <= SHOWN:
+                line = "" if row.place.line is None else f":{row.place.line}"
+                log.warning("%s%s: %s; left out", row.place.file, line, row.problem)
+
+    _write(sys.stdout, map(with_spans, tag(articles())), chosen, settings)
+    require_few_bad_rows(bad, rows, settings.max_bad_rows, where="dead_letter.jsonl where output= is a file")
 
 
 def _output_format(settings: PredictSettings) -> OutputFormat:
@@ -58,13 +86,15 @@ def _output_format(settings: PredictSettings) -> OutputFormat:
     return OutputFormat.html if settings.output.lower().endswith((".html", ".htm")) else OutputFormat.jsonl
 
 
-def _write(
-    file: TextIO, articles: Iterable[Article], chosen: OutputFormat, labels: tuple[str, ...], settings: PredictSettings
-) -> None:
+def _write(file: TextIO, articles: Iterator[Article], chosen: OutputFormat, settings: PredictSettings) -> None:
+    from pathlib import Path
+
     from eventtag.app.terminal import print_highlighted
     from eventtag.formats.jsonl import json_line
+    from eventtag.jobs.taggers import identify_checkpoint
     from eventtag.reporting.highlight import page
 
+    labels = identify_checkpoint(Path(settings.checkpoint)).labels
     if chosen is OutputFormat.terminal:
         for article in articles:
             print_highlighted(article, labels, file)
@@ -72,16 +102,3 @@ def _write(
         file.writelines(page(articles, labels, title=f"{settings.input}, tagged by eventtag"))
     else:
         file.writelines(json_line(article) + "\n" for article in articles)
-
-
-class _Counter:
-    """Counts what passes."""
-
-    articles = 0
-    spans = 0
-
-    def watch(self, articles: Iterable[Article]) -> Iterator[Article]:
-        for article in articles:
-            self.articles += 1
-            self.spans += len(article.spans)
-            yield article

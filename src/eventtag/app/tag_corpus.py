@@ -1,0 +1,145 @@
+"""`eventtag predict` with an output file: the settings become a job, its report becomes messages."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from eventtag.app.job_progress import show_progress
+from eventtag.articles import Article
+from eventtag.errors import DataError
+from eventtag.jobs.assembly import WriteOutput
+from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
+from eventtag.jobs.taggers import LoadTagger, identify_checkpoint
+from eventtag.jobs.workers import Workers
+from eventtag.settings import OutputFormat, PredictSettings
+from eventtag.tagging.inputs import STANDARD_INPUT, find_files, read_rows
+from eventtag.tagging.rows import Place
+from eventtag.tagging.streams import COMPRESSED
+from eventtag.tagging.tables import is_dataset
+
+log = logging.getLogger(__name__)
+
+WITHOUT_EFFECT = frozenset({"checkpoint", "output", "workers", "max_bad_rows", "retry_dead_letter", "json_logs"})
+"""Settings that do not change a job's output. The checkpoint counts by its content."""
+MANY_FILES = 10_000
+"""Of more files the sizes are not held in memory, and no share of the input is known."""
+
+
+def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
+    """Run the job that the settings describe; raises DataError when there are more bad rows than allowed."""
+    checkpoint = identify_checkpoint(Path(settings.checkpoint))
+    decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
+    decisive |= {"checkpoint": checkpoint.sha256, "format": chosen.value}
+    state, share = _input_state(settings.input)
+    options = JobOptions(
+        shard_rows=settings.shard_rows,
+        retry_dead_letters=settings.retry_dead_letter,
+        input_state=state,
+        share=share,
+        notes={"checkpoint": settings.checkpoint, "workers": _workers(settings)},
+    )
+    rows = read_rows(
+        settings.input,
+        text_field=settings.text_field,
+        id_field=settings.id_field,
+        require_id=settings.require_id,
+        max_row_bytes=settings.max_row_bytes,
+    )
+    try:
+        with show_progress(json_logs=settings.json_logs) as show:
+            report = run_job(
+                rows,
+                Path(settings.output),
+                _engine(settings),
+                settings=decisive,
+                write=_writer(settings, chosen, checkpoint.labels),
+                options=options,
+                on_progress=show,
+            )
+    except KeyboardInterrupt:
+        print("stopped; what is tagged is kept, and the same command goes on from there", file=sys.stderr)
+        raise
+    _tell(report, settings)
+    require_few_bad_rows(report.bad_rows, int(report.manifest["rows"]), settings.max_bad_rows, where=str(report.job.dead_letters))
+
+
+def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> None:
+    """Raise DataError when more rows are bad than `allowed`: a share of all if below 1, else a number."""
+    if bad > (allowed * rows if allowed < 1 else allowed):
+        raise DataError(
+            f"{bad} of {rows} rows could not be tagged, which is more than max_bad_rows={allowed:g}; they are named in {where}\n"
+            "all other rows are tagged"
+        )
+
+
+def _engine(settings: PredictSettings) -> Engine:
+    make_tagger = LoadTagger(
+        settings.checkpoint, settings.batch_tokens, dict(settings.thresholds), settings.min_score, settings.threads
+    )
+    return Workers(make_tagger, _workers(settings), settings.threads)
+
+
+def _workers(settings: PredictSettings) -> int:
+    if settings.workers is not None:
+        return settings.workers
+    if Path("/dev/nvidia0").exists():
+        return 1  # the model runs on the GPU
+    return max(1, len(os.sched_getaffinity(0)) // settings.threads)
+
+
+def _writer(settings: PredictSettings, chosen: OutputFormat, labels: tuple[str, ...]) -> WriteOutput | None:
+    from eventtag.reporting.highlight import page
+    from eventtag.staging import staged_file
+
+    def write_page(articles: Iterator[Article], path: Path) -> None:
+        with staged_file(path) as file:
+            file.writelines(page(articles, labels, title=f"{settings.input}, tagged by eventtag"))
+
+    return write_page if chosen is OutputFormat.html else None
+
+
+def _input_state(source: str) -> tuple[str | None, Callable[[Place], float | None] | None]:
+    """A digest of the input's files, their sizes and times; and which part of them lies before a place, if that can be told."""
+    if source == STANDARD_INPUT:
+        return None, None
+    digest = hashlib.sha256()
+    starts: dict[str, tuple[int, int]] = {}
+    position = count = 0
+    files = sorted(Path(source).rglob("*")) if is_dataset(Path(source)) else (file.path for file in find_files(source))
+    for file in files:
+        stat = file.stat()
+        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        count += 1
+        if count <= MANY_FILES:
+            starts[str(file)] = (position, stat.st_size)
+        position += stat.st_size
+
+    def share(place: Place) -> float | None:
+        if count > MANY_FILES or place.file not in starts or position == 0:
+            return None
+        start, size = starts[place.file]
+        if place.offset is None or place.file.endswith(COMPRESSED):
+            return None if count == 1 else (start + size) / position
+        return (start + place.offset) / position
+
+    return digest.hexdigest(), share
+
+
+def _tell(report: JobReport, settings: PredictSettings) -> None:
+    manifest = report.manifest
+    counts = f"{settings.output}: {manifest['spans']} spans in {report.articles} articles"
+    if report.nothing_to_do:
+        log.info("%s; finished before, nothing to do", counts)
+    else:
+        log.info("%s, %d of them tagged now in %.1f s", counts, report.tagged, report.seconds)
+    if report.bad_rows:
+        log.info("%d rows could not be tagged (%s):", report.bad_rows, report.job.dead_letters)
+        for kind, count in sorted(manifest["kinds"].items(), key=lambda item: -item[1])[:10]:
+            log.info("  %d %s", count, kind)

@@ -1,0 +1,103 @@
+"""Putting the output together from finished shards, in the order of the input, and giving it its name in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article
+from eventtag.errors import OutputError
+from eventtag.formats.jsonl import article_from_json
+from eventtag.jobs.job import Job, move, read_json, write_json
+from eventtag.jobs.store import ShardStore
+from eventtag.staging import staged_file, sync_tree
+
+WriteOutput = Callable[[Iterator[Article], Path], None]
+"""Writes articles to a file or folder that does not exist yet."""
+
+
+def assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None) -> dict[str, Any]:
+    """Write the output and dead_letter.jsonl from the first `shards` shards; returns the counts, and digests of the
+    outputs and of the input.
+
+    `write` makes the output; without it the shards' lines are copied. An output that this job has placed before is replaced. Raises
+    OutputError when another stands there, when a shard is damaged, or when something cannot be written.
+    """
+    try:
+        return _assemble(job, store, shards, write)
+    except OSError as error:
+        raise OutputError(
+            f"{job.output}: cannot be written ({error.strerror}); all tagged articles are kept in {job.shards}\n"
+            "make room and run the same command again"
+        ) from error
+
+
+def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None) -> dict[str, Any]:
+    staging = job.folder / "assembling.partial"
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir()
+    made = staging / job.output.name
+    if write is None:
+        with staged_file(made) as file:
+            for index in range(shards):
+                file.buffer.writelines(store.articles(index))
+    else:
+        write(_articles(store, shards), made)
+        sync_tree(made)
+    counts: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    digest = hashlib.sha256()
+    with staged_file(job.dead_letters, replace=True) as file:
+        for index in range(shards):
+            record = store.record(index)
+            counts.update(rows=record.rows, articles=record.articles, spans=record.spans, dead_letters=len(record.dead))
+            kinds.update(record.kinds)
+            digest.update(record.input.encode())
+            if record.dead:
+                file.buffer.writelines(store.dead_letters(index))
+    outputs = {job.output.name: content_digest(made), job.dead_letters.name: content_digest(job.dead_letters)}
+    _place(job, made, outputs)
+    shutil.rmtree(staging)
+    keys = ("rows", "articles", "spans", "dead_letters")
+    return {key: counts[key] for key in keys} | {
+        "kinds": dict(sorted(kinds.items())),
+        "outputs": outputs,
+        "input": {"digest": digest.hexdigest()},
+    }
+
+
+def _articles(store: ShardStore, shards: int) -> Iterator[Article]:
+    for index in range(shards):
+        for line in store.articles(index):
+            yield article_from_json(json.loads(line))
+
+
+def _place(job: Job, made: Path, outputs: dict[str, str]) -> None:
+    """Give the output its name. What stands there already must be of this job, known by what was noted before it was placed."""
+    output = job.output
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        known = [(read_json(file) or {}).get("outputs", {}).get(output.name) for file in (job.placing, job.earlier_manifest)]
+        if content_digest(output) not in known:
+            raise OutputError(f"{output} exists already and is not of this job; move it away and run the same command again")
+    write_json(job.placing, {"outputs": outputs})
+    if output.is_dir():
+        move(output, made.parent / "replaced")
+    move(made, output)
+
+
+def content_digest(path: Path) -> str:
+    """Hexadecimal sha256 of a file, or of a folder's files with their names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for inner in sorted(path.rglob("*")):
+        if inner.is_file():
+            digest.update(f"{inner.relative_to(path).as_posix()}\0{content_digest(inner)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,162 @@
+"""Tagging one shard: articles on which the model fails are found and set apart, the others are tagged together.
+
+The result hangs on the shard and on which of its articles fail, not on how those were found: after the failing ones are known, all
+others run through the model once more in one go, so that a score does not differ in its last digit for having other neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from eventtag.articles import Article
+from eventtag.errors import EventtagError
+from eventtag.formats.jsonl import json_line
+from eventtag.jobs.dead_letters import DeadLetter, letter_kind, letter_line, unreadable, untaggable
+from eventtag.jobs.shards import Shard, input_digest
+from eventtag.jobs.store import ShardRecord, ShardStore, lines_digest
+from eventtag.tagging.rows import InputRow, Place
+
+if TYPE_CHECKING:
+    from eventtag.tagging.tagger import TaggedArticle
+
+TagArticles = Callable[[Iterable[Article]], "Iterator[TaggedArticle]"]
+"""Tags articles in order. Called with a shard's articles at a time."""
+
+PLAIN_ARTICLE = Article("plain", "Police in Lima arrested four miners on Monday.")
+"""A tagger that fails on this article is broken; one that does not is not to blame for failing on another."""
+
+
+class BrokenTaggerError(EventtagError):
+    """The tagger fails on a plain article; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedLine:
+    """A tagged article as a line of project JSONL, and how many spans and words it has."""
+
+    json: bytes
+    spans: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedShard:
+    """What became of a shard's rows, by position in the shard: tagged articles and dead letters.
+
+    Only positions that were to be tagged, and rows that hold no article.
+    """
+
+    shard: Shard
+    articles: Mapping[int, TaggedLine]
+    letters: Mapping[int, DeadLetter]
+
+
+def tag_shard(
+    shard: Shard,
+    tag: TagArticles,
+    *,
+    condemned: Mapping[int, str] | None = None,
+    pieces: Sequence[Sequence[int]] | None = None,
+) -> TaggedShard:
+    """Tag a shard's articles; one on which the model fails becomes a dead letter and stops nothing.
+
+    `condemned`: positions that are not to be tried, with the reason. `pieces`: positions that are to run through the model apart from
+    one another; without it all run together. Raises BrokenTaggerError when it is not the article that is to blame.
+    """
+    condemned = condemned or {}
+    wanted = [position for position in shard.to_tag if position not in condemned]
+    found: dict[int, TaggedLine | str] = {position: reason for position, reason in condemned.items() if position in shard.to_tag}
+    for piece in pieces or [wanted]:
+        found |= _tag_isolated(shard, [position for position in piece if position not in condemned], tag)
+    failures = {position: result for position, result in found.items() if isinstance(result, str)}
+    if len(failures) > len(condemned):
+        check_tagger(tag)
+    if len(failures) > len(condemned) and pieces is None:
+        healthy = [position for position in wanted if position not in failures]
+        # That these fail only together is no reason to lose them: then they stay as they were tagged in parts.
+        with suppress(Exception):
+            found |= _tag(shard, healthy, tag)
+    letters = {
+        position: unreadable(shard.first_row + position, row) for position, row in enumerate(shard.rows) if row.article is None
+    }
+    letters |= {p: untaggable(shard.first_row + p, shard.rows[p], reason) for p, reason in failures.items()}
+    return TaggedShard(shard, {p: result for p, result in found.items() if not isinstance(result, str)}, letters)
+
+
+def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
+    """Store a tagged shard; where only some positions were tagged again, the other lines stay as they are stored."""
+    shard = tagged.shard
+    lines = {position: article.json for position, article in tagged.articles.items()}
+    spans = sum(article.spans for article in tagged.articles.values())
+    words = sum(article.words for article in tagged.articles.values())
+    if shard.only is not None:
+        old = store.record(shard.index)
+        alive = [position for position in range(old.rows) if position not in old.dead]
+        for position, line in zip(alive, store.articles(shard.index), strict=True):
+            lines.setdefault(position, line.rstrip(b"\n"))
+        spans, words = spans + old.spans, words + old.words
+    letters = [letter for position, letter in sorted(tagged.letters.items()) if position not in lines]
+    ordered = [lines[position] for position in sorted(lines)] + [letter_line(letter).encode("utf-8") for letter in letters]
+    dead = tuple(letter.row - shard.first_row for letter in letters)
+    record = ShardRecord(
+        index=shard.index,
+        first_row=shard.first_row,
+        rows=len(shard.rows),
+        spans=spans,
+        words=words,
+        dead=dead,
+        kinds=dict(Counter(letter_kind(letter.stage, letter.reason) for letter in letters)),
+        input=input_digest(shard.rows, without=set(dead)),
+        sha256=lines_digest(ordered),
+    )
+    store.write(record, ordered)
+    return record
+
+
+def check_tagger(tag: TagArticles) -> None:
+    """Raise BrokenTaggerError when a plain article cannot be tagged."""
+    try:
+        _tag(Shard(0, 0, (InputRow(Place(""), PLAIN_ARTICLE),)), [0], tag)
+    except Exception as error:
+        raise BrokenTaggerError(f"the tagger fails on a plain article ({type(error).__name__}: {error})") from error
+
+
+def try_articles(shard: Shard, positions: Sequence[int], tag: TagArticles) -> None:
+    """Tag the articles at these positions and forget the result, to see whether the process survives it.
+
+    Raises BrokenTaggerError when the tagger fails and is of no use any more.
+    """
+    if any(isinstance(result, str) for result in _tag_isolated(shard, positions, tag).values()):
+        check_tagger(tag)
+
+
+def _tag_isolated(shard: Shard, positions: Sequence[int], tag: TagArticles) -> dict[int, TaggedLine | str]:
+    """Each position's tagged article, or the reason why it has none."""
+    if not positions:
+        return {}
+    try:
+        return _tag(shard, positions, tag)
+    except Exception as error:  # whatever the model raises, the other articles are to be tagged
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        if len(positions) == 1:
+            return {positions[0]: reason}
+    middle = len(positions) // 2
+    return _tag_isolated(shard, positions[:middle], tag) | _tag_isolated(shard, positions[middle:], tag)
+
+
+def _tag(shard: Shard, positions: Sequence[int], tag: TagArticles) -> dict[int, TaggedLine | str]:
+    articles = [article for position in positions if (article := shard.rows[position].article) is not None]
+    found: dict[int, TaggedLine | str] = {}
+    for position, article, tagged in zip(positions, articles, tag(articles), strict=True):
+        if tagged.article.id != article.id:
+            raise ValueError(f"the tagger gave article {tagged.article.id!r} where {article.id!r} was expected")
+        if not all(math.isfinite(span.score) for span in tagged.spans):
+            raise ValueError("a span's score is not finite")
+        line = json_line(replace(tagged.article, spans=tagged.spans, annotated=None, labels=None))
+        found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), len(tagged.words))
+    return found

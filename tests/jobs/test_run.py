@@ -1,0 +1,208 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from stub_tagger import MakeStub, tag_article
+
+from eventtag.articles import Article
+from eventtag.errors import OutputError
+from eventtag.formats.jsonl import json_line
+from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
+from eventtag.jobs.workers import Workers
+from eventtag.tagging.inputs import read_rows
+
+SETTINGS = {"checkpoint": "c1", "thresholds": {"EVENT": 0.5}}
+
+
+def write_input(path: Path, count: int = 23, *, poison: dict[int, str] | None = None) -> Path:
+    """`count` lines; line n (from 0) is `poison[n]` where that is given."""
+    lines = [json.dumps({"id": f"a{n}", "text": f"Police met Miners number {n} in Lima.", "day": n}) for n in range(count)]
+    for number, line in (poison or {}).items():
+        lines[number] = line
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def expected(path: Path, dead: tuple[str, ...] = ()) -> str:
+    """The output that plain tagging gives, article by article."""
+    articles = [row.article for row in read_rows(str(path)) if row.article is not None and row.article.id not in dead]
+    return "".join(json_line(Article(a.id, a.text, tag_article(a).spans, meta=a.meta)) + "\n" for a in articles)
+
+
+def tag(path: Path, output: Path, engine=None, *, settings=SETTINGS, **options) -> JobReport:
+    engine = engine or inline(MakeStub()())
+    return run_job(read_rows(str(path)), output, engine, settings=settings, options=JobOptions(shard_rows=5, **options))
+
+
+def dead_letters(output: Path) -> list[dict[str, object]]:
+    file = output.with_name(output.name + ".job") / "dead_letter.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop_after(shards: int):
+    """An engine that ends with an error when it has stored so many shards."""
+
+    def engine(given, store):
+        for number, record in enumerate(inline(MakeStub()())(given, store)):
+            if number == shards:
+                raise StoppedError
+            yield record
+
+    return engine
+
+
+@pytest.mark.parametrize("engine", [None, Workers(MakeStub(), 1), Workers(MakeStub(), 3)], ids=["inline", "one", "three"])
+def test_the_output_is_that_of_plain_tagging_in_order(tmp_path, engine):
+    source = write_input(tmp_path / "in.jsonl")
+    report = tag(source, tmp_path / "out.jsonl", engine)
+    assert (tmp_path / "out.jsonl").read_text() == expected(source)
+    assert (report.articles, report.tagged, report.bad_rows, report.manifest["spans"]) == (23, 23, 0, 69)
+    assert sorted(file.name for file in (tmp_path / "out.jsonl.job").iterdir()) == [
+        "dead_letter.jsonl", "job.json", "lock", "manifest.json",
+    ]  # fmt: skip
+    digest = hashlib.sha256((tmp_path / "out.jsonl").read_bytes()).hexdigest()
+    assert report.manifest["outputs"]["out.jsonl"] == digest
+
+
+def test_an_empty_input_gives_an_empty_output(tmp_path):
+    (tmp_path / "in.jsonl").write_text("")
+    assert tag(tmp_path / "in.jsonl", tmp_path / "out.jsonl", Workers(MakeStub(), 2)).articles == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize("stored", range(5))
+def test_a_stopped_job_goes_on_without_tagging_anything_twice(tmp_path, stored):
+    source, output, log = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl", tmp_path / "log"
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(stored))
+    assert not output.exists()
+    log.touch()
+    report = tag(source, output, inline(MakeStub(log)()))
+    assert output.read_text() == expected(source)
+    # The engine had stored one more shard than it told of.
+    assert [line.split()[1] for line in log.read_text().splitlines()] == [f"a{n}" for n in range(5 * (stored + 1), 23)]
+    assert report.tagged == max(0, 23 - 5 * (stored + 1))
+
+
+@pytest.mark.parametrize("same_state", [True, False])
+def test_a_finished_job_does_nothing(tmp_path, same_state):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    tag(source, output, input_state="1")
+    before = {file: file.stat().st_mtime_ns for file in [output, *output.with_name("out.jsonl.job").iterdir()]}
+
+    def engine(shards, store):
+        raise AssertionError
+
+    assert tag(source, output, engine, input_state="1" if same_state else "2").nothing_to_do
+    del before[output.with_name("out.jsonl.job") / "lock"]
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_other_settings_on_the_same_output_are_an_error_that_names_them(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(1))
+    changed = {"checkpoint": "c2", "thresholds": {"EVENT": 0.5, "ACTOR": 0.1}}
+    with pytest.raises(OutputError, match=r'checkpoint: "c1", now "c2"\n  thresholds.ACTOR: null, now 0.1\n'):
+        tag(source, output, settings=changed)
+    with pytest.raises(OutputError, match="shard_rows: 5, now 128"):
+        run_job(read_rows(str(source)), output, stop_after(0), settings=SETTINGS)
+
+
+def test_what_exists_already_is_not_overwritten(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    output.write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        tag(source, output)
+    assert not output.with_name("out.jsonl.job").exists()
+    output.unlink()
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(1))
+    output.write_text("mine")
+    with pytest.raises(OutputError, match="is not of this job"):
+        tag(source, output)
+    assert output.read_text() == "mine"
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("change", ["grown", "shrunk", "edited", "reordered"])
+def test_a_changed_input_is_an_error(tmp_path, change, finished):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    if finished:
+        tag(source, output)
+    else:
+        with pytest.raises(StoppedError):
+            tag(source, output, stop_after(4 if change in ("grown", "shrunk") else 2))
+    lines = source.read_text().splitlines()
+    lines = {
+        "grown": [*lines, json.dumps({"id": "new", "text": "New"})],
+        "shrunk": lines[:-1],
+        "edited": [lines[0].replace("Police", "Nurses"), *lines[1:]],
+        "reordered": [lines[1], lines[0], *lines[2:]],
+    }[change]
+    source.write_text("\n".join(lines) + "\n")
+    with pytest.raises(OutputError, match="the input has changed since this job began"):
+        tag(source, output)
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(3))
+    shard = output.with_name("out.jsonl.job") / "shards" / "000001.shard"
+    shard.write_bytes(shard.read_bytes().replace(b"Police", b"Nurses", 1))
+    with pytest.raises(OutputError, match=r"000001.shard: is damaged"):
+        tag(source, output)
+    shard.unlink()
+    tag(source, output)
+    assert output.read_text() == expected(source)
+
+
+POISON = {
+    3: '{"id": "a3", "text": "POISON raise"}',
+    4: '{"id": "a4", "text": ',
+    11: '{"id": "a11", "text": "POISON nan Here"}',
+    22: '{"id": "a1", "text": "Again."}',
+}
+
+
+def test_bad_rows_are_dead_letters_with_their_place(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out.jsonl"
+    report = tag(source, output)
+    assert output.read_text() == expected(source, dead=("a3", "a11"))
+    found = dead_letters(output)
+    assert [(d["row"], d["stage"], d["line"]) for d in found] == [
+        (3, "tag", 4),
+        (4, "read", 5),
+        (11, "tag", 12),
+        (22, "read", 23),
+    ]
+    data = source.read_bytes()
+    for letter in found:
+        assert data[letter["offset"] :].startswith(source.read_bytes().splitlines()[letter["line"] - 1])
+        assert letter["file"] == str(source)
+    assert found[0]["reason"] == "RuntimeError: cannot multiply 12 by nothing"
+    assert found[0]["raw"] == "POISON raise"
+    assert report.manifest["kinds"] == {
+        "read: not valid JSON": 1,
+        "read: the id stands in an earlier row already": 1,
+        "tag: RuntimeError: cannot multiply by nothing": 1,
+        "tag: ValueError: a span's score is not finite": 1,
+    }
+
+
+def test_articles_that_kill_their_process_are_found_and_nothing_else_is_lost(tmp_path):
+    poison = {7: '{"id": "a7", "text": "POISON kill"}', 8: '{"id": "a8", "text": "POISON exit"}'}
+    source, output = write_input(tmp_path / "in.jsonl", poison=poison), tmp_path / "out.jsonl"
+    tag(source, output, Workers(MakeStub(), 2))
+    assert [d["reason"] for d in dead_letters(output)] == [
+        "the process that tagged it died (SIGKILL, perhaps for want of memory)",
+        "the process that tagged it died (exit code 3)",
+    ]
+    lines = output.read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [f"a{n}" for n in range(23) if n not in (7, 8)]
