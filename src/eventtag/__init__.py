@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from eventtag.labels import LabelSet
     from eventtag.ledger import LossLedger
     from eventtag.spans import ScoredSpan, Span
+    from eventtag.tagging.dataset_tagger import DatasetTagger
+    from eventtag.tagging.inputs import read_inputs, read_rows
+    from eventtag.tagging.outputs import write_predictions
     from eventtag.tagging.tagger import Tagger
 
 _HOMES = {
     "Article": "articles",
+    "DatasetTagger": "tagging.dataset_tagger",
     "EventtagError": "errors",
     "LabelSet": "labels",
     "LossLedger": "ledger",
@@ -26,11 +30,15 @@ _HOMES = {
     "Tagger": "tagging.tagger",
     "evaluate": "evaluation",
     "read_articles": "formats.registry",
+    "read_inputs": "tagging.inputs",
+    "read_rows": "tagging.inputs",
     "write_articles": "formats.registry",
+    "write_predictions": "tagging.outputs",
 }
 
 __all__ = [
     "Article",
+    "DatasetTagger",
     "EventtagError",
     "LabelSet",
     "LossLedger",
@@ -40,7 +48,10 @@ __all__ = [
     "__version__",
     "evaluate",
     "read_articles",
+    "read_inputs",
+    "read_rows",
     "write_articles",
+    "write_predictions",
 ]
 
 __version__ = version("eventtag")

@@ -1,0 +1,56 @@
+"""A checkpoint as a component of a spaCy pipeline (https://spacy.io/usage/processing-pipelines#custom-components).
+
+    nlp.add_pipe("eventtag", config={"checkpoint": "outputs/mine/checkpoint"})
+
+The spans stand in `doc.spans["eventtag"]`, their scores in `doc.spans["eventtag"].attrs["scores"]`. spaCy's spans are made of its tokens:
+one that begins or ends inside a token is widened to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from eventtag.spans import ScoredSpan, flatten
+from eventtag.tagging.tagger import Tagger
+
+
+class SpacyComponent:
+    """Sets `doc.spans[spans_key]`, and with `set_ents` also `doc.ents`, where no spans may overlap: the longer stays."""
+
+    def __init__(self, tagger: Tagger, *, spans_key: str, set_ents: bool) -> None:
+        self._tagger = tagger
+        self._spans_key = spans_key
+        self._set_ents = set_ents
+
+    def __call__(self, doc: Doc) -> Doc:
+        """The doc with its spans."""
+        self._set(doc, self._tagger.tag(doc.text))
+        return doc
+
+    def pipe(self, docs: Iterable[Doc], *, batch_size: int = 256) -> Iterator[Doc]:
+        """The docs with their spans, `batch_size` tagged together."""
+        docs = iter(docs)
+        while batch := list(itertools.islice(docs, batch_size)):
+            for doc, tagged in zip(batch, self._tagger.tag_many(doc.text for doc in batch), strict=True):
+                self._set(doc, tagged.spans)
+                yield doc
+
+    def _set(self, doc: Doc, spans: Iterable[ScoredSpan]) -> None:
+        found = [(doc.char_span(s.start, s.end, label=s.label, alignment_mode="expand"), s.score) for s in spans]
+        group: Any = [(span, score) for span, score in found if span is not None]
+        doc.spans[self._spans_key] = [span for span, _ in group]
+        doc.spans[self._spans_key].attrs["scores"] = [score for _, score in group]
+        if self._set_ents:
+            kept, _ = flatten(ScoredSpan(s.start, s.end, s.label_, score) for s, score in group)
+            doc.ents = tuple(next(span for span, _ in group if (span.start, span.end) == (k.start, k.end)) for k in kept)
+
+
+@Language.factory("eventtag", default_config={"spans_key": "eventtag", "set_ents": False}, assigns=["doc.spans"])
+def build_component(nlp: Language, name: str, checkpoint: str, spans_key: str, set_ents: bool) -> SpacyComponent:  # noqa: ARG001
+    """The component of a checkpoint directory; raises CheckpointError as `Tagger.load` does."""
+    return SpacyComponent(Tagger.load(checkpoint), spans_key=spans_key, set_ents=set_ents)
