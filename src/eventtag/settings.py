@@ -144,6 +144,16 @@ class Loss(Enum):
     """A smooth F1 of each position; many easy `O` add little."""
 
 
+class Precision(Enum):
+    """Arithmetic of training steps; weights and optimizer are float32 in all of them."""
+
+    auto = "auto"
+    """What is fastest on this machine by a short measurement, written into run.json."""
+    fp32 = "fp32"
+    bf16 = "bf16"
+    """Matrix products in bfloat16."""
+
+
 @dataclass
 class TrainerSettings:
     """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
@@ -175,6 +185,8 @@ class TrainerSettings:
     """Exponent of `loss=focal`; at 0 it is cross-entropy."""
     outside_share: float = 1.0
     """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
+    precision: Precision = Precision.auto
+    """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 
@@ -269,6 +281,8 @@ class PretrainTrainerSettings:
     """Decoupled weight decay of all matrices (not of biases and normalisation)."""
     warmup: float = 0.06
     """Share of steps in which a learning rate rises; it falls linearly after."""
+    precision: Precision = Precision.auto
+    """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 

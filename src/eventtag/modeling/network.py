@@ -115,6 +115,7 @@ class EventtagForTokenClassification(PreTrainedModel):
         embedded = self.get_input_embeddings()(input_ids)
         if self.casing is not None and casing_ids is not None:
             embedded = embedded + self.casing(casing_ids)
+        embedded = embedded.to(self.classifier.weight.dtype)  # bfloat16 in mixed precision, whose tables stay float32
         hidden = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
         return TokenClassifierOutput(logits=self.classifier(self.dropout(hidden)))
 

@@ -12,12 +12,14 @@ import torch
 from transformers import TrainingArguments
 
 from eventtag.errors import SettingsError
-from eventtag.settings import PretrainTrainerSettings, TrainerSettings
+from eventtag.settings import Precision, PretrainTrainerSettings, TrainerSettings
 
 OURS = {
     "num_train_epochs": "trainer.epochs",
     "per_device_train_batch_size": "trainer.batch_size",
     "learning_rate": "trainer.learning_rate",
+    "bf16": "trainer.precision",
+    "fp16": "trainer.precision",
     "weight_decay": "trainer.weight_decay",
     "warmup_steps": "trainer.warmup",
     "warmup_ratio": "trainer.warmup",
@@ -42,7 +44,9 @@ FIXED = {
 
 def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
     """The arguments of a run. Raises SettingsError for an `extra` that does not exist, that has its own key, or has a bad value."""
-    return _build(settings, seed, output_dir, metric=f"eval_{settings.metric.value}", greater_is_better=True)
+    autocast = settings.precision is not Precision.fp32 and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    metric = f"eval_{settings.metric.value}"
+    return _build(settings, seed, output_dir, metric=metric, greater_is_better=True, bf16=autocast)
 
 
 def build_pretraining_arguments(settings: PretrainTrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
@@ -53,7 +57,13 @@ def build_pretraining_arguments(settings: PretrainTrainerSettings, *, seed: int,
 
 
 def _build(
-    settings: TrainerSettings | PretrainTrainerSettings, seed: int, output_dir: Path, *, metric: str, greater_is_better: bool
+    settings: TrainerSettings | PretrainTrainerSettings,
+    seed: int,
+    output_dir: Path,
+    *,
+    metric: str,
+    greater_is_better: bool,
+    bf16: bool = False,
 ) -> TrainingArguments:
     require_known_arguments(settings.extra)
     options = {
@@ -65,6 +75,7 @@ def _build(
         "dataloader_pin_memory": torch.cuda.is_available(),
         "save_total_limit": 2,
         "lr_scheduler_type": "linear",
+        "bf16": bf16,
         **settings.extra,
     }
     try:

@@ -14,6 +14,7 @@ from typing import Any
 from eventtag.corpus.loading import Corpus
 from eventtag.errors import TrainingError
 from eventtag.settings import TrainSettings
+from eventtag.training.precision import Arithmetic
 
 RECORD_FILE = "run.json"
 PACKAGES = ("eventtag", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "hydra-core")
@@ -32,6 +33,14 @@ def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
         "seed": settings.seed,
         "versions": versions(),
     }
+
+
+def recorded_arithmetic(path: Path) -> Arithmetic:
+    """The arithmetic with which the run recorded at `path` was begun; raises TrainingError when the record does not say."""
+    try:
+        return Arithmetic(**json.loads(path.read_text(encoding="utf-8"))["arithmetic"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path}: does not say in which arithmetic the run was begun ({error}); start a new run") from error
 
 
 def plain(value: Any) -> Any:

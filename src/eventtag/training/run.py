@@ -42,9 +42,10 @@ from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments
 from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import build_features, count_tags
-from eventtag.training.record import RECORD_FILE, build_record, plain, require_same_run
+from eventtag.training.precision import choose_arithmetic
+from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.resume import newest_complete
-from eventtag.training.trainer import ArticleTrainer
+from eventtag.training.trainer import ArticleTrainer, typical_inputs
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,11 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
         require_same_run(run_dir / RECORD_FILE, record)
     trainer = _build_trainer(settings, corpus)
     if begun:
+        trainer.arithmetic = recorded_arithmetic(run_dir / RECORD_FILE)
         _remove_results(run_dir)
     else:
+        trainer.arithmetic = choose_arithmetic(trainer.network, typical_inputs(trainer), settings.trainer.precision)
+        record["arithmetic"] = trainer.arithmetic.to_json()
         _write_json(run_dir / RECORD_FILE, record)
         with staged_file(run_dir / "settings.yaml") as file:
             yaml.safe_dump(plain(settings), file, sort_keys=False, allow_unicode=True)

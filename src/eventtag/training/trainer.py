@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,6 +34,7 @@ from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Metric
 from eventtag.training.features import Feature, collate
 from eventtag.training.outside import OutsideSample
+from eventtag.training.precision import Arithmetic, attention_of, run_model
 from eventtag.training.resume import MarkSaved
 from eventtag.training.sampler import LengthPoolSampler
 
@@ -78,6 +79,7 @@ class ArticleTrainer(Trainer):
         self.metric = metric
         self.head_learning_rate = head_learning_rate
         self.loss = loss
+        self.arithmetic = Arithmetic()
         self.tokens_seen = 0
         self.padding_seen = 0
         self.evaluation_seconds = 0.0
@@ -135,10 +137,8 @@ class ArticleTrainer(Trainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """`tag_loss` of a batch, divided by the gold positions of the whole optimizer step."""
-        read = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
-        if reads_casing(self.network):
-            read["casing_ids"] = inputs["casing_ids"]
-        outputs = model(**read)
+        with attention_of(self.network, self.arithmetic.attention):
+            outputs = run_model(model, model_inputs(self.network, inputs), self.arithmetic)
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
@@ -172,6 +172,21 @@ class ArticleTrainer(Trainer):
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+def model_inputs(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What of a batch (`features.collate`) the model takes as arguments."""
+    names = ["input_ids", "attention_mask", *(["casing_ids"] if reads_casing(model) else [])]
+    return {name: batch[name] for name in names}
+
+
+def typical_inputs(trainer: ArticleTrainer) -> dict[str, torch.Tensor]:
+    """The model's arguments for one batch of windows of middling length."""
+    features = sorted(trainer.features, key=lambda feature: len(feature.input_ids))
+    size = min(len(features), trainer.args.train_batch_size)
+    start = (len(features) - size) // 2
+    batch = collate(features[start : start + size], pad_token_id=trainer.tokenizer.pad_token_id or 0)
+    return {name: value.to(trainer.network.device) for name, value in model_inputs(trainer.network, batch).items()}
 
 
 class QuietProgress(ProgressCallback):

@@ -1,0 +1,150 @@
+"""In which arithmetic training steps run, and which of them is fastest on this machine.
+
+`bf16` keeps weights, gradients and the optimizer in float32 and casts the weights to bfloat16 once a step, so that matrix products
+read and write half the bytes; small updates are not lost, as they would be in weights of 8 bits of precision (mixed precision:
+Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740). Autocast would cast every weight and activation at every use, which costs
+more on a CPU than it gains. On a GPU, where it costs nothing, autocast is what `bf16` means.
+
+On a CPU the fused attention kernel can be slower in bfloat16 than plain matrix products (its gradient above all), so the way to compute
+attention is chosen together with the precision.
+"""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from eventtag.errors import SettingsError
+from eventtag.settings import Precision
+
+log = logging.getLogger(__name__)
+
+GAIN = 1.15
+"""So many times faster than float32 a step must be for `auto` to leave float32."""
+ROUNDS = 3
+FUSED, PLAIN = "sdpa", "eager"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """`precision` (fp32, bf16) and transformers' name of the `attention` implementation (sdpa, eager)."""
+
+    precision: str = "fp32"
+    attention: str = FUSED
+
+    def to_json(self) -> dict[str, str]:
+        """For the record of a run."""
+        return asdict(self)
+
+
+Step = Callable[[], torch.Tensor]
+
+
+def choose_arithmetic(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], wanted: Precision) -> Arithmetic:
+    """The arithmetic that `wanted` means for this model on this machine.
+
+    On a CPU the candidates are timed on `inputs`, one batch of the model's arguments: forward and backward, CPU seconds, medians of
+    interleaved rounds. `auto` takes bf16 where a step is at least GAIN times faster. Neither weights nor random numbers change.
+    Raises SettingsError where bf16 is wanted and the processor has no instructions for it, or the model recomputes its activations.
+    """
+    if wanted is Precision.fp32:
+        return Arithmetic()
+    problem = _why_not_bf16(model)
+    if problem is not None:
+        if wanted is Precision.bf16:
+            raise SettingsError(f"trainer.precision=bf16: {problem}; use trainer.precision=fp32 or auto")
+        return Arithmetic()
+    if torch.cuda.is_available():
+        return Arithmetic("bf16")
+    candidates = [Arithmetic("bf16", attention) for attention in (FUSED, PLAIN) if _takes(model, attention)]
+    if wanted is Precision.auto:
+        candidates.insert(0, Arithmetic())
+    seconds = _time(model, inputs, candidates)
+    best = min(candidates, key=seconds.__getitem__)
+    if wanted is Precision.auto and seconds[Arithmetic()] < GAIN * seconds[best]:
+        best = Arithmetic()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        agreed = [best]
+        torch.distributed.broadcast_object_list(agreed)
+        (best,) = agreed
+    log.info(
+        "arithmetic of training: %s, %s attention (%s)", best.precision, best.attention,
+        ", ".join(f"{c.precision} {c.attention} {1000 * s:.0f} ms a step" for c, s in seconds.items()),
+    )  # fmt: skip
+    return best
+
+
+def run_model(model: nn.Module, inputs: Mapping[str, torch.Tensor], arithmetic: Arithmetic) -> Any:
+    """The output of `model` for `inputs` in the given arithmetic on a CPU; gradients arrive at its float32 weights."""
+    if arithmetic.precision != "bf16" or next(model.parameters()).device.type != "cpu":
+        return model(**inputs)
+    # Rows of the embedding tables are cast after they are looked up (`EventtagForTokenClassification`), not whole tables.
+    tables = _tables(model)
+    weights = {name: weight.to(torch.bfloat16) for name, weight in model.named_parameters() if id(weight) not in tables}
+    return torch.func.functional_call(model, weights, kwargs=dict(inputs))
+
+
+@contextmanager
+def attention_of(model: PreTrainedModel, implementation: str) -> Iterator[None]:
+    """Within the block, the model computes attention in the given way, where it knows it."""
+    encoder = _encoder(model)
+    before = encoder.config._attn_implementation
+    if not _takes(model, implementation) or before == implementation:
+        yield
+        return
+    encoder.set_attn_implementation(implementation)
+    try:
+        yield
+    finally:
+        encoder.set_attn_implementation(before)
+
+
+def _tables(model: nn.Module) -> set[int]:
+    """Embedding tables that the model itself looks up and casts."""
+    inner: Any = model.module if hasattr(model, "module") else model
+    if inner.config.model_type != "eventtag":
+        return set()
+    found = {id(inner.get_input_embeddings().weight)}
+    return found if inner.casing is None else found | {id(inner.casing.weight)}
+
+
+def _encoder(model: PreTrainedModel) -> Any:
+    return model.encoder if model.config.model_type == "eventtag" else model
+
+
+def _takes(model: PreTrainedModel, attention: str) -> bool:
+    return attention == PLAIN or bool(getattr(_encoder(model), "_supports_sdpa", False))
+
+
+def _why_not_bf16(model: PreTrainedModel) -> str | None:
+    if torch.cuda.is_available():
+        return None if torch.cuda.is_bf16_supported() else "this GPU has no bfloat16"
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "this processor has no bfloat16 instructions"
+    if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
+        return "not together with trainer.gradient_checkpointing"
+    return None
+
+
+def _time(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], candidates: list[Arithmetic]) -> dict[Arithmetic, float]:
+    """CPU seconds of a step in each arithmetic. A first round warms up and is not counted."""
+    times: dict[Arithmetic, list[float]] = {candidate: [] for candidate in candidates}
+    with torch.random.fork_rng(devices=[]):
+        model.train()
+        for _ in range(1 + ROUNDS):
+            for candidate in candidates:
+                with attention_of(model, candidate.attention):
+                    started = time.process_time()
+                    run_model(model, inputs, candidate).logits.float().logsumexp(-1).mean().backward()
+                    times[candidate].append(time.process_time() - started)
+        model.zero_grad(set_to_none=True)
+    return {candidate: statistics.median(found[1:]) for candidate, found in times.items()}
