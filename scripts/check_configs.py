@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from eventtag.app.hydra_task import config_dir, register_resolvers
+from eventtag.app.hydra_task import config_dir, register_resolvers, spell_out_corpora
 from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, PretrainSettings, TrainSettings
 
 ENTRIES = {
@@ -37,6 +37,8 @@ GIVEN = {
     "pretrain": ["input=i"],
 }
 
+NEEDED = {"data=corpus": ["data.path=p"], "data=mix": ["data.corpora=[sample,re3d]"]}
+
 
 def main() -> int:
     """Compose all; returns 1 when any fails."""
@@ -49,7 +51,7 @@ def main() -> int:
             ConfigStore.instance().store(name=f"{entry}_schema", node=settings)
             choices = [[f"{group}={file.stem}"] for group in GROUPS[entry] for file in sorted((folder / group).glob("*.yaml"))]
             for chosen in [[], *choices]:
-                overrides = GIVEN[entry] + chosen + (["data.path=p"] if chosen == ["data=corpus"] else [])
+                overrides = spell_out_corpora(GIVEN[entry] + chosen + NEEDED.get("".join(chosen), []))
                 count += 1
                 try:
                     config = compose(entry, overrides)

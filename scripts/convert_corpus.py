@@ -41,7 +41,8 @@ def main() -> int:
             config = compose("evaluate", [f"data={arguments.name}", *(f"data.{override}" for override in arguments.overrides)])
         settings = OmegaConf.to_object(config.data)
         corpus = load_corpus(settings)
-        inputs = [Path(path) for path in (settings.path, settings.validation, settings.test) if path is not None]
+        parts = settings.corpora.values() or [settings]
+        inputs = [Path(path) for part in parts for path in (part.path, part.validation, part.test) if path is not None]
         manifest = store_corpus(corpus, arguments.output, inputs=inputs, ledger=corpus.ledger)
     except (EventtagError, OmegaConfBaseException, HydraException) as error:
         print(f"error: {error}", file=sys.stderr)

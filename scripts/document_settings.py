@@ -82,7 +82,8 @@ def render() -> str:
 
 
 def _rows(classes: dict[str, ast.ClassDef], name: str, prefix: str) -> list[tuple[str, str, str]]:
-    rows = []
+    bases = [base.id for base in classes[name].bases if isinstance(base, ast.Name) and prefix]
+    rows = [row for base in bases for row in _rows(classes, base, prefix)]
     body = classes[name].body
     for position, node in enumerate(body):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):

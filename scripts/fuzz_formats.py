@@ -1,10 +1,10 @@
 """Mutate valid files of every format and read them: each must give articles or a typed error, in time and memory.
 
-    python scripts/fuzz_formats.py --cases 1000000 --seed 0 [--formats conll,cat] [--seconds 5] [--megabytes 1024]
+    python scripts/fuzz_formats.py --cases 1000000 --seed 0 [--formats conll,cat] [--seconds 5] [--megabytes 4096]
 
 Mutations: bytes flipped, deleted, doubled, inserted; files cut; lines swapped, doubled, deleted; numbers made huge or negative;
-JSON values replaced by those of another type; deep nesting; XML with document types and entities. A case that raises anything
-but an EventtagError, or takes longer than `--seconds`, is saved to `--keep` and fails the run.
+JSON values replaced by those of another type; deep nesting; XML with document types and bombs of nested entities. A case that raises
+anything but an EventtagError (running out of `--megabytes` does), or takes longer than `--seconds`, is saved to `--keep` and fails the run.
 """
 
 from __future__ import annotations
@@ -47,6 +47,19 @@ TOKENS = (
     b"T2\tX 0 99999999\tq\n", b"---\n", b"'''", b"(" * 200,
 )  # fmt: skip
 
+BOMBS = tuple(
+    b"<!DOCTYPE x [" + b"".join(entities) + b"]>"
+    for entities in (
+        [
+            b"<!ENTITY e0 'ha'>",
+            *(b"<!ENTITY e%d '%s'>" % (n, b"&e%d;" % (n - 1) * 10) for n in range(1, 12)),
+        ],  # ten times as long at each level
+        [b"<!ENTITY e11 '" + b"a" * 50_000 + b"'>"],  # one long entity, named many times
+        [b"<!ENTITY e11 SYSTEM 'file:///etc/passwd'>"],
+        [b"<!ENTITY % e SYSTEM 'file:///etc/passwd'> %e; <!ENTITY e11 '1'>"],
+    )
+)
+
 
 class TooSlow(BaseException):
     """A case ran out of its time; not an Exception, so that no reader can catch it."""
@@ -60,7 +73,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
     """One to four random mutations of a file."""
     for _ in range(rng.randint(1, 4)):
         at = rng.randint(0, len(data))
-        kind = rng.randrange(9)
+        kind = rng.randrange(10 if data.lstrip().startswith(b"<") else 9)
         if kind == 0 and data:
             at = rng.randrange(len(data))
             data = data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :]
@@ -97,9 +110,20 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
                     + rng.choice((b"null", b"[]", b"{}", b"7", b'""', b"true", b"[[]]"))
                     + data[match.end() :]
                 )
+        elif kind == 9:
+            data = _with_bomb(data, rng)
         else:
             data = data[:at] + data[at : at + 40] * rng.randint(2, 20) + data[at + 40 :]
     return data
+
+
+def _with_bomb(data: bytes, rng: random.Random) -> bytes:
+    """A document type with entities before the first element, and one of them named in a text or an attribute."""
+    root = re.search(rb"<[A-Za-z]", data)
+    start = root.start() if root else 0
+    places = [match.end() for match in re.finditer(rb'>|="', data) if match.end() > start]
+    at = rng.choice(places) if places else len(data)
+    return data[:start] + rng.choice(BOMBS) + data[start:at] + b"&e11;" * rng.choice((1, 1000)) + data[at:]
 
 
 def main() -> int:

@@ -76,7 +76,7 @@ def main() -> int:
     ecb = without_pronouns(load_corpus(settings_for(["data=ecbplus"]).data).articles("validation"))
     names = "[ACTOR,LOCATION]"  # GUM's events are noun phrases only
     only = [f"data.labels={names}", f"data.annotated_labels={names}", "data.label_map.event=null"]
-    gum = without_pronouns(load_corpus(settings_for(["data=gum_news", *only]).data, trained_on="none").articles("all"))
+    gum = without_pronouns(load_corpus(settings_for(["data=gum_news", *only]).data, trained_on=()).articles("all"))
     order = np.random.default_rng(arguments.seed).permutation(len(sample.splits["train"]))
     measures = {}
     for size in arguments.sizes:

@@ -1,7 +1,8 @@
 """The loss ledger: what became of gold spans that did not go through a stage unchanged.
 
 A stage is reading, mapping labels, resolving overlaps, aligning to tokens, windowing, scoring or writing. What is kept as it was
-needs no entry; everything else has one, so that nothing disappears unnamed. What a stage changed in an article apart from its
+needs no entry; everything else has one, so that nothing disappears unnamed: a span is moved, merged with another, cut (learnt in
+parts), dropped, or cannot be matched by any prediction (it counts as missed). What a stage changed in an article apart from its
 spans (its white space, its annotated regions, its metadata) has a note.
 """
 
@@ -15,12 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Literal, TypeVar
 
+from eventtag.errors import DataError
 from eventtag.spans import Span
 
 KEPT = 50_000
 """Entries, and notes, that a ledger holds in memory."""
 
-Outcome = Literal["moved", "merged", "dropped"]
+Outcome = Literal["moved", "merged", "cut", "dropped", "unmatchable"]
 Part = Literal["id", "text", "tags", "spans", "annotated", "labels", "meta", "article"]
 
 
@@ -98,6 +100,30 @@ class LossLedger:
     def remark(self, text: str) -> None:
         """Record what a reader recognised in one file."""
         self.remarks[text] = self.remarks.get(text, 0) + 1
+
+    def absorb(self, other: LossLedger, *, prefix: str) -> None:
+        """Add all that another ledger holds, its article ids behind `prefix`."""
+        for line in other.json_lines():
+            record = json.loads(line)
+            record["article_id"] = prefix + record["article_id"]
+            if "outcome" in record:
+                self.add(LossEntry(**record))
+            else:
+                self.note(**record)
+        for text, files in other.remarks.items():
+            self.remarks[text] = self.remarks.get(text, 0) + files
+        self.seen += other.seen
+
+    def require_at_most(self, allowed: float, advice: str) -> None:
+        """Raise DataError when more than `allowed` spans were dropped unasked, naming the first; `advice` says what to do."""
+        if self.first_drop is None or self.dropped <= allowed:
+            return
+        first = self.first_drop
+        reason = f"{first.reason}; {first.detail}" if first.detail else first.reason
+        raise DataError(
+            f"{self.dropped} of {self.seen} spans would be dropped, the first at {first.stage} in article {first.article_id!r} "
+            f"({first.label} {first.start}-{first.end}: {reason})\n{advice}"
+        )
 
     def _keep(self, record: Record, kept: list[Record]) -> None:
         if len(kept) < KEPT:

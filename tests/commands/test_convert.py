@@ -51,7 +51,7 @@ def test_an_unasked_loss_is_an_error_and_nothing_is_written(run, tmp_path):
     source.write_text(json.dumps({"id": "a", "text": "Kyiv fell", "spans": spans}) + "\n")
     code, output = run(source, tmp_path / "out.conll", "--to", "conll", "--ledger", tmp_path / "ledger.jsonl")
     assert code == 1
-    assert "1 of 2 spans would be dropped at writing conll, the first in article 'a' (X 0-4: overlaps a longer span)" in output
+    assert "1 of 2 spans would be dropped, the first at writing conll in article 'a' (X 0-4: overlaps a longer span)" in output
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "ledger.jsonl"]
     assert json.loads((tmp_path / "ledger.jsonl").read_text())["reason"] == "overlaps a longer span"
     assert run(source, tmp_path / "out.conll", "--to", "conll", "--max-loss", "0.5")[0] == 0

@@ -243,3 +243,27 @@ def test_a_learning_curve_leaves_a_table_figures_and_a_plot(tmp_path, data):
 
 def test_every_configuration_composes():
     subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "check_configs.py")], check=True, capture_output=True)
+
+
+def test_several_corpora_are_trained_on_and_scored_each_for_itself(corpus_file, tmp_path):
+    (tmp_path / "configs" / "data").mkdir(parents=True)
+    text = f"# mine\npath: {corpus_file}\nsplit_field: split\n"
+    (tmp_path / "configs" / "data" / "one.yaml").write_text(text)
+    (tmp_path / "configs" / "data" / "two.yaml").write_text(
+        f"{text}annotated_labels: [ACTOR, LOCATION]\nlabel_map: {{EVENT: null, '*': ACTOR}}\n"
+    )
+    mix = ["data=mix", "data.corpora=[one,two]", "data.corpora.two.weight=0.5"]
+    run("train", *mix, *TINY, "run_dir=run", cwd=tmp_path)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert {name: (about["articles"], about["weight"]) for name, about in record["data"]["train"]["corpora"].items()} == {
+        "one": (16, 1.0),
+        "two": (16, 0.5),
+    }
+    run("evaluate", "checkpoint=run/checkpoint", *mix, "run_dir=test", "evaluation=fast", cwd=tmp_path)
+    report = json.loads((tmp_path / "test" / "report.json").read_text())
+    assert {"one", "two"} <= {str(value) for value in _values_of_slice(report, "meta.corpus")}
+    assert (tmp_path / "test" / "losses.jsonl").exists()
+
+
+def _values_of_slice(report: dict, field: str) -> list[str]:
+    return [entry["value"] for entry in report["slices"] if entry["dimension"] == field]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eventtag.articles import Article
 from eventtag.decoding.decode import tagged_spans
-from eventtag.encoding.align import IGNORED, align_spans
+from eventtag.encoding.align import IGNORED, align_spans, record_unmatchable
 from eventtag.encoding.words import find_words
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
@@ -53,11 +53,55 @@ def test_a_span_that_ends_inside_a_word_is_moved_to_its_edge_and_recorded():
     assert [(e.outcome, e.start, e.end, e.detail) for e in ledger.entries] == [("moved", 10, 13, "'Par' now 10-15")]
 
 
-def test_the_longest_of_overlapping_spans_is_kept_and_the_rest_recorded():
-    long, short = Span(29, 44, "ACTOR"), Span(29, 33, "LOCATION")
-    tags, ledger = aligned(Article("a", TEXT, (short, long)))
-    assert spans_of(tags) == [long]
-    assert [(e.outcome, e.label, e.asked) for e in ledger.entries] == [("dropped", "LOCATION", True)]
+def test_a_span_on_a_word_of_another_is_recorded_as_dropped():
+    tags, ledger = aligned(Article("a", TEXT, (Span(10, 12, "LOCATION"), Span(12, 15, "ACTOR"))))
+    assert spans_of(tags) == [Span(10, 15, "LOCATION")]
+    assert [(e.outcome, e.start, e.label, e.asked) for e in ledger.entries] == [
+        ("moved", 10, "LOCATION", False),
+        ("dropped", 12, "ACTOR", False),
+    ]
+
+
+@pytest.mark.parametrize(("end", "outcome"), [(28, "cut"), (24, "dropped")])
+def test_of_a_span_over_the_edge_of_a_region_the_words_outside_are_not_learnt(end, outcome):
+    span = Span(25, 44, "ACTOR") if outcome == "cut" else Span(24, 33, "ACTOR")
+    article = Article("a", TEXT, (span,), annotated=((0, end + (outcome == "dropped")),))
+    tags, ledger = aligned(article)
+    assert [(e.stage, e.outcome, e.reason) for e in ledger.entries] == [
+        ("aligning", outcome, "runs over the edge of an annotated region")
+    ]
+    assert (tags > 0).any() == (outcome == "cut")
+
+
+def unmatchable(article: Article) -> list[tuple[str, int, int, str]]:
+    ledger = LossLedger()
+    record_unmatchable(article, WORDS, ledger=ledger)
+    return [(e.outcome, e.start, e.end, e.reason) for e in ledger.entries]
+
+
+def test_gold_that_no_prediction_can_match_is_recorded():
+    spans = (
+        Span(0, 6, "ACTOR"),
+        Span(6, 7, "EVENT"),
+        Span(10, 13, "LOCATION"),
+        Span(29, 44, "ACTOR"),
+        Span(29, 33, "LOCATION"),
+        Span(46, 53, "ACTOR"),
+        Span(62, 68, "EVENT"),
+    )
+    assert unmatchable(Article("a", TEXT, spans, annotated=((0, 50),))) == [
+        ("dropped", 62, 68, "nobody annotated there"),
+        ("unmatchable", 6, 7, "covers no word"),
+        ("unmatchable", 10, 13, "begins or ends inside a word"),
+        ("unmatchable", 29, 33, "overlaps another span, and one of them can be found"),
+        ("unmatchable", 46, 53, "runs over the edge of an annotated region"),
+    ]
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(flat_spans())
+def test_flat_spans_on_words_can_be_matched(spans):
+    assert unmatchable(Article("a", TEXT, spans)) == []
 
 
 def test_a_span_on_white_space_alone_is_recorded_as_dropped():

@@ -7,7 +7,10 @@ from conftest import make_article
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventtag.articles import Article
+from eventtag.corpus.loading import Handling
 from eventtag.encoding.align import IGNORED
+from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.modeling.loss import tag_loss
@@ -107,3 +110,50 @@ def test_batches_hold_windows_of_like_length_and_epochs_differ():
     batches = [[lengths[i] for i in first[at : at + 8]] for at in range(0, len(first), 8)]
     padded = sum(max(batch) * len(batch) for batch in batches)
     assert 1 - sum(lengths) / padded < 0.05
+
+
+NESTED = Article("n", "Police of Paris fled .", (Span(0, 15, "ACTOR"), Span(10, 15, "LOCATION")))
+
+
+@pytest.mark.parametrize(
+    ("handling", "learnt"),
+    [
+        (Handling(overlaps="longest"), ["B-ACTOR", "I-ACTOR", "I-ACTOR", "O", "O"]),
+        (Handling(overlaps="innermost"), ["O", "O", "B-LOCATION", "O", "O"]),
+        (Handling(overlaps="priority", priority=("LOCATION", "ACTOR")), ["O", "O", "B-LOCATION", "O", "O"]),
+    ],
+)
+def test_which_of_overlapping_spans_is_learnt_is_a_setting(tokenizer, handling, learnt):
+    ledger = LossLedger()
+    (feature,) = build_features([NESTED], tokenizer, LABELS, WindowSettings(), ledger=ledger, handling=lambda _: handling)
+    assert [LABELS.tags[tag] for tag in feature.tag_ids if tag != IGNORED] == learnt
+    assert [(entry.stage, entry.outcome, entry.asked) for entry in ledger.entries] == [("resolving overlaps", "dropped", True)]
+
+
+def test_overlapping_spans_are_refused_unless_somebody_says_which_stays(tokenizer):
+    with pytest.raises(DataError, match=r"article 'n': span LOCATION 10-15 overlaps ACTOR 0-15; choose which stays"):
+        features_of([NESTED], tokenizer)
+
+
+def test_spans_that_windows_cut_are_recorded(tokenizer):
+    ledger = LossLedger()
+    long = make_article("long", f"{'x' * 60}/ACTOR met")
+    name = "alpha beta gamma delta epsilon zeta eta theta iota kappa"
+    article = Article("wide", name, (Span(0, len(name), "EVENT"),))
+    window = WindowSettings(max_length=24, stride=4)
+    features = build_features([long, article], tokenizer, LABELS, window, ledger=ledger)
+    assert [(entry.article_id, entry.stage, entry.outcome, entry.reason) for entry in ledger.entries] == [
+        ("long", "windowing", "cut", "has a word longer than a window"),
+        ("wide", "windowing", "cut", "learnt in parts by two windows"),
+    ]
+    assert sum(int((feature.tag_ids > 0).sum()) for feature in features) == 1 + 10
+
+
+def test_spans_where_nobody_annotated_are_recorded_as_left_out(articles, tokenizer):
+    ledger = LossLedger()
+    masked = replace(articles[0], annotated=((0, articles[0].text.index(".")),))
+    build_features([masked], tokenizer, LABELS, WindowSettings(), ledger=ledger)
+    assert {(entry.stage, entry.reason, entry.asked) for entry in ledger.entries} == {
+        ("aligning", "nobody annotated there", True)
+    }
+    assert ledger.dropped == 0

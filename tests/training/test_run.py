@@ -15,7 +15,8 @@ from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line, read_jsonl
 from eventtag.ledger import LossLedger
 from eventtag.modeling.encoders import sha256_of
-from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import DataSettings, MixedCorpusSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.spans import Span
 from eventtag.tagging.tagger import Tagger
 from eventtag.training import trainer as trainer_module
 from eventtag.training.arguments import build_arguments
@@ -179,6 +180,40 @@ def test_unusable_data_stops_a_run_before_it_starts(articles, tmp_path, change, 
     with pytest.raises(DataError, match=message):
         train(settings_of(path, tmp_path / "run"))
     assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+def test_a_span_that_would_get_lost_stops_a_run_unless_it_is_allowed(articles, tmp_path):
+    article = articles[2]
+    size = len(article.text)
+    lost = replace(article, text=article.text + "\u200b", spans=(*article.spans, Span(size, size + 1, "EVENT")))
+    path = tmp_path / "articles.jsonl"
+    path.write_text("".join(json_line(lost if article.id == lost.id else article) + "\n" for article in articles))
+    with pytest.raises(
+        DataError,
+        match=r"(?s)1 of \d+ spans would be dropped, the first at aligning in article 'a2' \(EVENT .*allow it: data.max_loss=0.0",
+    ):
+        train(settings_of(path, tmp_path / "run"))
+    assert not (tmp_path / "run" / "run.json").exists()
+    train(settings_of(path, tmp_path / "run", data={"max_loss": 0.01}, trainer={"epochs": 1}))
+    (entry,) = [json.loads(line) for line in (tmp_path / "run" / "losses.jsonl").read_text().splitlines() if "no word" in line]
+    assert (entry["article_id"], entry["stage"], entry["outcome"], entry["asked"]) == ("a2", "aligning", "dropped", False)
+
+
+def test_a_mix_is_resumed_with_the_same_weights_only(corpus_file, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise TrainingError("stopped")
+
+    def mixed(weight: float) -> TrainSettings:
+        one = MixedCorpusSettings(path=str(corpus_file), split_field="split", weight=weight)
+        settings = settings_of(corpus_file, tmp_path / "run", resume=True)
+        return replace(settings, data=DataSettings(path=None, corpora={"one": one, "two": replace(one, weight=1.0)}))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module.ArticleTrainer, "train", stop)
+        with pytest.raises(TrainingError, match="stopped"):
+            train(mixed(0.5))
+        with pytest.raises(TrainingError, match=r"settings.data.corpora.one.weight was 0.5 and is 0.7 now"):
+            train(mixed(0.7))
 
 
 def test_an_empty_corpus_is_named(tmp_path):

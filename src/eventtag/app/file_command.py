@@ -81,11 +81,10 @@ def print_remarks(ledger: LossLedger) -> None:
 
 def write_ledger(ledger: LossLedger, path: str | None) -> None:
     """Write the ledger as JSON Lines; raises OutputError when the file exists."""
-    from eventtag.staging import staged_file
+    from eventtag.reporting.files import write_losses
 
     if path is not None:
-        with staged_file(Path(path)) as file:
-            file.writelines(f"{line}\n" for line in ledger.json_lines())
+        write_losses(ledger, Path(path))
 
 
 def read_all(arguments: argparse.Namespace, source: str, ledger: LossLedger) -> Iterator[Article]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     register_resolvers()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(settings))
+    sys.argv[1:] = spell_out_corpora(sys.argv[1:])
     own = Path.cwd() / "configs"
     if own.is_dir() and own.resolve() != config_dir().resolve() and not any(a.startswith("hydra.searchpath") for a in sys.argv):
         # Hydra's parser takes overrides in one block only.
@@ -69,7 +71,7 @@ def compose_data(choices: Sequence[str]) -> DataSettings:
     ConfigStore.instance().store(name="evaluate_schema", node=open_schema(EvaluateSettings))
     own = Path.cwd() / "configs"
     search = [f"hydra.searchpath=[file://{own}]"] if own.is_dir() and own.resolve() != config_dir().resolve() else []
-    given = [choice if "=" in choice else f"data={choice}" for choice in choices]
+    given = spell_out_corpora([choice if "=" in choice else f"data={choice}" for choice in choices])
     try:
         with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
             config = hydra.compose("evaluate", [*search, *given])
@@ -81,6 +83,18 @@ def compose_data(choices: Sequence[str]) -> DataSettings:
     if not isinstance(composed, DataSettings):
         raise SettingsError(f"--data {' '.join(choices)}: is no data configuration")
     return composed
+
+
+def spell_out_corpora(overrides: Sequence[str]) -> list[str]:
+    """`data.corpora=[a,b]`, which names configurations of the group `data`, as Hydra's choices of these in the package
+    `data.corpora`; all other overrides as they are.
+    """
+    spelt: list[str] = []
+    for override in overrides:
+        listed = re.fullmatch(r"\+{0,2}data\.corpora=\[([\w, -]+)\]", override)
+        names = [name.strip() for name in listed[1].split(",")] if listed else []
+        spelt += [f"+data@data.corpora.{name}={name}" for name in names] or [override]
+    return spelt
 
 
 def open_schema(settings: type[Any]) -> DictConfig:

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from eventtag.articles import Article
+from eventtag.corpus.mixing import CLUSTER_FIELD, CORPUS_FIELD, mix_splits
 from eventtag.corpus.splits import split_articles
 from eventtag.errors import DataError, summarise_problems
 from eventtag.formats.jsonl import json_line
 from eventtag.formats.registry import read_articles
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.settings import SPLITS, DataSettings
+from eventtag.settings import SPLITS, CorpusSettings, DataSettings
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Handling:
+    """How training takes the articles of a corpus: `weight` of their words in the loss, which of overlapping spans are learnt."""
+
+    weight: float = 1.0
+    overlaps: str = "error"
+    priority: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Articles by split. `rule` says how the splits came about; `ledger` what was lost in reading."""
+    """Articles by split. `rule` says how the splits came about; `ledger` what was lost in reading.
+
+    `allowed_loss`: number of spans that may be dropped unasked. `cluster_field`: field of `meta` whose values are resampled together.
+    `parts`: of several corpora mixed (`eventtag.corpus.mixing`), each by its name, as it was before; their articles say in `meta`
+    which corpus they are of. `handling` is that of a single corpus.
+    """
 
     name: str
     labels: LabelSet
@@ -31,6 +44,10 @@ class Corpus:
     rule: str
     licence: str | None = None
     ledger: LossLedger = field(default_factory=LossLedger)
+    allowed_loss: float = 0.0
+    cluster_field: str | None = None
+    handling: Handling = Handling()
+    parts: Mapping[str, Corpus] = field(default_factory=dict)
 
     def articles(self, split: str) -> tuple[Article, ...]:
         """The articles of a split, or of `all`. Raises DataError when the corpus has no such articles."""
@@ -43,10 +60,20 @@ class Corpus:
             )
         return self.splits[split]
 
+    def handling_of(self, article: Article) -> Handling:
+        """How training takes one of the articles."""
+        return self.parts[article.meta[CORPUS_FIELD]].handling if self.parts else self.handling
+
+    def require_kept(self) -> None:
+        """Raise DataError when more gold spans were dropped unasked than `allowed_loss`, naming the first."""
+        share = math.ceil(10_000 * self.ledger.dropped / max(self.ledger.seen, 1)) / 10_000
+        key = "data.corpora.NAME.max_loss" if self.parts else "data.max_loss"
+        self.ledger.require_at_most(self.allowed_loss, f"mend them (`eventtag lint` shows all), or allow it: {key}={share:g}")
+
     def describe(self, split: str) -> dict[str, Any]:
-        """What a report says of a split: articles, spans per label, fingerprint, licence."""
+        """What a report says of a split: articles, spans per label, fingerprint, licence; of several corpora, of each of them too."""
         articles = self.articles(split)
-        return {
+        about = {
             "name": self.name,
             "split": split,
             "split_rule": self.rule,
@@ -55,20 +82,62 @@ class Corpus:
             "sha256": fingerprint(articles),
             "licence": self.licence,
         }
+        if self.parts:
+            by_part = {name: [article for article in articles if article.meta[CORPUS_FIELD] == name] for name in self.parts}
+            about["corpora"] = {
+                name: {
+                    "articles": len(chosen),
+                    "spans": count_spans(chosen, self.labels),
+                    "sha256": fingerprint(self.parts[name].articles(split if split in self.parts[name].splits else "all")),
+                    "weight": self.parts[name].handling.weight,
+                }
+                for name, chosen in by_part.items()
+                if chosen
+            }
+        return about
 
 
-def load_corpus(settings: DataSettings, *, trained_on: str | None = None) -> Corpus:
+def fingerprints(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fingerprints in what `Corpus.describe` said: of the articles, and of each corpus that they were mixed from."""
+    inner = [about.get("sha256") for about in described.get("corpora", {}).values()]
+    return tuple(digest for digest in (described.get("sha256"), *inner) if digest)
+
+
+def load_corpus(settings: DataSettings, *, trained_on: Collection[str] | None = None) -> Corpus:
     """Read the articles that the settings name and divide them into splits; a split without articles is absent.
 
-    Where nothing says which articles are which, splits are drawn. Given `trained_on`, the fingerprint of a checkpoint's training
-    articles, they are drawn only if that gives just those training articles again; else all articles are one split, `all`: they are
-    somebody else's gold, and none of it needs to be left out.
+    Where nothing says which articles are which, splits are drawn. Given `trained_on`, the fingerprints of a checkpoint's training
+    articles (`fingerprints`), they are drawn only if that gives such training articles again; else all articles are one split, `all`:
+    they are somebody else's gold, and none of it needs to be left out. Several corpora are split each for itself, then mixed.
 
-    Raises DataError for an empty corpus, a label that is not configured, an id that occurs in two files, or an article without the
-    split field; FormatError and SettingsError as the readers do.
+    Raises DataError for an empty corpus, a label that is not configured, an id that occurs in two files, an article without the
+    split field, or more lost spans than `max_loss`; FormatError and SettingsError as the readers do.
     """
+    if not settings.corpora:
+        return _load(settings, settings.name, trained_on)
+    parts = {name: _load(part, name, trained_on) for name, part in settings.corpora.items()}
+    ledger = LossLedger()
+    for name, part in parts.items():
+        ledger.absorb(part.ledger, prefix=f"{name}/")
+    return Corpus(
+        settings.name,
+        LabelSet(tuple(settings.labels)),
+        mix_splits(
+            {name: (part.splits, part.labels, part.cluster_field) for name, part in parts.items()}, scored=settings.scored
+        ),
+        "; ".join(f"{name}: {part.rule}" for name, part in parts.items()),
+        settings.licence or "; ".join(f"{name}: {part.licence}" for name, part in parts.items() if part.licence) or None,
+        ledger,
+        sum(part.allowed_loss for part in parts.values()),
+        CLUSTER_FIELD if any(part.cluster_field for part in parts.values()) else None,
+        parts=parts,
+    )
+
+
+def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | None) -> Corpus:
     ledger = LossLedger()
     labels = LabelSet(tuple(settings.labels))
+    assert settings.path is not None
     articles = _read(settings.path, settings, labels, ledger)
     files = {"validation": settings.validation, "test": settings.test}
     given = {split: _read(path, settings, labels, ledger) for split, path in files.items() if path is not None}
@@ -85,18 +154,28 @@ def load_corpus(settings: DataSettings, *, trained_on: str | None = None) -> Cor
             if trained_on is None:
                 raise
             splits, rule = {}, ""
-        if trained_on is not None and fingerprint(splits.get("train", ())) != trained_on:
+        if trained_on is not None and fingerprint(splits.get("train", ())) not in trained_on:
             splits, rule = {"all": articles}, "not split"
     for split, more in given.items():
         splits[split] = more
         rule += f"; {split} from {files[split]}"
     _require_distinct(splits)
-    return Corpus(
-        settings.name, labels, {s: splits[s] for s in (*SPLITS, "all") if splits.get(s)}, rule, settings.licence, ledger
+    corpus = Corpus(
+        name,
+        labels,
+        {s: splits[s] for s in (*SPLITS, "all") if splits.get(s)},
+        rule,
+        settings.licence,
+        ledger,
+        settings.max_loss * ledger.seen,
+        settings.cluster_field,
+        Handling(getattr(settings, "weight", 1.0), settings.overlaps.value, tuple(settings.overlap_priority)),
     )
+    corpus.require_kept()
+    return corpus
 
 
-def _read(path: str, settings: DataSettings, labels: LabelSet, ledger: LossLedger) -> tuple[Article, ...]:
+def _read(path: str, settings: CorpusSettings, labels: LabelSet, ledger: LossLedger) -> tuple[Article, ...]:
     read = read_articles(Path(path), settings.format, ledger=ledger, label_map=settings.label_map, options=settings.options)
     articles = []
     for article in read:
@@ -120,7 +199,7 @@ def _read(path: str, settings: DataSettings, labels: LabelSet, ledger: LossLedge
     return tuple(articles)
 
 
-def _draw(articles: Sequence[Article], settings: DataSettings) -> tuple[dict[str, tuple[Article, ...]], str]:
+def _draw(articles: Sequence[Article], settings: CorpusSettings) -> tuple[dict[str, tuple[Article, ...]], str]:
     drawn = split_articles(
         articles,
         validation_share=settings.validation_share,

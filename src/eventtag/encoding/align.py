@@ -6,12 +6,16 @@ https://aclanthology.org/N19-1423/), the others are ignored in the loss, so a lo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from eventtag.articles import Article
+from eventtag.encoding.tokens import TokenisedText
+from eventtag.encoding.windows import Window
 from eventtag.labels import LabelSet
-from eventtag.ledger import LossEntry, LossLedger
+from eventtag.ledger import LossEntry, LossLedger, Outcome
 from eventtag.spans import Span, flatten
 
 IGNORED = -100
@@ -23,29 +27,89 @@ IntArray = npt.NDArray[np.int64]
 def align_spans(article: Article, words: IntArray, labels: LabelSet, *, ledger: LossLedger) -> IntArray:
     """[W]: the tag id of every word; IGNORED for words that are not wholly inside an annotated region.
 
-    `words` [W, 2] are character offsets. Of overlapping spans the longest is kept (`spans.flatten`); a span whose edge falls
-    inside a word is moved outward to the word's edge; a span on no word is dropped. Each of these is recorded in the ledger.
+    `words` [W, 2] are character offsets. Spans should not overlap (`formats.overlaps`). A span whose edge falls inside a word is
+    moved outward to the word's edge; a span on no word, or on a word of another span, is dropped; of a span that runs over the edge
+    of an annotated region the words outside are not learnt. Each of these is recorded in the ledger.
     """
     tags = np.zeros(len(words), dtype=np.int64)
-    flat, overlapping = flatten(span for span in article.spans if article.counts(span) and span.label in labels.labels)
-    for span, _ in overlapping:
-        ledger.add(_entry(article, span, "dropped", "overlaps a longer span", asked=True))
-    for span in flat:
-        first = int(np.searchsorted(words[:, 1], span.start, side="right"))
-        last = int(np.searchsorted(words[:, 0], span.end, side="left")) - 1
+    inside = words_inside(words, article)
+    for span in article.spans:
+        if not article.counts(span) or span.label not in labels.labels:
+            continue
+        first, last = _words_of(span, words)
         if first > last:
-            ledger.add(_entry(article, span, "dropped", "covers no word"))
+            ledger.add(_entry(article, "aligning", span, "dropped", "covers no word"))
             continue
         if tags[first : last + 1].any():
-            ledger.add(_entry(article, span, "dropped", "shares a word with another span"))
+            ledger.add(_entry(article, "aligning", span, "dropped", "shares a word with another span"))
             continue
         tags[first] = labels.begin_id(span.label)
         tags[first + 1 : last + 1] = labels.begin_id(span.label) + 1
         start, end = int(words[first, 0]), int(words[last, 1])
-        if (start, end) != (span.start, span.end):
-            ledger.add(_entry(article, span, "moved", "moved to the edges of words", detail=f"now {start}-{end}"))
-    tags[~words_inside(words, article)] = IGNORED
+        if not inside[first : last + 1].all():
+            outcome: Outcome = "cut" if inside[first : last + 1].any() else "dropped"
+            ledger.add(_entry(article, "aligning", span, outcome, "runs over the edge of an annotated region"))
+        elif (start, end) != (span.start, span.end):
+            ledger.add(_entry(article, "aligning", span, "moved", "moved to the edges of words", detail=f"now {start}-{end}"))
+    tags[~inside] = IGNORED
     return tags
+
+
+def record_cuts(article: Article, tokens: TokenisedText, windows: Sequence[Window], *, ledger: LossLedger) -> None:
+    """Record the spans that windows change: those learnt by two windows in parts, and those with a word longer than a window."""
+    own_starts = [window.own_start for window in windows]
+    ends = np.append(tokens.first_token[1:], len(tokens.input_ids))
+    widest = max((window.end - window.start for window in windows), default=0)
+    for span in article.spans:
+        first, last = _words_of(span, tokens.words)
+        if first > last:
+            continue
+        begin, finish = np.searchsorted(own_starts, tokens.first_token[[first, last]], side="right")
+        if (ends[first : last + 1] - tokens.first_token[first : last + 1]).max() > widest:
+            ledger.add(_entry(article, "windowing", span, "cut", "has a word longer than a window"))
+        elif begin != finish:
+            ledger.add(_entry(article, "windowing", span, "cut", "learnt in parts by two windows"))
+
+
+def counted_spans(article: Article, stage: str, *, ledger: LossLedger) -> list[Span]:
+    """The spans that take part in learning and scoring; those where nobody annotated are recorded as left out at `stage`."""
+    counted = []
+    for span in article.spans:
+        if article.counts(span):
+            counted.append(span)
+        else:
+            ledger.add(_entry(article, stage, span, "dropped", "nobody annotated there", asked=True))
+    return counted
+
+
+def record_unmatchable(article: Article, words: IntArray, *, ledger: LossLedger) -> None:
+    """Record the gold spans that no prediction can match, which count as missed, and those that scoring leaves out.
+
+    Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, and do not overlap.
+    """
+    counted = counted_spans(article, "scoring", ledger=ledger)
+    _, hidden = flatten(counted)
+    hidden_spans = {span for span, _ in hidden}
+    inside = words_inside(words, article)
+    for span in counted:
+        first, last = _words_of(span, words)
+        if first > last:
+            reason = "covers no word"
+        elif (int(words[first, 0]), int(words[last, 1])) != (span.start, span.end):
+            reason = "begins or ends inside a word"
+        elif not inside[first : last + 1].all():
+            reason = "runs over the edge of an annotated region"
+        elif span in hidden_spans:
+            reason = "overlaps another span, and one of them can be found"
+        else:
+            continue
+        ledger.add(_entry(article, "scoring", span, "unmatchable", reason))
+
+
+def _words_of(span: Span, words: IntArray) -> tuple[int, int]:
+    """The first and the last word that a span touches; the first comes after the last where it touches none."""
+    first = int(np.searchsorted(words[:, 1], span.start, side="right"))
+    return first, int(np.searchsorted(words[:, 0], span.end, side="left")) - 1
 
 
 def words_inside(words: IntArray, article: Article) -> npt.NDArray[np.bool_]:
@@ -60,6 +124,8 @@ def words_inside(words: IntArray, article: Article) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def _entry(article: Article, span: Span, outcome: str, reason: str, *, detail: str = "", asked: bool = False) -> LossEntry:
+def _entry(
+    article: Article, stage: str, span: Span, outcome: Outcome, reason: str, *, detail: str = "", asked: bool = False
+) -> LossEntry:
     detail = f"{article.mention(span)!r} {detail}".strip()
-    return LossEntry(article.id, "aligning", outcome, reason, span.start, span.end, span.label, detail, asked)  # type: ignore[arg-type]
+    return LossEntry(article.id, stage, outcome, reason, span.start, span.end, span.label, detail, asked)

@@ -36,7 +36,7 @@ def resolve_overlaps(
             span, by = dropped[0]
             raise DataError(
                 f"article {article.id!r}: span {span.label} {span.start}-{span.end} overlaps {by.label} {by.start}-{by.end}; "
-                "choose which stays (overlaps=longest, innermost or priority)"
+                "choose which stays: longest, innermost or priority (data.overlaps=longest in training, --overlaps longest in convert)"
             )
         for span, by in dropped:
             detail = f"{by.label} {by.start}-{by.end} stays"

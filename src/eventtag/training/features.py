@@ -5,8 +5,8 @@ Letters for shapes: B windows, T tokens of a window (special tokens included), C
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,11 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from eventtag.articles import Article
-from eventtag.encoding.align import IGNORED, align_spans
+from eventtag.corpus.loading import Handling
+from eventtag.encoding.align import IGNORED, align_spans, counted_spans, record_cuts
 from eventtag.encoding.tokens import tokenise
 from eventtag.encoding.windows import plan_windows
+from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import WindowSettings
@@ -26,7 +28,8 @@ from eventtag.tagging.tagger import special_tokens
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
-    was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking.
+    was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking. `weight`: how
+    much its positions count in the loss; over all windows the mean of a position is 1.
     """
 
     article_id: str
@@ -34,6 +37,7 @@ class Feature:
     casing_ids: npt.NDArray[np.int64]
     tag_ids: npt.NDArray[np.int64]
     unmarked: npt.NDArray[np.bool_]
+    weight: float = 1.0
 
 
 def build_features(
@@ -43,18 +47,29 @@ def build_features(
     window: WindowSettings,
     *,
     ledger: LossLedger,
+    handling: Callable[[Article], Handling] = lambda _: Handling(),
 ) -> list[Feature]:
-    """The windows of the articles that have any gold position; what alignment loses goes to the ledger."""
+    """The windows of the articles that have any gold position; what overlaps, alignment and windows change goes to the ledger.
+
+    `handling` says for an article which of overlapping spans are learnt and how much it counts. Raises DataError for overlapping
+    spans where it says `error`.
+    """
     prefix, suffix = special_tokens(tokenizer)
     capacity = window.max_length - len(prefix) - len(suffix)
     features = []
     for article in articles:
+        how = handling(article)
+        counted = counted_spans(article, "aligning", ledger=ledger)
+        learnt = replace(article, spans=tuple(span for span in counted if span.label in labels.labels))
+        (article,) = resolve_overlaps([learnt], how.overlaps, ledger=ledger, priority=how.priority)
         tokens = tokenise(article.text, tokenizer)
         tags = align_spans(article, tokens.words, labels, ledger=ledger)
         token_tags = np.full(len(tokens.input_ids), IGNORED, dtype=np.int64)
         token_tags[tokens.first_token] = tags
         unmarked = unmarked_tags(article, labels)
-        for plan in plan_windows(tokens, capacity=capacity, stride=window.stride):
+        plans = plan_windows(tokens, capacity=capacity, stride=window.stride)
+        record_cuts(article, tokens, plans, ledger=ledger)
+        for plan in plans:
             owned = np.full(plan.end - plan.start, IGNORED, dtype=np.int64)
             owned[plan.own_start - plan.start : plan.own_end - plan.start] = token_tags[plan.own_start : plan.own_end]
             if (owned == IGNORED).all():
@@ -66,9 +81,19 @@ def build_features(
                     np.pad(tokens.casing[plan.start : plan.end], (len(prefix), len(suffix))),
                     np.concatenate([np.full(len(prefix), IGNORED), owned, np.full(len(suffix), IGNORED)]),
                     unmarked,
+                    how.weight,
                 )
             )
-    return features
+    return _balanced(features)
+
+
+def _balanced(features: list[Feature]) -> list[Feature]:
+    """The same windows, their weights scaled so that the mean over gold positions is 1: only their ratios matter."""
+    if len({feature.weight for feature in features}) < 2:
+        return [replace(feature, weight=1.0) for feature in features]
+    counts = [int((feature.tag_ids != IGNORED).sum()) for feature in features]
+    scale = sum(counts) / sum(count * feature.weight for count, feature in zip(counts, features, strict=True))
+    return [replace(feature, weight=feature.weight * scale) for feature in features]
 
 
 def unmarked_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
@@ -84,7 +109,7 @@ def count_tags(features: Sequence[Feature]) -> list[int]:
 
 
 def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """A padded batch: `input_ids`, `attention_mask`, `casing_ids` and `labels` (tag ids) [B, T], `unmarked` [B, C]."""
+    """A padded batch: `input_ids`, `attention_mask`, `casing_ids` and `labels` (tag ids) [B, T], `unmarked` [B, C], `weights` [B]."""
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
     attention_mask = torch.zeros((len(features), width), dtype=torch.long)
@@ -103,4 +128,5 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torc
         "casing_ids": casing_ids,
         "labels": tag_ids,
         "unmarked": unmarked,
+        "weights": torch.tensor([feature.weight for feature in features]),
     }

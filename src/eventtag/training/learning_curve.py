@@ -128,7 +128,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
             corpus.splits["test"],
             data=corpus.describe("test"),
             analysis=settings.evaluation,
-            cluster_field=settings.data.cluster_field,
+            cluster_field=corpus.cluster_field,
             training=count_mentions(subset),
         )
     score = CurveRun(

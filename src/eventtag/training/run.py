@@ -26,13 +26,15 @@ import yaml
 
 from eventtag.corpus.clusters import clusters_of
 from eventtag.corpus.loading import Corpus, load_corpus
+from eventtag.encoding.align import record_unmatchable
+from eventtag.encoding.tokens import tokenise
 from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
 from eventtag.evaluation import Evaluation, evaluate
 from eventtag.ledger import LossLedger
 from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.modeling.encoders import load_encoder, longest_input
 from eventtag.modeling.loss import build_loss_options
-from eventtag.reporting.files import write_evaluation
+from eventtag.reporting.files import write_evaluation, write_losses
 from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
@@ -76,8 +78,8 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
         corpus = load_corpus(settings.data)
         require_trainable(corpus)
     require_known_targets(settings.evaluation, corpus.labels)
-    if settings.data.cluster_field is not None:
-        clusters_of(corpus.splits["validation"], settings.data.cluster_field)  # wrong before training rather than after it
+    if corpus.cluster_field is not None:
+        clusters_of(corpus.splits["validation"], corpus.cluster_field)  # wrong before training rather than after it
     record = build_record(settings, corpus)
     if begun and not settings.resume:
         raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
@@ -144,9 +146,14 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         raise SettingsError(
             f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
         )
-    features = build_features(corpus.splits["train"], tokenizer, corpus.labels, settings.window, ledger=corpus.ledger)
+    features = build_features(
+        corpus.splits["train"], tokenizer, corpus.labels, settings.window, ledger=corpus.ledger, handling=corpus.handling_of
+    )
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
+    corpus.require_kept()
+    for article in corpus.splits["validation"]:
+        record_unmatchable(article, tokenise(article.text, tokenizer).words, ledger=corpus.ledger)
 
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
         tagger = Tagger(current, tokenizer, corpus.labels, settings.window)
@@ -200,7 +207,7 @@ def _finish(
         corpus.splits["validation"],
         data=data,
         analysis=settings.evaluation,
-        cluster_field=settings.data.cluster_field,
+        cluster_field=corpus.cluster_field,
         training=count_mentions(corpus.splits["train"]),
     )
     write_evaluation(evaluation.report, evaluation.tagged, run_dir)
@@ -237,8 +244,7 @@ def _report_losses(ledger: LossLedger, run_dir: Path) -> None:
         log.info("%s", line)
     path = run_dir / "losses.jsonl"
     path.unlink(missing_ok=True)  # a resumed run finds the same losses again
-    with staged_file(path) as file:
-        file.writelines(line + "\n" for line in ledger.json_lines())
+    write_losses(ledger, path)
 
 
 def _write_json(path: Path, value: Any) -> None:

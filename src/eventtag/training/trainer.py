@@ -142,7 +142,14 @@ class ArticleTrainer(Trainer):
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
-        loss = tag_loss(outputs.logits, inputs["labels"], inputs["unmarked"], positions=positions, options=self.loss)
+        loss = tag_loss(
+            outputs.logits,
+            inputs["labels"],
+            inputs["unmarked"],
+            positions=positions,
+            weights=inputs["weights"],
+            options=self.loss,
+        )
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         if not torch.isfinite(loss):

@@ -172,7 +172,7 @@ def _read_gold(arguments: argparse.Namespace) -> _Gold:
     for line in corpus.ledger.summary():
         print(f"{corpus.name}: {line}", file=sys.stderr)
     labels = corpus.labels if arguments.labels is None else _label_set(arguments.labels, annotated)
-    return _Gold(annotated, labels, arguments.clusters or settings.cluster_field, split)
+    return _Gold(annotated, labels, arguments.clusters or corpus.cluster_field, split)
 
 
 def _score(path: str, gold: _Gold, arguments: argparse.Namespace) -> EvaluationReport:

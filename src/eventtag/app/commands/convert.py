@@ -101,13 +101,7 @@ def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, c
         yield article
     if not counts.articles:
         raise DataError("the input holds no article; check the path and --from")
-    if ledger.dropped > max_loss * max(ledger.seen, 1):
-        first = ledger.first_drop
-        assert first is not None
-        raise DataError(
-            f"{ledger.dropped} of {ledger.seen} spans would be dropped at {first.stage}, "
-            f"the first in article {first.article_id!r} "
-            f"({first.label} {first.start}-{first.end}: {first.reason})\n"
-            "nothing is written; choose a format that holds them, resolve overlaps (--overlaps),\n"
-            "or allow it (--max-loss SHARE)"
-        )
+    ledger.require_at_most(
+        max_loss * max(ledger.seen, 1),
+        "nothing is written; choose a format that holds them, resolve overlaps (--overlaps), or allow it (--max-loss SHARE)",
+    )

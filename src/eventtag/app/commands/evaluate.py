@@ -25,11 +25,12 @@ def run() -> int:
 
 
 def _task(settings: EvaluateSettings) -> float:
-    from eventtag.corpus.loading import load_corpus
+    from eventtag.corpus.loading import fingerprints, load_corpus
+    from eventtag.encoding.align import record_unmatchable
     from eventtag.errors import SettingsError
     from eventtag.evaluation import evaluate
     from eventtag.reporting.console import render_table
-    from eventtag.reporting.files import write_evaluation
+    from eventtag.reporting.files import write_evaluation, write_losses
     from eventtag.scoring.error_kinds import count_mentions
     from eventtag.tagging.tagger import Tagger
 
@@ -40,7 +41,7 @@ def _task(settings: EvaluateSettings) -> float:
             f"data.labels: the checkpoint does not know {unknown[0]!r}; it knows {list(tagger.labels.labels)}. "
             "Map the label with data.label_map, or take it out"
         )
-    corpus = load_corpus(settings.data, trained_on=(tagger.about or {}).get("data", {}).get("sha256", ""))
+    corpus = load_corpus(settings.data, trained_on=fingerprints((tagger.about or {}).get("data", {})))
     split = settings.split.value
     if settings.split is EvaluateSplit.auto:
         split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
@@ -51,10 +52,13 @@ def _task(settings: EvaluateSettings) -> float:
         labels=corpus.labels,
         data=corpus.describe(split),
         analysis=settings.evaluation,
-        cluster_field=settings.data.cluster_field,
+        cluster_field=corpus.cluster_field,
         training=count_mentions(train) if train else None,
     )
     write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
+    for item in evaluation.tagged:
+        record_unmatchable(item.article, item.words, ledger=corpus.ledger)
+    write_losses(corpus.ledger, Path(settings.run_dir) / "losses.jsonl")
     for line in [*corpus.ledger.remarks, *corpus.ledger.summary()]:
         log.info("%s", line)
     log.info("%s, %s articles:\n%s", corpus.name, split, render_table(evaluation.report))
