@@ -66,8 +66,8 @@ def main() -> int:
 
 def render() -> str:
     """The whole document."""
-    tree = ast.parse((ROOT / "src" / "eventtag" / "settings.py").read_text(encoding="utf-8"))
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    sources = [(ROOT / "src" / "eventtag" / name).read_text(encoding="utf-8") for name in ("data_settings.py", "settings.py")]
+    classes = {node.name: node for source in sources for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
     groups = []
     for group in ("data", "model", "trainer", "evaluation", "experiment", "sweep"):
         names = ", ".join(f"`{file.stem}`" for file in sorted((ROOT / "configs" / group).glob("*.yaml")))

@@ -6,20 +6,17 @@ SettingsError with the full key, the value and what is allowed. Types are checke
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from eventtag.errors import SettingsError
-
-MISSING: Any = "???"
-"""OmegaConf's mark for a value that must be given."""
-
-
-def _require(condition: bool, key: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise SettingsError(f"{key}={value} is not allowed: {allowed}")
+from eventtag.data_settings import MISSING as MISSING
+from eventtag.data_settings import SPLITS as SPLITS
+from eventtag.data_settings import CorpusSettings as CorpusSettings
+from eventtag.data_settings import DataSettings as DataSettings
+from eventtag.data_settings import MixedCorpusSettings as MixedCorpusSettings
+from eventtag.data_settings import Overlaps as Overlaps
+from eventtag.data_settings import require_setting as _require
 
 
 def _require_thresholds(thresholds: dict[str, float]) -> None:
@@ -34,130 +31,6 @@ def _require_class_weights(weights: Any) -> None:
     for label, weight in weights.items():
         number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight < float("inf")
         _require(number, f"trainer.class_weights.{label}", weight, "a number above 0")
-
-
-class Overlaps(Enum):
-    """Which of overlapping gold spans are learnt; word tags hold one flat layer. Scores count all of them."""
-
-    error = "error"
-    """none: training is refused"""
-    longest = "longest"
-    innermost = "innermost"
-    priority = "priority"
-    """by label, in the order of `overlap_priority`"""
-
-
-@dataclass
-class CorpusSettings:
-    """Which articles, in which format, with which labels, and which of them are train, validation and test."""
-
-    name: str = "corpus"
-    """A short name for reports."""
-    path: str | None = MISSING
-    """File or folder with the articles."""
-    format: str = "auto"
-    """Annotation format (docs/formats.md); `auto` recognises it by content."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """Options of the format's reader, for example `sentences` of CAT XML."""
-    labels: list[str] = field(default_factory=lambda: ["ACTOR", "EVENT", "LOCATION"])
-    """Labels to learn and to score, in the order of every report."""
-    label_map: dict[str, str | None] = field(default_factory=dict)
-    """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already."""
-    annotated_labels: list[str] | None = None
-    """Labels that the corpus's annotators were marking, where it does not say so itself; null: all of them."""
-    split_field: str | None = None
-    """Field of `meta` that decides an article's split."""
-    splits: dict[str, list[str]] = field(default_factory=dict)
-    """Values of `split_field` for train, validation and test; `"*"` is any other value. Empty: the values are these words themselves."""
-    validation: str | None = None
-    """Another file or folder with the validation articles."""
-    test: str | None = None
-    """Another file or folder with the test articles."""
-    validation_share: float = 0.15
-    """Share of articles drawn for validation where nothing above says which they are."""
-    test_share: float = 0.15
-    """Share of articles drawn for test where nothing above says which they are."""
-    split_seed: int = 13
-    """Seed of that draw. Apart from `seed`, so that runs with several seeds share their splits."""
-    overlaps: Overlaps = Overlaps.error
-    """Which of overlapping gold spans are learnt."""
-    overlap_priority: list[str] = field(default_factory=list)
-    """Labels for `overlaps=priority`, the strongest first."""
-    max_loss: float = 0.0
-    """Share of gold spans that may get lost without your asking, in reading or on the way to word tags. More is an error before
-    anything is computed; `losses.jsonl` in the run directory names them all."""
-    cluster_field: str | None = None
-    """Field of `meta` whose values hang together (topic, source): intervals resample them together."""
-    licence: str | None = None
-    """Licence of the corpus, for the model card."""
-
-    def __post_init__(self) -> None:
-        _require(bool(self.path), "data.path", repr(self.path), "give a file or folder with articles")
-        _require(bool(self.labels), "data.labels", self.labels, "name at least one label")
-        for key in ("validation_share", "test_share"):
-            _require(0 <= getattr(self, key) < 1, f"data.{key}", getattr(self, key), "0 <= share < 1")
-        shares = self.validation_share + self.test_share
-        _require(shares < 1, "data.validation_share + data.test_share", shares, "below 1, so that articles remain for training")
-        for name in self.splits:
-            _require(name in SPLITS, "data.splits", name, f"a split is one of {', '.join(SPLITS)}")
-        _require(not self.splits or self.split_field is not None, "data.splits", list(self.splits), "needs data.split_field")
-        by_priority = self.overlaps is Overlaps.priority
-        _require(
-            bool(self.overlap_priority) is by_priority, "data.overlap_priority", self.overlap_priority,
-            "data.overlaps=priority needs the labels in their order, and only it",
-        )  # fmt: skip
-        _require(0 <= self.max_loss <= 1, "data.max_loss", self.max_loss, "a share, 0 <= max_loss <= 1")
-
-
-@dataclass
-class MixedCorpusSettings(CorpusSettings):
-    """One of several corpora."""
-
-    weight: float = 1.0
-    """How much each of its words counts in the loss, against the words of the other corpora."""
-
-
-@dataclass
-class DataSettings(CorpusSettings):
-    """One corpus, or several mixed."""
-
-    corpora: dict[str, MixedCorpusSettings] = field(default_factory=dict)
-    """Several corpora by name in place of one `path`, each with all of the keys of `data` above and a `weight`
-    (docs/data.md). `data=mix data.corpora=[sample,re3d]` takes them from their configurations."""
-    scored: list[str] | None = None
-    """Of several corpora, those whose validation articles choose the checkpoint and whose test articles are scored; null: all."""
-
-    def __post_init__(self) -> None:
-        if not self.corpora:
-            super().__post_init__()
-            return
-        given = CorpusSettings()
-        for name in CORPUS_KEYS:
-            _require(
-                getattr(self, name) in (getattr(given, name), None), f"data.{name}", getattr(self, name),
-                f"several corpora have their own; set data.corpora.NAME.{name}",
-            )  # fmt: skip
-        for name, corpus in self.corpora.items():
-            _require(name == name.strip() and "/" not in name, "data.corpora", repr(name), "a name without / and outer spaces")
-            _require(
-                0 < corpus.weight < math.inf, f"data.corpora.{name}.weight", corpus.weight, "above 0; or leave the corpus out"
-            )
-            unknown = [label for label in corpus.labels if label not in self.labels]
-            _require(not unknown, f"data.corpora.{name}.labels", corpus.labels, f"data.labels has {self.labels}")
-        unknown = [name for name in self.scored or () if name not in self.corpora]
-        _require(
-            self.scored is None or (bool(self.scored) and not unknown), "data.scored", self.scored,
-            f"name some of {', '.join(self.corpora)}, or null for all",
-        )  # fmt: skip
-
-
-CORPUS_KEYS = (
-    "path", "format", "options", "label_map", "annotated_labels", "split_field", "splits", "validation", "test", "validation_share",
-    "test_share", "split_seed", "overlaps", "overlap_priority", "max_loss", "cluster_field",
-)  # fmt: skip
-"""Keys that mean something for one corpus only."""
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass
