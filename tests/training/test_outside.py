@@ -12,7 +12,12 @@ TAGS = np.array([IGNORED, *[0] * 400, 1, 2, *[0] * 400, 3, IGNORED])
 
 def window() -> Feature:
     return Feature(
-        "a", np.zeros(len(TAGS), dtype=np.int64), np.zeros(len(TAGS), dtype=np.int64), TAGS, np.zeros(5, dtype=np.bool_)
+        "a",
+        np.zeros(len(TAGS), dtype=np.int64),
+        np.zeros(len(TAGS), dtype=np.int64),
+        TAGS,
+        np.zeros(5, dtype=np.bool_),
+        TAGS != IGNORED,
     )
 
 

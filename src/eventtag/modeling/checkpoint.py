@@ -2,7 +2,8 @@
 
     config.json, model.safetensors          the model, as Hugging Face saves it
     tokenizer.json, tokenizer_config.json   its tokenizer
-    eventtag.json                           labels, windows, temperatures and thresholds of the scores, and what trained it
+    eventtag.json                           labels, windows, temperatures and thresholds of the scores, a CRF's transition scores, and
+                                            what trained it
     README.md                               the model card
     manifest.json                           sha256 and size of each of the other files, written last
 
@@ -18,6 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -50,13 +53,14 @@ class Calibration:
 @dataclass(frozen=True)
 class CheckpointInfo:
     """What a checkpoint says about itself: the labels in tag order, the windows, `training` (encoder, data, seed, versions, scores),
-    and the calibration of its scores.
+    the calibration of its scores, and the learnt transition scores [C, C] of a CRF head, so that decoding needs no torch.
     """
 
     labels: LabelSet
     window: WindowSettings
     training: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
+    transitions: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ def save_checkpoint(
             "window": asdict(info.window),
             "training": info.training,
             "calibration": asdict(info.calibration),
+            "transitions": None if info.transitions is None else info.transitions.tolist(),
         }
         (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card, encoding="utf-8")
@@ -117,7 +122,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         labels = LabelSet(tuple(content["labels"]))
         calibration = Calibration(**content.get("calibration", {}))
         _check_calibration(calibration, labels, path / INFO_FILE)
-        info = CheckpointInfo(labels, WindowSettings(**content["window"]), content["training"], calibration)
+        transitions = _read_transitions(content.get("transitions"), labels, path / INFO_FILE)
+        info = CheckpointInfo(labels, WindowSettings(**content["window"]), content["training"], calibration, transitions)
         tokenizer = load_tokenizer(str(path))
         model = AutoModelForTokenClassification.from_pretrained(
             path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
@@ -133,6 +139,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     model.eval()
     return Checkpoint(path, model, tokenizer, info, sha256_of(path / MANIFEST_FILE))
+
+
+def _read_transitions(value: Any, labels: LabelSet, file: Path) -> npt.NDArray[np.float64] | None:
+    if value is None:
+        return None
+    transitions = np.array(value, dtype=np.float64)
+    if transitions.shape != (len(labels.tags),) * 2 or not np.isfinite(transitions).all():
+        raise CheckpointError(f"{file}: transitions are not a finite number for each pair of the {len(labels.tags)} tags")
+    return transitions
 
 
 def _check_calibration(calibration: Calibration, labels: LabelSet, file: Path) -> None:

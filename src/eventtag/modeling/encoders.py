@@ -20,6 +20,7 @@ from transformers import (
     AutoModel,
     AutoModelForTokenClassification,
     AutoTokenizer,
+    BertModel,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -28,7 +29,8 @@ from transformers.utils import logging as transformers_logging
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.modeling.network import EventtagConfig, EventtagForTokenClassification
-from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer, tiny_config
+from eventtag.settings import Head
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +67,14 @@ def load_encoder(
     attention_dropout: float | None,
     seed: int,
     casing: bool | None = None,
+    head: Head = Head.softmax,
     texts: Sequence[str] = (),
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A token classifier with a new head for `labels` over the encoder called `name`, in float32, and its tokenizer.
 
     `name` is a folder, a hub name, `package:NAME` of a known package, or `tiny` (random weights; its vocabulary is made from `texts`).
     The head's weights are drawn with `seed`. `attention_dropout` replaces the encoder's own where it has one. `casing` adds a casing
-    embedding (`eventtag.modeling.network`); None does so where the tokenizer does not tell capitals apart.
+    embedding (`eventtag.modeling.network`); None does so where the tokenizer does not tell capitals apart. `head` is the kind of head.
 
     Raises CheckpointError when the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
     safetensors weights.
@@ -79,7 +82,9 @@ def load_encoder(
     torch.manual_seed(seed)
     if name == TINY:
         tokenizer = build_tiny_tokenizer(texts)
-        return build_tiny_model(tokenizer, labels), tokenizer
+        if head is Head.softmax:
+            return build_tiny_model(tokenizer, labels), tokenizer
+        return build_network(BertModel(tiny_config(tokenizer)), labels, casing=False, head=head), tokenizer
     source = str(locate(name))
     options: dict[str, Any] = {"trust_remote_code": False}
     if revision is not None:
@@ -94,8 +99,10 @@ def load_encoder(
         tokenizer = load_tokenizer(source, **options)
         classes = {"config": config, "dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
         model: PreTrainedModel
-        if lower_cases(tokenizer) if casing is None else casing:
-            model = build_network(AutoModel.from_pretrained(source, **classes, **options), labels, casing=True)
+        if casing is None:
+            casing = lower_cases(tokenizer)
+        if casing or head is not Head.softmax:
+            model = build_network(AutoModel.from_pretrained(source, **classes, **options), labels, casing=casing, head=head)
         else:
             model = AutoModelForTokenClassification.from_pretrained(source, **classes, **options)
     except (OSError, ValueError, ImportError) as error:
@@ -108,9 +115,11 @@ def load_encoder(
     return model, tokenizer
 
 
-def build_network(encoder: PreTrainedModel, labels: LabelSet, *, casing: bool) -> EventtagForTokenClassification:
+def build_network(
+    encoder: PreTrainedModel, labels: LabelSet, *, casing: bool, head: Head = Head.softmax
+) -> EventtagForTokenClassification:
     """Our own classifier with a new head (drawn from torch's current seed) over a loaded encoder."""
-    config = EventtagConfig(encoder.config, casing=casing)
+    config = EventtagConfig(encoder.config, casing=casing, head=head.value)
     set_labels(config, labels)
     network = EventtagForTokenClassification(config)
     weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}

@@ -25,8 +25,8 @@ from eventtag.encoding.casing import CASINGS
 class EventtagConfig(PreTrainedConfig):
     """Configuration of `EventtagForTokenClassification`: the encoder's own, and what is put on it.
 
-    `casing`: whether the model takes `casing_ids`. `crf`: whether it has learnt transition scores. `head_dropout`: dropout before the
-    classifier.
+    `casing`: whether the model takes `casing_ids`. `head`: `softmax` or `crf` (`eventtag.settings.Head`). `head_dropout`: dropout before
+    the classifier.
     """
 
     model_type = "eventtag"
@@ -37,7 +37,7 @@ class EventtagConfig(PreTrainedConfig):
         encoder: PreTrainedConfig | dict[str, Any] | None = None,
         *,
         casing: bool = True,
-        crf: bool = False,
+        head: str = "softmax",
         head_dropout: float = 0.1,
         **options: Any,
     ) -> None:
@@ -45,7 +45,7 @@ class EventtagConfig(PreTrainedConfig):
             encoder = AutoConfig.for_model(**encoder)
         self.encoder = encoder
         self.casing = casing
-        self.crf = crf
+        self.head = head
         self.head_dropout = head_dropout
         super().__init__(**options)
 
@@ -58,7 +58,7 @@ class EventtagConfig(PreTrainedConfig):
 class EventtagForTokenClassification(PreTrainedModel):
     """An encoder with a casing embedding under it and a linear classifier over it.
 
-    `transitions` [C, C] and `starts` [C] are the CRF's scores of tag j behind tag i and of a first tag; absent without a CRF.
+    `transitions` [C, C] are the CRF's scores of tag j behind tag i; absent without a CRF.
     """
 
     config_class = EventtagConfig
@@ -77,9 +77,8 @@ class EventtagForTokenClassification(PreTrainedModel):
         self.casing = nn.Embedding(len(CASINGS), width, padding_idx=0) if config.casing else None
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = nn.Linear(width, tags)
-        if config.crf:
+        if config.head == "crf":
             self.transitions = nn.Parameter(torch.zeros(tags, tags))
-            self.starts = nn.Parameter(torch.zeros(tags))
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -90,9 +89,8 @@ class EventtagForTokenClassification(PreTrainedModel):
             nn.init.normal_(module.weight, std=getattr(self.config.encoder, "initializer_range", 0.02))
             nn.init.zeros_(module.bias)
         elif module is self:
-            for name in ("transitions", "starts"):
-                if hasattr(self, name):
-                    nn.init.zeros_(getattr(self, name))
+            if hasattr(self, "transitions"):
+                nn.init.zeros_(self.transitions)
         else:
             self.encoder._init_weights(module)
 

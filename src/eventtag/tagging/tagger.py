@@ -27,6 +27,7 @@ from eventtag.encoding.windows import Window, plan_windows
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration, load_checkpoint
+from eventtag.modeling.crf import learnt_transitions
 from eventtag.modeling.encoders import reads_casing
 from eventtag.scoring.calibration import calibrate_spans
 from eventtag.settings import WindowSettings
@@ -112,7 +113,8 @@ class Tagger:
 
     def _tag_chunk(self, chunk: Sequence[tuple[Article, TokenisedText]], *, only_annotated: bool) -> Iterator[TaggedArticle]:
         emissions = self._emissions(chunk, only_annotated=only_annotated)
-        spans = decode(emissions, [tokens.words for _, tokens in chunk], self.labels)
+        words = [tokens.words for _, tokens in chunk]
+        spans = decode(emissions, words, self.labels, learnt_transitions(self.model))
         for (article, tokens), found in zip(chunk, spans, strict=True):
             calibrated = calibrate_spans(found, self.calibration.temperatures)
             limits = self.calibration.thresholds

@@ -28,8 +28,9 @@ from eventtag.tagging.tagger import special_tokens
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
-    was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking. `weight`: how
-    much its positions count in the loss; over all windows the mean of a position is 1.
+    was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
+    whether a token is the first of a word. `weight`: how much its positions count in the loss; over all windows the mean of a
+    position is 1.
     """
 
     article_id: str
@@ -37,6 +38,7 @@ class Feature:
     casing_ids: npt.NDArray[np.int64]
     tag_ids: npt.NDArray[np.int64]
     unmarked: npt.NDArray[np.bool_]
+    words: npt.NDArray[np.bool_]
     weight: float = 1.0
 
 
@@ -67,6 +69,8 @@ def build_features(
         token_tags = np.full(len(tokens.input_ids), IGNORED, dtype=np.int64)
         token_tags[tokens.first_token] = tags
         unmarked = unmarked_tags(article, labels)
+        first = np.zeros(len(tokens.input_ids), dtype=np.bool_)
+        first[tokens.first_token] = True
         plans = plan_windows(tokens, capacity=capacity, stride=window.stride)
         record_cuts(article, tokens, plans, ledger=ledger)
         for plan in plans:
@@ -81,6 +85,7 @@ def build_features(
                     np.pad(tokens.casing[plan.start : plan.end], (len(prefix), len(suffix))),
                     np.concatenate([np.full(len(prefix), IGNORED), owned, np.full(len(suffix), IGNORED)]),
                     unmarked,
+                    np.pad(first[plan.start : plan.end], (len(prefix), len(suffix))),
                     how.weight,
                 )
             )
@@ -109,18 +114,22 @@ def count_tags(features: Sequence[Feature]) -> list[int]:
 
 
 def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """A padded batch: `input_ids`, `attention_mask`, `casing_ids` and `labels` (tag ids) [B, T], `unmarked` [B, C], `weights` [B]."""
+    """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unmarked` [B, C], and the
+    `weights` [B].
+    """
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
     attention_mask = torch.zeros((len(features), width), dtype=torch.long)
     casing_ids = torch.zeros((len(features), width), dtype=torch.long)
     tag_ids = torch.full((len(features), width), IGNORED, dtype=torch.long)
+    words = torch.zeros((len(features), width), dtype=torch.bool)
     for row, feature in enumerate(features):
         length = len(feature.input_ids)
         input_ids[row, :length] = torch.from_numpy(feature.input_ids)
         attention_mask[row, :length] = 1
         casing_ids[row, :length] = torch.from_numpy(feature.casing_ids)
         tag_ids[row, :length] = torch.from_numpy(feature.tag_ids)
+        words[row, :length] = torch.from_numpy(feature.words)
     unmarked = torch.from_numpy(np.stack([feature.unmarked for feature in features]))
     return {
         "input_ids": input_ids,
@@ -128,5 +137,6 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torc
         "casing_ids": casing_ids,
         "labels": tag_ids,
         "unmarked": unmarked,
+        "words": words,
         "weights": torch.tensor([feature.weight for feature in features]),
     }

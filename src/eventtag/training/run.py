@@ -32,6 +32,7 @@ from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
 from eventtag.evaluation import Evaluation, evaluate
 from eventtag.ledger import LossLedger
 from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
+from eventtag.modeling.crf import learnt_transitions
 from eventtag.modeling.encoders import load_encoder, longest_input
 from eventtag.modeling.loss import build_loss_options
 from eventtag.reporting.files import write_evaluation, write_losses
@@ -139,6 +140,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         attention_dropout=settings.model.attention_dropout,
         seed=settings.seed,
         casing=settings.model.casing,
+        head=settings.model.head,
         texts=[article.text for article in corpus.splits["train"]],
     )
     limit = longest_input(model, tokenizer)
@@ -164,6 +166,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         build_arguments(settings.trainer, seed=settings.seed, output_dir=Path(settings.run_dir) / "trainer"),
         features,
         tokenizer,
+        corpus.labels,
         score=score,
         metric=settings.trainer.metric,
         head_learning_rate=settings.trainer.head_learning_rate,
@@ -197,7 +200,7 @@ def _finish(
     calibration = fit_calibration(raw.tagged, corpus.labels, settings.evaluation, fitted_on=fitted_on)
     used = evaluate(replace(tagger, calibration=calibration), corpus.splits["validation"]) if calibration.thresholds else raw
     report = used.report.described(data=data)
-    info = CheckpointInfo(corpus.labels, settings.window, training, calibration)
+    info = CheckpointInfo(corpus.labels, settings.window, training, calibration, learnt_transitions(trainer.network))
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration)
     )

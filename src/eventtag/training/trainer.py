@@ -1,8 +1,8 @@
 """transformers' Trainer, told to choose checkpoints by article-level span scores.
 
-Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is `tag_loss`;
-the head has its own learning rate; training windows come from `LengthPoolSampler`; a loss that is not finite stops training before
-the update instead of being logged as 0.
+Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the
+model's head (`tag_loss`, `crf_loss`); the head has its own learning rate; training windows come from `LengthPoolSampler`; a loss that
+is not finite stops training before the update instead of being logged as 0.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ from transformers import (
 )
 
 from eventtag.errors import TrainingError
+from eventtag.labels import LabelSet
+from eventtag.modeling.crf import crf_loss
 from eventtag.modeling.encoders import reads_casing
 from eventtag.modeling.loss import PLAIN, LossOptions, tag_loss
 from eventtag.scoring.report import EvaluationReport
-from eventtag.settings import Metric
+from eventtag.settings import Head, Metric
 from eventtag.training.features import Feature, collate
 from eventtag.training.outside import OutsideSample
 from eventtag.training.precision import Arithmetic, attention_of, run_model
@@ -52,6 +54,7 @@ class ArticleTrainer(Trainer):
         args: TrainingArguments,
         features: Sequence[Feature],
         tokenizer: PreTrainedTokenizerBase,
+        labels: LabelSet,
         *,
         score: Score,
         metric: Metric,
@@ -75,6 +78,7 @@ class ArticleTrainer(Trainer):
         )
         self.features = features
         self.tokenizer = tokenizer
+        self.labels = labels
         self.score = score
         self.metric = metric
         self.head_learning_rate = head_learning_rate
@@ -136,20 +140,13 @@ class ArticleTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """`tag_loss` of a batch, divided by the gold positions of the whole optimizer step."""
+        """The loss of a batch under the model's head, divided by the gold positions of the whole optimizer step."""
         with attention_of(self.network, self.arithmetic.attention):
             outputs = run_model(model, model_inputs(self.network, inputs), self.arithmetic)
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
-        loss = tag_loss(
-            outputs.logits,
-            inputs["labels"],
-            inputs["unmarked"],
-            positions=positions,
-            weights=inputs["weights"],
-            options=self.loss,
-        )
+        loss = self._loss(outputs.logits, inputs, positions)
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         if not torch.isfinite(loss):
@@ -161,6 +158,14 @@ class ArticleTrainer(Trainer):
         self.tokens_seen += int(mask.sum())
         self.padding_seen += int(mask.numel() - mask.sum())
         return (loss, outputs) if return_outputs else loss
+
+    def _loss(self, emissions: torch.Tensor, inputs: dict[str, torch.Tensor], positions: torch.Tensor | None) -> torch.Tensor:
+        tags, unmarked, weights = inputs["labels"], inputs["unmarked"], inputs["weights"]
+        if getattr(self.network.config, "head", None) == Head.crf.value:
+            transitions: Any = self.network.transitions
+            legal = torch.as_tensor(self.labels.legal_transitions, device=emissions.device)
+            return crf_loss(emissions, transitions, tags, inputs["words"], unmarked, legal, positions=positions, weights=weights)
+        return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, options=self.loss)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""

@@ -1,0 +1,105 @@
+"""The loss of a linear-chain conditional random field (Lafferty et al. 2001, https://repository.upenn.edu/cis_papers/159/).
+
+A sequence is a run of neighbouring words that all have gold in a window; a word without gold ends a run. Its score is the sum of
+the words' emissions (log-softmax of what the model says, which leaves every posterior as it is) and of the learnt transition scores
+between them. Only IOB2's transitions are possible. The first word of a run has no transition score and may carry any tag: the run may
+begin inside a mention.
+
+Letters for shapes: B windows, T tokens, C tags, R runs, W words of the longest run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+IMPOSSIBLE = -1e4
+"""Log-score of what cannot be: its exponential is 0, and unlike minus infinity it has a gradient."""
+
+
+def crf_loss(
+    emissions: torch.Tensor,
+    transitions: torch.Tensor,
+    tag_ids: torch.Tensor,
+    words: torch.Tensor,
+    unmarked: torch.Tensor,
+    legal: torch.Tensor,
+    *,
+    positions: torch.Tensor | None = None,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Negative log-likelihood of the gold of all runs, divided by `positions` (the number of gold positions by default); a scalar.
+
+    For a run it is logZ(all legal sequences) - logZ(the legal sequences that gold allows). Gold allows one tag for each word; but where
+    it says `O` (tag id 0) in a window with `unmarked` [B, C] tags, whose labels nobody was marking, it allows any of those too
+    (marginal likelihood over a partial annotation: Tsuboi et al. 2008, https://aclanthology.org/C08-1113/).
+
+    `emissions` [B, T, C] are unnormalised, `transitions` [C, C] the scores of tag j behind tag i, `legal` [C, C] whether it may follow;
+    `tag_ids` [B, T] are gold on the first tokens of words, negative where there is none; `words` [B, T] is true on first tokens of
+    words. `weights` [B] multiply what the runs of a window add.
+    """
+    gold = tag_ids >= 0
+    count = gold.sum() if positions is None else positions
+    dtype = torch.promote_types(emissions.dtype, torch.float32)
+    log_probabilities = torch.log_softmax(emissions.to(dtype), dim=-1)
+    places, inside = find_runs(gold, words)
+    if not len(places):
+        return log_probabilities.sum() * 0.0
+    rows = places[:, 0] // tag_ids.shape[1]
+    scores = log_probabilities.flatten(0, 1)[places]
+    targets = tag_ids.flatten()[places].clamp(min=0)
+    allowed = torch.nn.functional.one_hot(targets, emissions.shape[-1]).bool()
+    allowed |= (targets == 0)[..., None] & unmarked[rows][:, None, :]
+    moves = transitions.to(dtype).masked_fill(~legal, IMPOSSIBLE)
+    both = torch.cat([scores, scores.masked_fill(~allowed, IMPOSSIBLE)])
+    totals = log_partition(both, torch.cat([inside, inside]), moves)
+    losses = totals[: len(places)] - totals[len(places) :]
+    if weights is not None:
+        losses = losses * weights[rows]
+    return losses.sum() / count.clamp(min=1)
+
+
+def log_partition(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
+    """[R]: log of the summed exponentials of all sequences' scores (the forward algorithm), in runs padded to W words.
+
+    `scores` [R, W, C] are those of tags at words, `inside` [R, W] which words are no padding, `moves` [C, C] scores of tag j behind i.
+    """
+    sums = scores[:, 0]
+    for word in range(1, scores.shape[1]):
+        following = torch.logsumexp(sums[:, :, None] + moves, dim=1) + scores[:, word]
+        sums = torch.where(inside[:, word, None], following, sums)
+    return torch.logsumexp(sums, dim=-1)
+
+
+def find_runs(gold: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The runs of words with gold: places [R, W] (row x T + token; padding repeats the run's first) and which of them are no padding.
+
+    `gold`, `words` [B, T]: positions with gold, and first tokens of words.
+    """
+    width = gold.shape[1]
+    tokens = words.flatten().nonzero()[:, 0]
+    has_gold = gold.flatten()[tokens]
+    row = tokens // width
+    opens = has_gold.clone()
+    opens[1:] &= ~(has_gold[:-1] & (row[1:] == row[:-1]))
+    run = (opens.long().cumsum(0) - 1)[has_gold]
+    tokens = tokens[has_gold]
+    lengths = torch.bincount(run)
+    if not len(lengths):
+        return tokens.new_zeros((0, 0)), gold.new_zeros((0, 0))
+    starts = lengths.cumsum(0) - lengths
+    places = tokens[starts][:, None].repeat(1, int(lengths.max()))
+    inside = torch.zeros_like(places, dtype=torch.bool)
+    place = torch.arange(len(tokens), device=tokens.device) - starts[run]
+    places[run, place] = tokens
+    inside[run, place] = True
+    return places, inside
+
+
+def learnt_transitions(model: Any) -> npt.NDArray[np.float64] | None:
+    """The transition scores [C, C] of a model with a CRF head; None for any other."""
+    transitions = getattr(model, "transitions", None)
+    return transitions.detach().double().cpu().numpy() if isinstance(transitions, torch.Tensor) else None

@@ -1,0 +1,108 @@
+"""The CRF's loss against every tag sequence written out, and its gradient against finite differences."""
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+import torch
+
+from eventtag.labels import LabelSet
+from eventtag.modeling.crf import crf_loss, find_runs
+from eventtag.modeling.loss import tag_loss
+
+LABELS = LabelSet(("A", "B"))
+LEGAL = torch.from_numpy(LABELS.legal_transitions)
+NO = -100
+# Window 0: a word of two tokens, a word without gold between two runs, a mention that goes on from before. Window 1: short.
+TAGS = torch.tensor([[NO, 0, NO, 1, 2, NO, 4, 0, NO], [NO, 0, 3, 0, NO, NO, NO, NO, NO]])
+WORDS = torch.tensor([[0, 1, 0, 1, 1, 1, 1, 1, 0], [0, 1, 1, 1, 0, 0, 0, 0, 0]]).bool()
+RUNS = {0: [[1, 3, 4], [6, 7]], 1: [[1, 2, 3]]}
+
+
+def scores(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    draw = {"generator": random, "dtype": torch.float64}
+    return torch.randn((2, 9, 5), **draw) * 2, torch.randn((5, 5), **draw)
+
+
+def unmarked(*tags: int) -> torch.Tensor:
+    result = torch.zeros((2, 5), dtype=torch.bool)
+    result[1, list(tags)] = True
+    return result
+
+
+def brute_force(emissions: torch.Tensor, transitions: torch.Tensor, open_tags: torch.Tensor) -> float:
+    """All legal sequences of every run against those that gold allows."""
+    total = 0.0
+    log_probabilities = torch.log_softmax(emissions, dim=-1).numpy()
+    for row, runs in RUNS.items():
+        for run in runs:
+            every, right = [], []
+            for tags in product(range(5), repeat=len(run)):
+                if not all(LABELS.legal_transitions[pair] for pair in pairwise(tags)):
+                    continue
+                score = sum(log_probabilities[row, token, tag] for token, tag in zip(run, tags, strict=True))
+                score += sum(float(transitions[pair]) for pair in pairwise(tags))
+                every.append(score)
+                gold = [int(TAGS[row, token]) for token in run]
+                if all(tag == g or (g == 0 and open_tags[row, tag]) for tag, g in zip(tags, gold, strict=True)):
+                    right.append(score)
+            total += np.logaddexp.reduce(every) - np.logaddexp.reduce(right)
+    return total / 8
+
+
+def test_runs_end_at_words_without_gold_and_go_on_over_the_tokens_of_a_word():
+    places, inside = find_runs(TAGS >= 0, WORDS)
+    found = [[int(place) for place, kept in zip(*row, strict=True) if kept] for row in zip(places, inside, strict=True)]
+    assert found == [[1, 3, 4], [6, 7], [9 + 1, 9 + 2, 9 + 3]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("open_tags", [unmarked(), unmarked(1, 2)])
+def test_loss_equals_brute_force(seed, open_tags):
+    emissions, transitions = scores(seed)
+    found = crf_loss(emissions, transitions, TAGS, WORDS, open_tags, LEGAL)
+    assert float(found) == pytest.approx(brute_force(emissions, transitions, open_tags), rel=1e-9)
+
+
+def test_gradient_is_that_of_finite_differences():
+    emissions, transitions = scores(0)
+    assert torch.autograd.gradcheck(
+        lambda e, t: crf_loss(e, t, TAGS, WORDS, unmarked(1, 2), LEGAL),
+        (emissions.requires_grad_(), transitions.requires_grad_()),
+    )
+
+
+def test_illegal_transitions_learn_nothing():
+    emissions, transitions = scores(1)
+    transitions.requires_grad_()
+    crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL).backward()
+    assert (transitions.grad[~LEGAL] == 0).all()
+    assert (transitions.grad[LEGAL] != 0).any()
+
+
+def test_words_alone_are_plain_cross_entropy():
+    """Runs of one word each: no transition takes part."""
+    tags, words = torch.tensor([[0, NO, 1, NO, 3]]), torch.ones((1, 5), dtype=torch.bool)
+    emissions, transitions = scores(2)
+    none = torch.zeros((1, 5), dtype=torch.bool)
+    found = crf_loss(emissions[:1, :5], transitions, tags, words, none, LEGAL)
+    assert torch.allclose(found, tag_loss(emissions[:1, :5], tags, none))
+
+
+def test_divided_by_the_positions_of_the_whole_step_and_weighted_by_window():
+    emissions, transitions = scores(3)
+    parts = [
+        crf_loss(emissions[[row]], transitions, TAGS[[row]], WORDS[[row]], unmarked()[[row]], LEGAL, positions=torch.tensor(8))
+        for row in (0, 1)
+    ]
+    whole = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, weights=torch.tensor([3.0, 0.5]))
+    assert torch.allclose(whole, 3 * parts[0] + 0.5 * parts[1])
+
+
+def test_a_batch_without_gold_has_the_loss_0():
+    emissions, transitions = scores(0)
+    loss = crf_loss(emissions.requires_grad_(), transitions, torch.full_like(TAGS, NO), WORDS, unmarked(), LEGAL)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert (emissions.grad == 0).all()
