@@ -13,7 +13,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from eventtag.app.hydra_task import config_dir, register_resolvers, spell_out_corpora
-from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, PretrainSettings, TrainSettings
+from eventtag.pretrain_settings import PretrainSettings
+from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, TrainSettings
 
 ENTRIES = {
     "train": TrainSettings,

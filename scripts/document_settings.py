@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configs.md"
+SOURCES = ("data_settings.py", "settings.py", "pretrain_settings.py")
 COMMANDS = {
     "train": "TrainSettings",
     "evaluate": "EvaluateSettings",
@@ -66,7 +67,7 @@ def main() -> int:
 
 def render() -> str:
     """The whole document."""
-    sources = [(ROOT / "src" / "eventtag" / name).read_text(encoding="utf-8") for name in ("data_settings.py", "settings.py")]
+    sources = [(ROOT / "src" / "eventtag" / name).read_text(encoding="utf-8") for name in SOURCES]
     classes = {node.name: node for source in sources for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
     groups = []
     for group in ("data", "model", "trainer", "evaluation", "experiment", "sweep"):

@@ -43,6 +43,29 @@ class Head(Enum):
 
 
 @dataclass
+class LoraSettings:
+    """Low-rank adapters in place of training all of the encoder's weights; for encoders whose optimizer would not fit in memory."""
+
+    rank: int | None = None
+    """Width of the adapters, 8 for example (needs `pip install 'eventtag[lora]'`); null trains all weights. With adapters
+    `trainer.learning_rate` should be about ten times higher."""
+    alpha: int | None = None
+    """The adapters' output is multiplied by alpha / rank; null: twice the rank."""
+    dropout: float = 0.0
+    """Dropout before the adapters."""
+    targets: list[str] | None = None
+    """Names of the layers that get adapters, for example `[query, value]`; null: all linear layers of the encoder."""
+
+    def __post_init__(self) -> None:
+        _require(self.rank is None or self.rank >= 1, "model.lora.rank", self.rank, "at least 1, or null")
+        _require(self.alpha is None or self.alpha >= 1, "model.lora.alpha", self.alpha, "at least 1, or null")
+        _require(0 <= self.dropout < 1, "model.lora.dropout", self.dropout, "0 <= dropout < 1")
+        _require(
+            self.targets is None or bool(self.targets), "model.lora.targets", self.targets, "name at least one layer, or null"
+        )
+
+
+@dataclass
 class ModelSettings:
     """Which encoder, and what is put on it."""
 
@@ -56,6 +79,7 @@ class ModelSettings:
     """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
     head: Head = Head.softmax
     """What decides tags from what the encoder says."""
+    lora: LoraSettings = field(default_factory=LoraSettings)
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")
@@ -119,6 +143,15 @@ class TrainerSettings:
     """Passes over the training windows at most."""
     batch_size: int = 8
     """Windows per step and device."""
+    batch_tokens: int | None = None
+    """Tokens per step, in place of `batch_size`: each step takes windows with about as many tokens, at most so many on average; null
+    counts windows."""
+    micro_batch_tokens: int | None = None
+    """Tokens, padding included, that go through the model at once: a step's windows are taken in so many parts as that needs, and
+    their gradients added up. It bounds memory and does not change what is learnt; null takes a step at once."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time, the same
+    gradients."""
     learning_rate: float = 1e-4
     """Peak learning rate of the encoder."""
     head_learning_rate: float = 1e-3
@@ -150,6 +183,10 @@ class TrainerSettings:
     def __post_init__(self) -> None:
         _require(self.epochs > 0, "trainer.epochs", self.epochs, "above 0")
         _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
+        for key in ("batch_tokens", "micro_batch_tokens"):
+            _require(
+                getattr(self, key) is None or getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "at least 1, or null"
+            )
         _require(self.learning_rate > 0, "trainer.learning_rate", self.learning_rate, "above 0")
         _require(self.head_learning_rate > 0, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
         _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")
@@ -227,73 +264,13 @@ class TrainSettings:
             known = [*self.data.labels, "O"]
             _require(label in known, f"trainer.class_weights.{label}", weights[label], f"the labels are {', '.join(known)}")
 
-
-@dataclass
-class PretrainTrainerSettings:
-    """How to pre-train. Anything else of transformers' TrainingArguments goes into `extra`."""
-
-    epochs: float = 3
-    """Passes over the articles; the encoder after the one with the lowest held-out loss is kept."""
-    batch_size: int = 16
-    """Windows per step and device."""
-    learning_rate: float = 1e-4
-    """Peak learning rate of the encoder."""
-    head_learning_rate: float = 1e-3
-    """Peak learning rate of the head that guesses the hidden tokens, where it is new."""
-    head_first: float = 0.1
-    """Share of the steps, at the beginning, in which a new head learns alone: its first, random gradients would harm the encoder."""
-    weight_decay: float = 0.01
-    """Decoupled weight decay of all matrices (not of biases and normalisation)."""
-    warmup: float = 0.06
-    """Share of steps in which a learning rate rises; it falls linearly after."""
-    precision: Precision = Precision.auto
-    """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
-
-    def __post_init__(self) -> None:
-        for key in ("epochs", "learning_rate", "head_learning_rate"):
-            _require(getattr(self, key) > 0, f"trainer.{key}", getattr(self, key), "above 0")
-        _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
-        _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")
-        for key in ("head_first", "warmup"):
-            _require(0 <= getattr(self, key) < 0.5, f"trainer.{key}", getattr(self, key), "a share, 0 <= share < 0.5")
-
-
-@dataclass
-class PretrainSettings:
-    """`eventtag pretrain`."""
-
-    input: str | None = None
-    """Articles that nobody annotated: files or folders as for `predict`. Rows that cannot be read are left out and named."""
-    text_field: str = "text"
-    """Field of a row that holds the text."""
-    data: DataSettings | None = None
-    """An annotated corpus whose training articles are read as mere text, whole, in place of `input` or beside it. Its validation and
-    test articles are never read from here."""
-    model: ModelSettings = field(default_factory=ModelSettings)
-    max_length: int = 128
-    """Tokens of a window, special tokens included."""
-    mask_share: float = 0.15
-    """Share of a window's tokens that are hidden and guessed."""
-    whole_words: bool = True
-    """Hide all tokens of a word together."""
-    held_out: float = 0.05
-    """Share of the articles that are not learnt from, to measure how well hidden tokens are guessed."""
-    trainer: PretrainTrainerSettings = field(default_factory=PretrainTrainerSettings)
-    seed: int = 42
-    """Seed of everything random."""
-    resume: bool = False
-    """Go on with the unfinished run in `run_dir`, or start it if there is none."""
-    run_dir: str = MISSING
-    """Directory of this run; the encoder stands in `encoder` below it."""
-
-    def __post_init__(self) -> None:
-        _require(self.input is not None or self.data is not None, "input", "null", "give input= or data=, or both")
-        _require(self.max_length >= 8, "max_length", self.max_length, "at least 8 tokens")
-        _require(0 < self.mask_share < 1, "mask_share", self.mask_share, "a share, 0 < share < 1")
-        _require(0 < self.held_out < 1, "held_out", self.held_out, "a share, 0 < share < 1")
-        _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
+        tokens = self.trainer.batch_tokens
+        _require(
+            tokens is None or tokens >= self.window.max_length,
+            "trainer.batch_tokens",
+            tokens,
+            f"at least window.max_length (here {self.window.max_length})",
+        )
 
 
 class CurveSplit(Enum):

@@ -11,14 +11,8 @@ import pytest
 
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError, TrainingError
 from eventtag.modeling.encoders import sha256_of
-from eventtag.settings import (
-    DataSettings,
-    ModelSettings,
-    PretrainSettings,
-    PretrainTrainerSettings,
-    TrainerSettings,
-    TrainSettings,
-)
+from eventtag.pretrain_settings import PretrainSettings, PretrainTrainerSettings
+from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings
 from eventtag.training.pretraining import pretrain
 from eventtag.training.run import train
 

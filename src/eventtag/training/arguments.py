@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 
 from eventtag.errors import SettingsError
-from eventtag.settings import Precision, PretrainTrainerSettings, TrainerSettings
+from eventtag.pretrain_settings import PretrainTrainerSettings
+from eventtag.settings import Precision, TrainerSettings
 
 OURS = {
     "num_train_epochs": "trainer.epochs",
     "per_device_train_batch_size": "trainer.batch_size",
+    "activation_checkpointing": "trainer.gradient_checkpointing",
+    "gradient_checkpointing": "trainer.gradient_checkpointing",
     "learning_rate": "trainer.learning_rate",
     "bf16": "trainer.precision",
     "fp16": "trainer.precision",
@@ -42,18 +45,39 @@ FIXED = {
 """TrainingArguments that the run itself depends on, and why."""
 
 
+_NEW_NAME = any(field.name == "activation_checkpointing" for field in dataclasses.fields(TrainingArguments))
+CHECKPOINTING = "activation_checkpointing" if _NEW_NAME else "gradient_checkpointing"
+"""What transformers calls gradient checkpointing."""
+CHECKPOINTING_OPTIONS = {"use_reentrant": False}
+"""The other implementation loses the gradients of a model whose first layers are frozen."""
+
+
 def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
     """The arguments of a run. Raises SettingsError for an `extra` that does not exist, that has its own key, or has a bad value."""
-    autocast = settings.precision is not Precision.fp32 and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    options: dict[str, Any] = {"bf16": settings.precision is not Precision.fp32 and _autocasts()}
+    if settings.gradient_checkpointing:
+        options |= {CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": CHECKPOINTING_OPTIONS}
+    if settings.batch_tokens is not None:
+        # Batches have no common size; there are as many for every process.
+        options["accelerator_config"] = {"even_batches": False}
     metric = f"eval_{settings.metric.value}"
-    return _build(settings, seed, output_dir, metric=metric, greater_is_better=True, bf16=autocast)
+    return _build(settings, seed, output_dir, metric=metric, greater_is_better=True, options=options)
+
+
+def enable_checkpointing(model: PreTrainedModel) -> None:
+    """Make the model compute activations again in the backward pass."""
+    getattr(model, f"{CHECKPOINTING}_enable")(CHECKPOINTING_OPTIONS)
 
 
 def build_pretraining_arguments(settings: PretrainTrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
     """The arguments of pre-training; the held-out loss chooses the state that is kept. Raises SettingsError as `build_arguments`."""
     if "lr_scheduler_type" in settings.extra:
         raise SettingsError("trainer.extra.lr_scheduler_type cannot be changed: pre-training's rates rise and fall linearly")
-    return _build(settings, seed, output_dir, metric="eval_loss", greater_is_better=False)
+    return _build(settings, seed, output_dir, metric="eval_loss", greater_is_better=False, options={"bf16": _autocasts()})
+
+
+def _autocasts() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 
 
 def _build(
@@ -63,10 +87,10 @@ def _build(
     *,
     metric: str,
     greater_is_better: bool,
-    bf16: bool = False,
+    options: Mapping[str, Any],
 ) -> TrainingArguments:
     require_known_arguments(settings.extra)
-    options = {
+    further = {
         "disable_tqdm": not sys.stderr.isatty(),
         "logging_strategy": "steps",
         "logging_steps": 10,
@@ -75,7 +99,7 @@ def _build(
         "dataloader_pin_memory": torch.cuda.is_available(),
         "save_total_limit": 2,
         "lr_scheduler_type": "linear",
-        "bf16": bf16,
+        **options,
         **settings.extra,
     }
     try:
@@ -94,7 +118,7 @@ def _build(
             remove_unused_columns=False,
             seed=seed,
             data_seed=seed,
-            **options,
+            **further,
         )
     except (TypeError, ValueError) as error:
         raise SettingsError(

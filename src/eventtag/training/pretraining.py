@@ -29,7 +29,7 @@ from eventtag.corpus.loading import load_corpus
 from eventtag.errors import DataError, OutputError, SettingsError
 from eventtag.modeling.encoders import TINY, longest_input
 from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
-from eventtag.settings import PretrainSettings
+from eventtag.pretrain_settings import PretrainSettings
 from eventtag.staging import staged_file, staged_folder
 from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments

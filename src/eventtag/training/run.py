@@ -34,6 +34,7 @@ from eventtag.ledger import LossLedger
 from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.modeling.crf import learnt_transitions
 from eventtag.modeling.encoders import load_encoder, longest_input
+from eventtag.modeling.lora import add_lora, merge_lora
 from eventtag.modeling.loss import build_loss_options
 from eventtag.reporting.files import write_evaluation, write_losses
 from eventtag.reporting.model_card import render_model_card
@@ -42,7 +43,7 @@ from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import TrainSettings
 from eventtag.staging import staged_file
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.arguments import build_arguments
+from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import build_features, count_tags
 from eventtag.training.precision import choose_arithmetic
@@ -143,6 +144,9 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         head=settings.model.head,
         texts=[article.text for article in corpus.splits["train"]],
     )
+    add_lora(model, settings.model.lora)
+    if settings.trainer.gradient_checkpointing:
+        enable_checkpointing(model)  # the Trainer would do it later than the arithmetic is chosen
     limit = longest_input(model, tokenizer)
     if limit is not None and settings.window.max_length > limit:
         raise SettingsError(
@@ -173,6 +177,8 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         patience=settings.trainer.patience,
         loss=build_loss_options(settings.trainer, corpus.labels, count_tags(features)),
         outside_share=settings.trainer.outside_share,
+        batch_tokens=settings.trainer.batch_tokens,
+        micro_batch_tokens=settings.trainer.micro_batch_tokens,
     )
 
 
@@ -181,6 +187,7 @@ def _finish(
 ) -> TrainingResult:
     """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write everything down."""
     run_dir = Path(settings.run_dir)
+    merge_lora(trainer.network)
     history = trainer.state.log_history
     best = next(entry for entry in history if entry.get(f"eval_{settings.trainer.metric.value}") == trainer.state.best_metric)
     scores = score_of(history, best["epoch"])

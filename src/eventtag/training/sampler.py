@@ -1,5 +1,7 @@
 """The order of training windows: random, with windows of like length in one batch, and a pure function of seed and epoch.
 
+Batches have a number of windows (`LengthPoolSampler`) or a number of tokens (`TokenBatchSampler`).
+
 Sorting by length within pools of some 50 batches keeps padding small. The order depends on nothing else, so a resumed run meets the
 same batches as one that was never stopped (transformers' own length-grouped sampler draws from the global random state and does not).
 """
@@ -7,6 +9,7 @@ same batches as one that was never stopped (transformers' own length-grouped sam
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -44,3 +47,48 @@ class LengthPoolSampler(Sampler[int]):
         for position in random.permutation(len(whole)):
             yield from whole[position]
         yield from rest
+
+
+class TokenBatchSampler(Sampler[list[int]]):
+    """Batches of windows with about as many tokens each, `batch_tokens` on average at most; every epoch has as many batches.
+
+    `batch_tokens` is at least the length of the longest window. The number of batches is a multiple of `processes`, among which they
+    are dealt out.
+    """
+
+    def __init__(self, lengths: Sequence[int], *, batch_tokens: int, seed: int, processes: int = 1) -> None:
+        self.lengths = np.asarray(lengths)
+        self.seed = seed
+        self.epoch = 0
+        needed = ceil(int(self.lengths.sum()) / batch_tokens)
+        self.batches = min(ceil(needed / processes) * processes, len(self.lengths))
+        self.pool_size = max(1, len(self.lengths) * POOL_BATCHES // max(self.batches, 1))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of an epoch; accelerate calls it."""
+        self.epoch = epoch
+
+    @property
+    def sampler(self) -> TokenBatchSampler:
+        """Itself: accelerate looks for `set_epoch` one level down where it has wrapped a batch sampler."""
+        return self
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng([self.seed, self.epoch])
+        order = random.permutation(len(self.lengths))
+        pools = [order[start : start + self.pool_size] for start in range(0, len(order), self.pool_size)]
+        # Up, down, up: a batch that reaches into the next pool meets windows of like length there.
+        ways = [self.lengths if number % 2 == 0 else -self.lengths for number in range(len(pools))]
+        sequence = np.concatenate([pool[np.argsort(way[pool], kind="stable")] for pool, way in zip(pools, ways, strict=True)])
+        ends = np.cumsum(self.lengths[sequence])
+        # Cut where a batch's share of all tokens is reached, and so that none is empty.
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, self.batches) / self.batches)
+        steps = np.arange(1, self.batches)
+        cuts = np.maximum.accumulate(np.maximum(cuts, steps) - steps) + steps
+        cuts = np.minimum(cuts, len(sequence) - self.batches + steps)
+        batches = np.split(sequence, cuts)
+        for position in random.permutation(len(batches)):
+            yield batches[position].tolist()

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -35,10 +36,11 @@ from eventtag.modeling.loss import PLAIN, LossOptions, tag_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Head, Metric
 from eventtag.training.features import Feature, collate
+from eventtag.training.micro_batches import split_batch
 from eventtag.training.outside import OutsideSample
 from eventtag.training.precision import Arithmetic, attention_of, run_model
 from eventtag.training.resume import MarkSaved
-from eventtag.training.sampler import LengthPoolSampler
+from eventtag.training.sampler import LengthPoolSampler, TokenBatchSampler
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,8 @@ class ArticleTrainer(Trainer):
         patience: int | None,
         loss: LossOptions = PLAIN,
         outside_share: float = 1.0,
+        batch_tokens: int | None = None,
+        micro_batch_tokens: int | None = None,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
         windows: Any = list(features)
@@ -84,6 +88,8 @@ class ArticleTrainer(Trainer):
         self.head_learning_rate = head_learning_rate
         self.loss = loss
         self.arithmetic = Arithmetic()
+        self.batch_tokens = batch_tokens
+        self.micro_batch_tokens = micro_batch_tokens
         self.tokens_seen = 0
         self.padding_seen = 0
         self.evaluation_seconds = 0.0
@@ -132,6 +138,34 @@ class ArticleTrainer(Trainer):
         if isinstance(self.train_dataset, OutsideSample):
             self.train_dataset.set_epoch(options["epoch"])
         super()._run_epoch(*args, **options)  # type: ignore[no-untyped-call]
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The training windows in batches of so many windows, or of so many tokens."""
+        if self.batch_tokens is None:
+            return super().get_train_dataloader()
+        lengths = [len(feature.input_ids) for feature in self.features]
+        batches = TokenBatchSampler(lengths, batch_tokens=self.batch_tokens, seed=self.args.seed, processes=self.args.world_size)
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=batches,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, torch.Tensor], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """Add up the gradients of a batch's parts; returns its loss. Each part's loss is divided by the gold positions of all."""
+        *first, last = split_batch(inputs, self.micro_batch_tokens)
+        losses = []
+        for part in first:
+            with self.accelerator.no_sync(model):  # processes exchange gradients once a batch, with its last part
+                losses.append(super().training_step(model, part, num_items_in_batch))
+        losses.append(super().training_step(model, last, num_items_in_batch))
+        return torch.stack(losses).sum()
 
     def compute_loss(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from eventtag.app.hydra_task import run_hydra
-from eventtag.settings import PretrainSettings
+from eventtag.pretrain_settings import PretrainSettings
 
 log = logging.getLogger(__name__)
 
