@@ -27,6 +27,7 @@ def mentions(article):
         {"labels": [[0, 4, "LOC"]], "meta": {}},
         {"entities": [[0, 4, "LOC"]], "username": "admin"},
         {"entities": [{"id": 9, "label": "LOC", "start_offset": 0, "end_offset": 4}], "relations": [], "Comments": []},
+        {"annotations": [{"id": 1, "label": 2, "label_name": "LOC", "start_offset": 0, "end_offset": 4, "user": 1}], "meta": {}},
     ],
 )
 def test_every_dialect_is_read(tmp_path, fields):

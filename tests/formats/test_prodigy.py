@@ -32,6 +32,13 @@ def mentions(article):
     return [(article.mention(span), span.label) for span in article.spans]
 
 
+def test_one_text_in_several_rows_is_several_articles(tmp_path):
+    """Binary questions ask about each span of a text in a row of its own."""
+    rows = [{**ROW, "_session_id": None, "_view_id": "ner", "answer": answer} for answer in ("accept", "reject", "accept")]
+    articles, _ = read(tmp_path, *rows)
+    assert [(article.id, article.annotated) for article in articles] == [("1", ((0, 4),)), ("1@2", ()), ("1@3", ((0, 4),))]
+
+
 def test_an_accepted_row_is_an_article(tmp_path):
     (article,), ledger = read(tmp_path, ROW)
     assert (article.id, mentions(article), article.annotated) == ("1", [("Kyiv", "LOC")], None)

@@ -48,6 +48,29 @@ def test_a_sentence_of_several_lines_and_a_part_of_a_token_are_read(tmp_path):
     assert ledger.entries == []
 
 
+def test_a_part_of_a_token_stands_at_its_own_offsets_even_if_its_letters_repeat(tmp_path):
+    content = (
+        HEAD
+        + "#Text=👩aaaa bb\n1-1\t0-6\t👩aaaa\t_\t_\n1-1.1\t4-6\taa\t*[1]\tX[1]\n1-2\t7-9\tbb\t_\t_\n1-2.1\t7-8\tb\t*[1]\tX[1]\n"
+    )
+    article, _ = read(tmp_path, content)
+    assert [(span.start, span.end, article.mention(span)) for span in article.spans] == [(3, 7, "aa b")]
+
+
+def test_an_annotation_of_no_length_is_dropped_and_named(tmp_path):
+    content = (
+        HEAD + "#Text=word.\n1-1\t0-4\tword\t*\tX\n1-1.1\t2-2\t\t*[1]|*[2]\tY[1]|Z[2]\n1-1.2\t4-4\t\t*\t*\n1-2\t4-5\t.\t_\t_\n"
+    )
+    article, ledger = read(tmp_path, content)
+    assert mentions(article) == [("word", "X")]
+    assert [(e.start, e.end, e.label, e.outcome, e.reason) for e in ledger.entries] == [
+        (2, 2, "Y", "dropped", "is empty"),
+        (2, 2, "Z", "dropped", "is empty"),
+        (4, 4, "NamedEntity", "dropped", "is empty"),
+    ]
+    assert ledger.seen == 4
+
+
 def test_a_mention_with_a_gap_is_covered_and_named(tmp_path):
     content = HEAD + "#Text=put it off\n1-1\t0-3\tput\t*[1]\tEV[1]\n1-2\t4-6\tit\t_\t_\n1-3\t7-10\toff\t*[1]\tEV[1]\n"
     article, ledger = read(tmp_path, content)

@@ -114,7 +114,7 @@ RULES: dict[str, tuple[Severity, str, str]] = {
     "inside a word": ("warning", "begins or ends inside a word", "widen it to the word, unless the guidelines ask for this"),
     "punctuation at edge": ("warning", "begins or ends with punctuation", "leave the punctuation out"),
     "crosses a sentence": ("warning", "runs over the end of a sentence or paragraph", "split it, or shorten it"),
-    "overlap": ("info", "overlaps another span", "a tagger learns one layer; choose with --overlaps of eventtag convert"),
+    "overlap": ("info", "overlaps another span", "a tagger learns one layer; choose which stays by data.overlaps"),
     "not annotated there": (
         "info",
         "lies outside the annotated regions and counts for nothing",

@@ -85,7 +85,11 @@ def _spans(record: Mapping[str, Any]) -> list[ForeignSpan]:
             start, end, label = item[:3]
         else:
             fields = mapping_of(item, f"one of `{field}`")
-            start, end, label = fields.get("start_offset"), fields.get("end_offset"), fields.get("label")
+            start, end, label = (
+                fields.get("start_offset"),
+                fields.get("end_offset"),
+                fields.get("label_name") or fields.get("label"),
+            )
         if isinstance(label, int):
             raise DataError(f"the label {label} is a number; export again as JSONL with label names (doccano 1.3 or later)")
         if not isinstance(label, str) or not label:

@@ -38,7 +38,8 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None) 
     """Stream the rows as articles; `session` keeps the rows of one annotator (`_session_id` or `_annotator_id`) only.
 
     The id is the one in `meta`, else the input's hash, else the file's name and the line. The annotator becomes the metadata
-    `annotator`; an article that another has annotated before gets the id `ID@ANNOTATOR`.
+    `annotator`; an article that another has annotated before gets the id `ID@ANNOTATOR`, and one that stands in several rows the id
+    `ID@LINE`.
     Raises FormatError with file and line.
     """
     seen: set[str] = set()
@@ -51,6 +52,8 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None) 
             if isinstance(who, str) and who:
                 name = article.id if article.id not in seen else f"{article.id}@{who}"
                 article = replace(article, id=name, meta={**article.meta, "annotator": who})
+            if article.id in seen:  # one text in several rows, as binary questions make them
+                article = replace(article, id=f"{article.id}@{line}")
             seen.add(article.id)
             yield article
         except DataError as error:

@@ -114,7 +114,7 @@ def _read_article(
         elif line.startswith("#Text="):
             if rows:
                 columns = columns or _choose(header, layer, feature, file)
-                _add_sentence(document, texts, rows, columns, file)
+                _add_sentence(document, texts, rows, columns, file, ledger)
                 texts, rows = [], []
             texts.append(_unescape(line.removeprefix("#Text=")))
         elif line and not line.startswith("#"):
@@ -125,7 +125,7 @@ def _read_article(
     columns = columns or _choose(header, layer, feature, file)
     ledger.remark(f"labels are the feature {columns.feature!r} of the layer {columns.layer}")
     if rows or texts:
-        _add_sentence(document, texts, rows, columns, file)
+        _add_sentence(document, texts, rows, columns, file, ledger)
     return _article(file.stem, document, discontinuous, ledger)
 
 
@@ -161,21 +161,29 @@ def _choose(header: Sequence[str], wanted: str | None, feature: str | None, file
 
 
 def _add_sentence(
-    document: _Document, texts: Sequence[str], rows: Sequence[tuple[int, re.Match[str]]], columns: _Columns, file: Path
+    document: _Document,
+    texts: Sequence[str],
+    rows: Sequence[tuple[int, re.Match[str]]],
+    columns: _Columns,
+    file: Path,
+    ledger: LossLedger,
 ) -> None:
     text = "\n".join(texts)
     places: list[tuple[int, int]] = []
     cursor = 0
-    parent = (0, 0)
+    parent = (0, 0, 0)
     for number, match in rows:
         _, part, start, end, rest = match.groups()
         word = _unescape(rest.split("\t", 1)[0])
         if part is None:
             at = text.find(word, cursor)
-            parent = (at, at + len(word))
+            parent = (at, at + len(word), int(start))
             cursor = at + len(word)
         else:
-            at = text.find(word, parent[0], parent[1])
+            at = _within(text, word, parent, int(start))
+            if at >= 0 and not word and start == end:  # an annotation of no length, in a word or at its edge
+                places.append((at, at))
+                continue
         if at < 0 or not word:
             raise FormatError(f"the word {word!r} is not in the sentence's text from there on", path=file, line=number)
         if int(end) <= int(start):
@@ -192,10 +200,24 @@ def _add_sentence(
     document.append(text)
     for row, ((number, match), (start, end)) in enumerate(zip(rows, places, strict=True)):
         cells = match[5].split("\t")[1:]
+        if start == end:
+            where = (base + start, base + start)
+            _record_empty(cells, columns, where, file.stem, ledger)
+            continue
         try:
             _annotations(document, cells, columns, (base + start, base + end), f"{number}.{row}")
         except DataError as error:
             raise FormatError(str(error), path=file, line=number) from error
+
+
+def _within(text: str, word: str, parent: tuple[int, int, int], start: int) -> int:
+    """Where a part of a word begins: at its own offset from the word's (UTF-16 units), or where it is found; -1 where it is not."""
+    begin, end, own = parent
+    at, units = begin, start - own
+    while units > 0 and at < end:
+        units -= 1 + (text[at] > "\uffff")
+        at += 1
+    return at if units == 0 and text.startswith(word, at) and at + len(word) <= end else text.find(word, begin, end)
 
 
 def _annotations(document: _Document, cells: Sequence[str], columns: _Columns, place: tuple[int, int], key: str) -> None:
@@ -210,6 +232,17 @@ def _annotations(document: _Document, cells: Sequence[str], columns: _Columns, p
         name = f"{stack}\t{label}" if stack else f"{key}|{position}"
         document.fragments.setdefault(name, []).append(place)
         document.labels[name] = label
+
+
+def _record_empty(cells: Sequence[str], columns: _Columns, place: tuple[int, int], name: str, ledger: LossLedger) -> None:
+    """Record the annotations of a row of no length as dropped: there is nothing that they mark."""
+    value = cells[columns.label] if len(cells) > columns.label else "_"
+    for item in _STACKED.findall(value) if value != "_" else ():
+        match = _STACK_ID.fullmatch(item)
+        text = match[1] if match else item
+        label = columns.layer.rpartition(".")[2] if text in ("*", "") else _unescape(text)
+        ledger.seen += 1
+        ledger.add_span(name, "reading", "dropped", "is empty", Span(*place, label))
 
 
 def _article(name: str, document: _Document, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
