@@ -2,17 +2,18 @@
 
 Emissions are the model's log-probabilities of each tag at each word; the transition scores are those that the model has learnt (a
 linear-chain CRF, Lafferty et al. 2001; all 0 without one) where IOB2 allows the transition, and minus infinity where it does not. The
-first word of a sequence has no transition score: any tag but an `I-` may stand there. `best_tags` is the Viterbi algorithm (Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010),
-`marginals` the forward-backward algorithm (Rabiner 1989, https://doi.org/10.1109/5.18626), both in log space and over a padded batch.
+first word of a sequence has no transition score: any tag but an `I-` may stand there. `best_tags` is the Viterbi algorithm
+(Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010) in log space, `marginals` the forward-backward algorithm with the sums of
+each word scaled to 1 (Rabiner 1989, section V.A, https://doi.org/10.1109/5.18626). Both step through the words of many sequences at
+once; what comes out for a sequence does not depend on its company, to the last bit.
 
-Letters for shapes: A sequences, W words of the longest, C tags.
+Letters for shapes: A sequences, W words of the longest, C tags, N spans.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -22,131 +23,126 @@ from eventtag.labels import LabelSet
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+LEAST = -600.0
+"""Log-probabilities below this count as this: their sums stay above the smallest number that a float holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Padded `emissions` [A, W, C] of A sequences with their `lengths` [A]."""
+    """`emissions` [W, C, A + 1] and `lengths` [A] of A sequences, the longest first; `order` [A] is each one's place before sorting.
+
+    `active` [W] is the number of sequences that have each word. They are the first columns; one column more is always computed, because
+    numpy sums a lone column in another order than several, which would round differently.
+    """
 
     emissions: FloatArray
     lengths: IntArray
+    order: IntArray
+    active: IntArray
 
 
 def build_chain(emissions: Sequence[npt.NDArray[np.floating]]) -> Chain:
-    """Pad emissions [W_a, C] of several sequences (each with at least one word) into one chain batch."""
-    lengths = np.array([len(item) for item in emissions], dtype=np.int64)
-    padded = np.zeros((len(emissions), int(lengths.max()), emissions[0].shape[1]))
-    for row, item in enumerate(emissions):
-        padded[row, : len(item)] = item
-    return Chain(padded, lengths)
+    """Put emissions [W_a, C] of several sequences (each with at least one word) into one chain batch."""
+    given = np.array([len(item) for item in emissions], dtype=np.int64)
+    order = np.argsort(-given, kind="stable")
+    columns = np.zeros((int(given.max()), emissions[0].shape[1], len(emissions) + 1))
+    for column, sequence in enumerate(order.tolist()):
+        columns[: given[sequence], :, column] = emissions[sequence]
+    active = len(given) - np.cumsum(np.bincount(given, minlength=len(columns) + 1))[:-1]
+    return Chain(columns, given[order], order, active)
 
 
 def best_tags(chain: Chain, labels: LabelSet, transitions: FloatArray | None = None) -> list[IntArray]:
     """The most probable legal tag ids of each sequence, [W_a] each; `transitions` [C, C] are learnt scores of tag j behind tag i."""
-    count, width, _ = chain.emissions.shape
+    width, count, columns = chain.emissions.shape
     moves = _moves(labels, transitions)
-    score = chain.emissions[:, 0] + _log(labels.legal_starts)
-    back = np.zeros((count, width, len(labels.tags)), dtype=np.int8)
-    final = score.copy()
+    scores = np.empty((width, count, columns))
+    scores[0] = chain.emissions[0] + _log(labels.legal_starts)[:, None]
+    candidates = np.empty((count, count, columns))
     for word in range(1, width):
-        candidates = score[:, :, None] + moves
-        back[:, word] = candidates.argmax(axis=1)
-        score = candidates.max(axis=1) + chain.emissions[:, word]
-        ending = chain.lengths == word + 1
-        final[ending] = score[ending]
-    tags = np.zeros((count, width), dtype=np.int64)
-    last = final.argmax(axis=1)
-    tags[np.arange(count), chain.lengths - 1] = last
+        n = chain.active[word] + 1
+        np.add(scores[word - 1, :, None, :n], moves[:, :, None], out=candidates[:, :, :n])
+        np.max(candidates[:, :, :n], axis=0, out=scores[word, :, :n])
+        scores[word, :, :n] += chain.emissions[word, :, :n]
+    tags = np.zeros((width, columns), dtype=np.int64)
+    ends = chain.lengths - 1
+    tags[ends, np.arange(columns - 1)] = scores[ends, :, np.arange(columns - 1)].argmax(axis=1)
     for word in range(width - 1, 0, -1):
-        inside = word < chain.lengths
-        previous = back[np.arange(count), word, tags[:, word]]
-        tags[inside, word - 1] = previous[inside]
-    return [tags[row, :length] for row, length in enumerate(chain.lengths)]
+        n = chain.active[word]
+        tags[word - 1, :n] = (scores[word - 1, :, :n] + moves[:, tags[word, :n]]).argmax(axis=0)
+    found: list[IntArray] = [tags[:0, 0]] * len(chain.order)
+    for column, sequence in enumerate(chain.order.tolist()):
+        found[sequence] = tags[: chain.lengths[column], column]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Marginals:
-    """What span probabilities are made of, for a batch of sequences.
+    """What span probabilities are made of, for a batch of sequences in the columns of `chain`.
 
-    `before` [A, W, C]: log-sum over all legal beginnings that end with tag c at word w, its emission included. `after` [A, W, C]:
-    log-sum over all legal continuations behind tag c at word w. `total` [A]: log-sum over all legal sequences. `moves` [C, C]:
-    score of tag j behind tag i, minus infinity where IOB2 forbids it.
+    `before` [W, C, A + 1]: the sum over all legal beginnings that end with tag c at word w, its emission included, over
+    exp(`begun` [W, A + 1]), which is the log-sum over all of them. `after` [W, C, A + 1]: the sum over all legal continuations behind
+    tag c at word w over exp(`left` [W, A + 1]). `moves` [C, C]: score of tag j behind tag i, minus infinity where IOB2 forbids it.
     """
 
-    emissions: FloatArray
+    chain: Chain
     before: FloatArray
+    begun: FloatArray
     after: FloatArray
-    total: FloatArray
-    lengths: IntArray
+    left: FloatArray
     moves: FloatArray
 
-    def span_probability(self, sequence: int, first: int, last: int, begin_id: int) -> float:
-        """The probability that exactly the words [first, last] are one mention with the label whose `B-` tag is `begin_id`.
+    def span_probabilities(self, sequence: IntArray, first: IntArray, last: IntArray, begin_id: IntArray) -> FloatArray:
+        """[N]: the probability that exactly the words [first, last] of a sequence are one mention with the label whose `B-` tag is
+        `begin_id`; all arguments are [N].
 
         All legal sequences that hold this mention, whatever they hold elsewhere, over all legal sequences.
         """
+        emissions, lengths = self.chain.emissions, self.chain.lengths
+        column = np.argsort(self.chain.order)[sequence]
         inside = begin_id + 1
-        middle = self.emissions[sequence, first + 1 : last + 1, inside].sum()
-        if last > first:
-            middle += self.moves[begin_id, inside] + (last - first - 1) * self.moves[inside, inside]
-        log_probability = self.before[sequence, first, begin_id] + middle - self.total[sequence]
-        if last + 1 < self.lengths[sequence]:
-            ending = begin_id if last == first else inside
-            following = self.emissions[sequence, last + 1] + self.after[sequence, last + 1] + self.moves[ending]
-            legal = np.ones(len(following), dtype=np.bool_)
-            legal[2::2] = (
-                False  # an I- tag behind the mention would be of another label (illegal) or of the same (a longer mention)
-            )
-            log_probability += np.logaddexp.reduce(following[legal])
-        return float(min(1.0, np.exp(log_probability)))
+        with np.errstate(divide="ignore"):  # a probability of 0 has the logarithm minus infinity
+            found = np.log(self.before[first, begin_id, column]) + self.begun[first, column]
+            for step in range(1, int((last - first).max(initial=0)) + 1):
+                n = np.flatnonzero(last - first >= step)
+                found[n] += emissions[first[n] + step, inside[n], column[n]]
+                found[n] += self.moves[begin_id[n] if step == 1 else inside[n], inside[n]]
+            n = np.flatnonzero(last + 1 < lengths[column])
+            word, ending = last[n] + 1, np.where(last[n] == first[n], begin_id[n], inside[n])
+            behind = np.exp(np.maximum(emissions[word, :, column[n]], LEAST) + self.moves[ending]) * self.after[word, :, column[n]]
+            behind[:, 2::2] = 0  # an I- tag would be of another label (illegal) or of the same (a longer mention)
+            found[n] += np.log(behind.sum(axis=1)) + self.left[word, column[n]]
+        return np.minimum(1.0, np.exp(found - self.begun[lengths[column] - 1, column]))
 
 
 def marginals(chain: Chain, labels: LabelSet, transitions: FloatArray | None = None) -> Marginals:
-    """Forward and backward sums of every sequence, for `Marginals.span_probability`; `transitions` as in `best_tags`."""
-    count, width, tags = chain.emissions.shape
+    """Forward and backward sums of every sequence, for `Marginals.span_probabilities`; `transitions` as in `best_tags`."""
+    width, count, columns = chain.emissions.shape
     moves = _moves(labels, transitions)
-    into_next = _into_next if transitions is None else partial(_into_next_by, moves)
-    from_next = _from_next if transitions is None else partial(_from_next_by, moves)
-    before = np.full((count, width, tags), -np.inf)
-    before[:, 0] = chain.emissions[:, 0] + _log(labels.legal_starts)
-    for word in range(1, width):
-        before[:, word] = into_next(before[:, word - 1]) + chain.emissions[:, word]
-    total = np.logaddexp.reduce(before[np.arange(count), chain.lengths - 1], axis=1)
-    after = np.zeros((count, width, tags))
+    into, out_of = np.exp(moves)[:, :, None], np.exp(moves.T)[:, :, None]
+    factors = np.exp(np.maximum(chain.emissions, LEAST))
+    products = np.empty((count, count, columns))
+    before, begun = factors.copy(), np.ones((width, columns))
+    before[0] *= labels.legal_starts[:, None]
+    for word in range(width):
+        n = chain.active[word] + 1
+        now = before[word, :, :n]
+        if word:
+            np.multiply(before[word - 1, :, None, :n], into, out=products[:, :, :n])
+            now *= products[:, :, :n].sum(axis=0)
+        now.sum(axis=0, out=begun[word, :n])
+        now /= begun[word, :n]
+    after, left = np.ones((width, count, columns)), np.ones((width, columns))
     for word in range(width - 2, -1, -1):
-        sums = from_next(chain.emissions[:, word + 1] + after[:, word + 1])
-        inside = word + 1 < chain.lengths
-        after[inside, word] = sums[inside]
-    return Marginals(chain.emissions, before, after, total, chain.lengths, moves)
-
-
-def _into_next(scores: FloatArray) -> FloatArray:
-    """[A, C]: for each tag of the next word, the log-sum of `scores` [A, C] over the tags that may stand before it.
-
-    Written out for IOB2 rather than as a matrix product, whose rounding would depend on how many sequences are in the batch.
-    """
-    result = np.repeat(np.logaddexp.reduce(scores, axis=1)[:, None], scores.shape[1], axis=1)
-    result[:, 2::2] = np.logaddexp(scores[:, 1::2], scores[:, 2::2])
-    return result
-
-
-def _from_next(scores: FloatArray) -> FloatArray:
-    """[A, C]: for each tag, the log-sum of `scores` [A, C] of the next word over the tags that may stand behind it."""
-    outside = np.logaddexp(scores[:, 0], np.logaddexp.reduce(scores[:, 1::2], axis=1))
-    result = np.repeat(outside[:, None], scores.shape[1], axis=1)
-    inside = np.logaddexp(outside[:, None], scores[:, 2::2])
-    result[:, 1::2] = inside
-    result[:, 2::2] = inside
-    return result
-
-
-def _into_next_by(moves: FloatArray, scores: FloatArray) -> FloatArray:
-    """As `_into_next`, under any `moves` [C, C]."""
-    return np.asarray(np.logaddexp.reduce(scores[:, :, None] + moves, axis=1))
-
-
-def _from_next_by(moves: FloatArray, scores: FloatArray) -> FloatArray:
-    """As `_from_next`, under any `moves` [C, C]."""
-    return np.asarray(np.logaddexp.reduce(scores[:, None, :] + moves, axis=2))
+        n = chain.active[word + 1] + 1
+        np.multiply((factors[word + 1, :, :n] * after[word + 1, :, :n])[:, None], out_of, out=products[:, :, :n])
+        now = products[:, :, :n].sum(axis=0)
+        total = now.sum(axis=0)
+        left[word, : n - 1] = total[:-1]
+        after[word, :, : n - 1] = (now / total)[:, :-1]
+    return Marginals(
+        chain, before, np.cumsum(np.log(begun), axis=0), after, np.cumsum(np.log(left)[::-1], axis=0)[::-1], moves
+    )
 
 
 def _moves(labels: LabelSet, transitions: FloatArray | None) -> FloatArray:

@@ -1,7 +1,7 @@
 """Emissions of whole articles to scored spans.
 
 A span's score is the probability, under the model's tag probabilities restricted to legal IOB2 sequences, that exactly these words
-are one mention with this label (`chain.Marginals.span_probability`). It is a probability in the model's own opinion. The tagger
+are one mention with this label (`chain.Marginals.span_probabilities`). It is a probability in the model's own opinion. The tagger
 turns it into one that can be believed, by the checkpoint's temperature for the label (`eventtag.scoring.calibration`).
 """
 
@@ -39,29 +39,29 @@ def decode(
     found: list[list[ScoredSpan]] = [[] for _ in emissions]
     for batch in _batches(runs):
         chain = build_chain([emissions[article][start:end] for article, start, end in batch])
-        sums = marginals(chain, labels, transitions)
-        for row, (tags, (article, start, _)) in enumerate(zip(best_tags(chain, labels, transitions), batch, strict=True)):
-            for first, last, begin_id in tagged_spans(tags):
-                label = labels.label_of(begin_id)
-                assert label is not None
-                found[article].append(
-                    ScoredSpan(
-                        int(words[article][start + first, 0]),
-                        int(words[article][start + last, 1]),
-                        label,
-                        sums.span_probability(row, first, last, begin_id),
-                    )
-                )
+        tags = best_tags(chain, labels, transitions)
+        sizes = np.array([len(item) for item in tags], dtype=np.int64)
+        run_start = np.cumsum(sizes) - sizes
+        first, last, begin_id = tagged_spans(np.concatenate(tags)).T  # no run starts with an I- tag, so no mention crosses two
+        run = np.searchsorted(run_start, first, side="right") - 1
+        scores = marginals(chain, labels, transitions).span_probabilities(
+            run, first - run_start[run], last - run_start[run], begin_id
+        )
+        characters = np.concatenate([words[article][start:end] for article, start, end in batch])
+        for row, start, end, tag_id, score in zip(
+            run.tolist(), characters[first, 0].tolist(), characters[last, 1].tolist(), begin_id.tolist(), scores.tolist(), strict=True
+        ):
+            found[batch[row][0]].append(ScoredSpan(start, end, labels.labels[tag_id // 2], score))
     return [tuple(sorted(spans)) for spans in found]
 
 
-def tagged_spans(tags: IntArray) -> Iterator[tuple[int, int, int]]:
-    """(first word, last word, tag id of its `B-`) of every mention in a legal IOB2 sequence of tag ids; negative ids are outside."""
-    for first in np.flatnonzero((tags > 0) & (tags % 2 == 1)).tolist():
-        last = first
-        while last + 1 < len(tags) and tags[last + 1] == tags[first] + 1:
-            last += 1
-        yield first, last, int(tags[first])
+def tagged_spans(tags: IntArray) -> IntArray:
+    """[S, 3]: first word, last word and tag id of the `B-` of every mention in a legal IOB2 sequence of tag ids; negative ids are
+    outside.
+    """
+    first = np.flatnonzero((tags > 0) & (tags % 2 == 1))
+    edges = np.append(np.flatnonzero((tags <= 0) | (tags % 2 == 1)), len(tags))
+    return np.stack([first, edges[np.searchsorted(edges, first, side="right")] - 1, tags[first]], axis=1)
 
 
 def _covered_runs(emissions: FloatArray) -> Iterator[tuple[int, int]]:
