@@ -308,6 +308,19 @@ class LearningCurveSettings(TrainSettings):
             _require(min(self.sizes) >= 1, "sizes", self.sizes, "numbers of articles, 1 and more")
 
 
+class InferencePrecision(Enum):
+    """How exactly a model is computed for tagging."""
+
+    auto = "auto"
+    """The fastest of those below on this machine, by a short measurement that is remembered."""
+    fp32 = "fp32"
+    """As it was trained: ONNX Runtime where the checkpoint was exported, else torch."""
+    bf16 = "bf16"
+    """torch, all of the model in bfloat16."""
+    int8 = "int8"
+    """ONNX Runtime, from an export that passed its quality gate (`eventtag export`)."""
+
+
 class EvaluateSplit(Enum):
     """Which articles `evaluate` scores."""
 
@@ -331,13 +344,15 @@ class EvaluateSettings:
     split: EvaluateSplit = EvaluateSplit.auto
     thresholds: dict[str, float] = field(default_factory=dict)
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
-    batch_tokens: int = 4096
-    """Tokens, padding included, that the model reads at once."""
+    batch_tokens: int | None = None
+    """Tokens that the model reads at once; null: as many as suit the engine."""
+    precision: InferencePrecision = InferencePrecision.fp32
+    """How exactly the model is computed (docs/tagging.md)."""
     run_dir: str = MISSING
     """Directory for report.json, report.md, report.html and predictions.jsonl."""
 
     def __post_init__(self) -> None:
-        _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")
+        _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
         _require_thresholds(self.thresholds)
 
 
@@ -375,8 +390,10 @@ class PredictSettings:
     """Spans with a lower score are left out, whatever their label."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
-    batch_tokens: int = 4096
-    """Tokens, padding included, that the model reads at once."""
+    precision: InferencePrecision = InferencePrecision.auto
+    """How exactly the model is computed (docs/tagging.md)."""
+    batch_tokens: int | None = None
+    """Tokens that the model reads at once; null: as many as suit the engine."""
     workers: int | None = None
     """Processes that tag, where `output` is a file; null: as many as cores, or one where there is a GPU."""
     threads: int = 1
@@ -393,7 +410,7 @@ class PredictSettings:
 
     def __post_init__(self) -> None:
         _require(bool(self.output.strip("./")), "output", repr(self.output), "give the name of a file, or - for standard output")
-        _require(self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1")
+        _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
         _require(self.max_row_bytes >= 1, "max_row_bytes", self.max_row_bytes, "at least 1")
         _require(self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1, or null")
         _require(self.threads >= 1, "threads", self.threads, "at least 1")

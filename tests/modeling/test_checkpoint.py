@@ -6,8 +6,8 @@ import pytest
 from transformers import pipeline
 
 from eventtag.errors import CheckpointError
+from eventtag.manifest import sha256_of
 from eventtag.modeling.checkpoint import load_checkpoint
-from eventtag.modeling.encoders import sha256_of
 from eventtag.tagging.tagger import Tagger
 
 

@@ -77,11 +77,12 @@ def test_a_text_without_words_has_no_spans(checkpoint, text):
 def test_spans_do_not_depend_on_batch_size_or_company(checkpoint, articles):
     texts = [a.text * (1 + number % 3) for number, a in enumerate(articles)]
     alone = [Tagger.load(checkpoint).tag(text) for text in texts]
-    for batch_tokens in (1, 100, 4096):
-        together = [item.spans for item in Tagger.load(checkpoint, batch_tokens=batch_tokens).tag_many(texts)]
-        for one, other in zip(alone, together, strict=True):
-            assert [(s.start, s.end, s.label) for s in one] == [(s.start, s.end, s.label) for s in other]
-            assert [s.score for s in one] == pytest.approx([s.score for s in other], abs=1e-5)
+    for batch_tokens in (1, 100, 4096, None):
+        for step in (1, -1):
+            together = list(Tagger.load(checkpoint, batch_tokens=batch_tokens).tag_many(texts[::step]))[::step]
+            for one, other in zip(alone, together, strict=True):
+                assert [(s.start, s.end, s.label) for s in one] == [(s.start, s.end, s.label) for s in other.spans]
+                assert [s.score for s in one] == pytest.approx([s.score for s in other.spans], abs=1e-5)
 
 
 def test_tagging_is_lazy(checkpoint, articles):

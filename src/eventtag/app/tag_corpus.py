@@ -17,6 +17,7 @@ from eventtag.errors import DataError
 from eventtag.jobs.assembly import WriteOutput
 from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
 from eventtag.jobs.taggers import LoadTagger, identify_checkpoint
+from eventtag.modeling.choice import choose_precision
 from eventtag.jobs.workers import Workers
 from eventtag.settings import OutputFormat, PredictSettings
 from eventtag.tagging.inputs import STANDARD_INPUT, find_files, read_rows
@@ -36,7 +37,8 @@ def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
     """Run the job that the settings describe; raises DataError when there are more bad rows than allowed."""
     checkpoint = identify_checkpoint(Path(settings.checkpoint))
     decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
-    decisive |= {"checkpoint": checkpoint.sha256, "format": chosen.value}
+    precision = choose_precision(Path(settings.checkpoint), settings.precision.value, threads=settings.threads)
+    decisive |= {"checkpoint": checkpoint.sha256, "format": chosen.value, "precision": precision}
     state, share = _input_state(settings.input)
     options = JobOptions(
         shard_rows=settings.shard_rows,
@@ -57,7 +59,7 @@ def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
             report = run_job(
                 rows,
                 Path(settings.output),
-                _engine(settings),
+                _engine(settings, precision),
                 settings=decisive,
                 write=_writer(settings, chosen, checkpoint.labels),
                 options=options,
@@ -79,9 +81,9 @@ def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> 
         )
 
 
-def _engine(settings: PredictSettings) -> Engine:
+def _engine(settings: PredictSettings, precision: str) -> Engine:
     make_tagger = LoadTagger(
-        settings.checkpoint, settings.batch_tokens, dict(settings.thresholds), settings.min_score, settings.threads
+        settings.checkpoint, precision, settings.batch_tokens, dict(settings.thresholds), settings.min_score, settings.threads
     )
     return Workers(make_tagger, _workers(settings), settings.threads)
 

@@ -109,7 +109,9 @@ class Marginals:
                 found[n] += self.moves[begin_id[n] if step == 1 else inside[n], inside[n]]
             n = np.flatnonzero(last + 1 < lengths[column])
             word, ending = last[n] + 1, np.where(last[n] == first[n], begin_id[n], inside[n])
-            behind = np.exp(np.maximum(emissions[word, :, column[n]], LEAST) + self.moves[ending]) * self.after[word, :, column[n]]
+            behind = (
+                np.exp(np.maximum(emissions[word, :, column[n]], LEAST) + self.moves[ending]) * self.after[word, :, column[n]]
+            )
             behind[:, 2::2] = 0  # an I- tag would be of another label (illegal) or of the same (a longer mention)
             found[n] += np.log(behind.sum(axis=1)) + self.left[word, column[n]]
         return np.minimum(1.0, np.exp(found - self.begun[lengths[column] - 1, column]))
@@ -140,9 +142,7 @@ def marginals(chain: Chain, labels: LabelSet, transitions: FloatArray | None = N
         total = now.sum(axis=0)
         left[word, : n - 1] = total[:-1]
         after[word, :, : n - 1] = (now / total)[:, :-1]
-    return Marginals(
-        chain, before, np.cumsum(np.log(begun), axis=0), after, np.cumsum(np.log(left)[::-1], axis=0)[::-1], moves
-    )
+    return Marginals(chain, before, np.cumsum(np.log(begun), axis=0), after, np.cumsum(np.log(left)[::-1], axis=0)[::-1], moves)
 
 
 def _moves(labels: LabelSet, transitions: FloatArray | None) -> FloatArray:

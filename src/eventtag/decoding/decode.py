@@ -49,7 +49,12 @@ def decode(
         )
         characters = np.concatenate([words[article][start:end] for article, start, end in batch])
         for row, start, end, tag_id, score in zip(
-            run.tolist(), characters[first, 0].tolist(), characters[last, 1].tolist(), begin_id.tolist(), scores.tolist(), strict=True
+            run.tolist(),
+            characters[first, 0].tolist(),
+            characters[last, 1].tolist(),
+            begin_id.tolist(),
+            scores.tolist(),
+            strict=True,
         ):
             found[batch[row][0]].append(ScoredSpan(start, end, labels.labels[tag_id // 2], score))
     return [tuple(sorted(spans)) for spans in found]

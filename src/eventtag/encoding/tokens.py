@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from eventtag.encoding.casing import word_casings
 from eventtag.encoding.words import find_sentences, find_words
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 IntArray = npt.NDArray[np.int64]
@@ -40,16 +42,38 @@ class TokenisedText:
     casing: IntArray
 
 
-def tokenise(text: str, tokenizer: PreTrainedTokenizerBase) -> TokenisedText:
+class SpecialTokens(NamedTuple):
+    """The ids that a tokenizer puts before and behind one sequence (`[CLS]` and `[SEP]`, say)."""
+
+    prefix: IntArray
+    suffix: IntArray
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a checkpoint folder, without transformers."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def special_tokens(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> SpecialTokens:
+    """The special tokens around every window."""
+    encoding = _bare(tokenizer).encode("a")
+    ids = np.array(encoding.ids, dtype=np.int64)
+    inner = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+    return SpecialTokens(ids[: inner[0]], ids[inner[-1] + 1 :])
+
+
+def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> TokenisedText:
     """Tokenise the whole text, with no truncation.
 
     Words that share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
     (stray control characters) are left out.
     """
     readable = _SURROGATE.sub(" ", text)  # tokenizers take no lone surrogate; a space is one character as well
-    encoding = tokenizer(readable, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
-    ids = np.array(encoding["input_ids"], dtype=np.int64)
-    offsets = np.array(encoding["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+    encoding = _bare(tokenizer).encode(readable, add_special_tokens=False)
+    ids = np.array(encoding.ids, dtype=np.int64)
+    offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     words = find_words(text)
     first, last = _words_touched(offsets, words, len(text))
 
@@ -77,6 +101,15 @@ def tokenise(text: str, tokenizer: PreTrainedTokenizerBase) -> TokenisedText:
         sentence_of=np.searchsorted(sentence_starts, kept[:, 0], side="right"),
         casing=np.append(word_casings(text, kept), 0)[word_of],
     )
+
+
+def _bare(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Tokenizer:
+    """The tokenizer itself, which transformers' class wraps, cutting and padding nothing."""
+    wrapper: Any = tokenizer
+    bare: Tokenizer = getattr(wrapper, "backend_tokenizer", wrapper)
+    bare.no_truncation()
+    bare.no_padding()
+    return bare
 
 
 def _words_touched(offsets: IntArray, words: IntArray, size: int) -> tuple[IntArray, IntArray]:

@@ -20,24 +20,23 @@ if TYPE_CHECKING:
 class LoadTagger:
     """Loads a checkpoint's tagger. `thresholds` take the place of its own; spans with a score below `min_score` are left out.
 
-    `threads` of each process, for arithmetic; None leaves them as they are.
+    `precision` and `batch_tokens` are those of `Tagger.load`. `threads` of each process, for arithmetic; None leaves them as they are.
     """
 
     checkpoint: str
-    batch_tokens: int = 4096
+    precision: str = "fp32"
+    batch_tokens: int | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
     min_score: float = 0.0
     threads: int | None = None
 
     def __call__(self) -> TagArticles:
         """Raises CheckpointError as `Tagger.load` does, SettingsError for thresholds of unknown labels."""
-        import torch
-
         from eventtag.tagging.tagger import Tagger
 
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
-        tagger = Tagger.load(self.checkpoint, batch_tokens=self.batch_tokens).with_thresholds(self.thresholds)
+        tagger = Tagger.load(
+            self.checkpoint, precision=self.precision, batch_tokens=self.batch_tokens, threads=self.threads
+        ).with_thresholds(self.thresholds)
 
         def tag(articles: Iterable[Article]) -> Iterator[TaggedArticle]:
             for tagged in tagger.tag_many(articles):
@@ -62,7 +61,7 @@ def identify_checkpoint(path: Path) -> CheckpointIdentity:
         labels = json.loads((path / "eventtag.json").read_text(encoding="utf-8"))["labels"]
         return CheckpointIdentity(sha256, tuple(map(str, labels)))
     except (OSError, ValueError, LookupError, TypeError):
-        from eventtag.modeling.checkpoint import load_checkpoint  # imports torch, and can say what is wrong
+        from eventtag.modeling.checkpoint import read_info  # can say what is wrong
 
-        checkpoint = load_checkpoint(path)
-        return CheckpointIdentity(checkpoint.sha256, checkpoint.info.labels.labels)
+        info, sha256 = read_info(path)
+        return CheckpointIdentity(sha256, info.labels.labels)

@@ -14,25 +14,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from eventtag.errors import CheckpointError, EventtagError
 from eventtag.labels import LabelSet
-from eventtag.modeling.encoders import load_tokenizer, sha256_of
+from eventtag.manifest import MANIFEST_FILE, check_manifest, sha256_of, write_manifest
 from eventtag.settings import WindowSettings
 from eventtag.staging import staged_folder
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 SCHEMA = 1
 INFO_FILE = "eventtag.json"
-MANIFEST_FILE = "manifest.json"
+WEIGHTS_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -91,18 +92,42 @@ def save_checkpoint(
         }
         (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card, encoding="utf-8")
-        files = {
-            str(file.relative_to(folder)): {"sha256": sha256_of(file), "size": file.stat().st_size}
-            for file in sorted(folder.rglob("*"))
-            if file.is_file()
-        }
-        (folder / MANIFEST_FILE).write_text(json.dumps({"schema": SCHEMA, "files": files}, indent=2) + "\n", encoding="utf-8")
+        write_manifest(folder)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Load a checkpoint for inference, in float32, every file checked against the manifest.
 
     Raises CheckpointError, naming the file, when something is missing, damaged or of another kind.
+    """
+    info, sha256 = read_info(path)
+    import torch
+    from transformers import AutoModelForTokenClassification
+
+    from eventtag.modeling.encoders import load_tokenizer
+
+    try:
+        tokenizer = load_tokenizer(str(path))
+        model = AutoModelForTokenClassification.from_pretrained(
+            path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+    except EventtagError:
+        raise
+    except Exception as error:  # the files are ours by their sha256, yet a foreign version may have written them
+        raise _not_loadable(path, error) from error
+    if model.config.num_labels != len(info.labels.tags):
+        raise CheckpointError(
+            f"{path}: config.json has {model.config.num_labels} tags, {INFO_FILE} has {len(info.labels.tags)}; "
+            "the files do not belong together"
+        )
+    model.eval()
+    return Checkpoint(path, model, tokenizer, info, sha256)
+
+
+def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointInfo, str]:
+    """What a checkpoint says about itself, and the sha256 of its manifest, with its files checked; needs neither torch nor transformers.
+
+    Files named in `unread` must be there, but their content is not looked at. Raises CheckpointError as `load_checkpoint` does.
     """
     if not path.is_dir():
         raise CheckpointError(f"checkpoint={path}: no such directory; give the `checkpoint` directory of a finished run")
@@ -112,33 +137,28 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"checkpoint={path}: has no {MANIFEST_FILE}, so it is not a checkpoint of eventtag or is incomplete{hint}"
         )
-    _check_files(path)
+    check_manifest(path, editable=("README.md", *unread))  # the card is for people to edit
+    file = path / INFO_FILE
     try:
-        content = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise CheckpointError(
-                f"{path / INFO_FILE}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it"
+                f"{file}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it"
             )
         labels = LabelSet(tuple(content["labels"]))
         calibration = Calibration(**content.get("calibration", {}))
-        _check_calibration(calibration, labels, path / INFO_FILE)
-        transitions = _read_transitions(content.get("transitions"), labels, path / INFO_FILE)
+        _check_calibration(calibration, labels, file)
+        transitions = _read_transitions(content.get("transitions"), labels, file)
         info = CheckpointInfo(labels, WindowSettings(**content["window"]), content["training"], calibration, transitions)
-        tokenizer = load_tokenizer(str(path))
-        model = AutoModelForTokenClassification.from_pretrained(
-            path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-        )
     except EventtagError:
         raise
-    except Exception as error:  # the files are ours by their sha256, yet a foreign version may have written them
-        raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
-    if model.config.num_labels != len(info.labels.tags):
-        raise CheckpointError(
-            f"{path}: config.json has {model.config.num_labels} tags, {INFO_FILE} has {len(info.labels.tags)}; "
-            "the files do not belong together"
-        )
-    model.eval()
-    return Checkpoint(path, model, tokenizer, info, sha256_of(path / MANIFEST_FILE))
+    except Exception as error:
+        raise _not_loadable(path, error) from error
+    return info, sha256_of(path / MANIFEST_FILE)
+
+
+def _not_loadable(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})")
 
 
 def _read_transitions(value: Any, labels: LabelSet, file: Path) -> npt.NDArray[np.float64] | None:
@@ -159,23 +179,3 @@ def _check_calibration(calibration: Calibration, labels: LabelSet, file: Path) -
     for label, threshold in calibration.thresholds.items():
         if label not in labels.labels or not 0 <= threshold <= 1:
             raise CheckpointError(f"{file}: threshold {threshold} of {label!r} is not 0 to 1, or of no label of this checkpoint")
-
-
-def _check_files(path: Path) -> None:
-    try:
-        files = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
-        expected = {str(name): (str(entry["sha256"]), int(entry["size"])) for name, entry in files.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path / MANIFEST_FILE}: is damaged ({error}); copy the checkpoint again") from error
-    for name, (sha256, size) in expected.items():
-        file = path / name
-        if not file.is_file():
-            raise CheckpointError(f"{file}: is missing, though the manifest lists it; copy the checkpoint again")
-        if name == "README.md":
-            continue  # the card is for people to edit
-        if file.stat().st_size != size:
-            raise CheckpointError(f"{file}: has {file.stat().st_size} bytes, the manifest says {size}; copy the checkpoint again")
-        if sha256_of(file) != sha256:
-            raise CheckpointError(
-                f"{file}: its sha256 is not the manifest's, so it is damaged or changed; copy the checkpoint again"
-            )

@@ -5,7 +5,6 @@ Only safetensors weights and fast tokenizers are loaded, and no code that a mode
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import logging
@@ -28,6 +27,7 @@ from transformers.utils import logging as transformers_logging
 
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.labels import LabelSet
+from eventtag.manifest import sha256_of
 from eventtag.modeling.network import EventtagConfig, EventtagForTokenClassification
 from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer, tiny_config
 from eventtag.settings import Head
@@ -171,12 +171,6 @@ def locate(name: str) -> Path | str:
                 f"(found version {importlib.metadata.version(encoder.package)})"
             )
     return folder
-
-
-def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def set_labels(config: Any, labels: LabelSet) -> None:

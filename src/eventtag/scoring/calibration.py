@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
@@ -246,6 +245,7 @@ def fit_temperature(scores: Floats, correct: npt.NDArray[np.bool_]) -> float:
     """
     if not len(scores) or correct.all() or not correct.any():
         return 1.0
+    from scipy.optimize import minimize_scalar  # slow to import, and tagging only applies temperatures
 
     def surprise(log_temperature: float) -> float:
         share = apply_temperature(scores, float(np.exp(log_temperature)))

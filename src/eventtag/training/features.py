@@ -16,13 +16,12 @@ from transformers import PreTrainedTokenizerBase
 from eventtag.articles import Article
 from eventtag.corpus.loading import Handling
 from eventtag.encoding.align import IGNORED, align_spans, counted_spans, record_cuts
-from eventtag.encoding.tokens import tokenise
+from eventtag.encoding.tokens import special_tokens, tokenise
 from eventtag.encoding.windows import plan_windows
 from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import WindowSettings
-from eventtag.tagging.tagger import special_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def _task(settings: EvaluateSettings) -> float:
     from eventtag.scoring.error_kinds import count_mentions
     from eventtag.tagging.tagger import Tagger
 
-    tagger = Tagger.load(settings.checkpoint, batch_tokens=settings.batch_tokens).with_thresholds(settings.thresholds)
+    tagger = Tagger.load(settings.checkpoint, precision=settings.precision.value, batch_tokens=settings.batch_tokens)
+    tagger = tagger.with_thresholds(settings.thresholds)
     unknown = [label for label in settings.data.labels if label not in tagger.labels.labels]
     if unknown:
         raise SettingsError(

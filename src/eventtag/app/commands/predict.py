@@ -52,7 +52,9 @@ def _tag_to_screen(settings: PredictSettings, chosen: OutputFormat) -> None:
     from eventtag.tagging.inputs import read_rows
     from eventtag.tagging.tagger import with_spans
 
-    tag = LoadTagger(settings.checkpoint, settings.batch_tokens, dict(settings.thresholds), settings.min_score)()
+    tag = LoadTagger(
+        settings.checkpoint, settings.precision.value, settings.batch_tokens, dict(settings.thresholds), settings.min_score
+    )()
     rows = bad = 0
 
     def articles() -> Iterator[Article]:

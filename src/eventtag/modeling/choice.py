@@ -1,0 +1,190 @@
+"""Which engine and precision run a checkpoint.
+
+    fp32   ONNX Runtime where the checkpoint was exported so (`eventtag export`), else torch
+    bf16   torch, all of the model in bfloat16
+    int8   ONNX Runtime, from a checkpoint exported so, which its quality gate has let through
+    auto   the fastest of these on this machine by a short measurement, remembered in the user's cache folder
+
+Neither torch nor transformers is imported where ONNX Runtime runs the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eventtag.encoding.tokens import read_tokenizer
+from eventtag.errors import CheckpointError, SettingsError
+from eventtag.manifest import check_manifest
+from eventtag.modeling.backend import Backend
+from eventtag.modeling.checkpoint import WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
+from eventtag.settings import InferencePrecision
+
+log = logging.getLogger(__name__)
+
+MODEL_FILE = "model.onnx"
+EXPORT_FILE = "export.json"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint behind its backend; `sha256` is the checkpoint's."""
+
+    backend: Backend
+    tokenizer: Any
+    info: CheckpointInfo
+    sha256: str
+
+
+def export_folder(path: Path, precision: str) -> Path:
+    """Where a checkpoint's exported model of a precision lies."""
+    return path / f"onnx_{precision}"
+
+
+def load_backend(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> Loaded:
+    """Load a checkpoint for a precision (a name of `InferencePrecision`).
+
+    `device` is torch's, and keeps the model from ONNX Runtime; `threads` is for arithmetic on a CPU (None: the engine's default).
+    Raises CheckpointError for files that are damaged or do not belong together, SettingsError for a precision that is unknown, that
+    the checkpoint was not exported for, or whose library is missing.
+    """
+    precision = choose_precision(path, precision, device=device, threads=threads)
+    if precision == "int8" or (precision == "fp32" and _runs_onnx(path, precision, device)):
+        return _load_onnx(path, precision, threads)
+    return _load_torch(path, precision, device, threads)
+
+
+def choose_precision(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> str:
+    """fp32, bf16 or int8: `precision` itself, or the fastest where it is `auto`. Arguments and errors as in `load_backend`."""
+    if precision not in InferencePrecision.__members__:
+        raise SettingsError(f"precision={precision} is not allowed: one of {', '.join(InferencePrecision.__members__)}")
+    if precision == "int8":
+        _require_int8(path, device)
+    if precision != "auto":
+        return precision
+    _, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
+    choices = ["fp32", "bf16", *(["int8"] if _runs_onnx(path, "int8", device) else [])]
+    remembered = _cache_file([sha256, choices, device, threads])
+    try:
+        chosen = json.loads(remembered.read_text(encoding="utf-8"))["precision"]
+        if chosen in choices:
+            return str(chosen)
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    speeds = {}
+    for name in choices:
+        loaded = load_backend(path, name, device=device, threads=threads)
+        speeds[name] = tokens_per_second(loaded.backend, loaded.info.window.max_length)
+    chosen = max(speeds, key=speeds.__getitem__)
+    log.info("precision=auto: %s (%s)", chosen, ", ".join(f"{name} {speed:,.0f} tokens/s" for name, speed in speeds.items()))
+    _remember(remembered, {"precision": chosen, "tokens_per_second": speeds})
+    return chosen
+
+
+def _runs_onnx(path: Path, precision: str, device: str | None) -> bool:
+    return device is None and export_folder(path, precision).is_dir() and has_onnxruntime() and not may_have_gpu()
+
+
+def _require_int8(path: Path, device: str | None) -> None:
+    if device is not None:
+        raise SettingsError(f"precision=int8 is for ONNX Runtime on the CPU and cannot be run on device={device}")
+    if not export_folder(path, "int8").is_dir():
+        read_info(path, unread=(WEIGHTS_FILE,))
+        raise SettingsError(
+            f"precision=int8: {path} was not exported so; run `eventtag export checkpoint={path} precision=int8`, or use bf16 or fp32"
+        )
+    if not has_onnxruntime():
+        raise SettingsError("precision=int8: needs ONNX Runtime; run `pip install 'eventtag[onnx]'`")
+
+
+def _load_onnx(path: Path, precision: str, threads: int | None) -> Loaded:
+    info, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
+    folder = export_folder(path, precision)
+    check_manifest(folder)
+    record = json.loads((folder / EXPORT_FILE).read_text(encoding="utf-8"))
+    if record["checkpoint"] != sha256:
+        raise CheckpointError(
+            f"{folder}: was exported from another checkpoint ({record['checkpoint'][:12]}, this is {sha256[:12]}); "
+            "remove it and run `eventtag export` again"
+        )
+    from eventtag.modeling.onnx_backend import OnnxBackend
+
+    try:
+        backend = OnnxBackend(folder / MODEL_FILE, precision=precision, transitions=info.transitions, threads=threads)
+        return Loaded(backend, read_tokenizer(path), info, sha256)
+    except Exception as error:  # the files are ours by their sha256, yet these versions of the libraries may not read them
+        raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
+
+
+def _load_torch(path: Path, precision: str, device: str | None, threads: int | None) -> Loaded:
+    checkpoint = load_checkpoint(path)
+    import torch
+
+    from eventtag.modeling.torch_backend import TorchBackend
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    backend = TorchBackend(checkpoint.model, precision=precision, device=device)
+    return Loaded(backend, checkpoint.tokenizer, checkpoint.info, checkpoint.sha256)
+
+
+def has_onnxruntime() -> bool:
+    """Whether ONNX Runtime is installed."""
+    return importlib.util.find_spec("onnxruntime") is not None
+
+
+def may_have_gpu() -> bool:
+    """Whether torch is worth asking for a GPU."""
+    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
+
+
+def tokens_per_second(backend: Backend, max_length: int, *, rounds: int = 4) -> float:
+    """Tokens that the backend reads in a second of this process's CPU time, on windows of random tokens; the best of some rounds."""
+    windows = max(1, backend.batch_tokens // max_length)
+    ids = np.random.default_rng(0).integers(0, 100, (windows, max_length))
+    casing = np.zeros_like(ids)
+    backend.emissions(ids[:1], casing[:1])
+    best = 0.0
+    for _ in range(rounds):
+        started = time.process_time()
+        backend.emissions(ids, casing)
+        best = max(best, ids.size / max(time.process_time() - started, 1e-9))
+    return best
+
+
+def _cache_file(asked: list[Any]) -> Path:
+    """Where the choice for what is `asked` is remembered for this machine and these versions."""
+    versions = [version(name) for name in ("torch", "onnxruntime") if importlib.util.find_spec(name)]
+    cpu: list[str] = [platform.machine()]
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu += sorted({line for line in lines if line.startswith(("model name", "flags"))})
+    except OSError:
+        pass  # another system than Linux
+    facts = [asked, versions, cpu, os.cpu_count(), os.environ.get("OMP_NUM_THREADS")]
+    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eventtag" / "precision"
+    return folder / f"{name}.json"
+
+
+def _remember(file: Path, content: Mapping[str, Any]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        staging = file.with_suffix(f".{os.getpid()}")
+        staging.write_text(json.dumps(content), encoding="utf-8")
+        staging.replace(file)
+    except OSError:
+        log.debug("%s: the choice of precision cannot be remembered", file)

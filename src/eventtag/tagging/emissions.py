@@ -1,0 +1,86 @@
+"""Running the model over the windows of many articles, and putting what comes out together by article.
+
+Windows of one length run together, so nothing is ever padded. Each word takes its emission from the window that owns it.
+
+Letters for shapes: W words of an article, B windows, T tokens, C tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.encoding.tokens import SpecialTokens, TokenisedText
+from eventtag.encoding.windows import Window, plan_windows
+from eventtag.modeling.backend import Backend
+from eventtag.settings import WindowSettings
+
+
+class Job(NamedTuple):
+    """A window to run: its number of tokens, the article's place in the chunk, and the window."""
+
+    size: int
+    article: int
+    window: Window
+
+
+def plan_jobs(
+    texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]], *, capacity: int, stride: int
+) -> list[Job]:
+    """The windows of all texts that own one of the tokens `wanted` (rising, for each text), sorted by length.
+
+    `capacity` and `stride` as in `plan_windows`.
+    """
+    jobs = []
+    for article, tokens in enumerate(texts):
+        for window in plan_windows(tokens, capacity=capacity, stride=stride):
+            low, high = np.searchsorted(wanted[article], (window.own_start, window.own_end))
+            if low < high:
+                jobs.append(Job(window.end - window.start, article, window))
+    jobs.sort(key=lambda job: job.size)
+    return jobs
+
+
+def article_emissions(
+    texts: Sequence[TokenisedText],
+    wanted: Sequence[npt.NDArray[np.int64]],
+    backend: Backend,
+    *,
+    special: SpecialTokens,
+    window: WindowSettings,
+    tags: int,
+    batch_tokens: int,
+) -> list[npt.NDArray[np.float32]]:
+    """[W, C] log-probabilities for each text; NaN for words that were not run because their window owns none of the tokens `wanted`."""
+    before, behind = len(special.prefix), len(special.suffix)
+    emissions = [np.full((len(tokens.words), tags), np.nan, dtype=np.float32) for tokens in texts]
+    jobs = plan_jobs(texts, wanted, capacity=window.max_length - before - behind, stride=window.stride)
+    for batch in _batches(jobs, batch_tokens, special=before + behind):
+        shape = (len(batch), batch[0].size + before + behind)
+        input_ids, casing_ids = np.empty(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        input_ids[:, :before] = special.prefix
+        input_ids[:, shape[1] - behind :] = special.suffix
+        for row, (size, article, part) in enumerate(batch):
+            input_ids[row, before : before + size] = texts[article].input_ids[part.start : part.end]
+            casing_ids[row, before : before + size] = texts[article].casing[part.start : part.end]
+        found = backend.emissions(input_ids, casing_ids)
+        for row, (_, article, part) in enumerate(batch):
+            first = texts[article].first_token
+            low, high = np.searchsorted(first, (part.own_start, part.own_end))
+            emissions[article][low:high] = found[row, first[low:high] - (part.start - before)]
+    return emissions
+
+
+def _batches(jobs: Sequence[Job], batch_tokens: int, *, special: int) -> Iterator[Sequence[Job]]:
+    """Batches of jobs (sorted by length) of one length and at most `batch_tokens` tokens; a longer job is alone."""
+    start = 0
+    while start < len(jobs):
+        size = jobs[start].size
+        end = start + 1
+        while end < len(jobs) and jobs[end].size == size and (end + 1 - start) * (size + special) <= batch_tokens:
+            end += 1
+        yield jobs[start:end]
+        start = end
