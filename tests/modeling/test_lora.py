@@ -8,7 +8,8 @@ import torch
 
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.modeling.encoders import load_encoder, sha256_of
+from eventtag.manifest import sha256_of
+from eventtag.modeling.encoders import load_encoder
 from eventtag.modeling.lora import add_lora, merge_lora
 from eventtag.settings import DataSettings, LoraSettings, ModelSettings, Precision, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.training import trainer as trainer_module

@@ -6,7 +6,7 @@ import torch
 from test_run import settings_of
 
 from eventtag.corpus.loading import load_corpus
-from eventtag.modeling.encoders import sha256_of
+from eventtag.manifest import sha256_of
 from eventtag.settings import Precision
 from eventtag.training.features import collate
 from eventtag.training.micro_batches import split_batch

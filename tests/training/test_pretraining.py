@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError, TrainingError
-from eventtag.modeling.encoders import sha256_of
+from eventtag.manifest import sha256_of
 from eventtag.pretrain_settings import PretrainSettings, PretrainTrainerSettings
 from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings
 from eventtag.training.pretraining import pretrain

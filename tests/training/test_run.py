@@ -14,14 +14,9 @@ from eventtag.errors import DataError, EventtagError, OutputError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line, read_jsonl
 from eventtag.ledger import LossLedger
-<<<<<<< HEAD
-from eventtag.modeling.encoders import sha256_of
+from eventtag.manifest import sha256_of
 from eventtag.settings import DataSettings, MixedCorpusSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.spans import Span
-=======
-from eventtag.manifest import sha256_of
-from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
->>>>>>> 5c9bf8b (One interface for what runs the model; tagging imports no torch; windows of one length run together, unpadded)
 from eventtag.tagging.tagger import Tagger
 from eventtag.training import trainer as trainer_module
 from eventtag.training.arguments import build_arguments

@@ -17,8 +17,8 @@ from eventtag.errors import DataError
 from eventtag.jobs.assembly import WriteOutput
 from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
 from eventtag.jobs.taggers import LoadTagger, identify_checkpoint
-from eventtag.modeling.choice import choose_precision
 from eventtag.jobs.workers import Workers
+from eventtag.modeling.choice import choose_precision
 from eventtag.settings import OutputFormat, PredictSettings
 from eventtag.tagging.inputs import STANDARD_INPUT, find_files, read_rows
 from eventtag.tagging.rows import Place

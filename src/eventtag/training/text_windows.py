@@ -14,9 +14,8 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from eventtag.articles import Article
-from eventtag.encoding.tokens import tokenise
+from eventtag.encoding.tokens import special_tokens, tokenise
 from eventtag.encoding.windows import plan_windows
-from eventtag.tagging.tagger import special_tokens
 
 SPECIAL = -1
 """Word number of a token that no word owns."""
