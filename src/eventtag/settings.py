@@ -177,6 +177,8 @@ class TrainerSettings:
     """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
     precision: Precision = Precision.auto
     """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
+    save_every_steps: int | None = None
+    """Updates after which the state of the run is saved, beside the end of every epoch; null: only there."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 
@@ -200,6 +202,8 @@ class TrainerSettings:
         _require(self.focal_gamma >= 0, "trainer.focal_gamma", self.focal_gamma, "0 or above")
         _require(0 < self.outside_share <= 1, "trainer.outside_share", self.outside_share, "a share, 0 < share <= 1")
         _require_class_weights(self.class_weights)
+        every = self.save_every_steps
+        _require(every is None or every >= 1, "trainer.save_every_steps", every, "at least 1, or null")
 
 
 @dataclass

@@ -15,6 +15,9 @@ from typing import TextIO
 
 from eventtag.errors import OutputError
 
+PARTIAL = ".partial"
+"""How names of things end that are being written."""
+
 
 def require_absent(path: Path) -> None:
     """Raise OutputError if something stands at `path` already (an empty folder does not count)."""
@@ -34,7 +37,7 @@ def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
         require_absent(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose a folder that you may write to") from error
     staging = Path(name)
@@ -62,7 +65,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
     require_absent(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
+        staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose a folder that you may write to") from error
     try:
@@ -101,3 +104,21 @@ def sync_tree(path: Path) -> None:
     for inner in sorted(path.iterdir()):
         sync_tree(inner)
     sync_folder(path)
+
+
+def remove_whole(path: Path) -> None:
+    """Delete a folder or file, if there is one: it loses its name in one step first, so that no half of it ever stands under it."""
+    if not path.exists():
+        return
+    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
+    path.rename(aside / path.name)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete what killed processes left half-written in a folder; nothing else may be writing there now."""
+    for path in folder.glob(f".*{PARTIAL}"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -31,6 +31,7 @@ OURS = {
     "seed": "seed",
     "output_dir": "run_dir",
     "resume_from_checkpoint": "resume",
+    "save_steps": "trainer.save_every_steps",
 }
 """TrainingArguments that have a key of their own here."""
 
@@ -41,6 +42,13 @@ FIXED = {
     "load_best_model_at_end": "the best checkpoint is always the one that is kept",
     "remove_unused_columns": "training windows hold nothing unused",
     "trust_remote_code": "code that comes with a model is never run",
+    "save_only_model": "a run is resumed from its whole state",
+    "ignore_data_skip": "a resumed run repeats the order of the windows",
+    "restore_callback_states_from_checkpoint": "a resumed run goes on counting the epochs without a better score",
+    "enable_jit_checkpoint": "SIGTERM saves the state of a run already",
+    "push_to_hub": "states of a run stay in its directory",
+    "fsdp": "several processes train by DDP (docs/training.md)",
+    "deepspeed": "several processes train by DDP (docs/training.md)",
 }
 """TrainingArguments that the run itself depends on, and why."""
 
@@ -98,6 +106,7 @@ def _build(
         "report_to": "none",
         "dataloader_pin_memory": torch.cuda.is_available(),
         "save_total_limit": 2,
+        "ddp_find_unused_parameters": False,
         "lr_scheduler_type": "linear",
         **options,
         **settings.extra,
@@ -115,6 +124,7 @@ def _build(
             load_best_model_at_end=True,
             metric_for_best_model=metric,
             greater_is_better=greater_is_better,
+            restore_callback_states_from_checkpoint=True,
             remove_unused_columns=False,
             seed=seed,
             data_seed=seed,

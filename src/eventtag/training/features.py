@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,9 +113,9 @@ def count_tags(features: Sequence[Feature]) -> list[int]:
     return [int(count) for count in np.bincount(tags[tags != IGNORED], minlength=len(features[0].unmarked))]
 
 
-def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unmarked` [B, C], and the
-    `weights` [B].
+def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]:
+    """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unmarked` [B, C],
+    `weights` [B] and `article_ids` (B strings).
     """
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
@@ -138,4 +139,5 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, torc
         "unmarked": unmarked,
         "words": words,
         "weights": torch.tensor([feature.weight for feature in features]),
+        "article_ids": [feature.article_id for feature in features],
     }

@@ -19,12 +19,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
-from eventtag.errors import TrainingError
 from eventtag.modeling.masked import MaskedEncoder, masked_logits
+from eventtag.training import guards
 from eventtag.training.masking import Masking, mask_windows
-from eventtag.training.resume import MarkSaved
+from eventtag.training.resumable import ResumableTrainer
 from eventtag.training.sampler import LengthPoolSampler
 from eventtag.training.text_windows import TextWindow, collate_text
 from eventtag.training.trainer import QuietProgress
@@ -32,7 +32,7 @@ from eventtag.training.trainer import QuietProgress
 log = logging.getLogger(__name__)
 
 
-class MaskedTrainer(Trainer):
+class MaskedTrainer(ResumableTrainer):
     """`head_first`: share of the steps in which a new head learns alone. `model` is on the device after the Trainer is made."""
 
     def __init__(
@@ -66,7 +66,6 @@ class MaskedTrainer(Trainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(QuietProgress())
         self.add_callback(HeadAlone(self))
-        self.add_callback(MarkSaved())
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
         """The optimizer of the arguments over four groups: encoder and head, each with and without weight decay."""
@@ -128,11 +127,7 @@ class MaskedTrainer(Trainer):
         random = np.random.default_rng([self.args.seed, self.state.global_step, content])
         total, hidden = self._guess(model, inputs, random)
         loss = total / max(hidden, 1)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}; training stopped before the update. "
-                "Lower trainer.learning_rate and trainer.head_learning_rate"
-            )
+        guards.require_finite_loss(loss, step=self.state.global_step + 1)
         return (loss, None) if return_outputs else loss
 
     def _guess(self, model: nn.Module, batch: dict[str, torch.Tensor], random: np.random.Generator) -> tuple[torch.Tensor, int]:

@@ -6,6 +6,7 @@ Letters for shapes: B windows, T tokens of the longest window.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -13,11 +14,11 @@ PER_WINDOW = ("unmarked", "weights")
 """Entries of a batch without a dimension for tokens."""
 
 
-def split_batch(batch: Mapping[str, torch.Tensor], budget: int | None) -> list[dict[str, torch.Tensor]]:
+def split_batch(batch: Mapping[str, Any], budget: int | None) -> list[dict[str, Any]]:
     """Parts of a batch, each of at most `budget` tokens with its padding, longest windows first; a longer window is a part of its own.
 
-    Entries are [B, T, ...], or [B, ...] where named in PER_WINDOW; padding is on the right, and each part is cut to its longest window.
-    Every window is in one part. Without a budget the batch is the only part.
+    Entries are [B, T, ...], [B, ...] where named in PER_WINDOW, or lists of B; padding is on the right, and each part is cut to its
+    longest window. Every window is in one part. Without a budget the batch is the only part.
     """
     if budget is None:
         return [dict(batch)]
@@ -27,7 +28,13 @@ def split_batch(batch: Mapping[str, torch.Tensor], budget: int | None) -> list[d
     while order:
         width = max(int(lengths[order[0]]), 1)
         count = max(budget // width, 1)
-        rows = torch.tensor(order[:count], device=batch["attention_mask"].device)
-        parts.append({key: value[rows] if key in PER_WINDOW else value[rows][:, :width] for key, value in batch.items()})
+        parts.append({key: _rows(value, order[:count], None if key in PER_WINDOW else width) for key, value in batch.items()})
         order = order[count:]
     return parts
+
+
+def _rows(value: Any, rows: list[int], width: int | None) -> Any:
+    if isinstance(value, list):
+        return [value[row] for row in rows]
+    chosen = value[torch.tensor(rows, device=value.device)]
+    return chosen if width is None else chosen[:, :width]

@@ -13,7 +13,6 @@ import hashlib
 import itertools
 import json
 import logging
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,13 +29,13 @@ from eventtag.errors import DataError, OutputError, SettingsError
 from eventtag.modeling.encoders import TINY, longest_input
 from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
 from eventtag.pretrain_settings import PretrainSettings
-from eventtag.staging import staged_file, staged_folder
+from eventtag.staging import remove_partial, remove_whole, staged_file, staged_folder
 from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments
 from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
 from eventtag.training.record import plain, require_same_run, versions
-from eventtag.training.resume import newest_complete
+from eventtag.training.saving import newest_sound, remove_newer
 from eventtag.training.text_windows import TextWindow, build_text_windows, count_tokens
 
 log = logging.getLogger(__name__)
@@ -81,9 +80,11 @@ def pretrain(settings: PretrainSettings) -> PretrainingResult:
     texts = _read_texts(settings, encoder)
     record = {"settings": plain(settings), "data": texts.about, "seed": settings.seed, "versions": versions()}
     trainer = _build_trainer(settings, encoder, texts)
+    for folder in (run_dir, run_dir / "trainer"):
+        remove_partial(folder)
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
-        shutil.rmtree(run_dir / "encoder", ignore_errors=True)  # stopped while it finished; it will write the same again
+        remove_whole(run_dir / "encoder")  # stopped while it finished; it will write the same again
     else:
         _write_json(run_dir / RECORD_FILE, record)
     log.info(
@@ -91,7 +92,8 @@ def pretrain(settings: PretrainSettings) -> PretrainingResult:
         texts.about["articles"], len(texts.train), texts.about["held_out"], len(texts.held_out), settings.model.name,
         " with a new head" if encoder.new_head else "",
     )  # fmt: skip
-    state = newest_complete(run_dir / "trainer")
+    state = newest_sound(run_dir / "trainer", processes=1)
+    remove_newer(run_dir / "trainer", state)
     before = trainer.held_out_loss()  # of the encoder as it came, also when a saved state is loaded next
     log.info("before: held-out loss %.4f, perplexity %.1f", before, exp(before))
     if state is not None:
@@ -106,7 +108,7 @@ def pretrain(settings: PretrainSettings) -> PretrainingResult:
         content = {**record, "held_out": {key: metrics[key] for key in ("before", "head_alone", "epochs", "after")}}
         (folder / RECORD_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _write_json(run_dir / METRICS_FILE, metrics)
-    shutil.rmtree(run_dir / "trainer", ignore_errors=True)
+    remove_whole(run_dir / "trainer")
     return PretrainingResult(run_dir / "encoder", metrics)
 
 

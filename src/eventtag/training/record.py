@@ -15,8 +15,11 @@ from eventtag.corpus.loading import Corpus
 from eventtag.errors import TrainingError
 from eventtag.settings import TrainSettings
 from eventtag.training.precision import Arithmetic
+from eventtag.training.processes import process_count
 
 RECORD_FILE = "run.json"
+FREE_KEYS = ("settings.resume", "settings.run_dir", "settings.trainer.save_every_steps")
+"""What may change when a run is gone on with: the weights do not hang on it."""
 PACKAGES = ("eventtag", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "hydra-core")
 
 
@@ -26,11 +29,12 @@ def versions() -> dict[str, str]:
 
 
 def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
-    """JSON-like: resolved settings, each split's fingerprint and counts, the seed, and versions."""
+    """JSON-like: resolved settings, each split's fingerprint and counts, the seed, how many processes train, and versions."""
     return {
         "settings": plain(settings),
         "data": {split: corpus.describe(split) for split in corpus.splits},
         "seed": settings.seed,
+        "processes": process_count(),
         "versions": versions(),
     }
 
@@ -62,11 +66,7 @@ def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: cannot be read ({error}), so this run cannot be resumed; start a new one") from error
-    differing = [
-        key
-        for key in _flat(record)
-        if key not in ("settings.resume", "settings.run_dir") and _flat(record)[key] != _flat(before).get(key)
-    ]
+    differing = [key for key in _flat(record) if key not in FREE_KEYS and _flat(record)[key] != _flat(before).get(key)]
     if differing:
         key = differing[0]
         raise TrainingError(

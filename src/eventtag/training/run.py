@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -41,14 +40,15 @@ from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import TrainSettings
-from eventtag.staging import staged_file
+from eventtag.staging import remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import build_features, count_tags
 from eventtag.training.precision import choose_arithmetic
+from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
-from eventtag.training.resume import newest_complete
+from eventtag.training.saving import newest_sound, remove_newer
 from eventtag.training.trainer import ArticleTrainer, typical_inputs
 
 log = logging.getLogger(__name__)
@@ -87,23 +87,23 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
         raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
-    trainer = _build_trainer(settings, corpus)
+    trainer = _build_trainer(settings, corpus)  # where there are several processes, they have found each other from here on
     if begun:
         trainer.arithmetic = recorded_arithmetic(run_dir / RECORD_FILE)
-        _remove_results(run_dir)
     else:
         trainer.arithmetic = choose_arithmetic(trainer.network, typical_inputs(trainer), settings.trainer.precision)
         record["arithmetic"] = trainer.arithmetic.to_json()
-        _write_json(run_dir / RECORD_FILE, record)
-        with staged_file(run_dir / "settings.yaml") as file:
-            yaml.safe_dump(plain(settings), file, sort_keys=False, allow_unicode=True)
-    _report_losses(corpus.ledger, run_dir)
+    state = None
+    if is_first_process():
+        _open_run(settings, record, corpus.ledger)
+        state = newest_sound(run_dir / "trainer", processes=process_count())
+        remove_newer(run_dir / "trainer", state)
+    state = from_first(state)
     log.info(
         "%s: %d training articles in %d windows, %d validation articles (split %s); encoder %s",
         corpus.name, len(corpus.splits["train"]), len(trainer.features), len(corpus.splits["validation"]), corpus.rule,
         settings.model.name,
     )  # fmt: skip
-    state = newest_complete(run_dir / "trainer")
     if state is not None:
         log.info("resuming from %s", state)
     started = time.perf_counter()
@@ -111,7 +111,10 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
     seconds = time.perf_counter() - started
     if trainer.state.best_metric is None:
         raise TrainingError("no epoch was finished, so there is no checkpoint; raise trainer.epochs")
-    return _finish(settings, corpus, trainer, record, seconds)
+    result = _finish(settings, corpus, trainer, record, seconds) if is_first_process() else None
+    finished = from_first(result)
+    assert finished is not None
+    return finished
 
 
 def require_trainable(corpus: Corpus) -> None:
@@ -179,6 +182,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         outside_share=settings.trainer.outside_share,
         batch_tokens=settings.trainer.batch_tokens,
         micro_batch_tokens=settings.trainer.micro_batch_tokens,
+        save_every=settings.trainer.save_every_steps,
     )
 
 
@@ -232,7 +236,7 @@ def _finish(
         "padding_share": trainer.padding_seen / max(trainer.padding_seen + trainer.tokens_seen, 1),
     }
     _write_json(run_dir / METRICS_FILE, metrics)
-    shutil.rmtree(run_dir / "trainer", ignore_errors=True)
+    remove_whole(run_dir / "trainer")
     return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
 
 
@@ -242,11 +246,22 @@ def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
     return {key.removeprefix("eval_"): value for key, value in entry.items() if key.startswith("eval_")}
 
 
-def _remove_results(run_dir: Path) -> None:
-    """Remove what a run that was stopped while it finished had written already; it will write the same again."""
-    shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLedger) -> None:
+    """Write what is known before training. In a run that was interrupted, remove what it was writing, and what it had written already
+    while it finished; it will write the same again.
+    """
+    run_dir = Path(settings.run_dir)
+    for folder in (run_dir, run_dir / "trainer"):
+        remove_partial(folder)
+    remove_whole(run_dir / "checkpoint")
     for name in ("predictions.jsonl", "errors.jsonl", "report.md", "report.html", "report.json"):
         (run_dir / name).unlink(missing_ok=True)
+    if not (run_dir / RECORD_FILE).exists():
+        _write_json(run_dir / RECORD_FILE, record)
+    if not (run_dir / "settings.yaml").exists():
+        with staged_file(run_dir / "settings.yaml") as file:
+            yaml.safe_dump(plain(settings), file, sort_keys=False, allow_unicode=True)
+    _report_losses(ledger, run_dir)
 
 
 def _report_losses(ledger: LossLedger, run_dir: Path) -> None:

@@ -4,26 +4,52 @@ Batches have a number of windows (`LengthPoolSampler`) or a number of tokens (`T
 
 Sorting by length within pools of some 50 batches keeps padding small. The order depends on nothing else, so a resumed run meets the
 same batches as one that was never stopped (transformers' own length-grouped sampler draws from the global random state and does not).
+
+Where several processes train, accelerate gives them the batches in turn. So the order is that of one process with their batches put
+together, and each of these is a whole number of batches: the last is filled up with windows whose gold is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
-from torch.utils.data import Sampler
+from torch.utils.data import Dataset, Sampler
+
+from eventtag.encoding.align import IGNORED
+from eventtag.training.features import Feature
 
 POOL_BATCHES = 50
 
 
-class LengthPoolSampler(Sampler[int]):
-    """Indices of windows; consecutive `batch_size` of them belong together."""
+class TrainingWindows(Dataset[Feature]):
+    """Windows by index; `~index` is the same window without its gold, which changes no loss."""
 
-    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = features
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: int) -> Feature:
+        if index >= 0:
+            return self.features[index]
+        feature = self.features[~index]
+        return replace(feature, tag_ids=np.full_like(feature.tag_ids, IGNORED))
+
+
+class LengthPoolSampler(Sampler[int]):
+    """Indices into TrainingWindows; consecutive `batch_size` of them belong together. With `fill`, the last batch is as large as all
+    others, by the shortest window without its gold.
+    """
+
+    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int, fill: bool = False) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.seed = seed
+        self.fillers = -len(lengths) % batch_size if fill else 0
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -31,7 +57,7 @@ class LengthPoolSampler(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) + self.fillers
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch])
@@ -47,6 +73,7 @@ class LengthPoolSampler(Sampler[int]):
         for position in random.permutation(len(whole)):
             yield from whole[position]
         yield from rest
+        yield from [~int(self.lengths.argmin())] * self.fillers
 
 
 class TokenBatchSampler(Sampler[list[int]]):

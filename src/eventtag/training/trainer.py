@@ -1,8 +1,9 @@
 """transformers' Trainer, told to choose checkpoints by article-level span scores.
 
 Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the
-model's head (`tag_loss`, `crf_loss`); the head has its own learning rate; training windows come from `LengthPoolSampler`; a loss that
-is not finite stops training before the update instead of being logged as 0.
+model's head (`tag_loss`, `crf_loss`); the head has its own learning rate; training windows come from `LengthPoolSampler`, which deals
+each update's windows out to the processes; a loss that is not finite stops training before the update instead of being logged as 0.
+How states are saved and resumed is `ResumableTrainer`'s.
 """
 
 from __future__ import annotations
@@ -21,33 +22,33 @@ from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
     ProgressCallback,
-    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
 )
 
-from eventtag.errors import TrainingError
 from eventtag.labels import LabelSet
 from eventtag.modeling.crf import crf_loss
 from eventtag.modeling.encoders import reads_casing
 from eventtag.modeling.loss import PLAIN, LossOptions, tag_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Head, Metric
+from eventtag.training import guards
 from eventtag.training.features import Feature, collate
 from eventtag.training.micro_batches import split_batch
 from eventtag.training.outside import OutsideSample
 from eventtag.training.precision import Arithmetic, attention_of, run_model
-from eventtag.training.resume import MarkSaved
-from eventtag.training.sampler import LengthPoolSampler, TokenBatchSampler
+from eventtag.training.processes import from_first, is_first_process
+from eventtag.training.resumable import ResumableTrainer
+from eventtag.training.sampler import LengthPoolSampler, TokenBatchSampler, TrainingWindows
 
 log = logging.getLogger(__name__)
 
 Score = Callable[[PreTrainedModel], EvaluationReport]
 
 
-class ArticleTrainer(Trainer):
+class ArticleTrainer(ResumableTrainer):
     """`score` tags and scores the validation articles with the model as it stands."""
 
     def __init__(
@@ -66,9 +67,10 @@ class ArticleTrainer(Trainer):
         outside_share: float = 1.0,
         batch_tokens: int | None = None,
         micro_batch_tokens: int | None = None,
+        save_every: int | None = None,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
-        windows: Any = list(features)
+        windows: Any = TrainingWindows(features)
         if outside_share < 1:
             windows = OutsideSample(windows, share=outside_share, seed=args.seed)
         super().__init__(
@@ -79,6 +81,7 @@ class ArticleTrainer(Trainer):
             data_collator=lambda batch: collate(batch, pad_token_id=pad),
             processing_class=tokenizer,
             callbacks=[] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)],
+            save_every=save_every,
         )
         self.features = features
         self.tokenizer = tokenizer
@@ -88,6 +91,7 @@ class ArticleTrainer(Trainer):
         self.head_learning_rate = head_learning_rate
         self.loss = loss
         self.arithmetic = Arithmetic()
+        self.sampler: LengthPoolSampler | TokenBatchSampler
         self.batch_tokens = batch_tokens
         self.micro_batch_tokens = micro_batch_tokens
         self.tokens_seen = 0
@@ -98,7 +102,6 @@ class ArticleTrainer(Trainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(QuietProgress())
         self.add_callback(EpochLog())
-        self.add_callback(MarkSaved())
 
     @property
     def network(self) -> PreTrainedModel:
@@ -132,12 +135,16 @@ class ArticleTrainer(Trainer):
     def _get_train_sampler(self, *_: Any) -> LengthPoolSampler:
         lengths = [len(feature.input_ids) for feature in self.features]
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        return LengthPoolSampler(lengths, batch_size=self.args.train_batch_size, seed=seed)
+        processes = self.args.world_size
+        sampler = LengthPoolSampler(lengths, batch_size=processes * self.args.train_batch_size, seed=seed, fill=processes > 1)
+        self.sampler = sampler
+        return sampler
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:
+        self.sampler.set_epoch(options["epoch"])  # accelerate does not reach it through all that it may be wrapped in
         if isinstance(self.train_dataset, OutsideSample):
             self.train_dataset.set_epoch(options["epoch"])
-        super()._run_epoch(*args, **options)  # type: ignore[no-untyped-call]
+        super()._run_epoch(*args, **options)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training windows in batches of so many windows, or of so many tokens."""
@@ -145,6 +152,7 @@ class ArticleTrainer(Trainer):
             return super().get_train_dataloader()
         lengths = [len(feature.input_ids) for feature in self.features]
         batches = TokenBatchSampler(lengths, batch_tokens=self.batch_tokens, seed=self.args.seed, processes=self.args.world_size)
+        self.sampler = batches
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
             batch_sampler=batches,
@@ -156,7 +164,7 @@ class ArticleTrainer(Trainer):
         return prepared
 
     def training_step(
-        self, model: nn.Module, inputs: dict[str, torch.Tensor], num_items_in_batch: torch.Tensor | int | None = None
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
         """Add up the gradients of a batch's parts; returns its loss. Each part's loss is divided by the gold positions of all."""
         *first, last = split_batch(inputs, self.micro_batch_tokens)
@@ -170,7 +178,7 @@ class ArticleTrainer(Trainer):
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: dict[str, torch.Tensor],
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
@@ -183,11 +191,8 @@ class ArticleTrainer(Trainer):
         loss = self._loss(outputs.logits, inputs, positions)
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}; training stopped before the update. "
-                "Lower trainer.learning_rate, or turn mixed precision off"
-            )
+        guards.require_finite_loss(loss, step=self.state.global_step + 1, articles=inputs["article_ids"])
+        self.batch_articles += inputs["article_ids"]
         mask = inputs["attention_mask"]
         self.tokens_seen += int(mask.sum())
         self.padding_seen += int(mask.numel() - mask.sum())
@@ -204,20 +209,22 @@ class ArticleTrainer(Trainer):
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""
         started = time.perf_counter()
-        report = self.score(self.network)
+        metrics = from_first(self._score(metric_key_prefix) if is_first_process() else {})
         self.evaluation_seconds += time.perf_counter() - started
-        strict = report.strict
-        metrics = {
-            f"{metric_key_prefix}_micro_f1": strict.micro.f1,
-            f"{metric_key_prefix}_micro_precision": strict.micro.precision,
-            f"{metric_key_prefix}_micro_recall": strict.micro.recall,
-            f"{metric_key_prefix}_macro_f1": strict.macro.f1,
-            **{f"{metric_key_prefix}_{label}_f1": counts.f1 for label, counts in strict.labels.items()},
-        }
         self.network.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _score(self, prefix: str) -> dict[str, float]:
+        strict = self.score(self.network).strict
+        return {
+            f"{prefix}_micro_f1": strict.micro.f1,
+            f"{prefix}_micro_precision": strict.micro.precision,
+            f"{prefix}_micro_recall": strict.micro.recall,
+            f"{prefix}_macro_f1": strict.macro.f1,
+            **{f"{prefix}_{label}_f1": counts.f1 for label, counts in strict.labels.items()},
+        }
 
 
 def model_inputs(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
