@@ -41,8 +41,9 @@ eventtag train run_dir=outputs/mine                                 a directory 
 
 {groups}
 
-**Where corpora are.** `data=ecbplus`, `gum_news`, `litbank` and `re3d` are looked for in `$EVENTTAG_CORPORA`, else in
-`data/corpora/`, else in `../shared/corpora`; `data.path=` says another place.
+**Where corpora are.** `python scripts/fetch_corpus.py NAME --accept-licence` brings `ecbplus`, `gum_news`, `litbank`, `re3d`,
+`meantime` and `crossner` from their homes to `data/corpora/`. They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
+else in `../shared/corpora`; `data.path=` says another place.
 
 **What belongs to the checkpoint.** Labels and windows are saved in it; `evaluate` and `predict` take them from there.
 

@@ -1,0 +1,258 @@
+"""Bring a corpus from its authors' home to data/corpora/NAME, where `data=NAME` finds it.
+
+    python scripts/fetch_corpus.py                                  which corpora there are, with their licences
+    python scripts/fetch_corpus.py ecbplus                          show the licence, and how to accept it
+    python scripts/fetch_corpus.py ecbplus --accept-licence         fetch
+    python scripts/fetch_corpus.py ecbplus --accept-licence --from /copies/ecbPlus     take a copy on disk (a folder or a zip)
+
+What is checked. A corpus is fetched by git at the commit below. A commit's id is a hash over everything in it, and git computes it
+again from what it received, so that other data cannot come under it. On top of that the sha256 of every file is written into
+manifest.json beside the corpus, and one over all of them into corpora.lock.json beside this script: that is done by the first fetch,
+and each later one is held to it. No sha256 stands there before somebody has fetched the corpus. A copy on disk (`--from`) may be a part
+of a corpus, has no commit to be checked against, and is not entered into the lock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventtag.app.hydra_task import CORPORA_VARIABLE, compose_data
+from eventtag.corpus.loading import load_corpus
+from eventtag.errors import DataError, EventtagError, OutputError
+from eventtag.staging import require_absent, staged_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = Path(__file__).with_name("corpora.lock.json")
+MANIFEST = "manifest.json"
+LARGEST = 1 << 30
+"""Bytes that an archive may unpack to."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of a corpus: the first of `sources` that is there (patterns from the top of the home or of a copy) goes into the folder
+    `target`; a folder with all that it holds, a zip unpacked.
+    """
+
+    sources: tuple[str, ...]
+    target: str = "."
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a corpus lives. `commit` is None where its authors keep it in no repository: then it is downloaded by hand."""
+
+    title: str
+    address: str
+    commit: str | None
+    licence: str
+    parts: tuple[Part, ...]
+
+
+HOMES = {
+    "ecbplus": Home(
+        "ECB+ 1.0 (Cybulska and Vossen 2014), 982 news articles",
+        "https://github.com/cltl/ecbPlus",
+        "3aa071e12fd08fc0705b16bb1841e7a9c5c22420",
+        "annotations CC BY 3.0 (https://creativecommons.org/licenses/by/3.0/); the texts are their publishers'. Cite the paper.",
+        (
+            Part(("ECB+_LREC2014/ECB+.zip", "ECB+.zip", "ECB+"), "ECB+"),
+            Part(("ECB+_LREC2014/ECBplus_coreference_sentences.csv", "ECBplus_coreference_sentences.csv")),
+            Part(("ECB+_LREC2014/LICENSEDATA.TXT", "LICENSEDATA.TXT"), needed=False),
+        ),
+    ),
+    "meantime": Home(
+        "MEANTIME (Minard et al. 2016), 120 English Wikinews articles",
+        "http://www.newsreader-project.eu/results/data/wikinews/",
+        None,
+        "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). Cite the paper. "
+        "Download meantime_newsreader_english_oct15.zip from that page, then give it with --from",
+        (Part(("intra_cross-doc_annotation", "*/intra_cross-doc_annotation"), "intra_cross-doc_annotation"),),
+    ),
+    "gum_news": Home(
+        "GUM (Zeldes 2017), its Wikinews articles",
+        "https://github.com/amir-zeldes/gum",
+        "67cfd84f306e5683e47f4dc99b34c5f9becb2df5",
+        "annotations CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/), text CC BY 2.5. Cite the paper.",
+        (
+            Part(("dep/GUM_news_*.conllu", "conllu/GUM_news_*.conllu"), "conllu"),
+            Part(("LICENSE.txt", "LICENSE.md"), needed=False),
+        ),
+    ),
+    "litbank": Home(
+        "LitBank (Bamman et al. 2019), 100 works of fiction",
+        "https://github.com/dbamman/litbank",
+        "31fd441acdc487cc9ad59102f7c76c60b86951e7",
+        "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). Cite the papers.",
+        (
+            Part(("entities/brat", "entities"), "entities"),
+            Part(("events/brat", "events"), "events", needed=False),
+            Part(("README.md",), needed=False),
+        ),
+    ),
+    "re3d": Home(
+        "re3d (Dstl 2017), its parts from US Central Command and the US State Department",
+        "https://github.com/dstl/re3d",
+        "d78f741ae8395c8244a229b33ad912e1457cf23a",
+        "US government works, public domain in the United States. The other parts of re3d have other licences and are not fetched.",
+        (Part(("CENTCOM", "centcom"), "centcom"), Part(("US State Department", "us_state_department"), "us_state_department")),
+    ),
+    "crossner": Home(
+        "CrossNER (Liu et al. 2021), sentences of Wikipedia in five domains",
+        "https://github.com/zliucr/CrossNER",
+        "5b393ecd2329b1ebad4f379dff65c80b4771896c",
+        "MIT (https://github.com/zliucr/CrossNER/blob/main/LICENSE), text CC BY-SA. Cite the paper. "
+        "Its copy of CoNLL-2003 has another licence and is not fetched.",
+        tuple(
+            Part((f"ner_data/{domain}", domain), domain, needed=domain == "politics")
+            for domain in ("politics", "science", "music", "literature", "ai")
+        ),
+    ),
+}
+
+
+def main() -> int:
+    """Fetch a corpus; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", choices=HOMES, help="which corpus")
+    parser.add_argument("--accept-licence", action="store_true", help="you have read the licence and accept it")
+    parser.add_argument("--from", dest="source", type=Path, help="take this folder or zip, do not download")
+    parser.add_argument("--home", help="another address of the repository, for a mirror; the commit stays the same")
+    parser.add_argument("--to", type=Path, default=ROOT / "data" / "corpora", help="folder for corpora (default: data/corpora)")
+    arguments = parser.parse_args()
+    if arguments.name is None:
+        for name, home in HOMES.items():
+            print(f"{name}: {home.title}\n  {home.address}\n  licence: {home.licence}")
+        return 0
+    home = HOMES[arguments.name]
+    print(f"{home.title}\n{home.address}\nlicence: {home.licence}", file=sys.stderr)
+    if not arguments.accept_licence:
+        print("\nnothing is fetched; if you accept this licence, add --accept-licence", file=sys.stderr)
+        return 1
+    try:
+        target = arguments.to / arguments.name
+        require_absent(target)
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(arguments.source) if arguments.source else _download(home, arguments.home, Path(scratch) / "home")
+            if source.is_file():
+                source = _unpack(source, Path(scratch) / "unpacked")
+            _install(arguments.name, home, source, target, fetched=arguments.source is None)
+        os.environ[CORPORA_VARIABLE] = str(arguments.to)
+        corpus = load_corpus(compose_data([arguments.name]), trained_on=())
+    except EventtagError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{target}: {len(corpus.articles('all'))} articles; train with data={arguments.name}")
+    return 0
+
+
+def _download(home: Home, mirror: str | None, folder: Path) -> Path:
+    """The commit's files that are needed, in a new folder; git checks every one against the commit's id."""
+    if home.commit is None:
+        raise DataError(f"{home.address}: is no repository; download the corpus there and give it with --from")
+    folder.mkdir(parents=True)
+    patterns = [pattern for part in home.parts for source in part.sources for pattern in (f"/{source}", f"/{source}/**")]
+    for command in (
+        ["init", "--quiet"],
+        ["remote", "add", "origin", mirror or home.address],
+        ["sparse-checkout", "set", "--no-cone", *patterns],
+        ["fetch", "--quiet", "--depth", "1", "--filter=blob:none", "origin", home.commit],
+        ["checkout", "--quiet", home.commit],
+    ):
+        try:
+            done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise DataError(
+                f"git is needed to fetch a corpus ({error.strerror}); install it, or give a copy with --from"
+            ) from error
+        if done.returncode:
+            raise DataError(f"{mirror or home.address}: git {command[0]} failed: {done.stderr.strip()[-300:]}")
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a zip into a new folder; raises DataError for one that is none, is too large, or leads out of the folder."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [item for item in opened.infolist() if not item.is_dir() and not item.filename.startswith("__MACOSX")]
+            if sum(item.file_size for item in members) > LARGEST:
+                raise DataError(f"{archive}: unpacks to more than {LARGEST >> 20} MB")
+            for item in members:
+                if not (folder / item.filename).resolve().is_relative_to(folder.resolve()):
+                    raise DataError(f"{archive}: {item.filename!r} leads out of the folder")
+                opened.extract(item, folder)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{archive}: cannot be unpacked ({error})") from error
+    return folder
+
+
+def _install(name: str, home: Home, source: Path, target: Path, *, fetched: bool) -> None:
+    """Put the parts where `data=NAME` looks for them, with a manifest; all or nothing."""
+    if not source.is_dir():
+        raise DataError(f"{source}: no such folder or file")
+    with staged_folder(target) as folder:
+        for part in home.parts:
+            found = next((hits for pattern in part.sources if (hits := sorted(source.glob(pattern)))), [])
+            if not found and part.needed:
+                raise DataError(f"{source}: holds none of {', '.join(part.sources)}; give the folder that holds the corpus")
+            for item in found:
+                _place(item, folder / part.target)
+        files = {str(path.relative_to(folder)): _sha256(path) for path in _files(folder)}
+        digest = hashlib.sha256("".join(f"{digest}  {path}\n" for path, digest in files.items()).encode()).hexdigest()
+        origin = {"home": home.address, "commit": home.commit} if fetched else {"home": home.address, "copied_from": str(source)}
+        manifest = {"name": name, **origin, "licence": home.licence, "sha256": digest, "files": files}
+        if fetched:
+            _hold_to_lock(name, home, digest)
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _place(item: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if item.is_dir():
+        shutil.copytree(item, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".DS_Store", "__MACOSX"))
+    elif item.suffix == ".zip":
+        with tempfile.TemporaryDirectory() as scratch:
+            unpacked = _unpack(item, Path(scratch))
+            inner = unpacked / item.stem
+            shutil.copytree(
+                inner if inner.is_dir() else unpacked, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*")
+            )
+    else:
+        shutil.copyfile(item, folder / item.name)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _hold_to_lock(name: str, home: Home, digest: str) -> None:
+    """Compare with what an earlier fetch of this commit found; the first one is written down."""
+    known = json.loads(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
+    entry = known.get(name)
+    if entry is not None and entry["commit"] == home.commit:
+        if entry["sha256"] != digest:
+            raise OutputError(f"{name}: its sha256 is {digest}, {LOCK.name} has {entry['sha256']}; nothing is kept")
+        return
+    known[name] = {"commit": home.commit, "sha256": digest}
+    LOCK.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    print(f"first fetch of this commit: its sha256 {digest} is written into {LOCK}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
