@@ -110,3 +110,10 @@ def test_edges_on_line_ends_are_named(tmp_path):
 def test_standoff_is_recognised_by_content():
     assert sniff_brat(ANN)
     assert sniff_brat("T1 met T2\n") is None
+
+
+def test_two_mentions_of_one_number_are_both_read(tmp_path):
+    """What a merge of two annotators' files looks like."""
+    ann = "T1\tLOC 0 4\tKyiv\nT1\tEVENT 9 16\tshelled\n#1\tAnnotatorNotes T1\tscore 0.5\n"
+    (article,) = read_brat(folder(tmp_path, ann), ledger=LossLedger())
+    assert mentions(article) == [("Kyiv", "LOC"), ("shelled", "EVENT")]

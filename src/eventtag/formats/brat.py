@@ -65,7 +65,7 @@ def sniff_brat(head: str) -> str | None:
 def _read_article(file: Path, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
     name = file.stem
     text = read_text(file.with_suffix(".txt"))
-    spans: dict[Span, None] = {}
+    spans: dict[Span, str] = {}
     others: list[str] = []
     mentions: dict[str, list[Any]] = {}
     scores: dict[str, float] = {}
@@ -92,11 +92,10 @@ def _read_article(file: Path, discontinuous: Discontinuous, ledger: LossLedger) 
         span = span_of_fragments(placed, label, article_id=name, policy=discontinuous, ledger=ledger)
         if span in spans:
             ledger.add_span(name, "reading", "merged", "is marked twice", span, detail=f"{file.name}, line {number}")
-        spans[span] = None
+        spans[span] = key
         mentions[key] = [span.start, span.end, span.label]
     meta = {"brat": {"mentions": mentions, "lines": others}} if others else {}
-    placed_keys = {Span(*mention): key for key, mention in mentions.items()}
-    scored = [ScoredSpan(s.start, s.end, s.label, scores[placed_keys[s]]) for s in spans if placed_keys[s] in scores]
+    scored = [ScoredSpan(s.start, s.end, s.label, scores[key]) for s, key in spans.items() if key in scores]
     return Article(id=name, text=text, spans=tuple(scored if len(scored) == len(spans) else spans), meta=meta)
 
 
