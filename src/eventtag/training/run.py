@@ -39,12 +39,12 @@ from eventtag.reporting.files import write_evaluation, write_losses
 from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
-from eventtag.settings import TrainSettings
+from eventtag.settings import Head, TrainSettings
 from eventtag.staging import remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.calibration import fit_calibration, require_known_targets
-from eventtag.training.features import build_features, count_tags
+from eventtag.training.features import SpanOptions, build_features, count_tags
 from eventtag.training.precision import choose_arithmetic
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
@@ -145,6 +145,8 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         seed=settings.seed,
         casing=settings.model.casing,
         head=settings.model.head,
+        overlap=settings.model.overlap,
+        max_span_width=settings.model.max_span_width,
         texts=[article.text for article in corpus.splits["train"]],
     )
     add_lora(model, settings.model.lora)
@@ -155,14 +157,21 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         raise SettingsError(
             f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
         )
+    wanted = settings.model
     features = build_features(
-        corpus.splits["train"], tokenizer, corpus.labels, settings.window, ledger=corpus.ledger, handling=corpus.handling_of
+        corpus.splits["train"],
+        tokenizer,
+        corpus.labels,
+        settings.window,
+        ledger=corpus.ledger,
+        handling=corpus.handling_of,
+        span_options=SpanOptions(wanted.max_span_width, wanted.overlap) if wanted.head is Head.span else None,
     )
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
     corpus.require_kept()
     for article in corpus.splits["validation"]:
-        record_unmatchable(article, tokenise(article.text, tokenizer).words, ledger=corpus.ledger)
+        record_unmatchable(article, tokenise(article.text, tokenizer).words, ledger=corpus.ledger, overlap=wanted.overlap)
 
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
         tagger = Tagger(current, tokenizer, corpus.labels, settings.window)

@@ -1,9 +1,9 @@
 """transformers' Trainer, told to choose checkpoints by article-level span scores.
 
 Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the
-model's head (`tag_loss`, `crf_loss`); the head has its own learning rate; training windows come from `LengthPoolSampler`, which deals
-each update's windows out to the processes; a loss that is not finite stops training before the update instead of being logged as 0.
-How states are saved and resumed is `ResumableTrainer`'s.
+model's head (`tag_loss`, `crf_loss`, `span_loss`); the head has its own learning rate; training windows come from
+`LengthPoolSampler`, which deals each update's windows out to the processes; a loss that is not finite stops training before the
+update instead of being logged as 0. How states are saved and resumed is `ResumableTrainer`'s.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from eventtag.labels import LabelSet
 from eventtag.modeling.crf import crf_loss
 from eventtag.modeling.encoders import reads_casing
 from eventtag.modeling.loss import PLAIN, LossOptions, tag_loss
+from eventtag.modeling.span_head import span_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Head, Metric
 from eventtag.training import guards
@@ -204,6 +205,12 @@ class ArticleTrainer(ResumableTrainer):
             transitions: Any = self.network.transitions
             legal = torch.as_tensor(self.labels.legal_transitions, device=emissions.device)
             return crf_loss(emissions, transitions, tags, inputs["words"], unmarked, legal, positions=positions, weights=weights)
+        if inputs.get("spans") is not None:
+            places = inputs["word_positions"]
+            decided = (tags.gather(1, places.clamp(min=0)) >= 0) & (places >= 0)
+            return span_loss(
+                emissions, inputs["spans"], decided, inputs["inside"], unmarked, positions=positions, weights=weights
+            )
         return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, options=self.loss)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
@@ -230,6 +237,7 @@ class ArticleTrainer(ResumableTrainer):
 def model_inputs(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """What of a batch (`features.collate`) the model takes as arguments."""
     names = ["input_ids", "attention_mask", *(["casing_ids"] if reads_casing(model) else [])]
+    names += ["word_positions"] if "word_positions" in batch else []
     return {name: batch[name] for name in names}
 
 
