@@ -5,7 +5,7 @@ that depends on the number of words. Where they let the labels of a span compete
 may then nest and overlap, and a label that nobody was marking is simply left out of the loss.
 
 Letters for shapes: B windows, T tokens, K words of the longest window, M widths (words of a span), L labels, C tags, H width of the
-encoder, D width of the head, S gold spans. A span with its first word k and m + 1 words stands at [k, m].
+encoder, D width of the head, S most gold spans of a window. A span with its first word k and m + 1 words stands at [k, m].
 """
 
 from __future__ import annotations
@@ -65,13 +65,15 @@ def span_loss(
 ) -> torch.Tensor:
     """Binary cross-entropy summed over spans and labels, divided by `positions` (the number of `decided` words by default); a scalar.
 
-    `scores` [B, K, M, L] are log-odds, `spans` [S, 4] gold: window, first word, words - 1, label. A span counts if the window decides
-    its first word (`decided` [B, K]) and all of its words were annotated (`inside` [B, K]); a label counts if it was being marked
-    (`unmarked` [B, C] is true for the tags of the others). `weights` [B] multiply what the spans of a window add.
+    `scores` [B, K, M, L] are log-odds, `spans` [B, S, 3] gold: first word (negative beyond a window's last span), words - 1, label. A
+    span counts if the window decides its first word (`decided` [B, K]) and all of its words were annotated (`inside` [B, K]); a label
+    counts if it was being marked (`unmarked` [B, C] is true for the tags of the others). `weights` [B] multiply what the spans of a
+    window add.
     """
     dtype = torch.promote_types(scores.dtype, torch.float32)
     gold = torch.zeros(scores.shape, dtype=dtype, device=scores.device)
-    gold[spans.unbind(1)] = 1.0
+    rows, places = (spans[..., 0] >= 0).nonzero(as_tuple=True)
+    gold[(rows, *spans[rows, places].unbind(1))] = 1.0
     count = scores.shape[2]
     annotated = functional.pad(inside, (0, count - 1)).unfold(1, count, 1).cumprod(2).bool() & decided[..., None]
     counted = annotated[..., None] & ~unmarked[:, None, None, 1::2]

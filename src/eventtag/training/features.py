@@ -152,7 +152,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
     `weights` [B] and `article_ids` (B strings).
 
     For a span head also `word_positions` [B, K], the first token of each word of the window (-1 beyond its last), `inside` [B, K], and
-    `spans` [S, 4]: window, first word, number of words - 1, label.
+    `spans` [B, S, 3]: first word (-1 beyond the last span), number of words - 1, label.
     """
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
@@ -187,10 +187,11 @@ def _collate_span_gold(features: Sequence[Feature], words: torch.Tensor) -> dict
     counts = words.sum(dim=1)
     word_positions = torch.full((len(features), max(int(counts.max()), 1)), -1, dtype=torch.long)
     inside = torch.zeros(word_positions.shape, dtype=torch.bool)
-    spans = []
+    most = max(len(feature.span_gold.spans) for feature in features if feature.span_gold is not None)
+    spans = torch.full((len(features), max(most, 1), 3), -1, dtype=torch.long)
     for row, feature in enumerate(features):
         assert feature.span_gold is not None
         word_positions[row, : counts[row]] = words[row].nonzero()[:, 0]
         inside[row, : counts[row]] = torch.from_numpy(feature.span_gold.inside)
-        spans.append(np.insert(feature.span_gold.spans, 0, row, axis=1))
-    return {"word_positions": word_positions, "inside": inside, "spans": torch.from_numpy(np.concatenate(spans))}
+        spans[row, : len(feature.span_gold.spans)] = torch.from_numpy(feature.span_gold.spans)
+    return {"word_positions": word_positions, "inside": inside, "spans": spans}
