@@ -91,7 +91,7 @@ def prepare_folder(job: Job) -> None:
 
 def fingerprint(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides a job's output: `settings`, and the code of this package."""
-    return {"schema": _SCHEMA, "settings": dict(settings), "version": version("eventtag"), "code": _code_digest()}
+    return {"schema": _SCHEMA, "settings": dict(settings), "version": version("eventtag"), "code": code_digest()}
 
 
 def begin(job: Job, decisive: Mapping[str, Any]) -> None:
@@ -165,7 +165,7 @@ def _shown(value: Any) -> str:
 
 
 @cache
-def _code_digest() -> str:
+def code_digest() -> str:
     """SHA-256 of the package's modules."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
