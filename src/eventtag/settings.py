@@ -317,6 +317,15 @@ class OutputFormat(Enum):
     terminal = "terminal"
 
 
+class TaggingEngine(Enum):
+    """Where a corpus is tagged."""
+
+    local = "local"
+    """Processes on this machine."""
+    ray = "ray"
+    """Actors of a Ray cluster (docs/tagging.md)."""
+
+
 @dataclass
 class PredictSettings:
     """`eventtag predict`."""
@@ -346,9 +355,17 @@ class PredictSettings:
     batch_tokens: int | None = None
     """Tokens that the model reads at once; null: as many as suit the engine."""
     workers: int | None = None
-    """Processes that tag, where `output` is a file; null: as many as cores, or one where there is a GPU."""
+    """Processes or actors that tag, where `output` is a file; null: as many as cores, or one where there is a GPU; in a Ray cluster as
+    many as it has room for."""
     threads: int = 1
     """Threads of each of these processes."""
+    engine: TaggingEngine = TaggingEngine.local
+    ray_address: str | None = None
+    """Address of a Ray cluster (`auto`, `host:6379`); null: what RAY_ADDRESS says, else a Ray of this machine alone."""
+    ray_cpus: float = 0.9
+    """CPUs that a Ray actor declares; below a whole one per thread, so that Ray's own tasks find room."""
+    ray_gpus: float | None = None
+    """GPUs that a Ray actor declares; null: one where the cluster has any."""
     shard_rows: int = 128
     """Rows that are tagged and stored together; what is unfinished of them is tagged anew after a crash."""
     max_bad_rows: float = 0.05
@@ -365,6 +382,8 @@ class PredictSettings:
         _require(self.max_row_bytes >= 1, "max_row_bytes", self.max_row_bytes, "at least 1")
         _require(self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1, or null")
         _require(self.threads >= 1, "threads", self.threads, "at least 1")
+        _require(self.ray_cpus > 0, "ray_cpus", self.ray_cpus, "above 0")
+        _require(self.ray_gpus is None or self.ray_gpus >= 0, "ray_gpus", self.ray_gpus, "0 or above, or null")
         _require(self.shard_rows >= 1, "shard_rows", self.shard_rows, "at least 1")
         _require(self.max_bad_rows >= 0, "max_bad_rows", self.max_bad_rows, "0 or above")
         _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")

@@ -15,11 +15,12 @@ from eventtag.app.job_progress import show_progress
 from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.jobs.assembly import WriteOutput
+from eventtag.jobs.ray_engine import RayActors
 from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
 from eventtag.jobs.taggers import LoadTagger, identify_checkpoint
 from eventtag.jobs.workers import Workers
 from eventtag.modeling.choice import choose_precision
-from eventtag.settings import OutputFormat, PredictSettings
+from eventtag.settings import OutputFormat, PredictSettings, TaggingEngine
 from eventtag.tagging.inputs import STANDARD_INPUT, find_files, read_rows
 from eventtag.tagging.rows import Place
 from eventtag.tagging.streams import COMPRESSED
@@ -27,7 +28,20 @@ from eventtag.tagging.tables import is_dataset
 
 log = logging.getLogger(__name__)
 
-WITHOUT_EFFECT = frozenset({"checkpoint", "output", "workers", "max_bad_rows", "retry_dead_letter", "json_logs"})
+WITHOUT_EFFECT = frozenset(
+    {
+        "checkpoint",
+        "output",
+        "workers",
+        "engine",
+        "ray_address",
+        "ray_cpus",
+        "ray_gpus",
+        "max_bad_rows",
+        "retry_dead_letter",
+        "json_logs",
+    }
+)
 """Settings that do not change a job's output. The checkpoint counts by its content."""
 MANY_FILES = 10_000
 """Of more files the sizes are not held in memory, and no share of the input is known."""
@@ -85,6 +99,10 @@ def _engine(settings: PredictSettings, precision: str) -> Engine:
     make_tagger = LoadTagger(
         settings.checkpoint, precision, settings.batch_tokens, dict(settings.thresholds), settings.min_score, settings.threads
     )
+    if settings.engine is TaggingEngine.ray:
+        return RayActors(
+            make_tagger, settings.workers, settings.ray_cpus, settings.ray_gpus, settings.threads, settings.ray_address
+        )
     return Workers(make_tagger, _workers(settings), settings.threads)
 
 

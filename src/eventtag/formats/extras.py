@@ -13,4 +13,4 @@ def load_extra(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise SettingsError(f"this format needs the package {module}: pip install 'eventtag[{extra}]' ({error})") from error
+        raise SettingsError(f"this needs the package {module}: pip install 'eventtag[{extra}]' ({error})") from error

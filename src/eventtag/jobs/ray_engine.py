@@ -32,8 +32,8 @@ from eventtag.jobs.workers import TRIES, WorkerError, Workers
 LOCAL = "local"
 ON_THIS_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 """Environment of a Ray of our own: it listens on the loopback interface only, tells nobody, and its workers are as urgent as ours."""
-QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": "."}
-"""Ray does not print what its processes say; that stands in its own logs."""
+QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Ray does not print what its processes say; what matters comes as an error, or stands in its own logs."""
 ROUND = 256
 """Shards per actor that are in Ray's object store at a time. After so many a new pipeline begins, whose actors load the model anew."""
 
@@ -66,6 +66,7 @@ class RayActors:
             os.environ.setdefault(variable, value)
         ray = load_extra("ray", "ray")
         load_extra("ray.data", "ray")
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         first = next(shards, None)
         if first is None:
             return
@@ -88,7 +89,12 @@ class RayActors:
         """One pipeline over these blocks."""
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
-        arguments = {"make_tagger": self.make_tagger, "store": replace(store, lock=None), "code": code_digest(), "threads": self.threads}
+        arguments = {
+            "make_tagger": self.make_tagger,
+            "store": replace(store, lock=None),
+            "code": code_digest(),
+            "threads": self.threads,
+        }
         news = ray.data.from_arrow_refs(blocks).map_batches(
             TagShard,
             fn_constructor_kwargs=arguments,
@@ -131,7 +137,6 @@ def _connected(ray: Any, address: str, count: int | None, threads: int) -> Itera
         ray.init(address, **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise WorkerError(f"Ray at {address} cannot be reached ({str(error)[:300]}); check ray_address=") from error
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:
