@@ -59,7 +59,7 @@ class ModelSettings:
     """What decides tags from what the encoder says."""
     overlap: bool = False
     """Learn and find spans that nest or overlap; `head=span` only. Whatever `data.overlaps` says, no span is dropped for it then."""
-    max_span_width: int = 12
+    max_span_width: int = 16
     """Most words of a span under `head=span`. Longer gold spans are missed; `losses.jsonl` names them."""
     lora: LoraSettings = field(default_factory=LoraSettings)
 

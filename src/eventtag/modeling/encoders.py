@@ -69,7 +69,7 @@ def load_encoder(
     casing: bool | None = None,
     head: Head = Head.softmax,
     overlap: bool = False,
-    max_span_width: int = 12,
+    max_span_width: int = 16,
     texts: Sequence[str] = (),
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A token classifier with a new head for `labels` over the encoder called `name`, in float32, and its tokenizer.
@@ -126,7 +126,7 @@ def build_network(
     casing: bool,
     head: Head = Head.softmax,
     overlap: bool = False,
-    max_span_width: int = 12,
+    max_span_width: int = 16,
 ) -> EventtagForTokenClassification:
     """Our own classifier with a new head (drawn from torch's current seed) over a loaded encoder."""
     config = EventtagConfig(encoder.config, casing=casing, head=head.value, overlap=overlap, max_span_width=max_span_width)

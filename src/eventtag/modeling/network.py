@@ -41,7 +41,7 @@ class EventtagConfig(PreTrainedConfig):
         casing: bool = True,
         head: str = "softmax",
         overlap: bool = False,
-        max_span_width: int = 12,
+        max_span_width: int = 16,
         span_size: int = 128,
         head_dropout: float = 0.1,
         **options: Any,
