@@ -1,7 +1,7 @@
 """Kill training at random instants, and at every operation that it does on a file; go on with it; and compare the weights.
 
-python scripts/kill_training.py                                   100 random instants, every file operation, a full disk at every one
-python scripts/kill_training.py --kills 4 --operations 6 --full 2    the short form, with operations drawn at random
+python scripts/kill_training.py                                     100 random instants, every operation, a full disk from every one
+python scripts/kill_training.py --kills 4 --operations 6 --full 2   the short form, with operations drawn at random
 
 Each trial starts a run, kills it, and repeats the same call until the run is finished. Then the sha256 of its weights must be that of
 a run which was never killed, and its directory must hold the same files. After each kill, everything that stands under a final name
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,21 @@ MARKER = "EVENTTAG_FILE_OPERATIONS"
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "by epoch": {},
-    "by steps": {"save_every_steps": 2},
-    "accumulation, workers": {"extra": {"gradient_accumulation_steps": 2, "dataloader_num_workers": 1}, "save_every_steps": 1},
-    "early stop": {"patience": 1, "epochs": 5},
+    "by step": {"extra": {"gradient_accumulation_steps": 2, "dataloader_num_workers": 1}, "save_every_steps": 1},
+    "early stop": {"patience": 1, "epochs": 4, "learning_rate": 1e-9, "head_learning_rate": 1e-9},
 }
+"""Trainer settings of each: states by epoch; by every update, which takes two batches, read by a worker; a run that stops early."""
 
 
 @dataclass
 class Ended:
-    """How one start of a run ended: `code` is negative for a signal; `operations` are those of a run that ended by itself."""
+    """How one start of a run ended: `code` is negative for a signal. Of a run that ended by itself, `operations` is how many there
+    were, and `saves` the first and last of each saved state.
+    """
 
     code: int
     operations: int = 0
+    saves: list[tuple[int, int]] = field(default_factory=list)
     error: str = ""
     seconds: float = 0.0
 
@@ -56,6 +59,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100, help="random instants, shared by the variants")
     parser.add_argument("--operations", type=int, help="file operations to be killed at, drawn at random (default: every one)")
+    parser.add_argument(
+        "--checkpoint", action="store_true", help="of the operations, those of the last state that is saved, all of them"
+    )
     parser.add_argument("--full", type=int, help="file operations from which the disk is full (default: every one)")
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seed", type=int, default=1)
@@ -72,41 +78,47 @@ def main() -> int:
 
 def run_trials(folder: Path, options: argparse.Namespace) -> int:
     """All trials of all variants."""
-    import seqeval.metrics  # noqa: F401 - so that each fork has it
-    import transformers
-
-    import eventtag.training.run  # noqa: F401
-
-    gc.freeze()  # spares every fork a walk through what was imported
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    warm_up(folder)
     chance = random.Random(options.seed)  # noqa: S311 - when to kill is no secret
     corpus = write_articles(folder / "articles.jsonl")
     wrong: list[str] = []
     started = time.monotonic()
-    print("variant: never killed (operations, s) | killed at instants | killed at operations | disk full | wrong", flush=True)
+    print("variant: never killed (operations, s) | kills at instants | at operations | full disks | wrong", flush=True)
     for number, name in enumerate(options.variants):
         before = len(wrong)
         trial = Trial(corpus, folder / str(number), VARIANTS[name], wrong, name)
         kills = len(range(number, options.kills, len(options.variants)))
         for _ in range(kills):
             trial.at_instants(chance)
-        operations = range(1, trial.operations + 1)
-        killed = operations if options.operations is None else sorted(chance.sample(operations, options.operations))
+        every = range(trial.last_save[0], trial.last_save[1] + 1) if options.checkpoint else range(1, trial.operations + 1)
+        killed = every if options.operations is None else sorted(chance.sample(every, options.operations))
         for at in killed:
             trial.at_operation(at)
-        full = operations if options.full is None else sorted(chance.sample(operations, options.full))
+        full = every if options.full is None else sorted(chance.sample(every, options.full))
         for at in full:
             trial.with_a_full_disk(at)
         print(
             f"{name}: {trial.operations}, {trial.seconds:.1f} s | {trial.instants} | {len(killed)} | {len(full)} | {len(wrong) - before}",
             flush=True,
         )
-    for line in wrong:
-        print(f"WRONG {line}")
     seconds, processor = time.monotonic() - started, sum(os.times()[:4])
     print(f"{len(wrong)} wrong; {seconds:.0f} s, {processor:.0f} s of processor time")
     return 1 if wrong else 0
+
+
+def warm_up(folder: Path) -> None:
+    """Import and cache once what every fork would otherwise import and cache again."""
+    import seqeval.metrics  # noqa: F401
+    import transformers
+
+    import eventtag.training.run  # noqa: F401
+    from eventtag.labels import LabelSet
+    from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    build_tiny_model(build_tiny_tokenizer(["Lima"]), LabelSet()).save_pretrained(folder / "warm")
+    gc.freeze()  # spares every fork a walk through all of it
 
 
 class Trial:
@@ -118,7 +130,7 @@ class Trial:
         whole = folder / "whole"
         ended = self.start(whole)
         assert ended.code == 0, ended.error
-        self.operations, self.seconds = ended.operations, ended.seconds
+        self.operations, self.last_save, self.seconds = ended.operations, ended.saves[-1], ended.seconds
         self.expected = describe(whole)
 
     def at_instants(self, chance: random.Random) -> None:
@@ -137,7 +149,7 @@ class Trial:
         run = self.folder / "killed"
         code = self.start(run, action=KILL, at=at).code
         if code != -signal.SIGKILL:
-            self.wrong.append(f"{self.name}: operation {at} was not reached (code {code})")
+            self.fault(f"{self.name}: operation {at} was not reached (code {code})")
         self.inspect(run, f"at operation {at}")
         self.finish(run, self.start(run), f"killed at operation {at}")
 
@@ -146,7 +158,7 @@ class Trial:
         run = self.folder / "full"
         ended = self.start(run, action=FULL, at=at)
         if ended.code == 1 and not ended.error.startswith("OutputError"):
-            self.wrong.append(f"{self.name}: disk full from operation {at}: {ended.error}")
+            self.fault(f"{self.name}: disk full from operation {at}: {ended.error}")
         self.inspect(run, f"with a full disk from operation {at}")
         if ended.code != 0:
             ended = self.start(run)
@@ -180,13 +192,22 @@ class Trial:
             TrainSettings,
             WindowSettings,
         )
+        from eventtag.training.resumable import ResumableTrainer
         from eventtag.training.run import METRICS_FILE, train
 
         operations = ctypes.CDLL(None)
+        saves, save = [], ResumableTrainer._save_checkpoint
+
+        def counted(*arguments: Any) -> None:
+            first = operations.operations_seen() + 1
+            save(*arguments)
+            saves.append((first, operations.operations_seen()))
+
+        ResumableTrainer._save_checkpoint = counted
         operations.watch_operations(str(run).encode(), ctypes.c_long(at), action)
         code, error = 0, ""
         trainer = {
-            "epochs": 3,
+            "epochs": 2,
             "batch_size": 4,
             "learning_rate": 5e-3,
             "head_learning_rate": 5e-3,
@@ -210,8 +231,13 @@ class Trial:
             code, error = (0, "") if finished else (1, f"OutputError: {problem}")
         except BaseException as problem:
             code, error = 1, f"{type(problem).__name__}: {problem}"
-        os.write(writing, json.dumps({"operations": operations.operations_seen(), "error": error}).encode())
+        os.write(writing, json.dumps({"operations": operations.operations_seen(), "saves": saves, "error": error}).encode())
         os._exit(code)
+
+    def fault(self, line: str) -> None:
+        """Count and print something that is wrong."""
+        self.wrong.append(line)
+        print(f"WRONG {line}", flush=True)
 
     def inspect(self, run: Path, when: str) -> None:
         """Everything under a final name must be whole."""
@@ -227,15 +253,15 @@ class Trial:
             for file in run.glob("[!.]*.json"):
                 json.loads(file.read_text(encoding="utf-8"))
         except (EventtagError, ValueError) as error:
-            self.wrong.append(f"{self.name}, {when}: {error}")
+            self.fault(f"{self.name}, {when}: {error}")
 
     def finish(self, run: Path, ended: Ended, how: str) -> None:
         """The finished run must be what the one is that was never killed."""
         if ended.code != 0:
-            self.wrong.append(f"{self.name}, {how}: it could not be gone on with: {ended.error}")
+            self.fault(f"{self.name}, {how}: it could not be gone on with: {ended.error}")
         elif (found := describe(run)) != self.expected:
             keys = [key for key in self.expected.keys() | found.keys() if self.expected.get(key) != found.get(key)]
-            self.wrong.append(f"{self.name}, {how}: differs in {', '.join(sorted(keys))}")
+            self.fault(f"{self.name}, {how}: differs in {', '.join(sorted(keys))}")
         shutil.rmtree(run)
 
 
