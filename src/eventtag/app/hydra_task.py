@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import eventtag
+from eventtag.app.launched import fit_to_launcher
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings
 
@@ -32,6 +33,11 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     Sweeps (`-m`), `--cfg job`, `--help`, run directories and completion are Hydra's own. An EventtagError ends the process with its
     message and exit code 1.
     """
+    try:
+        fit_to_launcher(command)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     register_resolvers()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(settings))

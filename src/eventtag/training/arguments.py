@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, TrainingArguments
 from eventtag.errors import SettingsError
 from eventtag.pretrain_settings import PretrainTrainerSettings
 from eventtag.settings import Precision, TrainerSettings
+from eventtag.training.processes import process_count
 
 OURS = {
     "num_train_epochs": "trainer.epochs",
@@ -107,6 +108,8 @@ def _build(
         "dataloader_pin_memory": torch.cuda.is_available(),
         "save_total_limit": 2,
         "ddp_find_unused_parameters": False,
+        # Told nothing, accelerate takes several processes without an accelerator for several runs.
+        "use_cpu": process_count() > 1 and not torch.accelerator.is_available(),
         "lr_scheduler_type": "linear",
         **options,
         **settings.extra,

@@ -61,7 +61,11 @@ class ResumableTrainer(Trainer):
         self.add_callback(SaveWhenDue(save_every, self.termination))
 
     def train(self, *args: Any, **options: Any) -> Any:
-        """As the stock one; raises SystemExit with code 143 when SIGTERM came, after the state was saved."""
+        """As the stock one; raises SystemExit with code 143 when SIGTERM came, after the state was saved. Several processes draw
+        different dropout.
+        """
+        if self.args.process_index:
+            torch.manual_seed(self.args.seed + self.args.process_index)
         with self.termination:
             return super().train(*args, **options)
 

@@ -17,9 +17,11 @@ def run() -> int:
 
 def _task(settings: TrainSettings) -> float:
     from eventtag.reporting.console import render_table
+    from eventtag.training.processes import leave_processes
     from eventtag.training.run import train
 
     result = train(settings)
+    leave_processes()
     strict = result.evaluation.report.strict
     log.info("\nvalidation articles, best epoch %g:\n%s", result.metrics["best_epoch"], render_table(result.evaluation.report))
     log.info("\ncheckpoint: %s", result.checkpoint)
