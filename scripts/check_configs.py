@@ -15,12 +15,14 @@ from omegaconf import OmegaConf
 from eventtag.app.hydra_task import config_dir, register_resolvers, spell_out_corpora
 from eventtag.pretrain_settings import PretrainSettings
 from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, TrainSettings
+from eventtag.sweep_settings import SweepSettings
 
 ENTRIES = {
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "predict": PredictSettings,
     "pretrain": PretrainSettings,
+    "sweep": SweepSettings,
     "learning_curve": LearningCurveSettings,
 }
 GROUPS = {
@@ -28,6 +30,7 @@ GROUPS = {
     "evaluate": ("data", "evaluation"),
     "predict": (),
     "pretrain": ("data", "model"),
+    "sweep": ("data", "model", "trainer", "evaluation", "experiment", "space"),
     "learning_curve": ("data", "model", "trainer", "evaluation", "experiment"),
 }
 GIVEN = {
@@ -36,6 +39,7 @@ GIVEN = {
     "evaluate": ["checkpoint=c"],
     "predict": ["checkpoint=c", "input=i"],
     "pretrain": ["input=i"],
+    "sweep": [],
 }
 
 NEEDED = {"data=corpus": ["data.path=p"], "data=mix": ["data.corpora=[sample,re3d]"]}

@@ -12,19 +12,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configs.md"
-SOURCES = ("data_settings.py", "model_settings.py", "settings.py", "pretrain_settings.py")
+SOURCES = ("data_settings.py", "model_settings.py", "settings.py", "pretrain_settings.py", "sweep_settings.py")
 COMMANDS = {
     "train": "TrainSettings",
     "evaluate": "EvaluateSettings",
     "predict": "PredictSettings",
     "pretrain": "PretrainSettings",
+    "sweep": "SweepSettings",
     "learning-curve": "LearningCurveSettings",
 }
 INTRODUCTION = """# Settings
 
-`eventtag train`, `evaluate`, `predict`, `pretrain` and `learning-curve` are [Hydra](https://hydra.cc/docs/1.3/intro/) applications.
-Any key below can be given on the command line as `key=value`, also entries of mappings (`trainer.extra.max_grad_norm=0.5`,
-`data.label_map.PER=ACTOR`).
+`eventtag train`, `evaluate`, `predict`, `pretrain`, `sweep` and `learning-curve` are [Hydra](https://hydra.cc/docs/1.3/intro/)
+applications. Any key below can be given on the command line as `key=value`, also entries of mappings
+(`trainer.extra.max_grad_norm=0.5`, `data.label_map.PER=ACTOR`).
 
 ```
 eventtag train data=ecbplus model=roberta_base trainer.epochs=8     choices of groups, and single keys
@@ -71,7 +72,7 @@ def render() -> str:
     sources = [(ROOT / "src" / "eventtag" / name).read_text(encoding="utf-8") for name in SOURCES]
     classes = {node.name: node for source in sources for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
     groups = []
-    for group in ("data", "model", "trainer", "evaluation", "experiment", "sweep"):
+    for group in ("data", "model", "trainer", "evaluation", "experiment", "sweep", "space"):
         names = ", ".join(f"`{file.stem}`" for file in sorted((ROOT / "configs" / group).glob("*.yaml")))
         groups.append(f"* `{group}=` {names}")
     parts = [INTRODUCTION.replace("{groups}", "\n".join(groups))]

@@ -1,7 +1,7 @@
 """`eventtag COMMAND ...`: finds the command and imports it, and nothing else.
 
-train, evaluate, predict, pretrain and learning-curve are Hydra applications (`key=value`); the others, which turn files into files, take
-ordinary arguments.
+train, evaluate, predict, pretrain, sweep and learning-curve are Hydra applications (`key=value`); the others, which turn
+files into files, take ordinary arguments.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ HYDRA_COMMANDS = {
     "evaluate": "score a checkpoint on annotated articles",
     "predict": "tag new articles",
     "pretrain": "teach an encoder the language of articles that nobody annotated",
+    "sweep": "try settings of train and compare them",
     "learning-curve": "say what more annotated articles would bring",
 }
 FILE_COMMANDS = {

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ from eventtag.training.precision import choose_arithmetic
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.saving import newest_sound, remove_newer
-from eventtag.training.trainer import ArticleTrainer, typical_inputs
+from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,11 @@ class TrainingResult:
     metrics: Mapping[str, Any]
 
 
-def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingResult:
+AfterEpoch = Callable[[float, Mapping[str, float]], None]
+"""Called with the epoch (1 after the first) and its validation scores (`eval_micro_f1` and others); what it raises ends training."""
+
+
+def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch: AfterEpoch | None = None) -> TrainingResult:
     """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
 
     Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
@@ -104,6 +108,8 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None) -> TrainingR
         corpus.name, len(corpus.splits["train"]), len(trainer.features), len(corpus.splits["validation"]), corpus.rule,
         settings.model.name,
     )  # fmt: skip
+    if after_epoch is not None:
+        trainer.add_callback(EpochWatch(after_epoch))
     if state is not None:
         log.info("resuming from %s", state)
     started = time.perf_counter()

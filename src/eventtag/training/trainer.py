@@ -284,3 +284,20 @@ class EpochLog(TrainerCallback):
             )
             log.info("epoch %.3g: %svalidation F1 %.4f (%s)", state.epoch or 0, loss, logs["eval_micro_f1"], labels)
             self.losses.clear()
+
+
+class EpochWatch(TrainerCallback):
+    """Hands the validation scores of every epoch to a function."""
+
+    def __init__(self, watch: Callable[[float, dict[str, float]], None]) -> None:
+        self.watch = watch
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the Trainer passes it by name
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **given: Any,
+    ) -> None:
+        """Call it."""
+        self.watch(state.epoch or 0.0, given["metrics"])

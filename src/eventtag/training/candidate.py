@@ -1,0 +1,112 @@
+"""One candidate of a sweep: the same training with each seed, watched after every epoch.
+
+CANDIDATE/seed-42/        a training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
+CANDIDATE/outcome.json    its scores and how it ended; where it is there, the candidate is done
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from eventtag.corpus.loading import Corpus
+from eventtag.errors import SettingsError, TrainingError
+from eventtag.ledger import LossLedger
+from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
+from eventtag.settings import TrainSettings
+from eventtag.staging import staged_file
+from eventtag.sweep_settings import SweepSettings
+from eventtag.training.run import METRICS_FILE, train
+from eventtag.training.search_space import Plain, place_values
+
+OUTCOME_FILE = "outcome.json"
+
+Watch = Callable[[int, int, float], bool]
+"""Called with the number of the seed (from 0), the epoch (from 1) and its validation score; true stops the candidate."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a candidate ended: `state` as in `eventtag.scoring.sweep`, the score of each finished seed, and why it ended early."""
+
+    state: str
+    scores: tuple[float, ...]
+    note: str = ""
+
+
+class _HopelessError(Exception):
+    """Leaves a training run that is not worth going on with."""
+
+
+def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: Path, corpus: Corpus, *, watch: Watch) -> Outcome:
+    """Train a candidate with every seed that is not done yet, and write its outcome.
+
+    Its own settings or losses may make it fail; any other error is raised, and it can be gone on with.
+    """
+    done = read_outcome(folder)
+    if done is not None:
+        return done
+    scores: list[float] = []
+    try:
+        own = place_values(values, train_settings(settings))
+        for number in range(settings.seeds):
+            run = replace(own, seed=settings.seed + number, resume=True, run_dir=str(folder / f"seed-{settings.seed + number}"))
+            scores.append(_train_seed(run, corpus, number, watch))
+            if not settings.keep_checkpoints:
+                shutil.rmtree(Path(run.run_dir) / "checkpoint", ignore_errors=True)
+        outcome = Outcome(FINISHED, tuple(scores))
+    except _HopelessError as reason:
+        outcome = Outcome(PRUNED, tuple(scores), str(reason))
+    except (SettingsError, TrainingError) as error:
+        outcome = Outcome(FAILED, tuple(scores), str(error))
+    write_outcome(folder, outcome)
+    for state in folder.glob("seed-*/trainer"):
+        shutil.rmtree(state, ignore_errors=True)
+    return outcome
+
+
+def train_settings(settings: SweepSettings) -> TrainSettings:
+    """The settings of `train` among those of a sweep."""
+    own: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
+    return TrainSettings(**own)
+
+
+def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Watch) -> float:
+    """The best validation score of a run over its epochs; a finished run is only read."""
+    metric = f"eval_{settings.trainer.metric.value}"
+
+    def after_epoch(epoch: float, scores: Mapping[str, float]) -> None:
+        whole = ceil(epoch - 1e-6)
+        if watch(number, whole, scores[metric]):
+            raise _HopelessError(f"stopped after epoch {whole} of seed {settings.seed}, F1 {scores[metric]:.4f}")
+
+    file = Path(settings.run_dir) / METRICS_FILE
+    if not file.exists():
+        train(settings, corpus=replace(corpus, ledger=LossLedger()), after_epoch=after_epoch)
+    try:
+        return float(max(entry[metric] for entry in json.loads(file.read_text(encoding="utf-8"))["epochs"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{file}: cannot be read ({error}); remove {file.parent} to train this seed again") from error
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """The outcome of a candidate that is done. Raises TrainingError for a damaged file."""
+    file = folder / OUTCOME_FILE
+    if not file.exists():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return Outcome(content["state"], tuple(content["scores"]), content["note"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{file}: cannot be read ({error}); remove it to go on with this candidate") from error
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write the outcome in one step."""
+    with staged_file(folder / OUTCOME_FILE) as stream:
+        json.dump(asdict(outcome), stream, indent=2)

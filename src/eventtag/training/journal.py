@@ -1,0 +1,71 @@
+"""The journal of a sweep: Optuna's log of what was tried, safe against processes that are killed.
+
+Optuna's own lock of a journal file is another file, which a killed process leaves behind; every other one then waits half a minute.
+The system's lock on an open file ends with the process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from eventtag.errors import OutputError
+
+if TYPE_CHECKING:
+    from optuna.storages import JournalStorage
+
+
+class SystemLock:
+    """A lock between processes, as Optuna's journal wants it: `acquire` waits for it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: IO[bytes] | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock and take it."""
+        self.file = self.path.open("ab")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Optuna's storage in the file at `path`, new or not."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=SystemLock(path.with_name(f"{path.name}.lock"))))  # type: ignore[arg-type]
+
+
+def mend_journal(path: Path) -> None:
+    """Cut off a last line that a killed process has not written to its end; what it said is found out again."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+@contextmanager
+def sole_process(folder: Path) -> Iterator[None]:
+    """Within the block no other process is in one with the same folder. Raises OutputError when another is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{folder}: another process is at work on this sweep; wait for it, or give another run_dir"
+            ) from error
+        yield
