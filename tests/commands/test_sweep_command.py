@@ -19,7 +19,7 @@ from eventtag.training.record import plain
 
 
 def wait_until(condition, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"the sweep ended ({process.returncode}) or hung before it could be killed")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from math import ceil
 from pathlib import Path
@@ -43,6 +44,10 @@ class _HopelessError(Exception):
     """Leaves a training run that is not worth going on with."""
 
 
+class _FailedError(Exception):
+    """Says what is wrong with a candidate's own values."""
+
+
 def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: Path, corpus: Corpus, *, watch: Watch) -> Outcome:
     """Train a candidate with every seed that is not done yet, and write its outcome.
 
@@ -53,7 +58,8 @@ def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: 
         return done
     scores: list[float] = []
     try:
-        own = place_values(values, train_settings(settings))
+        with _own_failures():
+            own = place_values(values, train_settings(settings))
         for number in range(settings.seeds):
             run = replace(own, seed=settings.seed + number, resume=True, run_dir=str(folder / f"seed-{settings.seed + number}"))
             scores.append(_train_seed(run, corpus, number, watch))
@@ -62,8 +68,8 @@ def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: 
         outcome = Outcome(FINISHED, tuple(scores))
     except _HopelessError as reason:
         outcome = Outcome(PRUNED, tuple(scores), str(reason))
-    except (SettingsError, TrainingError) as error:
-        outcome = Outcome(FAILED, tuple(scores), str(error))
+    except _FailedError as reason:
+        outcome = Outcome(FAILED, tuple(scores), str(reason))
     write_outcome(folder, outcome)
     for state in folder.glob("seed-*/trainer"):
         shutil.rmtree(state, ignore_errors=True)
@@ -87,11 +93,21 @@ def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Wat
 
     file = Path(settings.run_dir) / METRICS_FILE
     if not file.exists():
-        train(settings, corpus=replace(corpus, ledger=LossLedger()), after_epoch=after_epoch)
+        with _own_failures():
+            train(settings, corpus=replace(corpus, ledger=LossLedger()), after_epoch=after_epoch)
     try:
         return float(max(entry[metric] for entry in json.loads(file.read_text(encoding="utf-8"))["epochs"]))
     except (ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{file}: cannot be read ({error}); remove {file.parent} to train this seed again") from error
+
+
+@contextmanager
+def _own_failures() -> Iterator[None]:
+    """Settings that do not go together and losses that are not finite are the candidate's; other errors are not."""
+    try:
+        yield
+    except (SettingsError, TrainingError) as error:
+        raise _FailedError(str(error)) from error
 
 
 def read_outcome(folder: Path) -> Outcome | None:
