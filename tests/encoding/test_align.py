@@ -1,3 +1,5 @@
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 
 from eventtag.articles import Article
 from eventtag.decoding.decode import tagged_spans
-from eventtag.encoding.align import IGNORED, align_spans, record_unmatchable
+from eventtag.encoding.align import IGNORED, align_overlapping, align_spans, record_unmatchable
+from eventtag.encoding.tokens import TokenisedText
+from eventtag.encoding.windows import Window
 from eventtag.encoding.words import find_words
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
@@ -122,3 +126,53 @@ def test_spans_outside_annotated_regions_change_no_tag(annotated):
     outside = tuple(Span(int(s), int(e), "EVENT") for s, e in WORDS if not any(a < e and s < b for a, b in annotated))
     assert outside
     assert aligned(article)[0].tolist() == aligned(replace(article, spans=outside))[0].tolist()
+
+
+def overlapping(article: Article, *, max_width: int = 16, windows: Sequence[Window] = ()) -> tuple[list[list[int]], LossLedger]:
+    """What a span head learns of an article whose words are its tokens."""
+    ledger = LossLedger()
+    count = len(WORDS)
+    order = np.arange(count)
+    tokens = TokenisedText(order, order, WORDS, order, np.zeros(count), order)
+    windows = windows or [Window(0, count, 0, count)]
+    return align_overlapping(article, tokens, windows, LABELS, max_width=max_width, ledger=ledger).tolist(), ledger
+
+
+def test_a_span_head_learns_nested_spans_and_several_labels_of_one_span():
+    spans = (Span(0, 15, "ACTOR"), Span(10, 15, "LOCATION"), Span(10, 15, "ACTOR"), Span(16, 24, "EVENT"))
+    found, ledger = overlapping(Article("a", TEXT, spans))
+    assert found == [[0, 2, 0], [2, 0, 0], [2, 0, 2], [3, 0, 1]]
+    assert not ledger.entries
+
+
+def test_what_a_span_head_cannot_learn_is_in_the_ledger():
+    spans = (Span(0, 15, "ACTOR"), Span(6, 7, "EVENT"), Span(10, 14, "LOCATION"), Span(10, 15, "LOCATION"), Span(30, 45, "ACTOR"))
+    article = Article("a", TEXT, spans, annotated=((0, 40),))
+    found, ledger = overlapping(article, max_width=2)
+    assert found == [[2, 0, 2]]
+    assert Counter((entry.outcome, entry.reason, entry.asked) for entry in ledger.entries) == {
+        ("dropped", "has more words than model.max_span_width", True): 1,
+        ("dropped", "covers no word", False): 1,
+        ("moved", "moved to the edges of words", False): 1,
+        ("dropped", "is another span's once both end at words", False): 1,
+        ("dropped", "runs over the edge of an annotated region", False): 1,
+    }
+
+
+def test_a_span_that_the_window_of_its_first_word_does_not_hold_is_in_the_ledger():
+    spans = (Span(0, 15, "ACTOR"), Span(10, 24, "EVENT"))
+    windows = [Window(0, 3, 0, 2), Window(1, len(WORDS), 2, len(WORDS))]
+    assert overlapping(Article("a", TEXT, spans), windows=windows)[0] == [[0, 2, 0], [2, 1, 1]]
+    windows = [Window(0, 2, 0, 1), Window(1, len(WORDS), 1, len(WORDS))]
+    found, ledger = overlapping(Article("a", TEXT, spans), windows=windows)
+    assert found == [[2, 1, 1]]
+    (entry,) = ledger.entries
+    assert (entry.stage, entry.start, entry.end) == ("windowing", 0, 15)
+
+
+def test_overlapping_gold_can_be_matched_where_overlaps_are_found():
+    spans = (Span(0, 15, "ACTOR"), Span(10, 15, "LOCATION"))
+    for overlap, lost in ((False, 1), (True, 0)):
+        ledger = LossLedger()
+        record_unmatchable(Article("a", TEXT, spans), WORDS, ledger=ledger, overlap=overlap)
+        assert len(ledger.entries) == lost

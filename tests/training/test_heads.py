@@ -71,6 +71,11 @@ def test_transitions_of_another_size_are_refused(crf_run, tmp_path):
         load_checkpoint(copy)
 
 
+def test_the_model_card_says_whether_a_pipeline_reads_the_checkpoint(crf_run, nested_run):
+    assert "leaves out the learnt scores of neighbouring tags" in (crf_run / "checkpoint" / "README.md").read_text()
+    assert "only eventtag reads it" in (nested_run / "checkpoint" / "README.md").read_text()
+
+
 def test_a_plain_checkpoint_has_no_transitions(checkpoint):
     assert load_checkpoint(checkpoint).info.transitions is None
 

@@ -66,8 +66,7 @@ for span in Tagger.load("PATH/TO/THIS/FOLDER").tag("Moscow accused Kyiv of shell
     print(span)
 ```
 
-It loads in `transformers.pipeline("token-classification", "PATH")` too. The pipeline cuts long articles unless it is given a
-`stride`, and it can return tag sequences that IOB2 does not allow; eventtag does neither.
+{_pipeline(training.get("head"))}
 
 ## Limits
 
@@ -75,6 +74,15 @@ It learned one corpus's idea of its labels, from the kinds of articles in it. Sc
 lower; measure them on your own annotated articles with `eventtag evaluate`. {_scores(calibration)} It tags mentions: it does not
 say that what an article reports is true.
 """
+
+
+def _pipeline(head: str | None) -> str:
+    """Whether a plain pipeline reads the checkpoint, and what it does worse."""
+    if head == "span":
+        return "Its head scores spans, which `transformers.pipeline` does not know: only eventtag reads it."
+    text = """It loads in `transformers.pipeline("token-classification", "PATH")` too. The pipeline cuts long articles unless it is given a
+`stride`, and it can return tag sequences that IOB2 does not allow; eventtag does neither."""
+    return text + " The pipeline leaves out the learnt scores of neighbouring tags (CRF), too." if head == "crf" else text
 
 
 def _scores(calibration: Mapping[str, Any] | None) -> str:

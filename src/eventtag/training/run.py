@@ -212,6 +212,7 @@ def _finish(
     scores = score_of(history, best["epoch"])
     training = {
         "encoder": settings.model.name,
+        "head": settings.model.head.value,
         "data": record["data"]["train"],
         "seed": settings.seed,
         "epoch": best["epoch"],
