@@ -140,6 +140,13 @@ def test_the_page_shows_every_span(tmp_path):
     assert "<title>Ours &amp; theirs</title>" in content
 
 
+def test_a_page_shows_the_longer_of_spans_that_overlap_and_names_the_other(tmp_path):
+    nested = Article("a", "Kyiv mayor left.", (ScoredSpan(0, 4, "LOCATION", 0.5), ScoredSpan(0, 10, "ACTOR", 0.5)))
+    path, ledger = written(tmp_path, "html", [nested])
+    assert re.findall(r">([^<]+)<small>", path.read_text(encoding="utf-8")) == ["Kyiv mayor"]
+    assert ledger.summary() == ["1 span dropped at writing html: overlaps a longer span"]
+
+
 def test_ids_that_a_format_cannot_hold_are_changed_and_named(tmp_path):
     names = ["b/2.txt", "B_2.TXT", ".hidden", "x" * 400, "two\nlines", "two lines", "ok", "OK"]
     articles = [replace(ARTICLES[2], id=name) for name in names]

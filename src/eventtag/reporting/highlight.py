@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from eventtag.articles import Article
-from eventtag.spans import ScoredSpan, Span
+from eventtag.spans import ScoredSpan, Span, flatten
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a5195", "#666666")
 """Label colours in order, from the palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can tell apart."""
@@ -22,13 +22,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def pieces(article: Article) -> Iterator[tuple[str, Span | None]]:
-    """The article's text cut into (text, span) and (text, None) pieces, in order; spans must not overlap.
+    """The article's text cut into (text, span) and (text, None) pieces, in order; of spans that overlap the longer is shown.
 
     Lone surrogates, which no file or terminal takes, are shown as U+FFFD.
     """
     text = _SURROGATE.sub("\ufffd", article.text)
     position = 0
-    for span in article.spans:
+    for span in flatten(article.spans)[0]:
         if span.start > position:
             yield text[position : span.start], None
         yield text[span.start : span.end], span

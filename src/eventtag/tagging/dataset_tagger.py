@@ -21,13 +21,14 @@ class DatasetTagger:
     an empty cell has no spans. Only the checkpoint's path and digest are pickled, so that `num_proc=` works, each process loads the
     checkpoint once, and datasets finds a cached result until the checkpoint or an option changes.
 
-    Raises CheckpointError when there is no checkpoint at the path.
+    `precision` is that of `Tagger.load`. Raises CheckpointError when there is no checkpoint at the path.
     """
 
     checkpoint: str
     text_column: str = "text"
     spans_column: str = "spans"
     min_score: float = 0.0
+    precision: str = "fp32"
     digest: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class DatasetTagger:
                     for s in tagged.spans
                     if s.score >= self.min_score
                 ]
-                for text, tagged in zip(texts, _load(self.checkpoint, self.digest).tag_many(texts), strict=True)
+                for text, tagged in zip(texts, _load(self.checkpoint, self.digest, self.precision).tag_many(texts), strict=True)
             ]
         }
 
@@ -69,5 +70,5 @@ class DatasetTagger:
 
 
 @lru_cache(maxsize=1)
-def _load(checkpoint: str, digest: str) -> Tagger:  # noqa: ARG001 - a checkpoint that was replaced is loaded anew
-    return Tagger.load(checkpoint)
+def _load(checkpoint: str, digest: str, precision: str) -> Tagger:  # noqa: ARG001 - a checkpoint that was replaced is loaded anew
+    return Tagger.load(checkpoint, precision=precision)

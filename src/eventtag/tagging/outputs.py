@@ -25,7 +25,7 @@ from eventtag.formats.file_names import require_file_name
 from eventtag.formats.registry import write_articles
 from eventtag.ledger import LossLedger
 from eventtag.reporting.highlight import page
-from eventtag.spans import ScoredSpan, Span
+from eventtag.spans import ScoredSpan, Span, flatten
 from eventtag.staging import staged_file
 from eventtag.tagging.rows import DistinctIds
 
@@ -108,7 +108,7 @@ def write_predictions(
     check_format(format_name, sentences=sentences)
     if format_name == "html":
         with staged_file(path) as file:
-            file.writelines(page(articles, labels, title=title))
+            file.writelines(page(_flat(articles, ledger), labels, title=title))
         return
     options = dict(PREDICTION_FORMATS[format_name].options)
     if sentences:
@@ -120,6 +120,14 @@ def write_predictions(
     elif format_name == "conll":
         articles = _with_ids(articles, lambda name: name.replace("\n", " "), str, "writing conll", ledger)
     write_articles(articles, path, format_name, ledger=ledger, options=options)
+
+
+def _flat(articles: Iterable[Article], ledger: LossLedger) -> Iterator[Article]:
+    """The articles, with what a page does not show in the ledger."""
+    for article in articles:
+        for span, _ in flatten(article.spans)[1]:
+            ledger.add_span(article.id, "writing html", "dropped", "overlaps a longer span", span)
+        yield article
 
 
 def _with_ids(

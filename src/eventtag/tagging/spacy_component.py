@@ -50,7 +50,16 @@ class SpacyComponent:
             doc.ents = tuple(next(span for span, _ in group if (span.start, span.end) == (k.start, k.end)) for k in kept)
 
 
-@Language.factory("eventtag", default_config={"spans_key": "eventtag", "set_ents": False}, assigns=["doc.spans"])
-def build_component(nlp: Language, name: str, checkpoint: str, spans_key: str, set_ents: bool) -> SpacyComponent:  # noqa: ARG001
-    """The component of a checkpoint directory; raises CheckpointError as `Tagger.load` does."""
-    return SpacyComponent(Tagger.load(checkpoint), spans_key=spans_key, set_ents=set_ents)
+@Language.factory(
+    "eventtag", default_config={"spans_key": "eventtag", "set_ents": False, "precision": "fp32"}, assigns=["doc.spans"]
+)
+def build_component(
+    nlp: Language,  # noqa: ARG001 - spaCy gives it
+    name: str,  # noqa: ARG001
+    checkpoint: str,
+    spans_key: str,
+    set_ents: bool,
+    precision: str,
+) -> SpacyComponent:
+    """The component of a checkpoint directory; `precision` and errors are those of `Tagger.load`."""
+    return SpacyComponent(Tagger.load(checkpoint, precision=precision), spans_key=spans_key, set_ents=set_ents)
