@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import stub_tagger
 from stub_tagger import MakeStub
 
 from eventtag.app.tag_corpus import _engine
@@ -39,7 +40,7 @@ def files(output: Path) -> list[bytes]:
 
 @pytest.mark.slow
 def test_actors_write_what_one_process_writes_also_when_one_of_them_is_killed(tmp_path, source, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(stub_tagger.__file__).parent), os.environ.get("PYTHONPATH", "")]))
     for variable, value in (QUIET | ON_THIS_MACHINE).items():
         monkeypatch.setenv(variable, value)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
