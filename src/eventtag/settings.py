@@ -311,8 +311,15 @@ class OutputFormat(Enum):
     """What `predict` writes."""
 
     auto = "auto"
-    """By the output's suffix: .html is html, anything else jsonl; colours on a terminal."""
+    """By the output's suffix: .html, .csv, .parquet, .conll; anything else is jsonl. Colours on a terminal."""
     jsonl = "jsonl"
+    parquet = "parquet"
+    csv = "csv"
+    label_studio = "label_studio"
+    prodigy = "prodigy"
+    doccano = "doccano"
+    brat = "brat"
+    conll = "conll"
     html = "html"
     terminal = "terminal"
 
@@ -354,6 +361,10 @@ class PredictSettings:
     """How exactly the model is computed (docs/tagging.md)."""
     batch_tokens: int | None = None
     """Tokens that the model reads at once; null: as many as suit the engine."""
+    labels: list[str] | None = None
+    """Labels whose spans are wanted; null: all."""
+    sentences: bool = False
+    """Write with every span the sentence in which it stands (JSONL, Parquet and CSV)."""
     workers: int | None = None
     """Processes or actors that tag, where `output` is a file; null: as many as cores, or one where there is a GPU; in a Ray cluster as
     many as it has room for."""

@@ -87,8 +87,11 @@ def test_train_evaluate_predict_in_sequence(tmp_path, data, corpus_file):
     lines = [json.loads(line) for line in (tmp_path / "tagged.jsonl").read_text().splitlines()]
     assert len(lines) == 24
     assert lines[0]["meta"] == {"split": "validation"}
-    refused = run("predict", "checkpoint=run/checkpoint", f"input={corpus_file}", "output=tagged.jsonl", cwd=tmp_path, code=1)
-    assert refused.stderr.startswith("error: tagged.jsonl exists already")
+    again = run("predict", "checkpoint=run/checkpoint", f"input={corpus_file}", "output=tagged.jsonl", cwd=tmp_path)
+    assert "finished before, nothing to do" in again.stderr
+    (tmp_path / "mine.jsonl").write_text("mine")
+    refused = run("predict", "checkpoint=run/checkpoint", f"input={corpus_file}", "output=mine.jsonl", cwd=tmp_path, code=1)
+    assert refused.stderr.startswith("error: mine.jsonl exists already")
 
 
 def test_a_sweep_trains_once_a_value_and_keeps_runs_apart(tmp_path, data):

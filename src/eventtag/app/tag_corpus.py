@@ -15,14 +15,18 @@ from eventtag.app.job_progress import show_progress
 from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.jobs.assembly import WriteOutput
+from eventtag.jobs.job import decided
 from eventtag.jobs.ray_engine import RayActors
 from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
-from eventtag.jobs.taggers import LoadTagger, identify_checkpoint
+from eventtag.jobs.taggers import LoadTagger
 from eventtag.jobs.workers import Workers
+from eventtag.ledger import LossLedger
+from eventtag.modeling.checkpoint import WEIGHTS_FILE, read_info
 from eventtag.modeling.choice import choose_precision
-from eventtag.settings import OutputFormat, PredictSettings, TaggingEngine
+from eventtag.settings import InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
 from eventtag.tagging.inputs import STANDARD_INPUT, find_files, read_rows
-from eventtag.tagging.rows import Place
+from eventtag.tagging.outputs import check_format, write_predictions
+from eventtag.tagging.rows import InputRow, Place
 from eventtag.tagging.streams import COMPRESSED
 from eventtag.tagging.tables import is_dataset
 
@@ -49,10 +53,11 @@ MANY_FILES = 10_000
 
 def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
     """Run the job that the settings describe; raises DataError when there are more bad rows than allowed."""
-    checkpoint = identify_checkpoint(Path(settings.checkpoint))
+    check_format(chosen.value, sentences=settings.sentences)
+    info, sha256 = read_info(Path(settings.checkpoint), unread=(WEIGHTS_FILE,))
     decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
-    precision = choose_precision(Path(settings.checkpoint), settings.precision.value, threads=settings.threads)
-    decisive |= {"checkpoint": checkpoint.sha256, "format": chosen.value, "precision": precision}
+    precision = _precision(settings)
+    decisive |= {"checkpoint": sha256, "format": chosen.value, "precision": precision}
     state, share = _input_state(settings.input)
     options = JobOptions(
         shard_rows=settings.shard_rows,
@@ -61,28 +66,22 @@ def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
         share=share,
         notes={"checkpoint": settings.checkpoint, "workers": _workers(settings)},
     )
-    rows = read_rows(
-        settings.input,
-        text_field=settings.text_field,
-        id_field=settings.id_field,
-        require_id=settings.require_id,
-        max_row_bytes=settings.max_row_bytes,
-    )
+    ledger = LossLedger()
     try:
         with show_progress(json_logs=settings.json_logs) as show:
             report = run_job(
-                rows,
+                read_settings_rows(settings),
                 Path(settings.output),
                 _engine(settings, precision),
                 settings=decisive,
-                write=_writer(settings, chosen, checkpoint.labels),
+                write=_writer(settings, chosen, info.labels.labels, ledger),
                 options=options,
                 on_progress=show,
             )
     except KeyboardInterrupt:
         print("stopped; what is tagged is kept, and the same command goes on from there", file=sys.stderr)
         raise
-    _tell(report, settings)
+    _tell(report, settings, ledger)
     require_few_bad_rows(report.bad_rows, int(report.manifest["rows"]), settings.max_bad_rows, where=str(report.job.dead_letters))
 
 
@@ -95,10 +94,40 @@ def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> 
         )
 
 
-def _engine(settings: PredictSettings, precision: str) -> Engine:
-    make_tagger = LoadTagger(
-        settings.checkpoint, precision, settings.batch_tokens, dict(settings.thresholds), settings.min_score, settings.threads
+def build_factory(settings: PredictSettings, precision: str, *, threads: int | None = None) -> LoadTagger:
+    """What makes the tagger that the settings describe, in whichever process."""
+    return LoadTagger(
+        settings.checkpoint,
+        precision=precision,
+        batch_tokens=settings.batch_tokens,
+        thresholds=dict(settings.thresholds),
+        min_score=settings.min_score,
+        labels=None if settings.labels is None else tuple(settings.labels),
+        threads=threads,
     )
+
+
+def read_settings_rows(settings: PredictSettings) -> Iterator[InputRow]:
+    """The rows of the input that the settings describe."""
+    return read_rows(
+        settings.input,
+        text_field=settings.text_field,
+        id_field=settings.id_field,
+        require_id=settings.require_id,
+        max_row_bytes=settings.max_row_bytes,
+    )
+
+
+def _precision(settings: PredictSettings) -> str:
+    """The precision asked for; where the fastest is, that with which the job was begun, so that it goes on alike on any machine."""
+    begun = decided(Path(settings.output), "precision")
+    if settings.precision is InferencePrecision.auto and isinstance(begun, str):
+        return begun
+    return choose_precision(Path(settings.checkpoint), settings.precision.value, threads=settings.threads)
+
+
+def _engine(settings: PredictSettings, precision: str) -> Engine:
+    make_tagger = build_factory(settings, precision, threads=settings.threads)
     if settings.engine is TaggingEngine.ray:
         return RayActors(
             make_tagger, settings.workers, settings.ray_cpus, settings.ray_gpus, settings.threads, settings.ray_address
@@ -114,15 +143,23 @@ def _workers(settings: PredictSettings) -> int:
     return max(1, len(os.sched_getaffinity(0)) // settings.threads)
 
 
-def _writer(settings: PredictSettings, chosen: OutputFormat, labels: tuple[str, ...]) -> WriteOutput | None:
-    from eventtag.reporting.highlight import page
-    from eventtag.staging import staged_file
+def _writer(settings: PredictSettings, chosen: OutputFormat, labels: tuple[str, ...], ledger: LossLedger) -> WriteOutput | None:
+    """What writes the output; None where it is what the shards hold already."""
+    if chosen is OutputFormat.jsonl and not settings.sentences:
+        return None
 
-    def write_page(articles: Iterator[Article], path: Path) -> None:
-        with staged_file(path) as file:
-            file.writelines(page(articles, labels, title=f"{settings.input}, tagged by eventtag"))
+    def write(articles: Iterator[Article], path: Path) -> None:
+        write_predictions(
+            articles,
+            path,
+            chosen.value,
+            ledger=ledger,
+            labels=labels,
+            sentences=settings.sentences,
+            title=f"{settings.input}, tagged by eventtag",
+        )
 
-    return write_page if chosen is OutputFormat.html else None
+    return write
 
 
 def _input_state(source: str) -> tuple[str | None, Callable[[Place], float | None] | None]:
@@ -152,13 +189,15 @@ def _input_state(source: str) -> tuple[str | None, Callable[[Place], float | Non
     return digest.hexdigest(), share
 
 
-def _tell(report: JobReport, settings: PredictSettings) -> None:
+def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> None:
     manifest = report.manifest
     counts = f"{settings.output}: {manifest['spans']} spans in {report.articles} articles"
     if report.nothing_to_do:
         log.info("%s; finished before, nothing to do", counts)
     else:
         log.info("%s, %d of them tagged now in %.1f s", counts, report.tagged, report.seconds)
+    for line in ledger.summary():
+        log.info("  %s", line)
     if report.bad_rows:
         log.info("%d rows could not be tagged (%s):", report.bad_rows, report.job.dead_letters)
         for kind, count in sorted(manifest["kinds"].items(), key=lambda item: -item[1])[:10]:

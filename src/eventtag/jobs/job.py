@@ -95,11 +95,13 @@ def fingerprint(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def begin(job: Job, decisive: Mapping[str, Any]) -> None:
-    """Start the job, or go on with it; `decisive` is its fingerprint.
+    """Start the job, or go on with it; `decisive` is its fingerprint. Call it with the job's lock.
 
     Raises OutputError when the output exists and is of no job, or when the job is another and has tagged something: then the message
     names what differs.
     """
+    for left in job.folder.glob(".*.partial"):
+        left.unlink()  # by a process that was killed
     known = read_json(job.description)
     if known is None:
         require_absent(job.output)

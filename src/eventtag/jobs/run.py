@@ -205,6 +205,7 @@ class _Work:
             else:
                 self._progress.add(record, kept=True)
                 self._on_progress(self._progress)
+        self._progress.share = 1.0 if self._options.share else None
 
 
 def _compare(shard: Shard, record: ShardRecord) -> None:

@@ -6,14 +6,17 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
 
 from eventtag.app.hydra_task import run_hydra
 from eventtag.articles import Article
+from eventtag.errors import SettingsError
 from eventtag.settings import OutputFormat, PredictSettings
 
 log = logging.getLogger(__name__)
 
+TO_SCREEN = (OutputFormat.jsonl, OutputFormat.html, OutputFormat.terminal)
 SHOWN = 5
 """Bad rows that are named one by one where there is no file for them."""
 
@@ -47,26 +50,19 @@ def _task(settings: PredictSettings) -> None:
 
 def _tag_to_screen(settings: PredictSettings, chosen: OutputFormat) -> None:
     """Tag and write article by article; bad rows are named on standard error."""
-    from eventtag.app.tag_corpus import require_few_bad_rows
-    from eventtag.jobs.taggers import LoadTagger
-    from eventtag.tagging.inputs import read_rows
+    from eventtag.app.tag_corpus import build_factory, read_settings_rows, require_few_bad_rows
     from eventtag.tagging.tagger import with_spans
 
-    tag = LoadTagger(
-        settings.checkpoint, settings.precision.value, settings.batch_tokens, dict(settings.thresholds), settings.min_score
-    )()
+    if chosen not in TO_SCREEN:
+        raise SettingsError(
+            f"format={chosen.value} needs a file: give output=; standard output takes {', '.join(f.value for f in TO_SCREEN)}"
+        )
+    tag = build_factory(settings, settings.precision.value)()
     rows = bad = 0
 
     def articles() -> Iterator[Article]:
         nonlocal rows, bad
-        source = read_rows(
-            settings.input,
-            text_field=settings.text_field,
-            id_field=settings.id_field,
-            require_id=settings.require_id,
-            max_row_bytes=settings.max_row_bytes,
-        )
-        for row in source:
+        for row in read_settings_rows(settings):
             rows += 1
             if row.article is not None:
                 yield row.article
@@ -85,22 +81,22 @@ def _output_format(settings: PredictSettings) -> OutputFormat:
         return settings.format
     if settings.output == "-":
         return OutputFormat.terminal if sys.stdout.isatty() else OutputFormat.jsonl
-    return OutputFormat.html if settings.output.lower().endswith((".html", ".htm")) else OutputFormat.jsonl
+    from eventtag.tagging.outputs import format_of_path
+
+    return OutputFormat(format_of_path(Path(settings.output)))
 
 
 def _write(file: TextIO, articles: Iterator[Article], chosen: OutputFormat, settings: PredictSettings) -> None:
-    from pathlib import Path
-
     from eventtag.app.terminal import print_highlighted
     from eventtag.formats.jsonl import json_line
-    from eventtag.jobs.taggers import identify_checkpoint
+    from eventtag.modeling.checkpoint import WEIGHTS_FILE, read_info
     from eventtag.reporting.highlight import page
 
-    labels = identify_checkpoint(Path(settings.checkpoint)).labels
+    labels = read_info(Path(settings.checkpoint), unread=(WEIGHTS_FILE,))[0].labels.labels
     if chosen is OutputFormat.terminal:
         for article in articles:
             print_highlighted(article, labels, file)
     elif chosen is OutputFormat.html:
         file.writelines(page(articles, labels, title=f"{settings.input}, tagged by eventtag"))
     else:
-        file.writelines(json_line(article) + "\n" for article in articles)
+        file.writelines(json_line(article, sentences=settings.sentences) + "\n" for article in articles)

@@ -18,6 +18,8 @@ from eventtag.spans import ScoredSpan
 
 @dataclass(frozen=True)
 class StubTagged:
+    """What the stub finds, with the fields of a TaggedArticle that a job reads."""
+
     article: Article
     spans: tuple[ScoredSpan, ...]
     words: tuple[tuple[int, int], ...]
@@ -33,6 +35,7 @@ class MakeStub:
     pause: float = 0.0
 
     def __call__(self) -> TagArticles:
+        """The stub."""
         return self._tag
 
     def _tag(self, articles: Iterable[Article]) -> Iterator[StubTagged]:
@@ -46,6 +49,7 @@ class MakeStub:
 
 
 def tag_article(article: Article) -> StubTagged:
+    """The article's capitalised words as ACTORs; what a text that begins with POISON says happens instead."""
     text = article.text
     if text.startswith("POISON raise"):
         raise RuntimeError(f"cannot multiply {len(text)} by nothing")

@@ -1,0 +1,20 @@
+"""`eventtag predict` with the scripts' stub in place of a checkpoint's tagger; PAUSE is the time that an article takes."""
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from stub_tagger import MakeStub
+
+from eventtag.app import tag_corpus
+from eventtag.app.main import main
+from eventtag.labels import LabelSet
+
+if __name__ == "__main__":
+    tag_corpus.build_factory = lambda settings, precision, threads=None: MakeStub(pause=float(os.environ.get("PAUSE", "0")))
+    tag_corpus.read_info = lambda path, unread: (SimpleNamespace(labels=LabelSet()), f"sha256 of {path}")
+    tag_corpus.choose_precision = lambda path, precision, threads: "fp32"
+    sys.exit(main())

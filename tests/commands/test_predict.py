@@ -1,0 +1,125 @@
+"""`eventtag predict` on a corpus, in a process of its own; the tagger is a stub."""
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STUB = str(Path(__file__).with_name("stub_predict.py"))
+LINES = [json.dumps({"id": f"a{n}", "text": f"Police met Miners number {n}. Then Nurses left Quito."}) for n in range(40)]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, STUB, "predict", "checkpoint=c", *arguments]
+
+
+def run(*arguments: str, cwd: Path, code: int = 0, stdin: str | None = None, **more) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command(*arguments), cwd=cwd, input=stdin, capture_output=True, text=True, check=False, timeout=120, **more
+    )
+    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def ids(path: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "in.jsonl").write_text("\n".join(LINES) + "\n")
+    return tmp_path
+
+
+def test_a_job_is_finished_once_and_then_left_alone(folder):
+    job = ("input=in.jsonl", "output=out.jsonl", "shard_rows=8", "workers=2")
+    assert "out.jsonl: 200 spans in 40 articles, 40 of them tagged now" in run(*job, cwd=folder).stderr
+    assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40)]
+    assert "finished before, nothing to do" in run(*job, "max_bad_rows=3", "workers=1", cwd=folder).stderr
+    refused = run(*job, "min_score=0.7", "checkpoint=d", cwd=folder, code=1).stderr
+    assert 'checkpoint: "sha256 of c", now "sha256 of d"' in refused
+    assert "min_score: 0.0, now 0.7" in refused
+
+
+def test_bad_rows_are_counted_against_what_is_allowed_and_tried_again_once_they_are_mended(folder):
+    bad = ["{", *LINES[1:20], '{"id": "a20", "text": "POISON raise"}', *LINES[21:]]
+    (folder / "in.jsonl").write_text("\n".join(bad) + "\n")
+    job = ("input=in.jsonl", "output=out.jsonl", "shard_rows=8", "workers=1")
+    refused = run(*job, "max_bad_rows=1", cwd=folder, code=1).stderr
+    assert "2 of 40 rows could not be tagged, which is more than max_bad_rows=1" in refused
+    assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40) if n not in (0, 20)]
+    run(*job, "max_bad_rows=2", cwd=folder)
+    run(*job, "max_bad_rows=0.05", cwd=folder)
+    run(*job, "max_bad_rows=0.04", cwd=folder, code=1)
+    (folder / "in.jsonl").write_text("\n".join(LINES) + "\n")
+    assert "2 of them tagged now" in run(*job, "retry_dead_letter=true", cwd=folder).stderr
+    assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40)]
+    assert (folder / "out.jsonl.job" / "dead_letter.jsonl").read_text() == ""
+    assert "nothing to do" in run(*job, "retry_dead_letter=true", cwd=folder).stderr
+
+
+def test_other_formats_are_written_from_the_same_shards(folder):
+    run("input=in.jsonl", "output=out.csv", "sentences=true", cwd=folder)
+    with (folder / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 200
+    assert rows[3]["sentence"] == "Then Nurses left Quito."
+    run("input=in.jsonl", "output=brat", "format=brat", cwd=folder)
+    assert len(list((folder / "brat").glob("*.ann"))) == 40
+    assert "format=brat needs a file" in run("input=in.jsonl", "format=brat", cwd=folder, code=1).stderr
+
+
+def test_standard_input_is_a_job_too(folder):
+    text = (folder / "in.jsonl").read_text()
+    run("input=-", "output=out.jsonl", cwd=folder, stdin=text)
+    assert "nothing to do" in run("input=-", "output=out.jsonl", cwd=folder, stdin=text).stderr
+    changed = run("input=-", "output=out.jsonl", cwd=folder, stdin=text + LINES[0].replace("a0", "new"), code=1)
+    assert "the input has changed since this job began" in changed.stderr
+
+
+@pytest.mark.parametrize("option", ["json_logs=true", "--json-logs"])
+def test_progress_is_told_as_json_lines(folder, option):
+    done = run("input=in.jsonl", "output=out.jsonl", option, cwd=folder)
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert lines[-1]["articles"] == 40
+    assert (lines[-1]["spans"], lines[-1]["bad_rows"], lines[-1]["done"]) == (200, 0, 1.0)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_job_and_the_same_command_goes_on(folder, number, code):
+    job = command("input=in.jsonl", "output=out.jsonl", "shard_rows=4", "workers=2")
+    process = subprocess.Popen(
+        job, cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    shards = folder / "out.jsonl.job" / "shards"
+    while process.poll() is None and not (shards.exists() and list(shards.glob("0*.shard"))):
+        pass
+    os.killpg(process.pid, number)  # as a terminal or a batch system does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "stopped; what is tagged is kept" in said
+    assert "Traceback" not in said
+    assert not (folder / "out.jsonl").exists()
+    kept = 4 * len(list(shards.glob("0*.shard")))
+    assert f"{40 - kept} of them tagged now" in run(*job[4:], cwd=folder).stderr
+    assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40)]
+
+
+def test_a_full_disk_is_an_error_that_leaves_a_sound_state(folder):
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+
+    job = ("input=in.jsonl", "output=out.jsonl", "shard_rows=8", "workers=1")
+    said = run(*job, cwd=folder, code=1, preexec_fn=limit).stderr
+    assert "out.jsonl: cannot be written (File too large); all tagged articles are kept" in said
+    assert not (folder / "out.jsonl").exists()
+    run(*job, cwd=folder)
+    assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40)]
+    assert not list(folder.rglob("*partial*"))
