@@ -81,7 +81,7 @@ def print_remarks(ledger: LossLedger) -> None:
 
 def write_ledger(ledger: LossLedger, path: str | None) -> None:
     """Write the ledger as JSON Lines; raises OutputError when the file exists."""
-    from eventtag.reporting.files import write_losses
+    from eventtag.reporting.losses import write_losses
 
     if path is not None:
         write_losses(ledger, Path(path))

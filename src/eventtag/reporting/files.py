@@ -9,7 +9,6 @@ from typing import Protocol
 
 from eventtag.articles import Article
 from eventtag.formats.jsonl import json_line
-from eventtag.ledger import LossLedger
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
 from eventtag.scoring.report import EvaluationReport
@@ -54,9 +53,3 @@ def write_evaluation(report: EvaluationReport, predictions: Iterable[Prediction]
     with staged_file(folder / "report.json") as file:
         json.dump(report.to_json(), file, indent=2, ensure_ascii=False)
         file.write("\n")
-
-
-def write_losses(ledger: LossLedger, path: Path) -> None:
-    """Write every entry and note of a loss ledger as JSON Lines; raises OutputError when the file exists."""
-    with staged_file(path) as file:
-        file.writelines(f"{line}\n" for line in ledger.json_lines())

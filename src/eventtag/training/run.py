@@ -35,7 +35,8 @@ from eventtag.modeling.crf import learnt_transitions
 from eventtag.modeling.encoders import load_encoder, longest_input
 from eventtag.modeling.lora import add_lora, merge_lora
 from eventtag.modeling.loss import build_loss_options
-from eventtag.reporting.files import write_evaluation, write_losses
+from eventtag.reporting.files import write_evaluation
+from eventtag.reporting.losses import write_losses
 from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport

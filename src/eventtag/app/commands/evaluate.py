@@ -30,7 +30,8 @@ def _task(settings: EvaluateSettings) -> float:
     from eventtag.errors import SettingsError
     from eventtag.evaluation import evaluate
     from eventtag.reporting.console import render_table
-    from eventtag.reporting.files import write_evaluation, write_losses
+    from eventtag.reporting.files import write_evaluation
+    from eventtag.reporting.losses import write_losses
     from eventtag.scoring.error_kinds import count_mentions
     from eventtag.tagging.tagger import Tagger
 
