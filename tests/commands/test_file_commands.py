@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -139,3 +140,39 @@ def test_help_names_every_argument(run, command, capsys):
         run(command, "--help")
     assert ended.value.code == 0
     assert f"usage: eventtag {command}" in capsys.readouterr().out
+
+
+def test_lint_lists_what_a_checkpoint_says_otherwise(run, articles, corpus_file, checkpoint, tmp_path):
+    wrong = replace(articles[0].spans[0], label="LOCATION")
+    spoilt = [replace(a, spans=(wrong, *a.spans[1:])) if a.id == "a0" else a for a in articles]
+    write_articles(spoilt, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
+    code, output, errors = run(
+        "lint", tmp_path / "in.jsonl", "--checkpoint", checkpoint, "--rule", "likely error", "--json", tmp_path / "findings"
+    )
+    assert code == 0, errors
+    (finding,) = [row for line in (tmp_path / "findings").open() if (row := json.loads(line))["rule"] == "likely error"]
+    assert (finding["article_id"], finding["start"], finding["end"], finding["label"]) == (
+        "a0",
+        wrong.start,
+        wrong.end,
+        "LOCATION",
+    )
+    assert "is LOCATION, the model says ACTOR" in output
+    assert "was trained on articles of these" in errors  # the wrong article is not in train
+
+
+def test_lint_takes_one_way_of_judging_and_says_what_it_needs(run, corpus_file, checkpoint, monkeypatch):
+    code, _, errors = run("lint", corpus_file, "--checkpoint", checkpoint, "--cross-validate", 3)
+    assert (code, "give one of them" in errors) == (1, True)
+    code, _, errors = run("lint", corpus_file, "--cross-validate", 3, "--train", "trainer.epocs=1")
+    assert (code, "trainer.epocs" in errors) == (1, True)
+    monkeypatch.setitem(sys.modules, "cleanlab", None)
+    code, _, errors = run("lint", corpus_file, "--checkpoint", checkpoint)
+    assert (code, "pip install 'eventtag[lint]'" in errors) == (1, True)
+
+
+def test_lint_cross_validates(run, corpus_file):
+    tiny = ["model=tiny", "trainer.epochs=1", "window.max_length=24", "window.stride=6"]
+    code, output, errors = run("lint", corpus_file, "--cross-validate", 2, *(a for key in tiny for a in ("--train", key)))
+    assert code == 0, errors
+    assert "in 24 articles with 288 spans" in output

@@ -48,6 +48,8 @@ def test_best_tags_and_span_probabilities_equal_brute_force(seed, learnt):
         expected = [weights[[tuple(span) in held for held in mentions]].sum() / weights.sum() for span in asked.tolist()]
         probabilities = sums.span_probabilities(np.full(len(asked), row), *asked.T)
         assert probabilities == pytest.approx(np.array(expected), rel=1e-9, abs=1e-12)
+        by_tag = [[weights[[s[word] == tag for s in sequences]].sum() for tag in range(5)] for word in size]
+        np.testing.assert_allclose(sums.tag_probabilities()[row], np.array(by_tag) / weights.sum(), rtol=1e-9, atol=1e-12)
 
 
 def test_learnt_scores_of_zero_change_nothing():

@@ -20,7 +20,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 import eventtag
 from eventtag.app.launched import fit_to_launcher
 from eventtag.errors import EventtagError, SettingsError
-from eventtag.settings import DataSettings, EvaluateSettings
+from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
 
 Settings = TypeVar("Settings")
 
@@ -73,22 +73,37 @@ def compose_data(choices: Sequence[str]) -> DataSettings:
 
     For commands that are not Hydra's. Raises SettingsError for what cannot be composed.
     """
-    register_resolvers()
-    ConfigStore.instance().store(name="evaluate_schema", node=open_schema(EvaluateSettings))
-    own = Path.cwd() / "configs"
-    search = [f"hydra.searchpath=[file://{own}]"] if own.is_dir() and own.resolve() != config_dir().resolve() else []
-    given = spell_out_corpora([choice if "=" in choice else f"data={choice}" for choice in choices])
-    try:
-        with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-            config = hydra.compose("evaluate", [*search, *given])
-            composed: Any = OmegaConf.to_object(config.data)
-    except MissingMandatoryValue as error:
-        raise SettingsError(f"--data: {error.full_key} must be given: add --data data.{error.full_key}=...") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise SettingsError(f"--data {' '.join(choices)}: {error}") from error
+    given = [choice if "=" in choice else f"data={choice}" for choice in choices]
+    composed = _compose("evaluate", EvaluateSettings, given, "data", "--data")
     if not isinstance(composed, DataSettings):
         raise SettingsError(f"--data {' '.join(choices)}: is no data configuration")
     return composed
+
+
+def compose_training(overrides: Sequence[str]) -> TrainSettings:
+    """The settings of `eventtag train` with these overrides, for commands that are not Hydra's.
+
+    Raises SettingsError for what cannot be composed.
+    """
+    composed = _compose("train", TrainSettings, [*overrides, "run_dir=unused"], None, "--train")
+    assert isinstance(composed, TrainSettings)
+    return composed
+
+
+def _compose(command: str, schema: type[Any], overrides: Sequence[str], part: str | None, option: str) -> Any:
+    register_resolvers()
+    ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(schema))
+    own = Path.cwd() / "configs"
+    search = [f"hydra.searchpath=[file://{own}]"] if own.is_dir() and own.resolve() != config_dir().resolve() else []
+    try:
+        with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+            config = hydra.compose(command, [*search, *spell_out_corpora(overrides)])
+            return OmegaConf.to_object(config if part is None else config[part])
+    except MissingMandatoryValue as error:
+        key = error.full_key if part is None else f"{part}.{error.full_key}"
+        raise SettingsError(f"{option}: {error.full_key} must be given: add {option} {key}=...") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(f"{option} {' '.join(overrides)}: {error}") from error
 
 
 def spell_out_corpora(overrides: Sequence[str]) -> list[str]:

@@ -61,6 +61,11 @@ class LintReport:
         counts = Counter((finding.severity, finding.rule) for finding in self.findings)
         return dict(sorted(counts.items(), key=lambda item: (SEVERITIES.index(item[0][0]), -item[1], item[0][1])))
 
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Add findings, and sort all again: errors first, then by rule, the most certain of each first."""
+        self.findings += findings
+        self.findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.rule, -finding.rank))
+
     def at_least(self, severity: Severity) -> int:
         """How many findings are as bad as this, or worse."""
         allowed = SEVERITIES[: SEVERITIES.index(severity) + 1]
@@ -92,8 +97,7 @@ def lint(read: Callable[[LossLedger], Iterable[Article]], *, max_words: int = 35
         )
     report.findings += _inconsistencies(places, consistency)
     report.findings += _from_ledger(ledger)
-    report.findings += _rare_labels(labels)
-    report.findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.rule, -finding.rank))
+    report.add(_rare_labels(labels))
     return report
 
 

@@ -96,6 +96,24 @@ def split_articles(
     return Split({article.id: split_of[article.id] for article in articles}, "; ".join(rule))
 
 
+def fold_articles(
+    articles: Sequence[Article], folds: int, *, seed: int = 13, duplicates: Duplicates | None = None
+) -> list[tuple[Article, ...]]:
+    """Divide the articles into folds of about one size, each with its share of every label's spans; near-duplicates stay together.
+
+    Raises SettingsError for fewer than two folds, DataError for fewer units that stay together than folds.
+    """
+    if folds < 2:
+        raise SettingsError(f"{folds} folds: give 2 or more")
+    units = _units(articles, None, duplicates)
+    if len(units) < folds:
+        raise DataError(f"{len(articles)} articles make {len(units)} units that stay together, too few for {folds} folds")
+    names = [str(number) for number in range(folds)]
+    chosen = _by_draw(units, dict.fromkeys(names, 1 / folds), seed, stratify=True)
+    fold_of = {article.id: name for unit, name in zip(units, chosen, strict=True) for article in unit}
+    return [tuple(article for article in articles if fold_of[article.id] == name) for name in names]
+
+
 def _units(articles: Sequence[Article], group_field: str | None, duplicates: Duplicates | None) -> list[list[Article]]:
     """The articles that stay together, in the order of their first articles."""
     links = [(f"a{article.id}", f"a{article.id}") for article in articles]
@@ -116,7 +134,7 @@ def _by_draw(units: Sequence[Sequence[Article]], shares: Mapping[str, float], se
     labels = sorted({span.label for unit in units for article in unit for span in article.spans}) if stratify else []
     sizes = np.array([[len(unit), *_label_counts(unit, labels)] for unit in units], dtype=np.float64)
     weights = sizes / np.maximum(sizes.sum(axis=0), 1)
-    splits = [split for split in SPLITS if shares[split] > 0]
+    splits = [split for split in shares if shares[split] > 0]
     goal = np.array([[shares[split]] * weights.shape[1] for split in splits])
     goal[:, weights.sum(axis=0) == 0] = 0
     have = np.zeros_like(goal)

@@ -116,6 +116,15 @@ class Marginals:
             found[n] += np.log(behind.sum(axis=1)) + self.left[word, column[n]]
         return np.minimum(1.0, np.exp(found - self.begun[lengths[column] - 1, column]))
 
+    def tag_probabilities(self) -> list[FloatArray]:
+        """[W_a, C] of each sequence: the probability of each tag at each word, over all legal sequences."""
+        together = self.before * self.after
+        together /= together.sum(axis=1, keepdims=True)
+        found: list[FloatArray] = [together[:0, :, 0]] * len(self.chain.order)
+        for column, sequence in enumerate(self.chain.order.tolist()):
+            found[sequence] = together[: self.chain.lengths[column], :, column]
+        return found
+
 
 def marginals(chain: Chain, labels: LabelSet, transitions: FloatArray | None = None) -> Marginals:
     """Forward and backward sums of every sequence, for `Marginals.span_probabilities`; `transitions` as in `best_tags`."""

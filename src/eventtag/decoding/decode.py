@@ -60,6 +60,22 @@ def decode(
     return [tuple(sorted(spans)) for spans in found]
 
 
+def tag_probabilities(
+    emissions: Sequence[FloatArray], labels: LabelSet, transitions: npt.NDArray[np.float64] | None = None
+) -> list[npt.NDArray[np.float64]]:
+    """[W, C] for each article: the probability of each tag at each word over all legal sequences; arguments as in `decode`.
+
+    NaN for words that no model looked at.
+    """
+    found = [np.full(item.shape, np.nan) for item in emissions]
+    runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]
+    for batch in _batches(runs):
+        chain = build_chain([emissions[article][start:end] for article, start, end in batch])
+        for (article, start, end), one in zip(batch, marginals(chain, labels, transitions).tag_probabilities(), strict=True):
+            found[article][start:end] = one
+    return found
+
+
 def tagged_spans(tags: IntArray) -> IntArray:
     """[S, 3]: first word, last word and tag id of the `B-` of every mention in a legal IOB2 sequence of tag ids; negative ids are
     outside.

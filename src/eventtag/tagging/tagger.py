@@ -9,7 +9,7 @@ Letters for shapes: W words of an article, C tags.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -20,8 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.articles import Article
+<<<<<<< HEAD
 from eventtag.decoding.decode import decode
 from eventtag.decoding.spans import decode_spans
+=======
+from eventtag.decoding.decode import decode, tag_probabilities
+>>>>>>> be0bb48 (lint with a model: likely annotation errors by confident learning, by a checkpoint or cross-validated)
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
 from eventtag.errors import SettingsError
@@ -49,6 +53,20 @@ class TaggedArticle:
     spans: tuple[ScoredSpan, ...]
     words: npt.NDArray[np.int64]
     raw_scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class JudgedArticle:
+    """An article, its words [W, 2] as character offsets, and the probability of each tag at each word [W, C]; NaN where nobody
+    annotated.
+    """
+
+    article: Article
+    words: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+
+
+Chunk = list[tuple[Article, TokenisedText]]
 
 
 @dataclass(frozen=True)
@@ -122,7 +140,20 @@ class Tagger:
         With `only_annotated`, windows that own nothing of an article's annotated regions are skipped, and so are spans there: enough
         for scoring, and several times faster where little of a corpus was annotated.
         """
-        chunk: list[tuple[Article, TokenisedText]] = []
+        for chunk in self._chunks(articles):
+            yield from self._tag_chunk(chunk, only_annotated=only_annotated)
+
+    def judge_words(self, articles: Iterable[Article]) -> Iterator[JudgedArticle]:
+        """What the model says of each word in the annotated regions of the articles, lazily, in order."""
+        for chunk in self._chunks(articles):
+            emissions = self._emissions(chunk, only_annotated=True)
+            judged = tag_probabilities(emissions, self.labels, self.backend.transitions)
+            for (article, tokens), probabilities in zip(chunk, judged, strict=True):
+                probabilities[~words_inside(tokens.words, article)] = np.nan
+                yield JudgedArticle(article, tokens.words, probabilities)
+
+    def _chunks(self, articles: Iterable[Article | str]) -> Iterator[Chunk]:
+        chunk: Chunk = []
         size = 0
         for number, item in enumerate(articles):
             article = Article(id=str(number), text=item) if isinstance(item, str) else item
@@ -130,18 +161,37 @@ class Tagger:
             chunk.append((article, tokens))
             size += len(tokens.input_ids)
             if size >= CHUNK_TOKENS:
-                yield from self._tag_chunk(chunk, only_annotated=only_annotated)
+                yield chunk
                 chunk, size = [], 0
         if chunk:
-            yield from self._tag_chunk(chunk, only_annotated=only_annotated)
+            yield chunk
 
-    def _tag_chunk(self, chunk: Sequence[tuple[Article, TokenisedText]], *, only_annotated: bool) -> Iterator[TaggedArticle]:
+    def _emissions(self, chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.float32]]:
         texts = [tokens for _, tokens in chunk]
+<<<<<<< HEAD
         wanted = [
             tokens.first_token[words_inside(tokens.words, article)] if only_annotated else tokens.first_token
             for article, tokens in chunk
         ]
         spans = self._find_spans(texts, wanted)
+=======
+        return article_emissions(
+            texts,
+            [
+                tokens.first_token[words_inside(tokens.words, article)] if only_annotated else tokens.first_token
+                for article, tokens in chunk
+            ],
+            self.backend,
+            special=self._special,
+            window=self.window,
+            tags=len(self.labels.tags),
+            batch_tokens=self.batch_tokens or self.backend.batch_tokens,
+        )
+
+    def _tag_chunk(self, chunk: Chunk, *, only_annotated: bool) -> Iterator[TaggedArticle]:
+        emissions = self._emissions(chunk, only_annotated=only_annotated)
+        spans = decode(emissions, [tokens.words for _, tokens in chunk], self.labels, self.backend.transitions)
+>>>>>>> be0bb48 (lint with a model: likely annotation errors by confident learning, by a checkpoint or cross-validated)
         raw = [span for found in spans for span in found]
         limits = self.calibration.thresholds
         calibrated = iter(zip(calibrate_spans(raw, self.calibration.temperatures), raw, strict=True))

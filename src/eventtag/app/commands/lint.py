@@ -11,6 +11,7 @@ from pathlib import Path
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
 from eventtag.articles import Article
 from eventtag.corpus.lint import SEVERITIES, LintReport, fix_articles, lint
+from eventtag.errors import SettingsError
 from eventtag.formats.registry import recognise, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.staging import require_absent, staged_file
@@ -35,6 +36,23 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--json", metavar="FILE", help="write all findings, as JSON Lines")
     group.add_argument("--fix", metavar="FILE", help="write the articles with the safe repairs made, as JSONL")
     group.add_argument("--fail-on", choices=(*SEVERITIES, "never"), default="error", help="severity that makes the exit code 1")
+    model = parser.add_argument_group("judging by a model (docs/data.md): a ranked list of likely annotation errors")
+    model.add_argument(
+        "--checkpoint", metavar="DIR", help="what a trained tagger says otherwise; best one trained on other articles"
+    )
+    model.add_argument(
+        "--cross-validate",
+        type=int,
+        metavar="K",
+        help="train K taggers, so that each article is judged by one that did not see it",
+    )
+    model.add_argument(
+        "--train",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of `eventtag train` for these, such as model=roberta_base",
+    )
     group.add_argument("--max-words", type=int, default=350, help="words that fit into one window (default: 350)")
     return parser
 
@@ -51,7 +69,18 @@ def _task(arguments: argparse.Namespace) -> int:
     def read(ledger: LossLedger) -> Iterator[Article]:
         return read_all(arguments, arguments.data, ledger)
 
+    if arguments.checkpoint and arguments.cross_validate:
+        raise SettingsError("--checkpoint and --cross-validate: give one of them")
     report = lint(read, max_words=arguments.max_words)
+    if arguments.checkpoint or arguments.cross_validate:
+        from eventtag.app.model_lint import judge_by_checkpoint, judge_by_folds  # slow to import: torch
+
+        articles = list(read(LossLedger()))
+        report.add(
+            judge_by_checkpoint(articles, arguments.checkpoint)
+            if arguments.checkpoint
+            else judge_by_folds(articles, arguments.cross_validate, arguments.train)
+        )
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:
             file.writelines(json.dumps(finding.to_json(), ensure_ascii=False) + "\n" for finding in report.findings)

@@ -1,0 +1,116 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from conftest import make_article
+
+from eventtag.articles import Article
+from eventtag.encoding.align import align_spans
+from eventtag.encoding.words import find_words
+from eventtag.errors import DataError
+from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
+from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.spans import Span
+from eventtag.training.cross_validation import cross_validate
+from eventtag.training.likely_errors import find_likely_errors
+
+LABELS = LabelSet()
+
+
+@dataclass(frozen=True)
+class Opinion:
+    article: Article
+    words: np.ndarray
+    probabilities: np.ndarray
+
+
+def sure_of(truth: Article, given: Article) -> Opinion:
+    """A model that is nearly certain of `truth`, asked about the annotation `given` of the same text."""
+    words = find_words(truth.text)
+    tags = align_spans(truth, words, LABELS, ledger=LossLedger())
+    probabilities = np.full((len(words), len(LABELS.tags)), 0.01)
+    probabilities[np.arange(len(words)), tags] = 0.94
+    return Opinion(given, words, probabilities)
+
+
+def spoil(article: Article, kind: str) -> tuple[Article, tuple[int, int]]:
+    """The article with one error, and where it is."""
+    first, *rest = article.spans
+    match kind:
+        case "removed":
+            return replace(article, spans=tuple(rest)), (first.start, first.end)
+        case "swapped":
+            return replace(article, spans=(replace(first, label="LOCATION"), *rest)), (first.start, first.end)
+        case "added":
+            start = article.text.index(" in ") + 1
+            return replace(article, spans=(*article.spans, Span(start, start + 2, "EVENT"))), (start, start + 2)
+    raise AssertionError(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("removed", "is not annotated, the model says ACTOR (0.95)"),
+        ("swapped", "is LOCATION, the model says ACTOR (0.95)"),
+        ("added", "is EVENT, the model says no mention (0.94)"),
+    ],
+)
+def test_an_annotation_against_which_the_model_is_sure_is_found_with_what_it_says(articles, kind, message):
+    spoilt, (start, end) = spoil(articles[3], kind)
+    opinions = [sure_of(article, spoilt if article.id == spoilt.id else article) for article in articles]
+    (finding,) = find_likely_errors(opinions, LABELS)
+    assert (finding.rule, finding.severity, finding.article_id) == ("likely error", "warning", "a3")
+    assert (finding.start, finding.end, finding.message) == (start, end, message)
+    assert finding.rank > 0.9
+    assert f"[{spoilt.text[start:end]}]" in finding.context
+
+
+def test_articles_that_are_annotated_as_the_model_says_have_no_finding(articles):
+    assert find_likely_errors([sure_of(article, article) for article in articles], LABELS) == []
+
+
+def test_a_label_that_nobody_marked_and_places_where_nobody_looked_are_no_errors(articles):
+    opinions = []
+    for article in articles:
+        unmarked = replace(article, spans=tuple(s for s in article.spans if s.label != "EVENT"), labels=("ACTOR", "LOCATION"))
+        half = len(article.text) // 2
+        unseen = replace(article, spans=tuple(s for s in article.spans if s.end <= half), annotated=((0, half),))
+        opinions += [sure_of(article, unmarked), sure_of(article, unseen), sure_of(article, article)]
+    assert find_likely_errors(opinions, LABELS) == []
+
+
+def test_labels_that_the_model_does_not_know_are_left_out(articles):
+    known = LabelSet(("ACTOR", "EVENT"))
+    opinions = []
+    for article in articles:
+        tags = align_spans(article, find_words(article.text), known, ledger=LossLedger())
+        probabilities = np.full((len(tags), len(known.tags)), 0.01)
+        probabilities[np.arange(len(tags)), tags] = 0.96
+        opinions.append(Opinion(article, find_words(article.text), probabilities))
+    assert find_likely_errors(opinions, known) == []
+
+
+def test_without_an_annotated_word_there_is_nothing_to_judge():
+    with pytest.raises(DataError, match="no article has an annotated word"):
+        find_likely_errors([sure_of(make_article("a", "Kyiv/LOCATION"), Article("a", "Kyiv", annotated=()))], LABELS)
+
+
+def test_planted_errors_come_out_on_top_of_cross_validation(articles):
+    """Each article is judged by a tiny model that was trained on other articles, their own planted errors among them."""
+    kinds = ("removed", "swapped", "added")
+    planted = {article.id: spoil(article, kinds[number % 3]) for number, article in enumerate(articles[::4])}
+    spoilt = [planted[article.id][0] if article.id in planted else article for article in articles]
+    settings = TrainSettings(
+        data=DataSettings(path="unused"),
+        model=ModelSettings(name="tiny", attention_dropout=None),
+        window=WindowSettings(max_length=64, stride=8),
+        trainer=TrainerSettings(epochs=25, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+        run_dir="unused",
+    )
+    judged = list(cross_validate(spoilt, LABELS, settings, folds=2))
+    assert sorted(item.article.id for item in judged) == sorted(article.id for article in articles)
+    findings = {(finding.article_id, finding.start, finding.end) for finding in find_likely_errors(judged, LABELS)}
+    places = {(name, *place): kinds[number % 3] for number, (name, (_, place)) in enumerate(planted.items())}
+    assert findings <= places.keys()
+    assert {place for place, kind in places.items() if kind != "added"} <= findings
