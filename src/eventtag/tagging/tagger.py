@@ -9,7 +9,7 @@ Letters for shapes: W words of an article, C tags.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -20,12 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.articles import Article
-<<<<<<< HEAD
-from eventtag.decoding.decode import decode
-from eventtag.decoding.spans import decode_spans
-=======
 from eventtag.decoding.decode import decode, tag_probabilities
->>>>>>> be0bb48 (lint with a model: likely annotation errors by confident learning, by a checkpoint or cross-validated)
+from eventtag.decoding.spans import decode_spans
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
 from eventtag.errors import SettingsError
@@ -144,9 +140,15 @@ class Tagger:
             yield from self._tag_chunk(chunk, only_annotated=only_annotated)
 
     def judge_words(self, articles: Iterable[Article]) -> Iterator[JudgedArticle]:
-        """What the model says of each word in the annotated regions of the articles, lazily, in order."""
+        """What the model says of each word in the annotated regions of the articles, lazily, in order.
+
+        Raises SettingsError for a model that scores spans, not words.
+        """
+        if getattr(self.backend, "span_head", None) is not None:
+            raise SettingsError("this model scores whole spans and has no opinion of single words; take one that tags words")
         for chunk in self._chunks(articles):
-            emissions = self._emissions(chunk, only_annotated=True)
+            texts = [tokens for _, tokens in chunk]
+            emissions = self._emissions(texts, _wanted(chunk, only_annotated=True))
             judged = tag_probabilities(emissions, self.labels, self.backend.transitions)
             for (article, tokens), probabilities in zip(chunk, judged, strict=True):
                 probabilities[~words_inside(tokens.words, article)] = np.nan
@@ -166,32 +168,8 @@ class Tagger:
         if chunk:
             yield chunk
 
-    def _emissions(self, chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.float32]]:
-        texts = [tokens for _, tokens in chunk]
-<<<<<<< HEAD
-        wanted = [
-            tokens.first_token[words_inside(tokens.words, article)] if only_annotated else tokens.first_token
-            for article, tokens in chunk
-        ]
-        spans = self._find_spans(texts, wanted)
-=======
-        return article_emissions(
-            texts,
-            [
-                tokens.first_token[words_inside(tokens.words, article)] if only_annotated else tokens.first_token
-                for article, tokens in chunk
-            ],
-            self.backend,
-            special=self._special,
-            window=self.window,
-            tags=len(self.labels.tags),
-            batch_tokens=self.batch_tokens or self.backend.batch_tokens,
-        )
-
     def _tag_chunk(self, chunk: Chunk, *, only_annotated: bool) -> Iterator[TaggedArticle]:
-        emissions = self._emissions(chunk, only_annotated=only_annotated)
-        spans = decode(emissions, [tokens.words for _, tokens in chunk], self.labels, self.backend.transitions)
->>>>>>> be0bb48 (lint with a model: likely annotation errors by confident learning, by a checkpoint or cross-validated)
+        spans = self._find_spans([tokens for _, tokens in chunk], _wanted(chunk, only_annotated=only_annotated))
         raw = [span for found in spans for span in found]
         limits = self.calibration.thresholds
         calibrated = iter(zip(calibrate_spans(raw, self.calibration.temperatures), raw, strict=True))
@@ -219,11 +197,23 @@ class Tagger:
                 decode_spans(found, tokens.words, self.labels, overlap=head.overlap)
                 for found, tokens in zip(scores, texts, strict=True)
             ]
-        emissions = article_emissions(
-            texts, wanted, backend, special=self._special, window=self.window, tags=len(self.labels.tags),
-            batch_tokens=batch_tokens,
+        return decode(self._emissions(texts, wanted), [tokens.words for tokens in texts], self.labels, backend.transitions)
+
+    def _emissions(
+        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]
+    ) -> list[npt.NDArray[np.float32]]:
+        return article_emissions(
+            texts, wanted, self.backend, special=self._special, window=self.window, tags=len(self.labels.tags),
+            batch_tokens=self.batch_tokens or self.backend.batch_tokens,
         )  # fmt: skip
-        return decode(emissions, [tokens.words for tokens in texts], self.labels, backend.transitions)
+
+
+def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]]:
+    """The tokens of each text that windows are run for."""
+    return [
+        tokens.first_token[words_inside(tokens.words, article)] if only_annotated else tokens.first_token
+        for article, tokens in chunk
+    ]
 
 
 def with_spans(tagged: TaggedArticle) -> Article:
