@@ -176,3 +176,6 @@ def test_overlapping_gold_can_be_matched_where_overlaps_are_found():
         ledger = LossLedger()
         record_unmatchable(Article("a", TEXT, spans), WORDS, ledger=ledger, overlap=overlap)
         assert len(ledger.entries) == lost
+    ledger = LossLedger()
+    record_unmatchable(Article("a", TEXT, spans), WORDS, ledger=ledger, overlap=True, max_width=2)
+    assert [entry.reason for entry in ledger.entries] == ["has more words than model.max_span_width"]

@@ -127,10 +127,13 @@ def counted_spans(article: Article, stage: str, *, ledger: LossLedger) -> list[S
     return counted
 
 
-def record_unmatchable(article: Article, words: IntArray, *, ledger: LossLedger, overlap: bool = False) -> None:
+def record_unmatchable(
+    article: Article, words: IntArray, *, ledger: LossLedger, overlap: bool = False, max_width: int | None = None
+) -> None:
     """Record the gold spans that no prediction can match, which count as missed, and those that scoring leaves out.
 
-    Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, and do not overlap unless `overlap`.
+    Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, do not overlap unless `overlap`, and have
+    at most `max_width` words.
     """
     counted = counted_spans(article, "scoring", ledger=ledger)
     _, hidden = flatten(counted)
@@ -144,6 +147,8 @@ def record_unmatchable(article: Article, words: IntArray, *, ledger: LossLedger,
             reason = "begins or ends inside a word"
         elif not inside[first : last + 1].all():
             reason = "runs over the edge of an annotated region"
+        elif max_width is not None and last - first >= max_width:
+            reason = "has more words than model.max_span_width"
         elif span in hidden_spans and not overlap:
             reason = "overlaps another span, and one of them can be found"
         else:

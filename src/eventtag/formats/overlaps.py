@@ -36,7 +36,8 @@ def resolve_overlaps(
             span, by = dropped[0]
             raise DataError(
                 f"article {article.id!r}: span {span.label} {span.start}-{span.end} overlaps {by.label} {by.start}-{by.end}; "
-                "choose which stays: longest, innermost or priority (data.overlaps=longest in training, --overlaps longest in convert)"
+                "choose which stays: longest, innermost or priority (data.overlaps=longest in training, --overlaps longest in convert); "
+                "to learn all of them: model.head=span model.overlap=true"
             )
         for span, by in dropped:
             detail = f"{by.label} {by.start}-{by.end} stays"

@@ -111,6 +111,12 @@ class Tagger:
         """What runs the model."""
         return as_backend(self.model)
 
+    @property
+    def span_head(self) -> SpanHead | None:
+        """What a span head finds; None for a model that gives tags."""
+        head: SpanHead | None = getattr(self.backend, "span_head", None)
+        return head
+
     @cached_property
     def _special(self) -> SpecialTokens:
         return special_tokens(self.tokenizer)
@@ -187,7 +193,7 @@ class Tagger:
         """The uncalibrated spans of each text; windows that own none of the tokens `wanted` are not run."""
         backend: Any = self.backend
         batch_tokens = self.batch_tokens or backend.batch_tokens
-        head: SpanHead | None = getattr(backend, "span_head", None)
+        head = self.span_head
         if head is not None:
             scores = article_span_scores(
                 texts, wanted, backend, special=self._special, window=self.window,

@@ -165,6 +165,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
             f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
         )
     wanted = settings.model
+    span_options = SpanOptions(wanted.max_span_width, wanted.overlap) if wanted.head is Head.span else None
     features = build_features(
         corpus.splits["train"],
         tokenizer,
@@ -172,13 +173,14 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         settings.window,
         ledger=corpus.ledger,
         handling=corpus.handling_of,
-        span_options=SpanOptions(wanted.max_span_width, wanted.overlap) if wanted.head is Head.span else None,
+        span_options=span_options,
     )
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
     corpus.require_kept()
+    limits = {} if span_options is None else asdict(span_options)
     for article in corpus.splits["validation"]:
-        record_unmatchable(article, tokenise(article.text, tokenizer).words, ledger=corpus.ledger, overlap=wanted.overlap)
+        record_unmatchable(article, tokenise(article.text, tokenizer).words, ledger=corpus.ledger, **limits)
 
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
         tagger = Tagger(current, tokenizer, corpus.labels, settings.window)

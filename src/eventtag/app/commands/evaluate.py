@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,9 @@ def _task(settings: EvaluateSettings) -> float:
         training=count_mentions(train) if train else None,
     )
     write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
+    limits = {} if tagger.span_head is None else asdict(tagger.span_head)
     for item in evaluation.tagged:
-        record_unmatchable(item.article, item.words, ledger=corpus.ledger)
+        record_unmatchable(item.article, item.words, ledger=corpus.ledger, **limits)
     write_losses(corpus.ledger, Path(settings.run_dir) / "losses.jsonl")
     for line in [*corpus.ledger.remarks, *corpus.ledger.summary()]:
         log.info("%s", line)
