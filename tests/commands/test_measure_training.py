@@ -1,0 +1,36 @@
+"""The table of `scripts/measure_training.py` over finished runs."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from eventtag.formats.jsonl import json_line
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "measure_training.py"
+
+
+def test_the_table_compares_finished_runs_over_seeds_and_articles(corpus_file, articles, tmp_path):
+    validation = [article for article in articles if article.meta["split"] == "validation"]
+    for name, missing in (("all", (0, 0)), ("fewer", (1, 2)), ("one seed", (3,))):
+        for seed, left_out in enumerate(missing, start=1):
+            run = tmp_path / "runs" / name / str(seed)
+            run.mkdir(parents=True)
+            lines = (json_line(replace(article, spans=article.spans[left_out:])) + "\n" for article in validation)
+            (run / "predictions.jsonl").write_text("".join(lines), encoding="utf-8")
+    data = ["data=corpus", f"data.path={corpus_file}", "data.split_field=split"]
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "runs"), "--table", "--seeds", "1", "2", "--common", *data]
+    command += [part for name in ("all", "fewer", "one seed", "not run") for part in ("--variant", name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("corpus, validation: 4 articles")
+    rows = {cells[0]: cells for line in done.stdout.splitlines() if (cells := [c.strip() for c in line.strip("| ").split("|")])}
+    assert rows["all"][1:4] == ["2", "1.0000 (1.0000 to 1.0000)", ""]
+    # 12 gold spans an article; without 1 or 2 of them recall is 11/12 or 10/12 and precision 1
+    one, two = (2 * found / (12 + found) for found in (11, 10))
+    assert rows["fewer"][2].startswith(f"{(one + two) / 2:.4f} (")
+    assert rows["fewer"][3].startswith(f"{100 * ((one + two) / 2 - 1):+.2f} (seeds ")
+    assert rows["one seed"][1] == "1"
+    assert rows["one seed"][2] == f"{2 * 9 / 21:.4f}"
+    assert "seeds" not in rows["one seed"][3]
+    assert "not run" not in rows
