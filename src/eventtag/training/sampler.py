@@ -92,13 +92,8 @@ class TokenBatchSampler(Sampler[list[int]]):
         self.pool_size = max(1, len(self.lengths) * POOL_BATCHES // max(self.batches, 1))
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of an epoch; accelerate calls it."""
+        """Choose the order of an epoch."""
         self.epoch = epoch
-
-    @property
-    def sampler(self) -> TokenBatchSampler:
-        """Itself: accelerate looks for `set_epoch` one level down where it has wrapped a batch sampler."""
-        return self
 
     def __len__(self) -> int:
         return self.batches
