@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +129,8 @@ def _precision(settings: PredictSettings) -> str:
 def _engine(settings: PredictSettings, precision: str) -> Engine:
     make_tagger = build_factory(settings, precision, threads=settings.threads)
     if settings.engine is TaggingEngine.ray:
-        return RayActors(
-            make_tagger, settings.workers, settings.ray_cpus, settings.ray_gpus, settings.threads, settings.ray_address
-        )
+        anywhere = replace(make_tagger, checkpoint=str(Path(settings.checkpoint).absolute()))
+        return RayActors(anywhere, settings.workers, settings.ray_cpus, settings.ray_gpus, settings.threads, settings.ray_address)
     return Workers(make_tagger, _workers(settings), settings.threads)
 
 

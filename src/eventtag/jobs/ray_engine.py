@@ -91,7 +91,7 @@ class RayActors:
         context.enable_progress_bars = False
         arguments = {
             "make_tagger": self.make_tagger,
-            "store": replace(store, lock=None),
+            "store": replace(store, folder=store.folder.absolute(), lock=None),
             "code": code_digest(),
             "threads": self.threads,
         }

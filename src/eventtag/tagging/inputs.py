@@ -108,8 +108,7 @@ def read_rows(
     Rows are read from JSONL, CSV and Parquet; a text file or a page is one row. A file of an unknown suffix, like standard input, is
     JSONL when it begins with `{`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix. The article's id is the row's
     `id_field`; a row without one is called `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row
-    has an id). Of several files, ids begin with
-    the file's name and `#`. Fields other than text and id become `meta`.
+    has an id). Of several files, ids begin with the file's name and `#`. Fields other than text and id become `meta`.
 
     Bad rows are those that cannot be read, whose text is empty, holds NUL or a lone surrogate, or is longer than `max_row_bytes` (as
     the row is, too), and, with `unique_ids`, those with the id of an earlier row. A file of several that cannot be read is one bad row,
