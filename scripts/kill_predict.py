@@ -1,6 +1,6 @@
 """Prove that a job survives being killed: kill it again and again, and compare what comes out with an uninterrupted run.
 
-python scripts/kill_predict.py random --kills 200       at random instants: all its processes, or one worker
+python scripts/kill_predict.py random --kills 200       at random instants: all its processes, one worker, or all but those
 python scripts/kill_predict.py operations               before and after every file operation of a job of three shards
 
 The tagger is a stub without a model (stub_tagger.py). While a job runs, a watcher reads every file that stands under a final name, as
@@ -157,7 +157,8 @@ def prove_random(folder: Path, options: argparse.Namespace) -> list[str]:
             workers = draw.randint(1, 4)
             used.append(workers)
             process = subprocess.Popen(_command(source, output, workers), start_new_session=True, stderr=subprocess.DEVNULL)
-            code = _kill_now_and_then(process, draw, options.longest, kills)
+            # Lives become longer, so that a slow machine gets to the end too.
+            code = _kill_now_and_then(process, draw, options.longest * 1.1 ** len(used), kills)
             if code == 0:
                 break
             if code != -signal.SIGKILL:
@@ -187,7 +188,7 @@ def _command(
 
 
 def _kill_now_and_then(process: subprocess.Popen[bytes], draw: random.Random, longest: float, kills: Counter[str]) -> int:
-    """Kill single workers at random instants, then the whole group; returns the exit code."""
+    """Kill single workers at random instants, then the whole group, or all of it but the workers; returns the exit code."""
     ends = time.monotonic() + draw.uniform(0.05, longest)
     while time.monotonic() < ends:
         try:
@@ -205,9 +206,12 @@ def _kill_now_and_then(process: subprocess.Popen[bytes], draw: random.Random, lo
                 kills["one worker"] += 1
             except ProcessLookupError:
                 pass
-    if process.poll() is None:
+    if process.poll() is None and draw.random() < 0.7:
         os.killpg(process.pid, signal.SIGKILL)
         kills["all processes"] += 1
+    elif process.poll() is None:
+        process.kill()  # its workers must notice
+        kills["all but the workers"] += 1
     return process.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 # One thread a process: tests run side by side, and threads that wait for each other's cores make all of them slow.
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
@@ -16,6 +17,7 @@ from eventtag.formats.jsonl import json_line
 from eventtag.spans import Span
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.append(str(REPOSITORY / "scripts"))  # for stub_tagger, which processes import that tests start
 
 # Real corpora, for the tests that read them; those skip themselves where there are none.
 CORPORA = REPOSITORY.parent / "shared" / "corpora"

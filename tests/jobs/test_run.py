@@ -1,16 +1,22 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from stub_tagger import MakeStub, tag_article
 
 from eventtag.articles import Article
 from eventtag.errors import OutputError
 from eventtag.formats.jsonl import json_line
 from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
-from eventtag.jobs.workers import Workers
+from eventtag.jobs.shards import cut_shards
+from eventtag.jobs.tagged_shard import BrokenTaggerError
+from eventtag.jobs.workers import WorkerError, Workers
 from eventtag.tagging.inputs import read_rows
+from eventtag.tagging.rows import InputRow, Place
 
 SETTINGS = {"checkpoint": "c1", "thresholds": {"EVENT": 0.5}}
 
@@ -206,3 +212,102 @@ def test_articles_that_kill_their_process_are_found_and_nothing_else_is_lost(tmp
     ]
     lines = output.read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == [f"a{n}" for n in range(23) if n not in (7, 8)]
+
+
+def test_a_row_that_fails_is_given_up_alone_however_many_fail_around_it(tmp_path):
+    poison = {n: json.dumps({"id": f"a{n}", "text": "POISON raise"}) for n in range(5, 15)}
+    source, output = write_input(tmp_path / "in.jsonl", poison=poison), tmp_path / "out.jsonl"
+    tag(source, output, Workers(MakeStub(), 1))
+    assert [letter["row"] for letter in dead_letters(output)] == list(range(5, 15))
+    assert output.read_text() == expected(source, dead=tuple(f"a{n}" for n in range(5, 15)))
+
+
+def broken(articles):
+    raise MemoryError("no memory for any article")
+
+
+class MakeBroken:
+    """A tagger that fails on every article."""
+
+    def __call__(self):
+        return broken
+
+
+@pytest.mark.parametrize("engine", [inline(broken), Workers(MakeBroken(), 1)], ids=["inline", "worker"])
+def test_a_tagger_that_fails_on_everything_ends_the_job_and_makes_no_dead_letters(tmp_path, engine):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    with pytest.raises(BrokenTaggerError, match="no memory for any article"):
+        tag(source, output, engine)
+    assert not output.with_name("out.jsonl.job").exists()
+
+
+class MakeDying:
+    """A tagger whose process dies while it is loaded."""
+
+    def __call__(self):
+        os._exit(9)
+
+
+def test_workers_that_die_before_they_begin_end_the_job(tmp_path):
+    with pytest.raises(WorkerError, match="3 worker processes have died before they could begin"):
+        tag(write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl", Workers(MakeDying(), 1))
+
+
+def test_dead_letters_are_tried_again_alone_and_merged(tmp_path):
+    source, output, log = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out.jsonl", tmp_path / "log"
+    tag(source, output)
+    assert tag(source, output, retry_dead_letters=True).bad_rows == 4  # what was bad is bad still
+    mended = {3: '{"id": "a3", "text": "Mended in Lima."}', 22: '{"id": "a1", "text": "Again."}'}
+    write_input(source, poison=mended)
+    report = tag(source, output, inline(MakeStub(log)()), retry_dead_letters=True)
+    assert output.read_text() == expected(source)
+    assert sorted(set(log.read_text().split()[1::2])) == ["a11", "a3", "a4"]
+    assert (report.bad_rows, report.tagged) == (1, 3)
+    assert [letter["row"] for letter in dead_letters(output)] == [22]
+
+
+@pytest.mark.parametrize("stored", [0, 1, 2])
+def test_a_retry_that_is_stopped_goes_on(tmp_path, stored):
+    source, output = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out.jsonl"
+    tag(source, output)
+    before = output.read_text()
+    write_input(source)
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(stored), retry_dead_letters=True)
+    assert output.read_text() == before
+    tag(source, output)
+    tag(source, output, retry_dead_letters=True)
+    assert output.read_text() == expected(source)
+    assert dead_letters(output) == []
+
+
+def test_a_retry_does_not_take_another_input(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out.jsonl"
+    tag(source, output)
+    write_input(source, poison={6: '{"id": "a6", "text": "Another text."}'})
+    with pytest.raises(OutputError, match=r"rows 5 to 9 .*in.jsonl:6 to .*in.jsonl:10\) are not those that were tagged"):
+        tag(source, output, retry_dead_letters=True)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 30), max_size=40),
+    max_rows=st.integers(1, 10),
+    max_characters=st.integers(1, 60),
+    bad=st.sets(st.integers(0, 39)),
+)
+def test_shards_are_cut_by_the_rows_alone_and_lose_none(sizes, max_rows, max_characters, bad):
+    place = Place("x")
+    rows = [
+        InputRow(place, None, "bad") if n in bad else InputRow(place, Article(f"a{n}", "x" * size))
+        for n, size in enumerate(sizes)
+    ]
+    shards = list(cut_shards(iter(rows), max_rows=max_rows, max_characters=max_characters))
+    assert [row for shard in shards for row in shard.rows] == rows
+    assert [shard.first_row for shard in shards] == [sum(len(s.rows) for s in shards[:i]) for i in range(len(shards))]
+    for shard in shards:
+        assert 1 <= len(shard.rows) <= max_rows
+        texts = [len(row.article.text) for row in shard.rows if row.article]
+        assert sum(texts) - (texts[-1] if texts and shard.rows[-1].article else 0) < max_characters or not shard.rows[-1].article
+    if shards:  # the rows that follow do not change where the earlier ones are cut
+        again = list(cut_shards(iter(rows[: shards[-1].first_row]), max_rows=max_rows, max_characters=max_characters))
+        assert again == shards[:-1]
