@@ -75,8 +75,3 @@ def test_a_killed_sweep_goes_on_where_it_stopped_and_its_best_settings_can_be_tr
         config = hydra.compose("train", ["experiment=best", f"hydra.searchpath=[{tmp_path / 'sweep'}]", "run_dir=x"])
     composed = plain(OmegaConf.to_object(config))
     assert {key: composed[key] for key in best if key != "defaults"} == {key: best[key] for key in best if key != "defaults"}
-
-
-def test_a_mistake_is_answered_in_a_few_lines(tmp_path):
-    done = run("sweep", "+space.trainer.speed=[1,2]", cwd=tmp_path, code=1)
-    assert "error: space.trainer.speed: no such key of train; below trainer there are" in done.stderr

@@ -1,9 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +8,7 @@ from eventtag.errors import DataError, FormatError, OutputError, SettingsError, 
 from eventtag.manifest import sha256_of
 from eventtag.pretrain_settings import PretrainSettings, PretrainTrainerSettings
 from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings
+from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.pretraining import pretrain
 from eventtag.training.run import train
 
@@ -63,35 +59,25 @@ def test_training_takes_the_encoder(adapted, corpus_file, tmp_path):
     assert result.evaluation.report.strict.micro.f1 > 0.9
 
 
-RUN = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_pretraining import settings_of
-from eventtag.training.pretraining import pretrain
-pretrain(settings_of(Path(sys.argv[2]), Path(sys.argv[3]), resume=True))
-"""
+def test_a_stopped_run_resumes_to_the_same_encoder(adapted, corpus_file, tmp_path, monkeypatch):
+    evaluate = MaskedTrainer.evaluate
 
+    def stop_in_sixth_epoch(self, *args, **kwargs):
+        if self.state.epoch and self.state.epoch > 5:
+            raise KeyboardInterrupt
+        return evaluate(self, *args, **kwargs)
 
-def test_a_killed_run_resumes_to_the_same_encoder(adapted, corpus_file, tmp_path):
-    command = [sys.executable, "-c", RUN, str(Path(__file__).parent), str(corpus_file), str(tmp_path / "killed")]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "killed" / "trainer").glob("checkpoint-*")) and time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail("the run ended before it could be killed")
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed" / "encoder").exists()
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    resumed, whole = tmp_path / "killed", adapted
-    assert sha256_of(resumed / "encoder" / "model.safetensors") == sha256_of(whole / "encoder" / "model.safetensors")
-    one, other = (json.loads((run / "metrics.json").read_text()) for run in (resumed, whole))
-    assert {key: one[key] for key in ("before", "head_alone", "epochs", "after")} == {
-        key: other[key] for key in ("before", "head_alone", "epochs", "after")
-    }
+    settings = settings_of(corpus_file, tmp_path / "stopped", resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(MaskedTrainer, "evaluate", stop_in_sixth_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(settings)
+    assert not (tmp_path / "stopped" / "encoder").exists()
+    resumed, whole = pretrain(settings).encoder, adapted / "encoder"
+    assert sha256_of(resumed / "model.safetensors") == sha256_of(whole / "model.safetensors")
+    one, other = (json.loads((run.parent / "metrics.json").read_text()) for run in (resumed, whole))
+    compared = ("before", "head_alone", "epochs", "after", "loss")
+    assert {key: one[key] for key in compared} == {key: other[key] for key in compared}
 
 
 def test_of_a_corpus_only_the_training_articles_are_read(corpus_file, tmp_path):
