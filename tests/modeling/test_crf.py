@@ -102,7 +102,8 @@ def test_divided_by_the_positions_of_the_whole_step_and_weighted_by_window():
 
 def test_a_batch_without_gold_has_the_loss_0():
     emissions, transitions = scores(0)
-    loss = crf_loss(emissions.requires_grad_(), transitions, torch.full_like(TAGS, NO), WORDS, unmarked(), LEGAL)
+    loss = crf_loss(emissions.requires_grad_(), transitions.requires_grad_(), torch.full_like(TAGS, NO), WORDS, unmarked(), LEGAL)
     loss.backward()
     assert float(loss.detach()) == 0
     assert (emissions.grad == 0).all()
+    assert (transitions.grad == 0).all()  # and not None: processes that train together wait for it
