@@ -54,16 +54,16 @@ def after_loss(monkeypatch, number: int, act):
 
 
 @pytest.mark.parametrize(
-    ("extra", "resumed_from"),
+    ("options", "resumed_from"),
     [
         ({}, (1, 4, 6)),
-        ({"gradient_accumulation_steps": 3, "dataloader_num_workers": 1}, (1, 3)),
+        ({"outside_share": 0.5, "extra": {"gradient_accumulation_steps": 3, "dataloader_num_workers": 1}}, (1, 3)),
     ],
-    ids=["plain", "accumulation and workers"],
+    ids=["plain", "accumulation, workers and a share of the outside"],
 )
-def test_a_run_resumed_from_any_state_ends_with_the_same_weights(corpus_file, tmp_path, monkeypatch, extra, resumed_from):
+def test_a_run_resumed_from_any_state_ends_with_the_same_weights(corpus_file, tmp_path, monkeypatch, options, resumed_from):
     """Also within an epoch, and in another place than where it began."""
-    trainer = {"epochs": 2, "save_every_steps": 1, "extra": {"save_total_limit": 99, **extra}}
+    trainer = {"epochs": 2, "save_every_steps": 1, **options, "extra": {"save_total_limit": 99, **options.get("extra", {})}}
     stop_before_finishing(monkeypatch, dropout_of(corpus_file, tmp_path / "begun", **trainer))
     states = sorted(int(path.name.removeprefix("checkpoint-")) for path in (tmp_path / "begun" / "trainer").iterdir())
     assert states == list(range(1, states[-1] + 1))
