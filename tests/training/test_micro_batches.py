@@ -7,15 +7,20 @@ from test_run import settings_of
 
 from eventtag.corpus.loading import load_corpus
 from eventtag.manifest import sha256_of
-from eventtag.settings import Precision
+from eventtag.settings import Head, Precision
 from eventtag.training.features import collate
 from eventtag.training.micro_batches import split_batch
 from eventtag.training.run import _build_trainer, train
 
 
-def trainer_of(corpus_file: Path, run: Path, **trainer):
+def trainer_of(corpus_file: Path, run: Path, head: Head = Head.softmax, **trainer):
     settings = settings_of(corpus_file, run, trainer=trainer)
-    return _build_trainer(settings, load_corpus(settings.data))
+    settings.model.head = head
+    made = _build_trainer(settings, load_corpus(settings.data))
+    for module in made.network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return made
 
 
 def batch_of(trainer) -> dict[str, torch.Tensor]:
@@ -55,13 +60,20 @@ def gradients(trainer, batch) -> tuple[float, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.parametrize(
-    "change", [{"micro_batch_tokens": 30}, {"gradient_checkpointing": True}], ids=["in parts", "checkpointing"]
+    ("change", "head"),
+    [
+        ({"micro_batch_tokens": 30}, Head.softmax),
+        ({"micro_batch_tokens": 30}, Head.crf),
+        ({"micro_batch_tokens": 30}, Head.span),
+        ({"gradient_checkpointing": True}, Head.softmax),
+    ],
+    ids=["in parts", "in parts, crf", "in parts, span", "checkpointing"],
 )
-def test_the_gradient_is_that_of_the_whole_batch(corpus_file, tmp_path, change):
-    whole = trainer_of(corpus_file, tmp_path)
+def test_the_gradient_is_that_of_the_whole_batch(corpus_file, tmp_path, change, head):
+    whole = trainer_of(corpus_file, tmp_path, head)
     batch = batch_of(whole)
     loss, expected = gradients(whole, batch)
-    other = trainer_of(corpus_file, tmp_path, **change)
+    other = trainer_of(corpus_file, tmp_path, head, **change)
     assert other.network.is_activation_checkpointing == ("gradient_checkpointing" in change)
     found_loss, found = gradients(other, batch)
     assert found_loss == pytest.approx(loss, rel=1e-6)
