@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from test_run import StoppedError, expected, stop_after, tag, write_input
+from test_run_job import StoppedError, expected, stop_after, tag, write_input
 
 from eventtag.errors import OutputError
 from eventtag.jobs import lock as lock_module
