@@ -135,6 +135,14 @@ def test_overlapping_spans_are_refused_unless_somebody_says_which_stays(tokenize
         features_of([NESTED], tokenizer)
 
 
+def test_a_span_that_stands_there_twice_is_learnt_once(tokenizer):
+    ledger = LossLedger()
+    double = Article("d", "Paris fled .", (Span(0, 5, "ACTOR"), Span(0, 5, "ACTOR")))
+    (feature,) = build_features([double], tokenizer, LABELS, WindowSettings(), ledger=ledger)
+    assert (feature.tag_ids > 0).sum() == 1
+    assert [(entry.outcome, entry.reason) for entry in ledger.entries] == [("merged", "stands there twice")]
+
+
 def test_spans_that_windows_cut_are_recorded(tokenizer):
     ledger = LossLedger()
     long = make_article("long", f"{'x' * 60}/ACTOR met")

@@ -117,14 +117,18 @@ def record_cuts(article: Article, tokens: TokenisedText, windows: Sequence[Windo
 
 
 def counted_spans(article: Article, stage: str, *, ledger: LossLedger) -> list[Span]:
-    """The spans that take part in learning and scoring; those where nobody annotated are recorded as left out at `stage`."""
-    counted = []
+    """The spans that take part in learning and scoring, each once; doubles are recorded as merged at `stage`, and those where nobody
+    annotated as left out.
+    """
+    counted: dict[Span, None] = {}
     for span in article.spans:
-        if article.counts(span):
-            counted.append(span)
+        if span in counted:
+            ledger.add(_entry(article, stage, span, "merged", "stands there twice"))
+        elif article.counts(span):
+            counted[span] = None
         else:
             ledger.add(_entry(article, stage, span, "dropped", "nobody annotated there", asked=True))
-    return counted
+    return list(counted)
 
 
 def record_unmatchable(
