@@ -5,6 +5,7 @@
     ├── DataError          an article, a span or a corpus is wrong
     │   └── FormatError    a file cannot be read as the format that it should be
     ├── CheckpointError    a checkpoint is missing, damaged or does not fit
+    ├── ExportError        an exported model is not good or fast enough to be used
     ├── TrainingError      a run cannot go on (resume impossible, loss not finite)
     └── OutputError        an output exists already or cannot be written
 
@@ -42,6 +43,10 @@ class FormatError(DataError):
 
 class CheckpointError(EventtagError):
     """A checkpoint is missing, damaged or does not fit what is asked of it."""
+
+
+class ExportError(EventtagError):
+    """An exported model is not as good as its checkpoint, or not faster; nothing of it is kept."""
 
 
 class TrainingError(EventtagError):

@@ -267,7 +267,7 @@ class InferencePrecision(Enum):
     fp32 = "fp32"
     """As it was trained: ONNX Runtime where the checkpoint was exported, else torch."""
     bf16 = "bf16"
-    """torch, all of the model in bfloat16."""
+    """Matrix products in bfloat16: OpenVINO where the checkpoint was exported so, else torch."""
     int8 = "int8"
     """ONNX Runtime, from an export that passed its quality gate (`eventtag export`)."""
 

@@ -7,9 +7,7 @@ from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import (
     ScoredPredictions,
-    apply_temperature,
     average_precision,
-    calibrate_spans,
     choose_thresholds,
     collect_predictions,
     cross_fitted_ece,
@@ -20,6 +18,7 @@ from eventtag.scoring.calibration import (
     threshold_for_precision,
     threshold_for_recall,
 )
+from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.spans import ScoredSpan, Span
 
 

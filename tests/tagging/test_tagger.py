@@ -12,7 +12,7 @@ from eventtag.evaluation import evaluate
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration
 from eventtag.modeling.tiny import build_tiny_tokenizer
-from eventtag.scoring.calibration import apply_temperature
+from eventtag.scoring.temperature import apply_temperature
 from eventtag.settings import EvaluationSettings, WindowSettings
 from eventtag.spans import Span
 from eventtag.tagging.tagger import Tagger, with_spans

@@ -6,7 +6,8 @@ import pytest
 from eventtag.articles import Article
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.scoring.calibration import apply_temperature, calibrate_spans, collect_predictions, precision_recall_curve
+from eventtag.scoring.calibration import collect_predictions, precision_recall_curve
+from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.spans import ScoredSpan, Span
 from eventtag.tagging.tagger import TaggedArticle

@@ -27,6 +27,7 @@ FILE_COMMANDS = {
     "stats": "describe annotated articles",
     "agreement": "compare two annotations of the same articles",
     "compare": "say whether one tagger is better than another",
+    "export": "make a checkpoint faster, if it stays as good",
 }
 COMMANDS = HYDRA_COMMANDS | FILE_COMMANDS
 

@@ -1,11 +1,12 @@
 """Which engine and precision run a checkpoint.
 
     fp32   ONNX Runtime where the checkpoint was exported so (`eventtag export`), else torch
-    bf16   torch, all of the model in bfloat16
+    bf16   OpenVINO where the checkpoint was exported so, else torch, all of the model in bfloat16
     int8   ONNX Runtime, from a checkpoint exported so, which its quality gate has let through
-    auto   the fastest of these on this machine by a short measurement, remembered in the user's cache folder
+    auto   the fastest of these on this machine by a short measurement, remembered in the user's cache folder; of exports only those that
+           found nearly the same spans as float32
 
-Neither torch nor transformers is imported where ONNX Runtime runs the model.
+Neither torch nor transformers is imported where ONNX Runtime or OpenVINO runs the model.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ from eventtag.settings import InferencePrecision
 
 log = logging.getLogger(__name__)
 
-MODEL_FILE = "model.onnx"
 EXPORT_FILE = "export.json"
+LIBRARIES = {"fp32": "onnxruntime", "bf16": "openvino", "int8": "onnxruntime"}
+"""What runs an export of each precision."""
+LEAST_AGREEMENT = 0.995
+"""Share of float32's spans that an export must have found on the validation articles for `auto` to choose it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Loaded:
 
 def export_folder(path: Path, precision: str) -> Path:
     """Where a checkpoint's exported model of a precision lies."""
-    return path / f"onnx_{precision}"
+    return path / f"export_{precision}"
 
 
 def load_backend(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> Loaded:
@@ -62,8 +66,8 @@ def load_backend(path: Path, precision: str, *, device: str | None = None, threa
     the checkpoint was not exported for, or whose library is missing.
     """
     precision = choose_precision(path, precision, device=device, threads=threads)
-    if precision == "int8" or (precision == "fp32" and _runs_onnx(path, precision, device)):
-        return _load_onnx(path, precision, threads)
+    if _is_exported(path, precision, device):
+        return _load_export(path, precision, threads)
     return _load_torch(path, precision, device, threads)
 
 
@@ -76,7 +80,7 @@ def choose_precision(path: Path, precision: str, *, device: str | None = None, t
     if precision != "auto":
         return precision
     _, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
-    choices = ["fp32", "bf16", *(["int8"] if _runs_onnx(path, "int8", device) else [])]
+    choices = [name for name in LIBRARIES if _may_be_chosen(path, name, device)]
     remembered = _cache_file([sha256, choices, device, threads])
     try:
         chosen = json.loads(remembered.read_text(encoding="utf-8"))["precision"]
@@ -94,8 +98,15 @@ def choose_precision(path: Path, precision: str, *, device: str | None = None, t
     return chosen
 
 
-def _runs_onnx(path: Path, precision: str, device: str | None) -> bool:
-    return device is None and export_folder(path, precision).is_dir() and has_onnxruntime() and not may_have_gpu()
+def _is_exported(path: Path, precision: str, device: str | None) -> bool:
+    """Whether a checkpoint's export of this precision is to be run rather than torch."""
+    return device is None and export_folder(path, precision).is_dir() and _installed(LIBRARIES[precision]) and not may_have_gpu()
+
+
+def _may_be_chosen(path: Path, precision: str, device: str | None) -> bool:
+    if not _is_exported(path, precision, device):
+        return precision != "int8"
+    return bool(_read_record(path, precision)["verdict"]["agreement"] >= LEAST_AGREEMENT)
 
 
 def _require_int8(path: Path, device: str | None) -> None:
@@ -104,29 +115,47 @@ def _require_int8(path: Path, device: str | None) -> None:
     if not export_folder(path, "int8").is_dir():
         read_info(path, unread=(WEIGHTS_FILE,))
         raise SettingsError(
-            f"precision=int8: {path} was not exported so; run `eventtag export checkpoint={path} precision=int8`, or use bf16 or fp32"
+            f"precision=int8: {path} was not exported so; run `eventtag export {path} --precision int8`, or use bf16 or fp32"
         )
-    if not has_onnxruntime():
+    if not _installed(LIBRARIES["int8"]):
         raise SettingsError("precision=int8: needs ONNX Runtime; run `pip install 'eventtag[onnx]'`")
 
 
-def _load_onnx(path: Path, precision: str, threads: int | None) -> Loaded:
+def _read_record(path: Path, precision: str) -> dict[str, Any]:
+    """What an export says of itself; raises CheckpointError when it is damaged."""
+    file = export_folder(path, precision) / EXPORT_FILE
+    try:
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return {"checkpoint": str(record["checkpoint"]), "verdict": dict(record["verdict"])}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{file}: is damaged ({error}); remove its folder and export again") from error
+
+
+def _load_export(path: Path, precision: str, threads: int | None) -> Loaded:
     info, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
     folder = export_folder(path, precision)
     check_manifest(folder)
-    record = json.loads((folder / EXPORT_FILE).read_text(encoding="utf-8"))
+    record = _read_record(path, precision)
     if record["checkpoint"] != sha256:
         raise CheckpointError(
             f"{folder}: was exported from another checkpoint ({record['checkpoint'][:12]}, this is {sha256[:12]}); "
-            "remove it and run `eventtag export` again"
+            f"remove it and run `eventtag export {path} --precision {precision}`"
         )
-    from eventtag.modeling.onnx_backend import OnnxBackend
-
     try:
-        backend = OnnxBackend(folder / MODEL_FILE, precision=precision, transitions=info.transitions, threads=threads)
-        return Loaded(backend, read_tokenizer(path), info, sha256)
+        return Loaded(open_export(folder, precision, info, threads=threads), read_tokenizer(path), info, sha256)
     except Exception as error:  # the files are ours by their sha256, yet these versions of the libraries may not read them
         raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
+
+
+def open_export(folder: Path, precision: str, info: CheckpointInfo, *, threads: int | None = None) -> Backend:
+    """What runs the exported model in a folder."""
+    if precision == "bf16":
+        from eventtag.modeling.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend(folder / "model.xml", precision=precision, transitions=info.transitions, threads=threads)
+    from eventtag.modeling.onnx_backend import OnnxBackend
+
+    return OnnxBackend(folder / "model.onnx", precision=precision, transitions=info.transitions, threads=threads)
 
 
 def _load_torch(path: Path, precision: str, device: str | None, threads: int | None) -> Loaded:
@@ -142,9 +171,8 @@ def _load_torch(path: Path, precision: str, device: str | None, threads: int | N
     return Loaded(backend, checkpoint.tokenizer, checkpoint.info, checkpoint.sha256)
 
 
-def has_onnxruntime() -> bool:
-    """Whether ONNX Runtime is installed."""
-    return importlib.util.find_spec("onnxruntime") is not None
+def _installed(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None
 
 
 def may_have_gpu() -> bool:
@@ -176,7 +204,7 @@ def _reader(backend: Any) -> Callable[[npt.NDArray[np.int64], npt.NDArray[np.int
 
 def _cache_file(asked: list[Any]) -> Path:
     """Where the choice for what is `asked` is remembered for this machine and these versions."""
-    versions = [version(name) for name in ("torch", "onnxruntime") if importlib.util.find_spec(name)]
+    versions = [version(name) for name in ("torch", "onnxruntime", "openvino") if _installed(name)]
     cpu: list[str] = [platform.machine()]
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -84,6 +84,13 @@ def export_int8(fp32: Path, file: Path) -> None:
         )
 
 
+def to_openvino(fp32: Path, file: Path) -> None:
+    """Write what `export_fp32` wrote as OpenVINO's `file` (.xml) and its .bin, with weights in float16, more exact than bfloat16."""
+    import openvino
+
+    openvino.save_model(openvino.convert_model(str(fp32)), str(file), compress_to_fp16=True)
+
+
 @contextlib.contextmanager
 def _quiet(name: str | None) -> Any:
     """Errors only from a logger."""

@@ -11,7 +11,7 @@ label, fitted on validation articles. It keeps the order of scores and with it e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -21,13 +21,12 @@ import numpy.typing as npt
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.scoring.tally import Pair, scored_spans
+from eventtag.scoring.temperature import apply_temperature
 from eventtag.spans import ScoredSpan
 
 Floats = npt.NDArray[np.float64]
 
 BINS = 15
-SMALLEST = 1e-6
-"""Scores are kept this far from 0 and 1 before log-odds are taken."""
 TEMPERATURES = (0.05, 20.0)
 """The range in which a temperature is sought; beyond it all scores are 0, 0.5 or 1."""
 PRIOR = 0.5
@@ -229,14 +228,6 @@ def reliability(scores: Floats, correct: npt.NDArray[np.bool_], *, bins: int = B
     return Reliability(float(ece), float(((ordered - right) ** 2).mean()), found)
 
 
-def apply_temperature(scores: Floats, temperature: float | Floats) -> Floats:
-    """[N] scores with their log-odds divided by `temperature`, one for all or [N]; above 1 it makes a tagger less sure of itself,
-    below 1 more.
-    """
-    inside = np.clip(scores, SMALLEST, 1 - SMALLEST)
-    return np.asarray(1 / (1 + np.exp(-np.log(inside / (1 - inside)) / temperature)))
-
-
 def fit_temperature(scores: Floats, correct: npt.NDArray[np.bool_]) -> float:
     """The temperature that [N] outcomes and the prior make most likely; 1.0 where all spans are right, all are wrong, or there is
     none.
@@ -345,18 +336,6 @@ def choose_thresholds(
                 )
             chosen[label] = search(predictions[label], target, label=label)
     return chosen
-
-
-def calibrate_spans(spans: Sequence[ScoredSpan], temperatures: Mapping[str, float]) -> list[ScoredSpan]:
-    """Predicted spans with calibrated scores, in the order given; a label without a temperature keeps its scores."""
-    if not spans or not temperatures:
-        return list(spans)
-    scores = np.array([span.score for span in spans])
-    scaled = apply_temperature(scores, np.array([temperatures.get(span.label, 1.0) for span in spans]))
-    return [
-        replace(span, score=float(score)) if span.label in temperatures else span
-        for span, score in zip(spans, scaled, strict=True)
-    ]
 
 
 def cross_fitted_ece(pairs: Sequence[Pair], labels: LabelSet, *, folds: int = 5) -> float | None:

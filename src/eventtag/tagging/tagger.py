@@ -29,7 +29,7 @@ from eventtag.labels import LabelSet
 from eventtag.modeling.backend import Backend, SpanHead, as_backend
 from eventtag.modeling.checkpoint import Calibration
 from eventtag.modeling.choice import load_backend
-from eventtag.scoring.calibration import calibrate_spans
+from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import WindowSettings
 from eventtag.spans import ScoredSpan
 from eventtag.tagging.emissions import article_emissions

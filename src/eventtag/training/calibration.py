@@ -13,12 +13,12 @@ from eventtag.modeling.checkpoint import Calibration
 from eventtag.scoring.calibration import (
     CurvePoint,
     ScoredPredictions,
-    calibrate_spans,
     choose_thresholds,
     collect_predictions,
     cross_fitted_ece,
     fit_temperatures,
 )
+from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.tagging.tagger import TaggedArticle
 

@@ -1,0 +1,111 @@
+"""A checkpoint's model in the form that a faster engine runs, written beside it and never without a verdict.
+
+CHECKPOINT/export_PRECISION/model.onnx or model.xml, model.bin    fp32 and int8 for ONNX Runtime, bf16 for OpenVINO
+                            export.json                           checkpoint, verdict, validation articles, versions
+                            manifest.json                         sha256 and size of these
+
+The checkpoint's own files and its manifest stay as they are, and with them its fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from eventtag.articles import Article
+from eventtag.errors import EventtagError, ExportError
+from eventtag.evaluation import evaluate
+from eventtag.exporting.gate import Verdict, judge
+from eventtag.labels import LabelSet
+from eventtag.manifest import write_manifest
+from eventtag.modeling.backend import Backend
+from eventtag.modeling.checkpoint import Checkpoint, load_checkpoint
+from eventtag.modeling.choice import EXPORT_FILE, LIBRARIES, export_folder, open_export, tokens_per_second
+from eventtag.modeling.torch_backend import TorchBackend
+from eventtag.staging import require_absent, staged_folder
+from eventtag.tagging.tagger import Tagger
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 2
+"""Times that the two speeds are measured in turn; the better one counts."""
+
+
+def export_checkpoint(
+    path: Path, precision: str, articles: Sequence[Article], labels: LabelSet, *, data: Mapping[str, Any] | None = None
+) -> Verdict:
+    """Export a checkpoint for a precision (fp32, bf16 or int8), judged on validation `articles` with gold of `labels`.
+
+    `data` is what export.json says of the articles. Raises ExportError when the export is refused or cannot be made, OutputError when
+    the checkpoint has one already, CheckpointError as `load_checkpoint` does.
+    """
+    checkpoint = load_checkpoint(path)
+    target = export_folder(path, precision)
+    require_absent(target)
+    with staged_folder(target) as folder:
+        plain = TorchBackend(checkpoint.model)
+        try:
+            _write_model(checkpoint, folder, precision)
+            exported = open_export(folder, precision, checkpoint.info)
+            speed, exported_speed = _speeds((plain, exported), checkpoint.info.window.max_length)
+        except EventtagError:
+            raise
+        except Exception as error:  # the libraries' errors are of many kinds
+            first = (str(error).strip().splitlines() or [""])[0][:200]
+            raise ExportError(
+                f"{precision}: this model cannot be exported with torch {version('torch')} and {LIBRARIES[precision]} "
+                f"{version(LIBRARIES[precision])} ({type(error).__name__}: {first})\nnothing is written; fp32 and bf16 run with torch "
+                "without an export"
+            ) from error
+        before, after = (evaluate(_tagger(checkpoint, backend), articles, labels=labels) for backend in (plain, exported))
+        verdict = judge(before, after, speed=speed, exported_speed=exported_speed)
+        verdict.require_accepted(precision)
+        record = {
+            "checkpoint": checkpoint.sha256,
+            "precision": precision,
+            "verdict": asdict(verdict),
+            "data": dict(data or {}),
+            "versions": {name: version(name) for name in ("torch", "onnx", LIBRARIES[precision])},
+        }
+        (folder / EXPORT_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_manifest(folder)
+    return verdict
+
+
+def _write_model(checkpoint: Checkpoint, folder: Path, precision: str) -> None:
+    """Write the model's files. Raises ExportError where a library is missing."""
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime", LIBRARIES[precision]) if not _installed(name)]
+    if missing:
+        raise ExportError(f"{precision}: needs {missing[0]}; run `pip install 'eventtag[onnx,openvino]'`")
+    from eventtag.modeling.onnx_export import export_fp32, export_int8, to_openvino
+
+    plain = folder / "model.onnx"
+    export_fp32(checkpoint.model, plain, max_length=checkpoint.info.window.max_length)
+    if precision == "int8":
+        export_int8(plain, folder / "int8.onnx")
+        (folder / "int8.onnx").replace(plain)
+    elif precision == "bf16":
+        to_openvino(plain, folder / "model.xml")
+        plain.unlink()
+
+
+def _installed(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def _speeds(backends: Sequence[Backend], max_length: int) -> list[float]:
+    """Tokens a second of each backend, measured in turn."""
+    found = [[tokens_per_second(backend, max_length) for backend in backends] for _ in range(ROUNDS)]
+    return [max(column) for column in zip(*found, strict=True)]
+
+
+def _tagger(checkpoint: Checkpoint, backend: Backend) -> Tagger:
+    info = checkpoint.info
+    return Tagger(backend, checkpoint.tokenizer, info.labels, info.window, calibration=info.calibration)

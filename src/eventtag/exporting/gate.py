@@ -1,0 +1,66 @@
+"""Whether an exported model may take the checkpoint's place: it must score as well, and be faster here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eventtag.errors import ExportError
+from eventtag.evaluation import Evaluation
+from eventtag.scoring.compare import compare_systems
+from eventtag.tagging.tagger import TaggedArticle
+
+MAX_FALL = 0.002
+"""Strict micro F1 that an export may lose on the validation articles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An export beside its checkpoint in float32 with torch, on the same validation articles.
+
+    `f1` and `exported_f1`: strict micro F1; `low` and `high`: 95 % interval of the second minus the first, resampling articles.
+    `agreement`: spans that both found (same offsets and label) over the mean number of both. `speed` and `exported_speed`: tokens a
+    second of CPU time.
+    """
+
+    articles: int
+    f1: float
+    exported_f1: float
+    low: float
+    high: float
+    agreement: float
+    speed: float
+    exported_speed: float
+
+    def require_accepted(self, precision: str) -> None:
+        """Raise ExportError when F1 falls by more than MAX_FALL or the export is not faster."""
+        fall = self.f1 - self.exported_f1
+        if fall > MAX_FALL:
+            raise ExportError(
+                f"{precision}: strict micro F1 falls by {100 * fall:.2f} points, from {self.f1:.4f} to {self.exported_f1:.4f} (interval of "
+                f"the change: {100 * self.low:+.2f} to {100 * self.high:+.2f}), on {self.articles} validation articles; "
+                f"at most {100 * MAX_FALL:.1f} are allowed\nnothing is written; choose another precision"
+            )
+        if self.exported_speed <= self.speed:
+            raise ExportError(
+                f"{precision}: is not faster here: {self.exported_speed:,.0f} tokens a second of CPU time, {self.speed:,.0f} with torch "
+                "in float32\nnothing is written; choose another precision"
+            )
+
+
+def judge(before: Evaluation, after: Evaluation, *, speed: float, exported_speed: float) -> Verdict:
+    """Compare two evaluations on the same gold articles: the checkpoint's, and its export's."""
+    tallies = {name: item.report.tally for name, item in (("checkpoint", before), ("export", after))}
+    change = compare_systems({name: tally for name, tally in tallies.items() if tally}).pairs[0].difference("strict", "micro")
+    same = agreement(before.tagged, after.tagged)
+    return Verdict(len(before.tagged), change.first, change.second, change.low, change.high, same, speed, exported_speed)
+
+
+def agreement(before: Sequence[TaggedArticle], after: Sequence[TaggedArticle]) -> float:
+    """Spans that both sides found (same article, offsets and label) over the mean number of spans; 1 where there is none."""
+    first, second = _spans(before), _spans(after)
+    return 2 * len(first & second) / (len(first) + len(second)) if first or second else 1.0
+
+
+def _spans(tagged: Sequence[TaggedArticle]) -> set[tuple[int, int, int, str]]:
+    return {(number, span.start, span.end, span.label) for number, item in enumerate(tagged) for span in item.spans}

@@ -1,0 +1,177 @@
+"""Exports are judged, belong to their checkpoint, and tag as it does, whatever the engine, without torch."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eventtag.errors import CheckpointError, ExportError, OutputError, SettingsError
+from eventtag.exporting import export
+from eventtag.exporting.gate import Verdict
+from eventtag.labels import LabelSet
+from eventtag.manifest import check_manifest, sha256_of
+from eventtag.modeling import choice
+from eventtag.tagging.tagger import Tagger
+
+PRECISIONS = ("fp32", "bf16", "int8")
+GOOD = Verdict(articles=9, f1=0.9, exported_f1=0.9, low=0.0, high=0.0, agreement=1.0, speed=100.0, exported_speed=101.0)
+
+
+@pytest.fixture(scope="module")
+def validation(articles):
+    return [article for article in articles if article.meta["split"] == "validation"]
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint, validation, tmp_path_factory):
+    """A copy of the checkpoint with all exports."""
+    path = tmp_path_factory.mktemp("exported") / "checkpoint"
+    shutil.copytree(checkpoint, path)
+    for precision in PRECISIONS:
+        export.export_checkpoint(path, precision, validation, LabelSet(), data={"name": "these"})
+    return path
+
+
+def spans(tagger, texts):
+    return [[(s.start, s.end, s.label) for s in item.spans] for item in tagger.tag_many(texts)]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_export_finds_the_checkpoints_spans_alone_and_in_any_company(exported, articles, precision):
+    texts = [a.text * (1 + number % 3) for number, a in enumerate(articles)]
+    loaded = Tagger.load(exported, precision=precision)
+    assert loaded.about["precision"] == precision
+    assert "torch" not in loaded.about["engine"]
+    expected = [item.spans for item in loaded.tag_many(texts)]
+    assert spans(loaded, texts) == spans(Tagger.load(exported, device="cpu"), texts)
+    for batch_tokens, step in ((1, 1), (100, -1), (4096, -1)):
+        found = [item.spans for item in replace(loaded, batch_tokens=batch_tokens).tag_many(texts[::step])][::step]
+        assert found == expected  # scores too, to the last bit
+
+
+def test_an_export_leaves_the_checkpoint_as_it_was_and_says_how_it_was_judged(exported, checkpoint, validation):
+    assert sha256_of(exported / "manifest.json") == sha256_of(checkpoint / "manifest.json")
+    for precision in PRECISIONS:
+        folder = choice.export_folder(exported, precision)
+        assert "export.json" in check_manifest(folder)
+        record = json.loads((folder / "export.json").read_text())
+        assert record["verdict"]["articles"] == len(validation)
+        assert record["verdict"]["exported_speed"] > record["verdict"]["speed"]
+        assert record["data"] == {"name": "these"}
+
+
+def test_tagging_with_an_export_imports_neither_torch_nor_transformers(exported, articles):
+    code = (
+        "import sys; from eventtag import Tagger; tagger = Tagger.load(sys.argv[1], precision=sys.argv[2]);"
+        "print(len(tagger.tag(sys.argv[3])), [name for name in ('torch', 'transformers', 'scipy') if name in sys.modules])"
+    )
+    for precision in ("fp32", "bf16"):
+        run = subprocess.run(
+            [sys.executable, "-c", code, exported, precision, articles[0].text], capture_output=True, text=True, check=True
+        )
+        assert run.stdout == f"{len(Tagger.load(exported).tag(articles[0].text))} []\n"
+
+
+def test_a_worse_or_slower_export_is_refused():
+    GOOD.require_accepted("int8")
+    replace(GOOD, exported_f1=0.8981).require_accepted("int8")
+    with pytest.raises(ExportError, match=r"int8: strict micro F1 falls by 0.30 points, from 0.9000 to 0.8970"):
+        replace(GOOD, exported_f1=0.897).require_accepted("int8")
+    with pytest.raises(ExportError, match=r"is not faster here: 100 tokens a second"):
+        replace(GOOD, exported_speed=100.0).require_accepted("int8")
+
+
+def test_a_refused_export_leaves_nothing(checkpoint, validation, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint, path)
+    before = sorted(path.rglob("*"))
+
+    class Blind:
+        engine, precision, batch_tokens, transitions = "none", "fp32", 1000, None
+
+        def emissions(self, input_ids, casing_ids):
+            return np.full((*input_ids.shape, len(LabelSet().tags)), -2.0, dtype=np.float32)
+
+    monkeypatch.setattr(export, "_write_model", lambda *_: None)
+    monkeypatch.setattr(export, "open_export", lambda *_: Blind())
+    with pytest.raises(ExportError, match=r"nothing is written"):
+        export.export_checkpoint(path, "fp32", validation, LabelSet())
+    assert sorted(path.rglob("*")) == before
+
+
+def test_an_export_is_not_overwritten(exported, validation):
+    with pytest.raises(OutputError, match="exists already"):
+        export.export_checkpoint(exported, "fp32", validation, LabelSet())
+
+
+def test_an_export_of_another_checkpoint_or_a_damaged_one_is_not_run(exported, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(exported, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match="was exported from another checkpoint"):
+        Tagger.load(other, precision="fp32")
+    damaged = tmp_path / "damaged"
+    shutil.copytree(exported, damaged)
+    model = choice.export_folder(damaged, "int8") / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"?")
+    with pytest.raises(CheckpointError, match=r"model.onnx: its sha256 is not the manifest's"):
+        Tagger.load(damaged, precision="int8")
+
+
+def test_a_precision_that_is_not_there_is_named(checkpoint):
+    with pytest.raises(SettingsError, match=r"precision=int8: .* was not exported so; run `eventtag export"):
+        Tagger.load(checkpoint, precision="int8")
+    with pytest.raises(SettingsError, match="precision=fp16 is not allowed: one of auto, fp32, bf16, int8"):
+        Tagger.load(checkpoint, precision="fp16")
+
+
+def test_the_fastest_precision_is_measured_once_and_only_among_faithful_exports(exported, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    speeds = {"fp32": 1.0, "bf16": 2.0, "int8": 3.0}
+    monkeypatch.setattr(choice, "tokens_per_second", lambda backend, _: speeds[backend.precision])
+    assert choice.choose_precision(exported, "auto") == "int8"
+    monkeypatch.setattr(choice, "tokens_per_second", None)
+    assert Tagger.load(exported, precision="auto").about["precision"] == "int8"
+
+    unfaithful = tmp_path / "unfaithful"
+    shutil.copytree(exported, unfaithful)
+    record = choice.export_folder(unfaithful, "int8") / "export.json"
+    content = json.loads(record.read_text())
+    content["verdict"]["agreement"] = 0.99
+    record.write_text(json.dumps(content))
+    monkeypatch.setattr(choice, "tokens_per_second", lambda backend, _: speeds[backend.precision])
+    assert choice.choose_precision(unfaithful, "auto") == "bf16"
+
+
+def test_a_choice_that_cannot_be_remembered_is_made_all_the_same(exported, tmp_path, monkeypatch):
+    (tmp_path / "eventtag").write_text("a file where the folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choice, "tokens_per_second", lambda backend, _: 1.0 + (backend.precision == "bf16"))
+    assert choice.choose_precision(exported, "auto") == "bf16"
+
+
+def test_the_command_judges_on_the_validation_articles_of_the_run(trained_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    done = subprocess.run(
+        [sys.executable, "-m", "eventtag.app.main", "export", str(run / "checkpoint"), "--precision", "fp32"],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "on 4 validation articles" in done.stdout
+    (run / "settings.yaml").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "eventtag.app.main", "export", str(run / "checkpoint"), "--precision", "int8"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "name them with --data" in done.stderr
