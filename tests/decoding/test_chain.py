@@ -4,6 +4,8 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventtag.decoding.chain import best_tags, build_chain, marginals
 from eventtag.decoding.decode import decode, tagged_spans
@@ -84,3 +86,24 @@ def test_nothing_is_found_on_words_that_no_model_looked_at():
     (spans,) = decode([emissions], [words], LABELS)
     assert [(s.start, s.end, s.label) for s in spans] == [(0, 3, "A")]
     assert decode([np.zeros((0, 5), dtype=np.float32)], [words[:0]], LABELS) == [()]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    labels=st.integers(1, 6),
+    sharpness=st.sampled_from([1.0, 30.0, 900.0]),
+    seed=st.integers(0, 2**16),
+)
+def test_what_a_sequence_decodes_to_is_the_same_to_the_last_bit_in_any_company(sizes, labels, sharpness, seed):
+    """Also with so many tags that numpy would sum them in another order, and with emissions whose exponentials are 0."""
+    random = np.random.default_rng(seed)
+    known = LabelSet(tuple("ABCDEF"[:labels]))
+    emissions = []
+    for size in sizes:
+        scores = random.normal(size=(size, len(known.tags))) * sharpness
+        emissions.append((scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)).astype(np.float32))
+    words = [np.stack([np.arange(size) * 2, np.arange(size) * 2 + 1], axis=1) for size in sizes]
+    together = decode(emissions, words, known)
+    assert together == [decode([e], [w], known)[0] for e, w in zip(emissions, words, strict=True)]
+    assert together == decode(emissions[::-1], words[::-1], known)[::-1]
+    assert all(0 <= span.score <= 1 for spans in together for span in spans)
