@@ -7,7 +7,7 @@ import torch
 from transformers import PretrainedConfig
 
 from eventtag.articles import Article
-from eventtag.errors import SettingsError
+from eventtag.errors import DataError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration
@@ -67,6 +67,20 @@ def test_an_article_of_200_000_characters_is_tagged_to_its_end(articles):
     assert len(spans) == per_copy * (text.count("\n") + 1)
     assert text[spans[-1].start : spans[-1].end] == articles[0].mention(articles[0].spans[-1])
     assert len(text) - spans[-1].end < 5
+
+
+def test_a_model_that_gives_no_numbers_is_an_error_and_not_an_article_without_spans(articles, monkeypatch):
+    tagger = perfect(articles, max_length=64, stride=16)
+    numbers = WordModel.forward
+
+    def forward(self, input_ids, attention_mask):
+        output = numbers(self, input_ids, attention_mask)
+        output.logits[-1, -2] = float("nan")
+        return output
+
+    monkeypatch.setattr(WordModel, "forward", forward)
+    with pytest.raises(DataError, match="the model's scores are not numbers"):
+        list(tagger.tag_many(articles))
 
 
 @pytest.mark.parametrize("text", ["", " \n\t ", "\u200b", "\x00"])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText
 from eventtag.encoding.windows import Window, plan_windows
+from eventtag.errors import DataError
 from eventtag.modeling.backend import Backend
 from eventtag.settings import WindowSettings
 
@@ -54,7 +55,10 @@ def article_emissions(
     tags: int,
     batch_tokens: int,
 ) -> list[npt.NDArray[np.float32]]:
-    """[W, C] log-probabilities for each text; NaN for words that were not run because their window owns none of the tokens `wanted`."""
+    """[W, C] log-probabilities for each text; NaN for words that were not run because their window owns none of the tokens `wanted`.
+
+    Raises DataError when the model itself gives NaN.
+    """
     before, behind = len(special.prefix), len(special.suffix)
     emissions = [np.full((len(tokens.words), tags), np.nan, dtype=np.float32) for tokens in texts]
     jobs = plan_jobs(texts, wanted, capacity=window.max_length - before - behind, stride=window.stride)
@@ -63,8 +67,15 @@ def article_emissions(
         for row, (_, article, part) in enumerate(batch):
             first = texts[article].first_token
             low, high = np.searchsorted(first, (part.own_start, part.own_end))
-            emissions[article][low:high] = found[row, first[low:high] - (part.start - before)]
+            emissions[article][low:high] = require_numbers(found[row, first[low:high] - (part.start - before)])
     return emissions
+
+
+def require_numbers(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """What the model gave, as it is; raises DataError when some of it is NaN, which would pass for words that were not run."""
+    if np.isnan(scores).any():
+        raise DataError("the model's scores are not numbers (NaN) here; the checkpoint, the precision or the memory is at fault")
+    return scores
 
 
 def input_arrays(

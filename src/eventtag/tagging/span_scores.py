@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText
 from eventtag.settings import WindowSettings
-from eventtag.tagging.emissions import batches, input_arrays, plan_jobs
+from eventtag.tagging.emissions import batches, input_arrays, plan_jobs, require_numbers
 
 IntArray = npt.NDArray[np.int64]
 
@@ -40,7 +40,7 @@ def article_span_scores(
     batch_tokens: int,
 ) -> list[npt.NDArray[np.float32]]:
     """[W, M, L] log-odds for each text, (M, L) being the `shape`; NaN for first words that were not run because their window owns none
-    of the tokens `wanted`.
+    of the tokens `wanted`. Raises DataError when the model itself gives NaN.
     """
     before, behind = len(special.prefix), len(special.suffix)
     scores = [np.full((len(tokens.words), *shape), np.nan, dtype=np.float32) for tokens in texts]
@@ -55,5 +55,5 @@ def article_span_scores(
             word_positions[row, : high - low] = texts[article].first_token[low:high] - part.start + before
         found = backend.span_scores(*input_arrays(texts, batch, special=special), word_positions)
         for row, ((_, article, _), (low, own_low, own_high, _)) in enumerate(zip(batch, places, strict=True)):
-            scores[article][own_low:own_high] = found[row, own_low - low : own_high - low]
+            scores[article][own_low:own_high] = require_numbers(found[row, own_low - low : own_high - low])
     return scores
