@@ -94,6 +94,7 @@ def load_learnable(settings: SweepSettings) -> Corpus:
 
 def train_candidate(task: Task) -> int:
     """Train a candidate in whatever process this is, and tell the journal of every epoch; returns the candidate's number."""
+    _require_optuna()
     from optuna.trial import Trial
 
     study = _open_study(task.settings)
