@@ -7,12 +7,12 @@ import pytest
 
 from eventtag.errors import OutputError, SettingsError, TrainingError
 from eventtag.formats.jsonl import json_line
+from eventtag.jobs import lock as lock_module
 from eventtag.reporting.sweep import render_sweep, render_sweep_page
 from eventtag.settings import DataSettings, EvaluationSettings, ModelSettings, Precision, TrainerSettings, WindowSettings
 from eventtag.spans import Span
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training import candidate as candidate_module
-from eventtag.training.journal import sole_process
 from eventtag.training.sweep import JOURNAL_FILE, load_learnable, run_sweep
 
 SPACE = {"trainer": {"learning_rate": {"low": 1e-3, "high": 3e-2, "log": True}, "batch_size": [4, 8]}}
@@ -131,7 +131,7 @@ def test_an_outcome_that_optuna_was_not_told_is_not_trained_again(corpus_file, t
     assert [name for name, _ in trained] == ["0000"] * 2 + ["0001"] * 2 + ["0002"] * 2
 
 
-def test_more_trials_may_be_asked_for_and_nothing_else_may_change(corpus_file, tmp_path, trained):
+def test_more_trials_may_be_asked_for_and_nothing_else_may_change(corpus_file, tmp_path, trained, monkeypatch):
     settings = settings_of(corpus_file, tmp_path / "run", trials=2)
     first = run_sweep(settings)
     more = run_sweep(replace(settings, trials=4))
@@ -141,7 +141,8 @@ def test_more_trials_may_be_asked_for_and_nothing_else_may_change(corpus_file, t
         run_sweep(replace(settings, seeds=3))
     with pytest.raises(OutputError, match="holds a sweep; go on with it by resume=true"):
         run_sweep(replace(settings, resume=False))
-    with sole_process(tmp_path / "run"), pytest.raises(OutputError, match="another process is at work on this sweep"):
+    monkeypatch.setattr(lock_module, "PATIENCE", 0.0)
+    with lock_module.JobLock(tmp_path / "run" / ".lock"), pytest.raises(OutputError, match=r"works on this job already.*run_dir"):
         run_sweep(settings)
 
 

@@ -20,11 +20,12 @@ PATIENCE = 30.0
 class JobLock:
     """Holds a job's lock file for as long as the process that took it, or a worker that it was handed to, lives (flock).
 
-    A worker receives it by being started with it as an argument.
+    A worker receives it by being started with it as an argument. `instead` is what the error advises in place of waiting.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, instead: str = "give another output=") -> None:
         self.path = path
+        self.instead = instead
         self._descriptor: int | None = None
 
     def __enter__(self) -> JobLock:
@@ -41,8 +42,7 @@ class JobLock:
                     os.close(self._descriptor)
                     self._descriptor = None
                     raise OutputError(
-                        f"{self.path.parent}: process {owner or '?'} works on this job already; "
-                        "wait for it, or give another output="
+                        f"{self.path.parent}: process {owner or '?'} works on this job already; wait for it, or {self.instead}"
                     ) from None
                 time.sleep(0.05)
             except OSError:

@@ -7,12 +7,8 @@ The system's lock on an open file ends with the process.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-
-from eventtag.errors import OutputError
 
 if TYPE_CHECKING:
     from optuna.storages import JournalStorage
@@ -55,17 +51,3 @@ def mend_journal(path: Path) -> None:
     if whole < len(content):
         with path.open("r+b") as file:
             file.truncate(whole)
-
-
-@contextmanager
-def sole_process(folder: Path) -> Iterator[None]:
-    """Within the block no other process is in one with the same folder. Raises OutputError when another is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"{folder}: another process is at work on this sweep; wait for it, or give another run_dir"
-            ) from error
-        yield

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING
 
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.errors import OutputError, SettingsError, TrainingError
+from eventtag.jobs.lock import JobLock
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
 from eventtag.staging import staged_file
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training.candidate import Outcome, read_outcome, run_candidate, train_settings, write_outcome
-from eventtag.training.journal import mend_journal, open_journal, sole_process
+from eventtag.training.journal import mend_journal, open_journal
 from eventtag.training.record import build_record, require_same_run
 from eventtag.training.run import require_trainable
 from eventtag.training.search_space import Parameter, Plain, read_space
@@ -70,11 +71,12 @@ def run_sweep(settings: SweepSettings) -> SweepReport:
     parameters = read_space(settings.space, train_settings(settings))
     corpus = load_learnable(settings)
     run_dir = Path(settings.run_dir)
-    with sole_process(run_dir):
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with JobLock(run_dir / ".lock", instead="give another run_dir") as lock:
         _claim(run_dir, settings, corpus)
         mend_journal(run_dir / JOURNAL_FILE)
         study = _open_study(settings)
-        with Workers(min(settings.workers, settings.trials), train_candidate) as workers:
+        with Workers(min(settings.workers, settings.trials), train_candidate, lock=lock) as workers:
             for task, trial in _tasks(study, settings, parameters):
                 if not _known(study, settings, task, trial):
                     workers.start(task)

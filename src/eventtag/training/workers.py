@@ -1,7 +1,7 @@
 """Processes that train side by side, each with its share of the threads.
 
-They end when the process that started them does, however it ends: a training that went on alone would write into the folders of
-whoever goes on with its work.
+They end when the process that started them does, however it ends, and hold its lock until then: a training that went on alone would
+write into the folders of whoever goes on with its work.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from typing import Any
 import torch
 
 from eventtag.errors import TrainingError
+from eventtag.jobs.lock import JobLock
 
 
 class Workers:
     """`count` processes for calls of `work`; with one, calls are made in this process."""
 
-    def __init__(self, count: int, work: Callable[[Any], int]) -> None:
+    def __init__(self, count: int, work: Callable[[Any], int], *, lock: JobLock) -> None:
         self.count = count
         self.work = work
         self.done: list[int] = []
@@ -34,7 +35,7 @@ class Workers:
             context = multiprocessing.get_context("spawn")
             reader, self.lifeline = context.Pipe(duplex=False)
             threads = max(1, torch.get_num_threads() // count)
-            self.pool = ProcessPoolExecutor(count, mp_context=context, initializer=_prepare, initargs=(reader, threads))
+            self.pool = ProcessPoolExecutor(count, mp_context=context, initializer=_prepare, initargs=(reader, lock, threads))
 
     def __enter__(self) -> Workers:
         return self
@@ -76,12 +77,12 @@ class Workers:
         return self.done.pop(0)
 
 
-def _prepare(lifeline: Connection, threads: int) -> None:
+def _prepare(lifeline: Connection, lock: JobLock, threads: int) -> None:
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(lifeline, lock), daemon=True).start()
 
 
-def _end_with_parent(lifeline: Connection) -> None:
+def _end_with_parent(lifeline: Connection, _lock: JobLock) -> None:
     try:
         lifeline.recv()
     except (EOFError, OSError):
