@@ -55,6 +55,8 @@ class ModelSettings:
     """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/results.md)."""
     casing: bool | None = None
     """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
+    layer_mix: bool = False
+    """Let the head read a mean of all layers with learnt weights, instead of the last layer alone."""
     head: Head = Head.softmax
     """What decides tags from what the encoder says."""
     overlap: bool = False

@@ -165,6 +165,8 @@ class EvaluationSettings:
     """Seed of the resampling."""
     slices: list[str] | None = None
     """Fields of `meta` to report by; null: those with few enough values."""
+    f1_threshold: bool = True
+    """`train` saves a threshold for the labels without a target, one for all of them: that with the best F1 on the validation articles."""
     target_precision: dict[str, float] = field(default_factory=dict)
     """By label, the precision wanted: `train` saves the lowest threshold that reaches it on the validation articles."""
     target_recall: dict[str, float] = field(default_factory=dict)

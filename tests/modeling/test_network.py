@@ -70,6 +70,25 @@ def test_a_saved_network_comes_back_whole(encoder, tmp_path):
     assert longest_input(again, build_tiny_tokenizer(["a"])) in (62, 64)
 
 
+def test_a_mean_of_layers_is_learnt_and_saved(encoder, tmp_path):
+    from transformers import AutoModelForTokenClassification
+
+    network = build_network(encoder, LABELS, casing=False, layer_mix=True).eval()
+    ids, mask = batch()
+    layers = encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    first, last = layers.hidden_states[0], layers.last_hidden_state
+    with torch.no_grad():
+        network.layer_weights.copy_(torch.tensor([0.0, 1.0]))
+    share = torch.tensor([0.0, 1.0]).softmax(0)
+    expected = network.classifier(share[0] * first + share[1] * last)
+    assert torch.allclose(network(ids, mask).logits[mask.bool()], expected[mask.bool()], atol=1e-5)
+    network(ids, mask).logits.logsumexp(-1).mean().backward()
+    assert network.layer_weights.grad.abs().sum() > 0
+    network.save_pretrained(tmp_path)
+    again = AutoModelForTokenClassification.from_pretrained(tmp_path).eval()
+    assert torch.equal(again(ids, mask).logits, network(ids, mask).logits)
+
+
 def test_casing_is_on_by_itself_only_where_the_tokenizer_lower_cases():
     model, tokenizer = load_encoder(MINILM, LABELS, revision=None, attention_dropout=0.0, seed=1)
     assert lower_cases(tokenizer)

@@ -54,6 +54,21 @@ def test_a_target_out_of_reach_warns_with_what_can_be_reached_and_keeps_the_rest
     assert "nothing was predicted" in caplog.text
 
 
+def test_labels_without_a_target_share_the_threshold_of_the_best_f1(tagged):
+    fitted = fit_calibration(tagged, LABELS, EvaluationSettings(), fitted_on={})
+    assert len(set(fitted.thresholds.values())) == 1
+    assert set(fitted.thresholds) == set(LABELS.labels)
+    pairs = [(item.article, calibrate_spans(item.spans, fitted.temperatures)) for item in tagged]
+
+    def f1(threshold):
+        kept = [(a, [s for s in spans if s.score >= threshold]) for a, spans in pairs]
+        return precision_recall_curve(collect_predictions(kept, LABELS)["EVENT"])[-1].f1
+
+    scores = sorted({span.score for _, spans in pairs for span in spans})
+    assert f1(fitted.thresholds["EVENT"]) == max(map(f1, [*scores[::7], fitted.thresholds["EVENT"]]))
+    assert f1(fitted.thresholds["EVENT"]) > f1(0.0)
+
+
 def test_a_target_for_an_unknown_label_is_refused():
     with pytest.raises(SettingsError, match=r"evaluation.target_recall.PLACE: no such label; data.labels are ACTOR"):
         require_known_targets(EvaluationSettings(target_recall={"PLACE": 0.5}), LABELS)

@@ -67,6 +67,7 @@ def load_encoder(
     attention_dropout: float | None,
     seed: int,
     casing: bool | None = None,
+    layer_mix: bool = False,
     head: Head = Head.softmax,
     overlap: bool = False,
     max_span_width: int = 16,
@@ -74,19 +75,20 @@ def load_encoder(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A token classifier with a new head for `labels` over the encoder called `name`, in float32, and its tokenizer.
 
-    `name` is a folder, a hub name, `package:NAME` of a known package, or `tiny` (random weights; its vocabulary is made from `texts`).
-    The head's weights are drawn with `seed`. `attention_dropout` replaces the encoder's own where it has one. `casing` adds a casing
-    embedding (`eventtag.modeling.network`); None does so where the tokenizer does not tell capitals apart. `head` is the kind of head,
-    `overlap` and `max_span_width` (words) belong to a span head.
+    `name` is a folder, a hub name, `package:NAME` of a known package, or `tiny` (random weights; its vocabulary is made from
+    `texts`). The head's weights are drawn with `seed`. `attention_dropout` replaces the encoder's own where it has one. `casing`
+    adds a casing embedding (`eventtag.modeling.network`); None does so where the tokenizer does not tell capitals apart. With
+    `layer_mix` the head reads a mean of all layers. `head` is the kind of head, `overlap` and `max_span_width` (words) belong to
+    a span head.
 
     Raises CheckpointError when the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
     safetensors weights.
     """
     torch.manual_seed(seed)
-    heads: dict[str, Any] = {"head": head, "overlap": overlap, "max_span_width": max_span_width}
+    heads: dict[str, Any] = {"layer_mix": layer_mix, "head": head, "overlap": overlap, "max_span_width": max_span_width}
     if name == TINY:
         tokenizer = build_tiny_tokenizer(texts)
-        if head is Head.softmax:
+        if head is Head.softmax and not layer_mix:
             return build_tiny_model(tokenizer, labels), tokenizer
         return build_network(BertModel(tiny_config(tokenizer)), labels, casing=False, **heads), tokenizer
     source = str(locate(name))
@@ -105,7 +107,7 @@ def load_encoder(
         model: PreTrainedModel
         if casing is None:
             casing = lower_cases(tokenizer)
-        if casing or head is not Head.softmax:
+        if casing or layer_mix or head is not Head.softmax:
             model = build_network(AutoModel.from_pretrained(source, **classes, **options), labels, casing=casing, **heads)
         else:
             model = AutoModelForTokenClassification.from_pretrained(source, **classes, **options)
@@ -124,12 +126,15 @@ def build_network(
     labels: LabelSet,
     *,
     casing: bool,
+    layer_mix: bool = False,
     head: Head = Head.softmax,
     overlap: bool = False,
     max_span_width: int = 16,
 ) -> EventtagForTokenClassification:
     """Our own classifier with a new head (drawn from torch's current seed) over a loaded encoder."""
-    config = EventtagConfig(encoder.config, casing=casing, head=head.value, overlap=overlap, max_span_width=max_span_width)
+    config = EventtagConfig(
+        encoder.config, casing=casing, layer_mix=layer_mix, head=head.value, overlap=overlap, max_span_width=max_span_width
+    )
     set_labels(config, labels)
     network = EventtagForTokenClassification(config)
     weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}

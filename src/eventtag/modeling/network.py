@@ -2,7 +2,8 @@
 
 Many small encoders read lower-cased text, while names live in their capitals. A casing embedding, zero at first, is added to the word
 embeddings, so that training starts from the encoder as it is. A linear-chain CRF head learns scores of one tag following another
-(Lafferty et al. 2001) on top of IOB2's rules.
+(Lafferty et al. 2001) on top of IOB2's rules. The head may read a mean of all layers with learnt weights instead of the last layer
+(Peters et al. 2018, https://aclanthology.org/N18-1202/): that of a sentence encoder knows more of sentences than of words.
 
 Importing this module makes the model known to transformers' Auto classes, so `pipeline("token-classification", DIR)` loads it; a
 pipeline knows no casing, so it tags as if every word were of the kind 0.
@@ -22,13 +23,16 @@ from transformers.modeling_outputs import TokenClassifierOutput
 from eventtag.encoding.casing import CASINGS
 from eventtag.modeling.span_head import SpanScorer
 
+LAST_LAYER = 3.0
+"""First weight of the last layer among zeros: it has 3/4 of a mean of seven layers, so that training starts near the usual head."""
+
 
 class EventtagConfig(PreTrainedConfig):
     """Configuration of `EventtagForTokenClassification`: the encoder's own, and what is put on it.
 
-    `casing`: whether the model takes `casing_ids`. `head`: `softmax`, `crf` or `span` (`eventtag.settings.Head`). `head_dropout`: dropout
-    before the classifier. Of a span head: `overlap`, whether spans may overlap, `max_span_width` in words, and the `span_size` of its
-    layers.
+    `casing`: whether the model takes `casing_ids`. `layer_mix`: whether the head reads a learnt mean of all layers. `head`:
+    `softmax`, `crf` or `span` (`eventtag.settings.Head`). `head_dropout`: dropout before the classifier. Of a span head:
+    `overlap`, whether spans may overlap, `max_span_width` in words, and the `span_size` of its layers.
     """
 
     model_type = "eventtag"
@@ -39,6 +43,7 @@ class EventtagConfig(PreTrainedConfig):
         encoder: PreTrainedConfig | dict[str, Any] | None = None,
         *,
         casing: bool = True,
+        layer_mix: bool = False,
         head: str = "softmax",
         overlap: bool = False,
         max_span_width: int = 16,
@@ -50,6 +55,7 @@ class EventtagConfig(PreTrainedConfig):
             encoder = AutoConfig.for_model(**encoder)
         self.encoder = encoder
         self.casing = casing
+        self.layer_mix = layer_mix
         self.head = head
         self.overlap = overlap
         self.max_span_width = max_span_width
@@ -83,6 +89,8 @@ class EventtagForTokenClassification(PreTrainedModel):
         inner: Any = config.encoder
         width, tags = int(inner.hidden_size), len(config.id2label or {})
         self.casing = nn.Embedding(len(CASINGS), width, padding_idx=0) if config.casing else None
+        if config.layer_mix:
+            self.layer_weights = nn.Parameter(torch.zeros(int(inner.num_hidden_layers) + 1))
         self.dropout = nn.Dropout(config.head_dropout)
         if config.head == "span":
             self.spans = SpanScorer(
@@ -106,8 +114,19 @@ class EventtagForTokenClassification(PreTrainedModel):
         elif module is self:
             if hasattr(self, "transitions"):
                 nn.init.zeros_(self.transitions)
+            if hasattr(self, "layer_weights"):
+                nn.init.zeros_(self.layer_weights)
+                nn.init.constant_(self.layer_weights[-1:], LAST_LAYER)
         else:
             self.encoder._init_weights(module)
+
+    def _mixed(self, layers: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """[B, T, H]: the mean of the layers [B, T, H] by their learnt weights."""
+        shares = self.layer_weights.softmax(0)
+        mixed = shares[0] * layers[0]
+        for share, layer in zip(shares[1:], layers[1:], strict=True):
+            mixed = mixed + share * layer
+        return mixed
 
     def get_input_embeddings(self) -> nn.Module:
         """The encoder's word embeddings."""
@@ -138,7 +157,12 @@ class EventtagForTokenClassification(PreTrainedModel):
             embedded = embedded + self.casing(casing_ids)
         scorer = self.spans.pairs if spans else self.classifier.weight
         embedded = embedded.to(scorer.dtype)  # bfloat16 in mixed precision, whose tables stay float32
-        hidden = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
+        output = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, output_hidden_states=self.config.layer_mix)
+        hidden = output.last_hidden_state
+        if self.config.layer_mix:
+            hidden = self._mixed(
+                (*output.hidden_states[:-1], hidden)
+            )  # the last is normalised in every architecture, its copy is not
         hidden = self.dropout(hidden)
         return TokenClassifierOutput(logits=self.spans(hidden, word_positions) if spans else self.classifier(hidden))
 

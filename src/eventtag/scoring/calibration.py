@@ -311,6 +311,18 @@ def threshold_for_recall(predictions: ScoredPredictions, target: float, *, label
     )
 
 
+def threshold_for_f1(predictions: Iterable[ScoredPredictions]) -> CurvePoint | None:
+    """The threshold, one for all these labels, with the best F1 over them together; None without a predicted span.
+
+    Of scores that are probabilities, half of the F1 that can be reached (Lipton et al. 2014, https://arxiv.org/abs/1402.1892).
+    """
+    labels = list(predictions)
+    scores = np.concatenate([label.scores for label in labels]) if labels else np.zeros(0)
+    correct = np.concatenate([label.correct for label in labels]) if labels else np.zeros(0, dtype=np.bool_)
+    curve = precision_recall_curve(ScoredPredictions(scores, correct, sum(label.support for label in labels)))
+    return max(curve, key=lambda point: point.f1, default=None)
+
+
 def choose_thresholds(
     predictions: Mapping[str, ScoredPredictions],
     *,

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration
 from eventtag.scoring.calibration import (
-    CurvePoint,
-    ScoredPredictions,
     choose_thresholds,
     collect_predictions,
     cross_fitted_ece,
     fit_temperatures,
+    threshold_for_f1,
 )
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
@@ -40,9 +42,10 @@ def require_known_targets(settings: EvaluationSettings, labels: LabelSet) -> Non
 def fit_calibration(
     tagged: Sequence[TaggedArticle], labels: LabelSet, settings: EvaluationSettings, *, fitted_on: Mapping[str, Any]
 ) -> Calibration:
-    """Temperatures, and thresholds for the targets, from validation articles that were tagged without either.
+    """Temperatures, and thresholds, from validation articles that were tagged without either.
 
-    A target that no threshold reaches is warned of with the best that can be reached, and its label keeps all spans: the training
+    Labels with a target have a threshold that reaches it, the others together one that gives the best F1, if that is wanted. A
+    target that no threshold reaches is warned of with the best that can be reached, and its label keeps all spans: the training
     behind it is not thrown away.
     """
     pairs = [(item.article, item.spans) for item in tagged]
@@ -57,17 +60,25 @@ def fit_calibration(
             except SettingsError as error:
                 log.warning("no threshold is saved for %s: evaluation.%s", label, error)
                 continue
-            point = replace(point, threshold=_lowered(point, predictions[label]))
+            point = replace(point, threshold=_lowered(point.threshold, predictions[label].scores))
             thresholds[label] = point.threshold
             targets[label] = {key: target, **asdict(point)}
             log.info(
                 "threshold of %s: %.4f, with precision %.3f and recall %.3f on the validation articles that chose it",
                 label, point.threshold, point.precision, point.recall,
             )  # fmt: skip
+    if settings.f1_threshold:
+        others = {label: found for label, found in predictions.items() if label not in targets}
+        best = threshold_for_f1(others.values())
+        if best is not None:
+            scores = np.concatenate([found.scores for found in others.values()])
+            common = _lowered(best.threshold, scores)
+            thresholds |= dict.fromkeys(others, common)
+            log.info("threshold of %s: %.4f, with the best F1 on the validation articles", ", ".join(others), common)
     return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted_ece(pairs, labels), targets)
 
 
-def _lowered(point: CurvePoint, predictions: ScoredPredictions) -> float:
-    below = predictions.scores[predictions.scores < point.threshold]
-    gap = point.threshold - (float(below.max()) if len(below) else 0.0)
-    return point.threshold - min(SLACK, gap / 2)
+def _lowered(threshold: float, scores: npt.NDArray[np.float64]) -> float:
+    below = scores[scores < threshold]
+    gap = threshold - (float(below.max()) if len(below) else 0.0)
+    return threshold - min(SLACK, gap / 2)

@@ -151,6 +151,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         attention_dropout=settings.model.attention_dropout,
         seed=settings.seed,
         casing=settings.model.casing,
+        layer_mix=settings.model.layer_mix,
         head=settings.model.head,
         overlap=settings.model.overlap,
         max_span_width=settings.model.max_span_width,
