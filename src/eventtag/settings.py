@@ -20,6 +20,7 @@ from eventtag.data_settings import require_setting as _require
 from eventtag.model_settings import Head as Head
 from eventtag.model_settings import LoraSettings as LoraSettings
 from eventtag.model_settings import ModelSettings as ModelSettings
+from eventtag.teacher_settings import TeacherSettings as TeacherSettings
 
 
 def _require_thresholds(thresholds: dict[str, float]) -> None:
@@ -194,6 +195,7 @@ class TrainSettings:
     model: ModelSettings = field(default_factory=ModelSettings)
     window: WindowSettings = field(default_factory=WindowSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     seed: int = 42
     """Seed of everything random in training."""
@@ -212,6 +214,7 @@ class TrainSettings:
             ("outside_share", trainer.outside_share, 1.0),
         ):
             _require(softmax or value == plain, f"trainer.{key}", value, f"model.head={self.model.head.value} has its own loss")
+        _require(softmax or not self.teacher.checkpoints, "teacher.checkpoints", "given", "needs model.head=softmax")
         weights = self.trainer.class_weights
         for label in weights if isinstance(weights, dict) else ():
             known = [*self.data.labels, "O"]

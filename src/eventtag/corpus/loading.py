@@ -61,8 +61,9 @@ class Corpus:
         return self.splits[split]
 
     def handling_of(self, article: Article) -> Handling:
-        """How training takes one of the articles."""
-        return self.parts[article.meta[CORPUS_FIELD]].handling if self.parts else self.handling
+        """How training takes an article of the corpus, or one that was added to it."""
+        part = self.parts.get(str(article.meta.get(CORPUS_FIELD)))
+        return self.handling if part is None else part.handling
 
     def require_kept(self) -> None:
         """Raise DataError when more gold spans were dropped unasked than `allowed_loss`, naming the first."""

@@ -76,12 +76,14 @@ def tag_loss(
     positions: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
     options: LossOptions = PLAIN,
+    taught: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Mean loss of the gold positions; a scalar.
 
     `emissions` [B, T, C] are unnormalised; `tag_ids` [B, T] are gold, negative where there is none (ignored); `unmarked` [B, C] is true
     for the tags of labels that the window's annotators were not marking. `positions` is the number to divide by, the number of gold
-    positions by default (whatever their weights). `weights` [B] multiply what the positions of a window add.
+    positions by default (whatever their weights). `weights` [B] multiply what the positions of a window add. `taught` are teachers'
+    probabilities [B, T, C] and the share [B, T] of a position's loss that is the cross-entropy to them instead.
     """
     gold = tag_ids >= 0
     dtype = torch.promote_types(emissions.dtype, torch.float32)
@@ -108,6 +110,9 @@ def tag_loss(
         losses = (1 - options.smoothing) * losses + options.smoothing * uniform
     if options.class_weights is not None:
         losses = losses * losses.new_tensor(options.class_weights)[targets]
+    if taught is not None:
+        probabilities, share = (item[gold] for item in taught)
+        losses = (1 - share) * losses - share * (probabilities * log_probabilities).sum(dim=-1)
     if weights is not None:
         losses = losses * weights[rows]
     return losses.sum() / (gold.sum() if positions is None else positions).clamp(min=1)

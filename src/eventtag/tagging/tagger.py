@@ -154,7 +154,7 @@ class Tagger:
             raise SettingsError("this model scores whole spans and has no opinion of single words; take one that tags words")
         for chunk in self._chunks(articles):
             texts = [tokens for _, tokens in chunk]
-            emissions = self._emissions(texts, _wanted(chunk, only_annotated=True))
+            emissions = self.emissions(texts, _wanted(chunk, only_annotated=True))
             judged = tag_probabilities(emissions, self.labels, self.backend.transitions)
             for (article, tokens), probabilities in zip(chunk, judged, strict=True):
                 probabilities[~words_inside(tokens.words, article)] = np.nan
@@ -203,14 +203,19 @@ class Tagger:
                 decode_spans(found, tokens.words, self.labels, overlap=head.overlap)
                 for found, tokens in zip(scores, texts, strict=True)
             ]
-        return decode(self._emissions(texts, wanted), [tokens.words for tokens in texts], self.labels, backend.transitions)
+        return decode(self.emissions(texts, wanted), [tokens.words for tokens in texts], self.labels, backend.transitions)
 
-    def _emissions(
-        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]
+    def emissions(
+        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None
     ) -> list[npt.NDArray[np.float32]]:
+        """[W, C] log-probabilities of the tags of each text's words, for a head that gives them.
+
+        Windows that own none of the tokens `wanted` (None: all) are not run, and NaN stands for their words.
+        """
+        backend: Any = self.backend
         return article_emissions(
-            texts, wanted, self.backend, special=self._special, window=self.window, tags=len(self.labels.tags),
-            batch_tokens=self.batch_tokens or self.backend.batch_tokens,
+            texts, wanted if wanted is not None else [tokens.first_token for tokens in texts], backend, special=self._special,
+            window=self.window, tags=len(self.labels.tags), batch_tokens=self.batch_tokens or backend.batch_tokens,
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Letters for shapes: B windows, T tokens of a window (special tokens included), C
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import WindowSettings
+from eventtag.training.teachers import Opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Feature:
     was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; over all windows the mean of a
     position is 1. `span_gold` is there for a span head; `tag_ids` then says only where there is gold (`O` everywhere).
+    `opinion` is what teachers think, by token: then `tag_ids` has their best tag on words of the window that they alone decide.
     """
 
     article_id: str
@@ -59,6 +61,7 @@ class Feature:
     words: npt.NDArray[np.bool_]
     weight: float = 1.0
     span_gold: SpanGold | None = None
+    opinion: Opinion | None = None
 
 
 def build_features(
@@ -70,11 +73,13 @@ def build_features(
     ledger: LossLedger,
     handling: Callable[[Article], Handling] = lambda _: Handling(),
     span_options: SpanOptions | None = None,
+    opinions: Mapping[str, Opinion] | None = None,
 ) -> list[Feature]:
     """The windows of the articles that have any gold position; what overlaps, alignment and windows change goes to the ledger.
 
-    `handling` says for an article which of overlapping spans are learnt and how much it counts. With `span_options` the gold is that of
-    a span head. Raises DataError for overlapping spans where `handling` says `error` and the head learns one layer.
+    `handling` says for an article which of overlapping spans are learnt and how much it counts. With `span_options` the gold is
+    that of a span head. `opinions` are those of teachers by article id. Raises DataError for overlapping spans where `handling`
+    says `error` and the head learns one layer.
     """
     prefix, suffix = special_tokens(tokenizer)
     capacity = window.max_length - len(prefix) - len(suffix)
@@ -95,6 +100,10 @@ def build_features(
             inside = words_inside(tokens.words, article)
             tags = np.where(inside, 0, IGNORED)
             spans = align_overlapping(article, tokens, plans, labels, max_width=span_options.max_width, ledger=ledger)
+        opinion = None if opinions is None else _by_token(opinions[article.id], tokens)
+        if opinions is not None:
+            taught = opinions[article.id]
+            tags = np.where((tags == IGNORED) & (taught.share > 0), taught.probabilities.argmax(axis=1), tags)
         token_tags = np.full(len(tokens.input_ids), IGNORED, dtype=np.int64)
         token_tags[tokens.first_token] = tags
         unmarked = unmarked_tags(article, labels)
@@ -115,6 +124,7 @@ def build_features(
                     np.pad(first[plan.start : plan.end], (len(prefix), len(suffix))),
                     how.weight,
                     None if span_options is None else _span_gold(tokens, plan, inside, spans),
+                    None if opinion is None else _of_window(opinion, plan, len(prefix), len(suffix)),
                 )
             )
     return _balanced(features)
@@ -124,6 +134,19 @@ def _span_gold(tokens: TokenisedText, plan: Window, inside: npt.NDArray[np.bool_
     low, own_low, own_high, high = np.searchsorted(tokens.first_token, [plan.start, plan.own_start, plan.own_end, plan.end])
     owned = spans[(spans[:, 0] >= own_low) & (spans[:, 0] < own_high)]
     return SpanGold(inside[low:high], owned - [low, 0, 0])
+
+
+def _by_token(opinion: Opinion, tokens: TokenisedText) -> Opinion:
+    """The opinion of each word on its first token; the others have none."""
+    probabilities = np.zeros((len(tokens.input_ids), opinion.probabilities.shape[1]), dtype=np.float16)
+    share = np.zeros(len(tokens.input_ids), dtype=np.float32)
+    probabilities[tokens.first_token], share[tokens.first_token] = opinion.probabilities, opinion.share
+    return Opinion(probabilities, share)
+
+
+def _of_window(opinion: Opinion, plan: Window, before: int, behind: int) -> Opinion:
+    part = slice(plan.start, plan.end)
+    return Opinion(np.pad(opinion.probabilities[part], ((before, behind), (0, 0))), np.pad(opinion.share[part], (before, behind)))
 
 
 def _balanced(features: list[Feature]) -> list[Feature]:
@@ -151,6 +174,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
     """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unmarked` [B, C],
     `weights` [B] and `article_ids` (B strings).
 
+    With teachers also `taught` [B, T, C], their probabilities, and `taught_share` [B, T], how much of a position's loss follows them.
     For a span head also `word_positions` [B, K], the first token of each word of the window (-1 beyond its last), `inside` [B, K], and
     `spans` [B, S, 3]: first word (-1 beyond the last span), number of words - 1, label.
     """
@@ -178,9 +202,21 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
         "weights": torch.tensor([feature.weight for feature in features]),
         "article_ids": [feature.article_id for feature in features],
     }
+    if features[0].opinion is not None:
+        batch |= _collate_opinions(features, width)
     if features[0].span_gold is not None:
         batch |= _collate_span_gold(features, words)
     return batch
+
+
+def _collate_opinions(features: Sequence[Feature], width: int) -> dict[str, torch.Tensor]:
+    opinions = [feature.opinion for feature in features if feature.opinion is not None]
+    probabilities = torch.zeros((len(features), width, opinions[0].probabilities.shape[1]))
+    share = torch.zeros((len(features), width))
+    for row, opinion in enumerate(opinions):
+        probabilities[row, : len(opinion.share)] = torch.from_numpy(opinion.probabilities)
+        share[row, : len(opinion.share)] = torch.from_numpy(opinion.share)
+    return {"taught": probabilities, "taught_share": share}
 
 
 def _collate_span_gold(features: Sequence[Feature], words: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -50,6 +50,7 @@ from eventtag.training.precision import choose_arithmetic
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.saving import newest_sound, remove_newer
+from eventtag.training.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
 from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,8 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch:
     if corpus.cluster_field is not None:
         clusters_of(corpus.splits["validation"], corpus.cluster_field)  # wrong before training rather than after it
     record = build_record(settings, corpus)
+    if settings.teacher.checkpoints:
+        record["teachers"] = teacher_fingerprints(settings.teacher.checkpoints)
     if begun and not settings.resume:
         raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
     if begun:
@@ -167,14 +170,16 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         )
     wanted = settings.model
     span_options = SpanOptions(wanted.max_span_width, wanted.overlap) if wanted.head is Head.span else None
+    articles = [*corpus.splits["train"], *read_unlabelled(settings.teacher, ledger=corpus.ledger)]
     features = build_features(
-        corpus.splits["train"],
+        articles,
         tokenizer,
         corpus.labels,
         settings.window,
         ledger=corpus.ledger,
         handling=corpus.handling_of,
         span_options=span_options,
+        opinions=ask_teachers(articles, settings.teacher, corpus.labels, tokenizer) if settings.teacher.checkpoints else None,
     )
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")

@@ -211,7 +211,8 @@ class ArticleTrainer(ResumableTrainer):
             return span_loss(
                 emissions, inputs["spans"], decided, inputs["inside"], unmarked, positions=positions, weights=weights
             )
-        return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, options=self.loss)
+        taught = (inputs["taught"], inputs["taught_share"]) if "taught" in inputs else None
+        return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, options=self.loss, taught=taught)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""
