@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 from eventtag.data_settings import MISSING as MISSING
 from eventtag.data_settings import SPLITS as SPLITS
@@ -21,20 +20,15 @@ from eventtag.model_settings import Head as Head
 from eventtag.model_settings import LoraSettings as LoraSettings
 from eventtag.model_settings import ModelSettings as ModelSettings
 from eventtag.teacher_settings import TeacherSettings as TeacherSettings
+from eventtag.trainer_settings import Loss as Loss
+from eventtag.trainer_settings import Metric as Metric
+from eventtag.trainer_settings import Precision as Precision
+from eventtag.trainer_settings import TrainerSettings as TrainerSettings
 
 
 def _require_thresholds(thresholds: dict[str, float]) -> None:
     for label, threshold in thresholds.items():
         _require(0 <= threshold <= 1, f"thresholds.{label}", threshold, "0 to 1")
-
-
-def _require_class_weights(weights: Any) -> None:
-    if weights is None or weights == "balanced":
-        return
-    _require(isinstance(weights, dict), "trainer.class_weights", weights, "null, balanced, or weights by label ({EVENT: 2})")
-    for label, weight in weights.items():
-        number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight < float("inf")
-        _require(number, f"trainer.class_weights.{label}", weight, "a number above 0")
 
 
 @dataclass
@@ -54,104 +48,6 @@ class WindowSettings:
             self.stride,
             f"0 <= stride <= window.max_length / 2 - 2 (here {self.max_length // 2 - 2})",
         )
-
-
-class Metric(Enum):
-    """Validation scores that can choose a checkpoint (article-level strict span F1)."""
-
-    micro_f1 = "micro_f1"
-    macro_f1 = "macro_f1"
-
-
-class Loss(Enum):
-    """What a gold position adds to the loss (`eventtag.modeling.loss`, docs/results.md)."""
-
-    cross_entropy = "cross_entropy"
-    focal = "focal"
-    """Positions that are easy already weigh less."""
-    dice = "dice"
-    """A smooth F1 of each position; many easy `O` add little."""
-
-
-class Precision(Enum):
-    """Arithmetic of training steps; weights and optimizer are float32 in all of them."""
-
-    auto = "auto"
-    """What is fastest on this machine by a short measurement, written into run.json."""
-    fp32 = "fp32"
-    bf16 = "bf16"
-    """Matrix products in bfloat16."""
-
-
-@dataclass
-class TrainerSettings:
-    """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
-
-    epochs: float = 5
-    """Passes over the training windows at most."""
-    batch_size: int = 8
-    """Windows per step and device."""
-    batch_tokens: int | None = None
-    """Tokens per step, in place of `batch_size`: each step takes windows with about as many tokens, at most so many on average; null
-    counts windows."""
-    micro_batch_tokens: int | None = None
-    """Tokens, padding included, that go through the model at once: a step's windows are taken in so many parts as that needs, and
-    their gradients added up. It bounds memory and does not change what is learnt; null takes a step at once."""
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time, the same
-    gradients."""
-    learning_rate: float = 1e-4
-    """Peak learning rate of the encoder."""
-    head_learning_rate: float = 1e-3
-    """Peak learning rate of the new classification head."""
-    weight_decay: float = 0.01
-    """Decoupled weight decay of all matrices (not of biases and normalisation)."""
-    warmup: float = 0.1
-    """Share of steps in which the learning rate rises; it falls linearly after."""
-    patience: int | None = 3
-    """Epochs without a better validation score after which training stops; null never stops early."""
-    metric: Metric = Metric.micro_f1
-    """Validation score that chooses the checkpoint."""
-    loss: Loss = Loss.cross_entropy
-    """Loss of the softmax head."""
-    class_weights: Any = None
-    """Weights of labels (and of `O`) in that loss: null, `balanced` (rare ones weigh more), or a mapping as
-    `{EVENT: 2, O: 0.5}`, where labels not named weigh 1."""
-    label_smoothing: float = 0.0
-    """Share of that loss that asks for an equal probability of all tags."""
-    focal_gamma: float = 2.0
-    """Exponent of `loss=focal`; at 0 it is cross-entropy."""
-    outside_share: float = 1.0
-    """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
-    precision: Precision = Precision.auto
-    """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
-    save_every_steps: int | None = None
-    """Updates after which the state of the run is saved, beside the end of every epoch; null: only there."""
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
-
-    def __post_init__(self) -> None:
-        _require(self.epochs > 0, "trainer.epochs", self.epochs, "above 0")
-        _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
-        for key in ("batch_tokens", "micro_batch_tokens"):
-            _require(
-                getattr(self, key) is None or getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "at least 1, or null"
-            )
-        _require(self.learning_rate > 0, "trainer.learning_rate", self.learning_rate, "above 0")
-        _require(self.head_learning_rate > 0, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
-        _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")
-        _require(0 <= self.warmup < 1, "trainer.warmup", self.warmup, "a share, 0 <= warmup < 1")
-        _require(self.patience is None or self.patience >= 1, "trainer.patience", self.patience, "at least 1, or null")
-        _require(0 <= self.label_smoothing < 1, "trainer.label_smoothing", self.label_smoothing, "0 <= smoothing < 1")
-        _require(
-            self.loss is not Loss.dice or not self.label_smoothing, "trainer.label_smoothing", self.label_smoothing,
-            "trainer.loss=dice has no smoothing",
-        )  # fmt: skip
-        _require(self.focal_gamma >= 0, "trainer.focal_gamma", self.focal_gamma, "0 or above")
-        _require(0 < self.outside_share <= 1, "trainer.outside_share", self.outside_share, "a share, 0 < share <= 1")
-        _require_class_weights(self.class_weights)
-        every = self.save_every_steps
-        _require(every is None or every >= 1, "trainer.save_every_steps", every, "at least 1, or null")
 
 
 @dataclass

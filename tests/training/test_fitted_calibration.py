@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,16 @@ def test_labels_without_a_target_share_the_threshold_of_the_best_f1(tagged):
     scores = sorted({span.score for _, spans in pairs for span in spans})
     assert f1(fitted.thresholds["EVENT"]) == max(map(f1, [*scores[::7], fitted.thresholds["EVENT"]]))
     assert f1(fitted.thresholds["EVENT"]) > f1(0.0)
+
+
+def test_no_threshold_is_saved_where_every_span_is_worth_keeping(tagged):
+    right = [replace(item, article=replace(item.article, spans=tuple(map(plain, item.spans)))) for item in tagged]
+    assert fit_calibration(right, LABELS, EvaluationSettings(), fitted_on={}).thresholds == {}
+    assert fit_calibration(tagged, LABELS, EvaluationSettings(f1_threshold=False), fitted_on={}).thresholds == {}
+
+
+def plain(span):
+    return Span(span.start, span.end, span.label)
 
 
 def test_a_target_for_an_unknown_label_is_refused():

@@ -14,6 +14,7 @@ from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration
 from eventtag.scoring.calibration import (
+    ScoredPredictions,
     choose_thresholds,
     collect_predictions,
     cross_fitted_ece,
@@ -69,13 +70,21 @@ def fit_calibration(
             )  # fmt: skip
     if settings.f1_threshold:
         others = {label: found for label, found in predictions.items() if label not in targets}
-        best = threshold_for_f1(others.values())
-        if best is not None:
-            scores = np.concatenate([found.scores for found in others.values()])
-            common = _lowered(best.threshold, scores)
+        common = _f1_threshold(list(others.values()))
+        if common is not None:
             thresholds |= dict.fromkeys(others, common)
             log.info("threshold of %s: %.4f, with the best F1 on the validation articles", ", ".join(others), common)
     return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted_ece(pairs, labels), targets)
+
+
+def _f1_threshold(predictions: Sequence[ScoredPredictions]) -> float | None:
+    """Half-way between the lowest score that is worth keeping and the highest that is not; None where all are worth it."""
+    best = threshold_for_f1(predictions)
+    if best is None:
+        return None
+    below = [label.scores[label.scores < best.threshold] for label in predictions]
+    dropped = np.concatenate(below)
+    return float(best.threshold + dropped.max()) / 2 if len(dropped) else None
 
 
 def _lowered(threshold: float, scores: npt.NDArray[np.float64]) -> float:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -46,6 +45,7 @@ from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import SpanOptions, build_features, count_tags
+from eventtag.training.optimizer import freeze
 from eventtag.training.precision import choose_arithmetic
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
@@ -116,12 +116,12 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch:
         trainer.add_callback(EpochWatch(after_epoch))
     if state is not None:
         log.info("resuming from %s", state)
-    started = time.perf_counter()
+    trainer.speed.start()
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
-    seconds = time.perf_counter() - started
+    speed = trainer.speed.report(trainer.network, trainer.arithmetic)
     if trainer.state.best_metric is None:
         raise TrainingError("no epoch was finished, so there is no checkpoint; raise trainer.epochs")
-    result = _finish(settings, corpus, trainer, record, seconds) if is_first_process() else None
+    result = _finish(settings, corpus, trainer, record, speed) if is_first_process() else None
     finished = from_first(result)
     assert finished is not None
     return finished
@@ -161,6 +161,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         texts=[article.text for article in corpus.splits["train"]],
     )
     add_lora(model, settings.model.lora)
+    freeze(model, settings.trainer.freeze_layers)
     if settings.trainer.gradient_checkpointing:
         enable_checkpointing(model)  # the Trainer would do it later than the arithmetic is chosen
     limit = longest_input(model, tokenizer)
@@ -201,6 +202,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         score=score,
         metric=settings.trainer.metric,
         head_learning_rate=settings.trainer.head_learning_rate,
+        layer_decay=settings.trainer.layer_decay,
         patience=settings.trainer.patience,
         loss=build_loss_options(settings.trainer, corpus.labels, count_tags(features)),
         outside_share=settings.trainer.outside_share,
@@ -211,7 +213,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
 
 
 def _finish(
-    settings: TrainSettings, corpus: Corpus, trainer: ArticleTrainer, record: Mapping[str, Any], seconds: float
+    settings: TrainSettings, corpus: Corpus, trainer: ArticleTrainer, record: Mapping[str, Any], speed: Mapping[str, Any]
 ) -> TrainingResult:
     """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write everything down."""
     run_dir = Path(settings.run_dir)
@@ -255,10 +257,7 @@ def _finish(
         "validation": evaluation.report.to_json(),
         "epochs": [entry for entry in history if "eval_micro_f1" in entry],
         "loss": [{"epoch": entry["epoch"], "loss": entry["loss"]} for entry in history if "loss" in entry],
-        "seconds": seconds,
-        "evaluation_seconds": trainer.evaluation_seconds,
-        "tokens_per_second": trainer.tokens_seen / max(seconds - trainer.evaluation_seconds, 1e-9),
-        "padding_share": trainer.padding_seen / max(trainer.padding_seen + trainer.tokens_seen, 1),
+        **speed,
     }
     _write_json(run_dir / METRICS_FILE, metrics)
     remove_whole(run_dir / "trainer")

@@ -9,7 +9,6 @@ update instead of being logged as 0. How states are saved and resumed is `Resuma
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -38,11 +37,13 @@ from eventtag.settings import Head, Metric
 from eventtag.training import guards
 from eventtag.training.features import Feature, collate
 from eventtag.training.micro_batches import split_batch
+from eventtag.training.optimizer import parameter_groups
 from eventtag.training.outside import OutsideSample
 from eventtag.training.precision import Arithmetic, attention_of, run_model
 from eventtag.training.processes import from_first, is_first_process
 from eventtag.training.resumable import ResumableTrainer
 from eventtag.training.sampler import LengthPoolSampler, TokenBatchSampler, TrainingWindows
+from eventtag.training.speed import SpeedMeter
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class ArticleTrainer(ResumableTrainer):
         batch_tokens: int | None = None,
         micro_batch_tokens: int | None = None,
         save_every: int | None = None,
+        layer_decay: float = 1.0,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
         windows: Any = TrainingWindows(features)
@@ -90,14 +92,13 @@ class ArticleTrainer(ResumableTrainer):
         self.score = score
         self.metric = metric
         self.head_learning_rate = head_learning_rate
+        self.layer_decay = layer_decay
         self.loss = loss
         self.arithmetic = Arithmetic()
         self.sampler: LengthPoolSampler | TokenBatchSampler
         self.batch_tokens = batch_tokens
         self.micro_batch_tokens = micro_batch_tokens
-        self.tokens_seen = 0
-        self.padding_seen = 0
-        self.evaluation_seconds = 0.0
+        self.speed = SpeedMeter()
         self.model_accepts_loss_kwargs = True  # compute_loss below divides by the gold positions of the whole step itself
         self.remove_callback(PrinterCallback)
         if self.pop_callback(ProgressCallback) is not None:
@@ -111,26 +112,18 @@ class ArticleTrainer(ResumableTrainer):
         return network
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
-        """The optimizer of the arguments over four groups: encoder and head, each with and without weight decay."""
+        """The optimizer of the arguments over the groups of `parameter_groups`."""
         if self.optimizer is None:
             optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.network)
-            decayed = set(self.get_decay_parameter_names(self.network))
-            encoder = f"{self.network.base_model_prefix}."
-            groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-            for name, parameter in self.network.named_parameters():
-                if parameter.requires_grad:
-                    groups.setdefault((name.startswith(encoder), name in decayed), []).append(parameter)
-            self.optimizer = optimizer_class(
-                [
-                    {
-                        "params": parameters,
-                        "lr": self.args.learning_rate if in_encoder else self.head_learning_rate,
-                        "weight_decay": self.args.weight_decay if decay else 0.0,
-                    }
-                    for (in_encoder, decay), parameters in groups.items()
-                ],
-                **options,
+            groups = parameter_groups(
+                self.network,
+                learning_rate=self.args.learning_rate,
+                head_learning_rate=self.head_learning_rate,
+                weight_decay=self.args.weight_decay,
+                layer_decay=self.layer_decay,
+                decayed=set(self.get_decay_parameter_names(self.network)),
             )
+            self.optimizer = optimizer_class(groups, **options)
         return self.optimizer
 
     def _get_train_sampler(self, *_: Any) -> LengthPoolSampler:
@@ -194,9 +187,7 @@ class ArticleTrainer(ResumableTrainer):
             loss = loss * self.accelerator.num_processes
         guards.require_finite_loss(loss, step=self.state.global_step + 1, articles=inputs["article_ids"])
         self.batch_articles += inputs["article_ids"]
-        mask = inputs["attention_mask"]
-        self.tokens_seen += int(mask.sum())
-        self.padding_seen += int(mask.numel() - mask.sum())
+        self.speed.count(inputs["attention_mask"])
         return (loss, outputs) if return_outputs else loss
 
     def _loss(self, emissions: torch.Tensor, inputs: dict[str, torch.Tensor], positions: torch.Tensor | None) -> torch.Tensor:
@@ -216,9 +207,9 @@ class ArticleTrainer(ResumableTrainer):
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""
-        started = time.perf_counter()
+        self.speed.pause()
         metrics = from_first(self._score(metric_key_prefix) if is_first_process() else {})
-        self.evaluation_seconds += time.perf_counter() - started
+        self.speed.go_on()
         self.network.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
