@@ -23,8 +23,9 @@ IntArray = npt.NDArray[np.int64]
 def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overlap: bool) -> tuple[ScoredSpan, ...]:
     """The spans of one article with log-odds above 0, sorted; without `overlap` the best set of them that do not overlap.
 
-    `words` [W, 2] are character offsets. NaN marks a first word that no model looked at. The best set has the greatest sum of
-    log-odds, which makes it the most probable one if spans are taken as independent apart from not overlapping.
+    `words` [W, 2] are character offsets. NaN marks a first word that no model looked at; spans beyond the last word have log-odds below
+    0. The best set has the greatest sum of log-odds, which makes it the most probable one if spans are taken as independent apart from
+    not overlapping.
     """
     found = np.argwhere(scores > 0)
     odds = scores[tuple(found.T)].astype(np.float64)
