@@ -145,6 +145,7 @@ def _run(
     progress = Progress()
     work = _Work(rows, store, options, progress, on_progress)
     work.run(engine)
+    store.clean()
     manifest = assemble(job, store, work.shards, write)
     manifest["input"]["state"] = options.input_state
     manifest |= {"job": decisive, "notes": {**(options.notes or {}), "seconds": round(progress.seconds, 1)}}

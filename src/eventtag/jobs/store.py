@@ -62,8 +62,12 @@ class ShardStore:
         return {int(file.stem) for file in self.folder.glob(f"*{SUFFIX}") if file.stem.isdigit()}
 
     def prepare(self) -> None:
-        """Make the folder, and remove what killed processes left behind half-written; call it only while none is at work."""
+        """Make the folder, and clean it."""
         self.folder.mkdir(exist_ok=True)
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove what killed processes left behind half-written; call it only while none is at work."""
         for file in self.folder.glob(f".*{SUFFIX}.*.partial"):
             file.unlink(missing_ok=True)
 
