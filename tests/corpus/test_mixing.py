@@ -185,7 +185,7 @@ def test_a_corpus_without_events_does_not_teach_that_nothing_is_one(files, artic
                 data=settings_of(files, half=half, scored=["full"]),
                 model=ModelSettings(name="tiny", attention_dropout=None),
                 window=WindowSettings(max_length=64, stride=8),
-                trainer=TrainerSettings(epochs=20, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+                trainer=TrainerSettings(epochs=14, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
                 run_dir=str(tmp_path / name),
             )
         )

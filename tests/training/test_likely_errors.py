@@ -105,7 +105,7 @@ def test_planted_errors_come_out_on_top_of_cross_validation(articles):
         data=DataSettings(path="unused"),
         model=ModelSettings(name="tiny", attention_dropout=None),
         window=WindowSettings(max_length=64, stride=8),
-        trainer=TrainerSettings(epochs=25, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+        trainer=TrainerSettings(epochs=16, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
         run_dir="unused",
     )
     judged = list(cross_validate(spoilt, LABELS, settings, folds=2))
