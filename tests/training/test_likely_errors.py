@@ -66,6 +66,16 @@ def test_an_annotation_against_which_the_model_is_sure_is_found_with_what_it_say
     assert f"[{spoilt.text[start:end]}]" in finding.context
 
 
+def test_words_that_the_model_takes_to_a_mention_are_of_its_finding_and_weigh_less(articles):
+    whole = make_article("w", "Reuters-Moscow/ACTOR met/EVENT Police/ACTOR in Paris/LOCATION .")
+    cut = replace(whole, spans=(Span(8, 14, "ACTOR"), *whole.spans[1:]))
+    opinions = [sure_of(whole, cut), *(sure_of(article, article) for article in articles)]
+    (finding,) = find_likely_errors(opinions, LABELS)
+    assert (finding.start, finding.end, finding.label) == (8, 14, "ACTOR")
+    assert finding.message == "is ACTOR, the model says that 'Reuters-' belongs to it (0.95)"
+    assert 0.5 < finding.rank < 0.7
+
+
 def test_articles_that_are_annotated_as_the_model_says_have_no_finding(articles):
     assert find_likely_errors([sure_of(article, article) for article in articles], LABELS) == []
 

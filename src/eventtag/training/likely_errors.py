@@ -102,34 +102,33 @@ def _words_of(judged: Judged, labels: LabelSet) -> _Words:
 
 
 def _findings(words: _Words, doubted: set[int], doubt: npt.NDArray[np.float64], labels: LabelSet) -> Iterator[Finding]:
-    """One finding for each mention with words in doubt: an annotated span, or a run of words that the model gives one label."""
+    """One finding for each mention with words in doubt: an annotated span, with the words beside it that the model takes to it, or a
+    run of other words that the model gives one label.
+    """
     best = words.probabilities.argmax(axis=1)
+    spans = _widened(words, best, labels)
 
     def mention(word: int) -> tuple[Span | None, int]:
-        span = words.spans[word]
-        return (span, 0) if span is not None else (None, int(best[word]) if words.given[word] == 0 else 0)
+        return (spans[word], 0) if spans[word] is not None else (None, int(best[word]))
 
-    for (span, found), group in groupby(range(len(words.given)), key=mention):
+    for (span, _), group in groupby(range(len(words.given)), key=mention):
         members = list(group)
-        if not doubted.intersection(members):
+        wrong = [word for word in members if word in doubted]
+        if not wrong:
             continue
         start, end = (span.start, span.end) if span else (int(words.places[members[0], 0]), int(words.places[members[-1], 1]))
-        class_sums = words.probabilities[members].mean(axis=0)
-        other = found or int(np.argmax(np.where(np.arange(len(class_sums)) == words.given[members[0]], -1, class_sums)))
-        name = None if other == 0 else labels.labels[other - 1]
-        sure = float(class_sums[other])
+        sums = words.probabilities[wrong].mean(axis=0)
+        other = int(np.argmax(np.where(np.arange(len(sums)) == words.given[wrong[0]], -1, sums)))
+        says, sure = "no mention" if other == 0 else labels.labels[other - 1], f"({sums[other]:.2f})"
+        fix = "correct it, unless it is right"
         if span is None:
-            message, fix = f"is not annotated, the model says {name} ({sure:.2f})", "annotate it, unless it is no mention"
-        elif all(best[word] == words.given[word] for word in members if word not in doubted):
-            says = "no mention" if name is None else name
-            whole = doubted.issuperset(members)
-            part = "" if whole else f" of {_text(words, [m for m in members if m in doubted])!r}"
-            message, fix = f"is {span.label}, the model says {says}{part} ({sure:.2f})", "correct it, unless it is right"
+            message, fix = f"is not annotated, the model says {says} {sure}", "annotate it, unless it is no mention"
+        elif not words.given[wrong].any():
+            message = f"is {span.label}, the model says that {_text(words, wrong)!r} belongs to it {sure}"
+        elif len(wrong) < sum(bool(words.given[word]) for word in members):
+            message = f"is {span.label}, the model says {says} of {_text(words, wrong)!r} {sure}"
         else:
-            message, fix = (
-                f"is {span.label}, the model says {name or 'no mention'} ({sure:.2f})",
-                "correct it, unless it is right",
-            )
+            message = f"is {span.label}, the model says {says} {sure}"
         yield Finding(
             RULE,
             "warning",
@@ -142,6 +141,18 @@ def _findings(words: _Words, doubted: set[int], doubt: npt.NDArray[np.float64], 
             show_context(words.article.text, start, end),
             rank=float(doubt[members].mean()),
         )
+
+
+def _widened(words: _Words, best: npt.NDArray[np.int64], labels: LabelSet) -> list[Span | None]:
+    """The span of each word; a word without one that the model gives the label of the span beside it belongs to that."""
+    spans = list(words.spans)
+    forwards = range(1, len(spans))
+    for order, step in ((forwards, -1), (reversed(range(len(spans) - 1)), 1)):
+        for word in order:
+            beside = spans[word + step]
+            if spans[word] is None and best[word] and beside is not None and beside.label == labels.labels[best[word] - 1]:
+                spans[word] = beside
+    return spans
 
 
 def _text(words: _Words, members: list[int]) -> str:
