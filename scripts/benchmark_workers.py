@@ -6,7 +6,7 @@ python scripts/benchmark_workers.py --engine ray --workers 1 2 4
 The tagger is a stub that sleeps for a known time per article. It needs no core while it sleeps, so that more workers can be tried than
 there are cores. The model: n workers tag n / (service + overhead) articles a second, until the process that reads and hands out is busy
 for all of the time, at 1 / reading articles a second. The overhead is fitted on the runs with one and two workers; reading is the CPU
-time of that process. Rates are taken between the first tenth of the articles and the last, so that starting counts apart.
+time of that process. Rates are taken from the second half of the articles, so that starting counts apart.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def measure(engine: Engine, workers: int, articles: int, folder: Path) -> Measur
     options = JobOptions(shard_rows=SHARD_ROWS)
     run_job(read_rows(str(source)), folder / f"{workers}.out.jsonl", engine, settings={}, options=options, on_progress=note)
     reading = (time.process_time() - busy) / articles
-    first = next(point for point in stored if point[1] >= articles / 10)
+    first = next(point for point in stored if point[1] >= articles / 2)
     last = max(point for point in stored if point[1] <= articles - workers * SHARD_ROWS)
     return Measurement(workers, (last[1] - first[1]) / (last[0] - first[0]), stored[0][0] - started, reading)
 

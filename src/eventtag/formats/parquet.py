@@ -7,7 +7,6 @@ The spans may also be lists or JSON (`formats.table_row`). All further columns b
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,10 @@ from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
 BATCH = 256
-"""Rows that are held in memory at a time."""
+"""Rows that are held in memory at a time when reading."""
+GROUP_ROWS = 4096
+GROUP_CHARACTERS = 8_000_000
+"""Rows and characters of text after which a row group is written: of many small ones the file's own index would be large."""
 
 
 def read_parquet(
@@ -88,9 +90,16 @@ def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger
     span = pa.struct(fields + ([("sentence", pa.struct([*places, ("text", pa.string())]))] if sentences else []))
     schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("spans", pa.list_(span)), (FIELD, pa.string())])
     with staged_file(path) as file, pq.ParquetWriter(file.buffer, schema) as writer:
-        rows = (_row(article, sentences=sentences) for article in articles)
-        while batch := list(itertools.islice(rows, BATCH)):
-            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
+        group: list[dict[str, Any]] = []
+        size = 0
+        for article in articles:
+            group.append(_row(article, sentences=sentences))
+            size += len(article.text)
+            if len(group) == GROUP_ROWS or size >= GROUP_CHARACTERS:
+                writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
+                group, size = [], 0
+        if group:
+            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
 
 
 def _row(article: Article, *, sentences: bool) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class RayActors:
             fn_constructor_kwargs=arguments,
             batch_size=1,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=count, max_tasks_in_flight_per_actor=2),
+            compute=ray.data.ActorPoolStrategy(size=min(count, len(blocks)), max_tasks_in_flight_per_actor=2),
             num_cpus=self.cpus,
             num_gpus=gpus,
         )

@@ -165,7 +165,7 @@ def _read_file(file: InputFile, fields: RowFields, *, alone: bool) -> Iterator[I
                 else:
                     yield from _read_guessed(stream, str(file.path), file.name, prefix, fields)
     except (DataError, OSError) as error:
-        problem = f"cannot be read ({error.strerror}); check the path" if isinstance(error, OSError) else str(error)
+        problem = f"cannot be read ({error.strerror or error}); check the file" if isinstance(error, OSError) else str(error)
         if alone:
             raise FormatError(problem, path=file.path) from error
         yield InputRow(Place(str(file.path)), None, problem)
