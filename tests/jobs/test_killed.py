@@ -46,7 +46,8 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     source, output = write_input(tmp_path / "in.jsonl", 200), tmp_path / "out.jsonl"
     program = (
         f"import sys; sys.path[:0] = {sys.path!r}\n"
-        "from pathlib import Path\nfrom stub_tagger import MakeStub\nfrom test_run_job import tag\nfrom eventtag.jobs.workers import Workers\n"
+        "from pathlib import Path\nfrom stub_tagger import MakeStub\nfrom test_run_job import tag\n"
+        "from eventtag.jobs.workers import Workers\n"
         f"tag(Path({str(source)!r}), Path({str(output)!r}), Workers(MakeStub(Path({str(tmp_path / 'log')!r}), 0.05), 2))"
     )
     process = subprocess.Popen([sys.executable, "-c", program])
