@@ -86,7 +86,7 @@ def test_of_a_corpus_only_the_training_articles_are_read(corpus_file, tmp_path):
     assert json.loads((tmp_path / "run" / "pretraining.json").read_text())["data"]["articles"] == 16
 
 
-def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path):
+def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path, monkeypatch):
     run = tmp_path / "run"
     with pytest.raises(SettingsError, match=r"input=null is not allowed: give input= or data="):
         settings_of(None, run)
@@ -99,6 +99,10 @@ def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path):
     (tmp_path / "one.txt").write_text("Police met men.")
     with pytest.raises(DataError, match="found 1 articles with a word in them; pre-training needs two"):
         pretrain(settings_of(tmp_path / "one.txt", run))
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SettingsError, match=r"runs in one process \(found: 2\)"):
+        pretrain(settings_of(corpus_file, run))
     assert not run.exists()
 
 

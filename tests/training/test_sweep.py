@@ -146,7 +146,7 @@ def test_more_trials_may_be_asked_for_and_nothing_else_may_change(corpus_file, t
         run_sweep(settings)
 
 
-def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path):
+def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path, monkeypatch):
     for wrong, message in [
         ({"space": {}}, "name at least one key of train"),
         ({"space": {"trainer": {"epoch": [1]}}}, "no such key of train"),
@@ -155,6 +155,10 @@ def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path):
     ]:
         with pytest.raises(SettingsError, match=message):
             run_sweep(settings_of(corpus_file, tmp_path / "run", **wrong))
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SettingsError, match=r"runs in one process \(found: 2\)"):
+        run_sweep(settings_of(corpus_file, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 

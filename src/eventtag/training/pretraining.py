@@ -34,6 +34,7 @@ from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments
 from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
+from eventtag.training.processes import require_one_process
 from eventtag.training.record import plain, require_same_run, versions
 from eventtag.training.saving import newest_sound, remove_newer
 from eventtag.training.text_windows import TextWindow, build_text_windows, count_tokens
@@ -69,6 +70,7 @@ def pretrain(settings: PretrainSettings) -> PretrainingResult:
     Raises an EventtagError before any training for wrong settings, unreadable articles, too few of them, an output that exists, or a
     run that cannot be resumed; TrainingError when the loss stops being finite.
     """
+    require_one_process("eventtag pretrain")
     run_dir = Path(settings.run_dir)
     begun = (run_dir / RECORD_FILE).exists()
     if (run_dir / METRICS_FILE).exists() or ((run_dir / "encoder").exists() and not begun):

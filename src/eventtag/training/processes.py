@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
+from eventtag.errors import SettingsError
+
 T = TypeVar("T")
 
 
@@ -25,6 +27,12 @@ def process_count() -> int:
 def is_first_process() -> bool:
     """Whether this is the process that writes."""
     return (distributed.get_rank() if _joined() else int(os.environ.get("RANK", "0"))) == 0 or process_count() == 1
+
+
+def require_one_process(command: str) -> None:
+    """Raise SettingsError where a launcher started several processes of a command that does not divide its work among them."""
+    if process_count() > 1:
+        raise SettingsError(f"{command} runs in one process (found: {process_count()}); start it without a launcher")
 
 
 def wait_for_all() -> None:

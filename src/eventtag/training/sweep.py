@@ -29,6 +29,7 @@ from eventtag.staging import staged_file
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training.candidate import Outcome, read_outcome, run_candidate, train_settings, write_outcome
 from eventtag.training.journal import mend_journal, open_journal
+from eventtag.training.processes import require_one_process
 from eventtag.training.record import build_record, require_same_run
 from eventtag.training.run import require_trainable
 from eventtag.training.search_space import Parameter, Plain, read_space
@@ -67,6 +68,7 @@ def run_sweep(settings: SweepSettings) -> SweepReport:
     Raises an EventtagError before any training for wrong settings, space or data, or a run directory with another sweep or at which
     another process is working; TrainingError when a worker is killed.
     """
+    require_one_process("eventtag sweep")
     _require_optuna()
     parameters = read_space(settings.space, train_settings(settings))
     corpus = load_learnable(settings)
