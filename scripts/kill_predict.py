@@ -54,6 +54,7 @@ def main() -> int:
     command = commands.add_parser("operations")
     command.add_argument("--step", type=int, default=1, help="only every n-th operation")
     command.add_argument("--workers", type=int, nargs="*", default=[0, 2], help="0: in the process itself")
+    command.add_argument("--whom", nargs="*", default=["main", "worker"], help="which process is killed")
     command = commands.add_parser("job")
     for name in ("input", "output", "workers", "shard_rows", "kill_at", "kill_whom"):
         command.add_argument(name)
@@ -143,7 +144,7 @@ def prove_random(folder: Path, options: argparse.Namespace) -> list[str]:
     }
     kills: Counter[str] = Counter()
     problems: list[str] = []
-    jobs = looks = 0
+    jobs = looks = given_up = 0
     while sum(kills.values()) < options.kills:
         place = folder / f"job{jobs}"
         place.mkdir()
@@ -156,13 +157,17 @@ def prove_random(folder: Path, options: argparse.Namespace) -> list[str]:
         while True:
             workers = draw.randint(1, 4)
             used.append(workers)
-            process = subprocess.Popen(_command(source, output, workers), start_new_session=True, stderr=subprocess.DEVNULL)
+            with (place / "stderr").open("w") as errors:
+                process = subprocess.Popen(_command(source, output, workers), start_new_session=True, stderr=errors)
             # Lives become longer, so that a slow machine gets to the end too.
             code = _kill_now_and_then(process, draw, options.longest * 1.1 ** len(used), kills)
             if code == 0:
                 break
-            if code != -signal.SIGKILL:
-                problems.append(f"a run ended with exit code {code}")
+            said = (place / "stderr").read_text()
+            if "have died before they could begin" in said:
+                given_up += 1  # so many were killed while they began; the next run goes on
+            elif code != -signal.SIGKILL:
+                problems.append(f"a run ended with exit code {code}: {said[-500:]}")
                 break
         stop.set()
         thread.join()
@@ -176,7 +181,7 @@ def prove_random(folder: Path, options: argparse.Namespace) -> list[str]:
         problems += [f"job {jobs}: {file} was left behind" for file in left]
         jobs += 1
         print(f"job {jobs}: {len(used)} runs with {used} workers; {dict(kills)} kills so far, {looks} looks", flush=True)
-    print(f"{jobs} jobs, {sum(kills.values())} kills: {dict(kills)}; the watcher looked {looks} times")
+    print(f"{jobs} jobs, {sum(kills.values())} kills: {dict(kills)}; {given_up} runs gave up; the watcher looked {looks} times")
     return problems
 
 
@@ -288,7 +293,7 @@ def prove_operations(folder: Path, options: argparse.Namespace) -> list[str]:
     }
     problems: list[str] = []
     for workers in options.workers:
-        for whom in ("main", "worker") if workers else ("main",):
+        for whom in options.whom if workers else ("main",):
             instant, killed = 0, True
             while killed:
                 instant += options.step
