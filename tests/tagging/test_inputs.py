@@ -1,4 +1,5 @@
 import bz2
+import csv
 import gzip
 import io
 import json
@@ -8,6 +9,8 @@ import re
 import tracemalloc
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given
@@ -25,6 +28,22 @@ COMPRESS = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress, "bz
 
 def lines(*records):
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def whole_files():
+    """The same articles in every format."""
+    records = [{"id": f"a{number}", "text": f'Text {number}, é 👍 "quoted"\nof two lines'} for number in range(12)]
+    plain, table, columns = lines(*records), io.StringIO(), io.BytesIO()
+    writer = csv.DictWriter(table, ["id", "text"])
+    writer.writeheader()
+    writer.writerows(records)
+    pq.write_table(pa.Table.from_pylist(records), columns, row_group_size=5)
+    found = {"jsonl": plain, "csv": table.getvalue().encode(), "parquet": columns.getvalue(), "txt": b"Text."}
+    compressed = {"jsonl.gz": plain, "jsonl.zst": plain, "csv.bz2": found["csv"], "jsonl.xz": plain}
+    return found | {name: COMPRESS[name.rpartition(".")[2]](content) for name, content in compressed.items()}
+
+
+WHOLE = whole_files()
 
 
 def read(path, **options):
@@ -248,3 +267,20 @@ def test_an_id_is_new_once(numbers):
     for number in numbers:
         assert ids.add(f"a{number}") == (number not in seen)
         seen.add(number)
+
+
+@given(st.data())
+def test_damage_of_any_kind_gives_rows_or_one_error_that_names_the_file(tmp_path_factory, data):
+    suffix = data.draw(st.sampled_from(["jsonl", "csv", "parquet", "txt", "jsonl.gz", "jsonl.zst", "csv.bz2", "jsonl.xz"]))
+    content = bytearray(WHOLE[suffix])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(content)))
+        content[place : place + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=8))
+    path = tmp_path_factory.mktemp("damaged") / f"a.{suffix}"
+    path.write_bytes(content)
+    problems = []
+    try:
+        problems = [row.problem for row in read_rows(str(path), max_row_bytes=2000) if row.article is None]
+    except FormatError as error:
+        problems = [str(error).partition(f"{path}: ")[2]]
+    assert all(problem and "None" not in problem for problem in problems)
