@@ -12,7 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configs.md"
-SOURCES = ("data_settings.py", "model_settings.py", "settings.py", "pretrain_settings.py", "sweep_settings.py")
+SOURCES = (
+    "data_settings.py", "model_settings.py", "trainer_settings.py", "teacher_settings.py", "settings.py", "pretrain_settings.py",
+    "sweep_settings.py",
+)  # fmt: skip
 COMMANDS = {
     "train": "TrainSettings",
     "evaluate": "EvaluateSettings",

@@ -274,7 +274,7 @@ def describe(run: Path) -> dict[str, str]:
     return names | {
         "weights": sha256_of(run / "checkpoint" / "model.safetensors"),
         "spans": sha256_of(run / "predictions.jsonl"),
-        "history": json.dumps([metrics[key] for key in ("best_epoch", "epochs", "loss")]),
+        "history": json.dumps([metrics[key] for key in ("best_epoch", "epochs", "loss")], sort_keys=True),
     }
 
 

@@ -93,6 +93,8 @@ class TrainerSettings:
     """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
     save_every_steps: int | None = None
     """Updates after which the state of the run is saved, beside the end of every epoch; null: only there."""
+    tracking: list[str] = field(default_factory=list)
+    """Trackers that log the run: `tensorboard`, `mlflow`, `wandb`, `trackio` (docs/training.md)."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 

@@ -13,6 +13,7 @@ import pytest
 from eventtag.articles import Article
 from eventtag.labels import LabelSet
 from eventtag.reporting.html import render_page
+from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.report import analyse_articles
 from eventtag.spans import ScoredSpan, Span
 
@@ -146,7 +147,10 @@ def test_axe_finds_no_violation(theme, width, tmp_path):
     gold = (Span(0, 6, "ACTOR"), Span(7, 15, "EVENT"), Span(27, 32, "LOCATION"))
     predicted = [ScoredSpan(0, 6, "ACTOR", 0.9), ScoredSpan(16, 19, "ACTOR", 0.4), ScoredSpan(24, 32, "LOCATION", 0.7)]
     pairs = [(Article(f"a{n}", text, gold, meta={"source": "ab"[n % 2]}), predicted[: 1 + n % 3]) for n in range(12)]
-    page = render_page(analyse_articles(pairs, LABELS, resamples=50), pairs)
+    training = TrainingHistory(
+        [(0.5, 1.8), (1.0, 1.2)], [(0.5, 1e-4), (1.0, 0.0)], {label: [(1.0, 0.5)] for label in LABELS.labels}, 1.0
+    )
+    page = render_page(analyse_articles(pairs, LABELS, resamples=50), pairs, training=training)
     script = (Path(AXE.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
     probe = AXE_PROBE.replace("THEME", theme)
     assert run_in_page(page, tmp_path, script, probe, width=width, wait=["--virtual-time-budget=20000"]) == []

@@ -11,6 +11,7 @@ from eventtag.articles import Article
 from eventtag.formats.jsonl import json_line
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
+from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.report import EvaluationReport
 from eventtag.spans import ScoredSpan
 from eventtag.staging import staged_file
@@ -30,7 +31,9 @@ class Prediction(Protocol):
         ...
 
 
-def write_evaluation(report: EvaluationReport, predictions: Iterable[Prediction], folder: Path) -> None:
+def write_evaluation(
+    report: EvaluationReport, predictions: Iterable[Prediction], folder: Path, *, training: TrainingHistory | None = None
+) -> None:
     """Write the files into `folder`; raises OutputError where one exists.
 
     predictions.jsonl holds every scored article in the project's format with the predicted spans and their scores in place of
@@ -49,7 +52,7 @@ def write_evaluation(report: EvaluationReport, predictions: Iterable[Prediction]
             file.writelines(line + "\n" for line in report.errors.json_lines())
         title = f"{report.data.get('name', '')} {report.data.get('split', '')}".strip() or "Evaluation"
         with staged_file(folder / "report.html") as file:
-            file.write(render_page(report, pairs, title=title))
+            file.write(render_page(report, pairs, title=title, training=training))
     with staged_file(folder / "report.json") as file:
         json.dump(report.to_json(), file, indent=2, ensure_ascii=False)
         file.write("\n")

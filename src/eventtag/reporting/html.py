@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from eventtag.labels import LabelSet
 from eventtag.reporting.plots import Whisker, curve_plot, forest_plot, reliability_plot
+from eventtag.reporting.training import TrainingHistory, training_plots, training_table
 from eventtag.scoring.bootstrap import CORRELATED, METRICS, Interval
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.error_kinds import KINDS, NONE, ErrorReport, find_errors
@@ -41,8 +42,9 @@ def render_page(
     *,
     title: str = "Evaluation",
     most_articles: int = MOST_ARTICLES,
+    training: TrainingHistory | None = None,
 ) -> str:
-    """The page for a report and the pairs that it was computed from.
+    """The page for a report and the pairs that it was computed from; of a training run, with how it went.
 
     Sections that the report does not have (see `analyse_articles`) are left out. Of more than `most_articles` articles, the
     browser holds those with most errors, and the page says so.
@@ -78,6 +80,9 @@ def render_page(
         behind=[part for part in report.slices if part.behind],
         reliability=reliability_plot(overall),
         curves=Markup("") if report.calibration is None else curve_plot(report.calibration),
+        training=None
+        if training is None
+        else {"best": training.best_epoch, "plots": training_plots(training), "table": training_table(training)},
     )
     return _SURROGATES.sub("\ufffd", page)
 

@@ -15,6 +15,7 @@ from eventtag.errors import SettingsError
 from eventtag.pretrain_settings import PretrainTrainerSettings
 from eventtag.settings import Precision, TrainerSettings
 from eventtag.training.processes import process_count
+from eventtag.training.tracking import PROJECT
 
 OURS = {
     "num_train_epochs": "trainer.epochs",
@@ -33,6 +34,8 @@ OURS = {
     "output_dir": "run_dir",
     "resume_from_checkpoint": "resume",
     "save_steps": "trainer.save_every_steps",
+    "report_to": "trainer.tracking",
+    "project": "trainer.tracking",
 }
 """TrainingArguments that have a key of their own here."""
 
@@ -64,6 +67,7 @@ CHECKPOINTING_OPTIONS = {"use_reentrant": False}
 def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
     """The arguments of a run. Raises SettingsError for an `extra` that does not exist, that has its own key, or has a bad value."""
     options: dict[str, Any] = {"bf16": settings.precision is not Precision.fp32 and _autocasts()}
+    options |= {"report_to": settings.tracking or "none", "run_name": output_dir.parent.name, "project": PROJECT}
     if settings.gradient_checkpointing:
         options |= {CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": CHECKPOINTING_OPTIONS}
     if settings.batch_tokens is not None:

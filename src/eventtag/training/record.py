@@ -18,7 +18,7 @@ from eventtag.training.precision import Arithmetic
 from eventtag.training.processes import process_count
 
 RECORD_FILE = "run.json"
-FREE_KEYS = ("settings.resume", "settings.run_dir", "settings.trainer.save_every_steps")
+FREE_KEYS = ("settings.resume", "settings.run_dir", "settings.trainer.save_every_steps", "settings.trainer.tracking")
 """What may change when a run is gone on with: the weights do not hang on it."""
 PACKAGES = ("eventtag", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "hydra-core")
 

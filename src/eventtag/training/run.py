@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from eventtag.modeling.loss import build_loss_options
 from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.losses import write_losses
 from eventtag.reporting.model_card import render_model_card
+from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Head, TrainSettings
@@ -51,6 +52,7 @@ from eventtag.training.processes import from_first, is_first_process, process_co
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.saving import newest_sound, remove_newer
 from eventtag.training.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
+from eventtag.training.tracking import require_trackers, tracked
 from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,12 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch:
     Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
     resumed; TrainingError when the loss stops being finite.
     """
+    require_trackers(settings.trainer.tracking)
+    with tracked(settings.trainer.tracking, Path(settings.run_dir)):
+        return _train(settings, corpus, after_epoch)
+
+
+def _train(settings: TrainSettings, corpus: Corpus | None, after_epoch: AfterEpoch | None) -> TrainingResult:
     run_dir = Path(settings.run_dir)
     begun = (run_dir / RECORD_FILE).exists()
     if (run_dir / METRICS_FILE).exists() or ((run_dir / "checkpoint").exists() and not begun):
@@ -251,12 +259,14 @@ def _finish(
         cluster_field=corpus.cluster_field,
         training=count_mentions(corpus.splits["train"]),
     )
-    write_evaluation(evaluation.report, evaluation.tagged, run_dir)
+    write_evaluation(
+        evaluation.report, evaluation.tagged, run_dir, training=read_history(history, corpus.labels.labels, best["epoch"])
+    )
     metrics = {
         "best_epoch": best["epoch"],
         "validation": evaluation.report.to_json(),
         "epochs": [entry for entry in history if "eval_micro_f1" in entry],
-        "loss": [{"epoch": entry["epoch"], "loss": entry["loss"]} for entry in history if "loss" in entry],
+        "loss": [{key: entry[key] for key in ("epoch", "loss", "learning_rate")} for entry in history if "loss" in entry],
         **speed,
     }
     _write_json(run_dir / METRICS_FILE, metrics)
@@ -268,6 +278,16 @@ def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
     """The validation scores of an epoch, keys without their `eval_`."""
     entry = next(entry for entry in history if entry.get("epoch") == epoch and "eval_micro_f1" in entry)
     return {key.removeprefix("eval_"): value for key, value in entry.items() if key.startswith("eval_")}
+
+
+def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], best_epoch: float) -> TrainingHistory:
+    """What the Trainer logged, for the report page."""
+
+    def curve(key: str) -> list[tuple[float, float]]:
+        return [(entry["epoch"], entry[key]) for entry in history if key in entry]
+
+    scores = {name: curve(f"eval_{name}_f1") for name in (*labels, "micro")}
+    return TrainingHistory(curve("loss"), curve("learning_rate"), scores, best_epoch)
 
 
 def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLedger) -> None:
