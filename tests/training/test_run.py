@@ -129,7 +129,7 @@ def test_a_killed_run_resumes_to_the_same_weights(corpus_file, tmp_path):
 def test_a_run_that_was_stopped_while_it_finished_can_be_resumed(corpus_file, tmp_path, monkeypatch):
     from eventtag.training import run as run_module
 
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     settings = settings_of(corpus_file, tmp_path / "run", resume=True)

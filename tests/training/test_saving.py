@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventtag.errors import OutputError
-from eventtag.training.saving import newest_sound, remove_newer, remove_older, staged_state, state_path
+from eventtag.training.saving import check_state, newest_sound, remove_newer, remove_older, staged_state, state_path
 
 FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -98,22 +98,23 @@ def test_newer_states_make_way_for_those_that_will_be_saved_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("keep", "best", "left"),
+    ("keep", "bests", "left"),
     [
-        (2, 4, {4, 10}),
-        (2, 10, {8, 10}),
-        (1, 2, {2, 10}),
-        (1, 10, {10}),
-        (3, 2, {2, 8, 10}),
-        (3, None, {6, 8, 10}),
-        (9, 2, {2, 4, 6, 8, 10}),
+        (2, {2: 2, 4: 4, 6: 4, 8: 4, 10: 4}, {4, 8, 10}),
+        (2, {2: 2, 4: 4, 6: 4, 8: 4, 10: 10}, {4, 8, 10}),
+        (2, {2: 2, 4: 4, 6: 6, 8: 8, 10: 10}, {8, 10}),
+        (1, {2: 2, 4: 2, 6: 2, 8: 2, 10: 2}, {2, 10}),
+        (3, {2: None, 4: None, 6: None, 8: None, 10: None}, {6, 8, 10}),
+        (9, {2: 2, 4: 4}, {2, 4}),
     ],
 )
-def test_old_states_go_but_never_the_best_and_the_newest(tmp_path, keep, best, left):
-    for step in (2, 4, 6, 8, 10):
-        save(tmp_path, step)
-    remove_older(tmp_path, keep=keep, best=best)
+def test_old_states_go_but_the_newest_stay_sound(tmp_path, keep, bests, left):
+    for step, best in bests.items():
+        save(tmp_path, step, best=best)
+    remove_older(tmp_path, keep=keep)
     assert steps(tmp_path) == {f"checkpoint-{step}" for step in left}
+    for step in sorted(bests)[-keep:]:
+        check_state(state_path(tmp_path, step), processes=1)
 
 
 def test_a_state_that_cannot_be_written_leaves_nothing_and_the_one_before_as_it_was(tmp_path):

@@ -5,9 +5,8 @@ import pytest
 from test_run import settings_of
 
 from eventtag.errors import SettingsError
-from eventtag.settings import TrainerSettings
 from eventtag.training.run import train
-from eventtag.training.tracking import tracked
+from eventtag.training.tracking import require_trackers, tracked
 
 
 def test_tensorboard_logs_into_the_run_directory(corpus_file, tmp_path):
@@ -46,7 +45,7 @@ def test_a_missing_package_is_said_before_anything_is_written(corpus_file, tmp_p
 
 def test_an_unknown_tracker_is_refused():
     with pytest.raises(SettingsError, match=r"trainer.tracking=comet is not allowed: one of tensorboard, mlflow, wandb, trackio"):
-        TrainerSettings(tracking=["comet"])
+        require_trackers(["comet"])
 
 
 def test_what_the_environment_says_already_stays(tmp_path, monkeypatch):

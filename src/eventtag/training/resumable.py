@@ -88,7 +88,7 @@ class ResumableTrainer(Trainer):
                 self.state.stateful_callbacks = callbacks
                 self.state.save_to_json(str(staging / STATE_FILE))
         if self.args.should_save and self.args.save_total_limit:
-            remove_older(folder, keep=self.args.save_total_limit, best=best)
+            remove_older(folder, keep=self.args.save_total_limit)
 
     def _init_training_state(self, max_steps: int, *args: Any) -> tuple[int, int]:
         begun: tuple[int, int] = super()._init_training_state(max_steps, *args)

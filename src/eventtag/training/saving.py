@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from eventtag.errors import CheckpointError, EventtagError, OutputError
@@ -86,10 +86,7 @@ def check_state(path: Path, *, processes: int) -> None:
     missing = sorted(needed_files(processes) - listed)
     if missing:
         raise CheckpointError(f"{path / missing[0]}: is missing; without it training would go on to other weights")
-    try:
-        best = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))["best_global_step"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path / STATE_FILE}: is damaged ({error})") from error
+    best = _best_step(path)
     if best and state_path(path.parent, best) != path:
         check_manifest(state_path(path.parent, best))
 
@@ -104,18 +101,29 @@ def remove_newer(folder: Path, state: Path | None) -> None:
             state_path(folder, step).rename(aside)
 
 
-def remove_older(folder: Path, *, keep: int, best: int | None) -> None:
-    """Delete the oldest states until `keep` are left; the newest and the best one are always kept."""
+def remove_older(folder: Path, *, keep: int) -> None:
+    """Delete all states but the newest `keep` and, for each of these, the best one before it, without which it is not sound."""
     steps = sorted(_numbers(folder))
-    spared = {steps[-1], best} if steps else set()
-    surplus = len(steps) - max(keep, len(spared & set(steps)))
-    for step in [step for step in steps if step not in spared][: max(surplus, 0)]:
-        remove_whole(state_path(folder, step))
+    kept = set(steps[-keep:])
+    for step in steps[-keep:]:
+        with suppress(CheckpointError):
+            kept.add(_best_step(state_path(folder, step)) or step)
+    for step in steps:
+        if step not in kept:
+            remove_whole(state_path(folder, step))
 
 
 def newest_number(folder: Path) -> int | None:
     """The number of updates of the latest state, sound or not."""
     return max(_numbers(folder), default=None)
+
+
+def _best_step(path: Path) -> int | None:
+    try:
+        step: int | None = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))["best_global_step"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path / STATE_FILE}: is damaged ({error})") from error
+    return step
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -4,7 +4,7 @@ unless the environment says otherwise.
 RUN/tensorboard/    tensorboard --logdir RUN/tensorboard
 RUN/mlflow.db       mlflow ui --backend-store-uri sqlite:///RUN/mlflow.db
 RUN/wandb/          wandb sync RUN/wandb/offline-run-*
-RUN/trackio/        TRACKIO_DIR=RUN/trackio trackio show
+RUN/trackio/        TRACKIO_DIR=RUN/trackio trackio show; trackio reads its place once a process, so a sweep's runs share the first's
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from pathlib import Path
 from eventtag.errors import SettingsError
 
 PROJECT = "eventtag"
+TRACKERS = ("tensorboard", "mlflow", "wandb", "trackio")
 
 
 def require_trackers(names: Sequence[str]) -> None:
-    """Raise SettingsError, saying what to install, for a tracker whose package is not there."""
+    """Raise SettingsError for a name that is none of TRACKERS, or whose package is not there, saying what to install."""
     for name in names:
+        if name not in TRACKERS:
+            raise SettingsError(f"trainer.tracking={name} is not allowed: one of {', '.join(TRACKERS)}")
         if importlib.util.find_spec(name) is None:
             raise SettingsError(
                 f"trainer.tracking={name}: the package is not installed; pip install 'eventtag[tracking]', or {name}"
