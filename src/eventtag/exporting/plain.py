@@ -1,0 +1,125 @@
+"""Our own model as a token classifier that plain transformers knows, and what that costs.
+
+A pipeline gives a model token ids and nothing else, and follows no transition scores. So a CRF's scores are left out, and the casing
+embedding is folded into the word embeddings: each token gets the mean of the casings that its words have in the training articles, as
+much as it was seen there, else the mean of all tokens.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForTokenClassification, PreTrainedModel
+
+from eventtag.articles import Article
+from eventtag.encoding.casing import CASINGS
+from eventtag.encoding.tokens import tokenise
+from eventtag.errors import ExportError
+from eventtag.evaluation import evaluate
+from eventtag.exporting.gate import agreement
+from eventtag.labels import LabelSet
+from eventtag.modeling.checkpoint import load_checkpoint
+from eventtag.modeling.encoders import set_labels
+from eventtag.modeling.network import EventtagForTokenClassification
+from eventtag.staging import require_absent, staged_folder
+from eventtag.tagging.tagger import Tagger
+
+RECORD_FILE = "eventtag_export.json"
+PRIOR = 1.0
+"""Occurrences of the mean casing that every token is taken to have had besides its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainLoss:
+    """What a plain form loses: strict micro F1 on the validation articles before and after, and the share of spans that stay."""
+
+    articles: int
+    f1: float
+    plain_f1: float
+    agreement: float
+
+
+def export_plain(
+    path: Path, output: Path, articles: Sequence[Article], labels: LabelSet, *, seen: Sequence[Article] = ()
+) -> PlainLoss:
+    """Write a checkpoint as a folder that `transformers.pipeline("token-classification", output)` loads without eventtag.
+
+    `articles` are validation articles with gold of `labels`, `seen` those that casings are counted on. Raises ExportError for a model
+    that is plain already, has a span head, or whose architecture has another classifier in transformers; OutputError when `output`
+    exists.
+    """
+    require_absent(output)
+    checkpoint = load_checkpoint(path)
+    model, info = checkpoint.model, checkpoint.info
+    if not isinstance(model, EventtagForTokenClassification):
+        raise ExportError(f"{path}: is a plain {type(model).__name__} already; a pipeline loads it as it is")
+    if model.config.head == "span":
+        raise ExportError(f"{path}: a span head scores spans and is no token classifier; use eventtag.Tagger")
+    plain = _plain_model(model, info.labels)
+    if model.casing is not None:
+        _fold_casing(plain, model, seen, checkpoint.tokenizer)
+    before, after = (
+        evaluate(
+            Tagger(network, checkpoint.tokenizer, info.labels, info.window, calibration=info.calibration), articles, labels=labels
+        )
+        for network in (model, plain)
+    )
+    loss = PlainLoss(
+        len(before.tagged),
+        before.report.strict.micro.f1,
+        after.report.strict.micro.f1,
+        agreement(before.tagged, after.tagged),
+    )
+    record: Mapping[str, Any] = {"checkpoint": checkpoint.sha256, "loss": asdict(loss)}
+    with staged_folder(output) as folder:
+        plain.save_pretrained(folder)
+        checkpoint.tokenizer.save_pretrained(folder)
+        (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return loss
+
+
+def _plain_model(model: EventtagForTokenClassification, labels: LabelSet) -> PreTrainedModel:
+    """The same encoder and classifier in transformers' own class, without casing; raises ExportError where that computes otherwise."""
+    config = copy.deepcopy(model.config.encoder)
+    set_labels(config, labels)
+    try:
+        plain: Any = AutoModelForTokenClassification.from_config(config)
+        plain.eval()
+        base: Any = getattr(plain, plain.base_model_prefix)
+        base.load_state_dict(model.encoder.state_dict(), strict=False)
+        plain.classifier.load_state_dict(model.classifier.state_dict())
+        ids = torch.randint(1, 50, (2, 12), generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            same = torch.allclose(plain(input_ids=ids).logits, model(input_ids=ids).logits, atol=1e-4)
+    except (ValueError, AttributeError, RuntimeError):
+        same = False
+    if not same:
+        raise ExportError(
+            f"transformers' token classifier over {config.model_type} is built in another way than this checkpoint's model, "
+            "so its weights do not fit; use eventtag.Tagger"
+        )
+    return plain  # type: ignore[no-any-return]
+
+
+def _fold_casing(plain: PreTrainedModel, model: EventtagForTokenClassification, seen: Sequence[Article], tokenizer: Any) -> None:
+    """Add to each word embedding the mean casing embedding of its token."""
+    words: Any = plain.get_input_embeddings()
+    counts = np.zeros((words.num_embeddings, len(CASINGS)))
+    for article in seen:
+        tokens = tokenise(article.text, tokenizer)
+        np.add.at(counts, (tokens.input_ids, tokens.casing), 1.0)
+    total = counts.sum(axis=0)
+    mean = total / total.sum() if total.any() else np.eye(len(CASINGS))[CASINGS.index("lower")]
+    shares = (counts + PRIOR * mean) / (counts.sum(axis=1, keepdims=True) + PRIOR)
+    special = [number for number in tokenizer.all_special_ids if number is not None]
+    shares[special] = np.eye(len(CASINGS))[0]
+    assert model.casing is not None
+    with torch.no_grad():
+        words.weight += torch.from_numpy(shares).to(words.weight.dtype) @ model.casing.weight

@@ -1,0 +1,59 @@
+"""A checkpoint of our own class as one of transformers' own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from eventtag.errors import ExportError
+from eventtag.exporting.plain import export_plain
+from eventtag.labels import LabelSet
+from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
+from eventtag.modeling.encoders import build_network
+from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.settings import WindowSettings
+
+LABELS = LabelSet()
+
+
+def save(path, articles, *, casing):
+    """A checkpoint with random weights, and a casing embedding that matters if `casing`."""
+    torch.manual_seed(0)
+    tokenizer = build_tiny_tokenizer([article.text for article in articles])
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    network = build_network(BertModel(config), LABELS, casing=casing).eval()
+    if casing:
+        torch.nn.init.normal_(network.casing.weight[1:])
+    save_checkpoint(path, network, tokenizer, CheckpointInfo(LABELS, WindowSettings(max_length=24, stride=6)), model_card="")
+
+
+def test_a_plain_export_loads_without_eventtag_and_says_what_it_loses(articles, tmp_path):
+    save(tmp_path / "checkpoint", articles, casing=True)
+    loss = export_plain(tmp_path / "checkpoint", tmp_path / "plain", articles[:4], LABELS, seen=articles * 100)
+    # In these articles each word is always written in the same way, so that its token knows its casing.
+    assert loss.agreement == 1.0
+    assert loss.plain_f1 == loss.f1
+    assert json.loads((tmp_path / "plain" / "eventtag_export.json").read_text())["loss"]["articles"] == 4
+    code = (
+        "import sys; from transformers import pipeline;"
+        "print(type(pipeline('token-classification', sys.argv[1]).model).__name__, 'eventtag' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, tmp_path / "plain"], capture_output=True, text=True, check=True)
+    assert run.stdout == "BertForTokenClassification False\n"
+
+
+def test_unseen_tokens_are_taken_to_be_written_as_most_are(articles, tmp_path):
+    save(tmp_path / "checkpoint", articles, casing=True)
+    few = export_plain(tmp_path / "checkpoint", tmp_path / "few", articles, LABELS, seen=articles[:1])
+    assert few.agreement < 1.0
+
+
+def test_what_is_plain_already_is_refused(checkpoint, articles, tmp_path):
+    with pytest.raises(ExportError, match="is a plain BertForTokenClassification already"):
+        export_plain(checkpoint, tmp_path / "plain", articles, LABELS)
+    assert not (tmp_path / "plain").exists()
