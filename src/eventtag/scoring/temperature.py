@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +30,6 @@ def calibrate_spans(spans: Sequence[ScoredSpan], temperatures: Mapping[str, floa
     scores = np.array([span.score for span in spans])
     scaled = apply_temperature(scores, np.array([temperatures.get(span.label, 1.0) for span in spans]))
     return [
-        replace(span, score=float(score)) if span.label in temperatures else span
-        for span, score in zip(spans, scaled, strict=True)
+        ScoredSpan(span.start, span.end, span.label, score) if span.label in temperatures else span
+        for span, score in zip(spans, scaled.tolist(), strict=True)
     ]
