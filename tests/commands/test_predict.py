@@ -7,9 +7,13 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+
+from eventtag.app.tag_corpus import require_few_bad_rows
+from eventtag.errors import DataError
 
 STUB = str(Path(__file__).with_name("stub_predict.py"))
 LINES = [json.dumps({"id": f"a{n}", "text": f"Police met Miners number {n}. Then Nurses left Quito."}) for n in range(40)]
@@ -55,14 +59,19 @@ def test_bad_rows_are_counted_against_what_is_allowed_and_tried_again_once_they_
     refused = run(*job, "max_bad_rows=1", cwd=folder, code=1).stderr
     assert "2 of 40 rows could not be tagged, which is more than max_bad_rows=1" in refused
     assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40) if n not in (0, 20)]
-    run(*job, "max_bad_rows=2", cwd=folder)
-    run(*job, "max_bad_rows=0.05", cwd=folder)
-    run(*job, "max_bad_rows=0.04", cwd=folder, code=1)
     (folder / "in.jsonl").write_text("\n".join(LINES) + "\n")
     assert "2 of them tagged now" in run(*job, "retry_dead_letter=true", cwd=folder).stderr
     assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40)]
     assert (folder / "out.jsonl.job" / "dead_letter.jsonl").read_text() == ""
-    assert "nothing to do" in run(*job, "retry_dead_letter=true", cwd=folder).stderr
+
+
+@pytest.mark.parametrize(
+    ("bad", "rows", "allowed", "fine"),
+    [(0, 0, 0, True), (1, 40, 0, False), (2, 40, 2, True), (2, 40, 1, False), (2, 40, 0.05, True), (2, 40, 0.04, False)],
+)
+def test_bad_rows_are_allowed_as_a_share_or_as_a_number(bad, rows, allowed, fine):
+    with nullcontext() if fine else pytest.raises(DataError, match=f"{bad} of {rows} rows could not be tagged"):
+        require_few_bad_rows(bad, rows, allowed, where="here")
 
 
 def test_other_formats_are_written_from_the_same_shards(folder):
@@ -71,22 +80,18 @@ def test_other_formats_are_written_from_the_same_shards(folder):
         rows = list(csv.DictReader(file))
     assert len(rows) == 200
     assert rows[3]["sentence"] == "Then Nurses left Quito."
-    run("input=in.jsonl", "output=brat", "format=brat", cwd=folder)
-    assert len(list((folder / "brat").glob("*.ann"))) == 40
     assert "format=brat needs a file" in run("input=in.jsonl", "format=brat", cwd=folder, code=1).stderr
 
 
 def test_standard_input_is_a_job_too(folder):
     text = (folder / "in.jsonl").read_text()
     run("input=-", "output=out.jsonl", cwd=folder, stdin=text)
-    assert "nothing to do" in run("input=-", "output=out.jsonl", cwd=folder, stdin=text).stderr
     changed = run("input=-", "output=out.jsonl", cwd=folder, stdin=text + LINES[0].replace("a0", "new"), code=1)
     assert "the input has changed since this job began" in changed.stderr
 
 
-@pytest.mark.parametrize("option", ["json_logs=true", "--json-logs"])
-def test_progress_is_told_as_json_lines(folder, option):
-    done = run("input=in.jsonl", "output=out.jsonl", option, cwd=folder)
+def test_progress_is_told_as_json_lines(folder):
+    done = run("input=in.jsonl", "output=out.jsonl", "--json-logs", cwd=folder)
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert lines[-1]["articles"] == 40
     assert (lines[-1]["spans"], lines[-1]["bad_rows"], lines[-1]["done"]) == (200, 0, 1.0)
@@ -107,6 +112,8 @@ def test_a_signal_ends_the_job_and_the_same_command_goes_on(folder, number, code
     assert "stopped; what is tagged is kept" in said
     assert "Traceback" not in said
     assert not (folder / "out.jsonl").exists()
+    if number == signal.SIGINT:
+        return  # the state is the same
     kept = 4 * len(list(shards.glob("0*.shard")))
     assert f"{40 - kept} of them tagged now" in run(*job[4:], cwd=folder).stderr
     assert ids(folder / "out.jsonl") == [f"a{n}" for n in range(40)]

@@ -18,8 +18,8 @@ from eventtag.jobs.lock import JobLock
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("kill_predict.py", "random", "--kills", "5", "--articles", "3000", "--longest", "1.5"),
-        ("kill_predict.py", "operations", "--workers", "0", "--step", "11"),
+        ("kill_predict.py", "random", "--kills", "4", "--articles", "1500", "--longest", "1.5"),
+        ("kill_predict.py", "operations", "--workers", "0", "--step", "13"),
         ("poison_predict.py", "--each", "1", "--healthy", "50"),
     ],
     ids=["random", "operations", "poison"],
