@@ -27,12 +27,21 @@ def validation(articles):
     return [article for article in articles if article.meta["split"] == "validation"]
 
 
+def run_export(*arguments):
+    command = [sys.executable, "-m", "eventtag.app.main", "export", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ)
+
+
 @pytest.fixture(scope="module")
-def exported(checkpoint, validation, tmp_path_factory):
-    """A copy of the checkpoint with all exports."""
-    path = tmp_path_factory.mktemp("exported") / "checkpoint"
-    shutil.copytree(checkpoint, path)
-    for precision in PRECISIONS:
+def exported(trained_run, validation, tmp_path_factory):
+    """A copy of the run's checkpoint with all exports, fp32 made by the command."""
+    run = tmp_path_factory.mktemp("exported") / "run"
+    shutil.copytree(trained_run, run)
+    path = run / "checkpoint"
+    done = run_export(path, "--precision", "fp32")
+    assert done.returncode == 0, done.stderr
+    assert "on 4 validation articles" in done.stdout  # those of the run
+    for precision in PRECISIONS[1:]:
         export.export_checkpoint(path, precision, validation, LabelSet(), data={"name": "these"})
     return path
 
@@ -62,7 +71,7 @@ def test_an_export_leaves_the_checkpoint_as_it_was_and_says_how_it_was_judged(ex
         record = json.loads((folder / "export.json").read_text())
         assert record["verdict"]["articles"] == len(validation)
         assert record["verdict"]["exported_speed"] > record["verdict"]["speed"]
-        assert record["data"] == {"name": "these"}
+        assert record["data"]["name"] == ("corpus" if precision == "fp32" else "these")
 
 
 def test_tagging_with_an_export_imports_neither_torch_nor_transformers(exported, articles):
@@ -156,22 +165,8 @@ def test_a_choice_that_cannot_be_remembered_is_made_all_the_same(exported, tmp_p
     assert choice.choose_precision(exported, "auto") == "bf16"
 
 
-def test_the_command_judges_on_the_validation_articles_of_the_run(trained_run, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(trained_run, run)
-    done = subprocess.run(
-        [sys.executable, "-m", "eventtag.app.main", "export", str(run / "checkpoint"), "--precision", "fp32"],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "on 4 validation articles" in done.stdout
-    (run / "settings.yaml").unlink()
-    done = subprocess.run(
-        [sys.executable, "-m", "eventtag.app.main", "export", str(run / "checkpoint"), "--precision", "int8"],
-        capture_output=True,
-        text=True,
-    )
+def test_without_a_run_beside_the_checkpoint_the_command_asks_for_articles(checkpoint, tmp_path):
+    shutil.copytree(checkpoint, tmp_path / "checkpoint")
+    done = run_export(tmp_path / "checkpoint")
     assert done.returncode == 1
     assert "name them with --data" in done.stderr

@@ -50,7 +50,6 @@ def _parser() -> argparse.ArgumentParser:
 def _task(arguments: argparse.Namespace) -> int:
     from eventtag.app.hydra_task import compose_data
     from eventtag.corpus.loading import fingerprints, load_corpus
-    from eventtag.exporting.export import export_checkpoint
     from eventtag.modeling.checkpoint import read_info
 
     path = Path(arguments.checkpoint)
@@ -63,6 +62,8 @@ def _task(arguments: argparse.Namespace) -> int:
         )
     if arguments.plain is not None:
         return _plain(path, Path(arguments.plain), corpus)
+    from eventtag.exporting.export import export_checkpoint  # imports torch
+
     data = corpus.describe("validation")
     verdict = export_checkpoint(path, arguments.precision, corpus.splits["validation"], corpus.labels, data=data)
     print(
