@@ -74,7 +74,7 @@ def compose_data(choices: Sequence[str]) -> DataSettings:
     For commands that are not Hydra's. Raises SettingsError for what cannot be composed.
     """
     given = [choice if "=" in choice else f"data={choice}" for choice in choices]
-    composed = _compose("evaluate", EvaluateSettings, given, "data", "--data")
+    composed = _compose("evaluate", EvaluateSettings, given, "data", "--data", said=choices)
     if not isinstance(composed, DataSettings):
         raise SettingsError(f"--data {' '.join(choices)}: is no data configuration")
     return composed
@@ -90,7 +90,10 @@ def compose_training(overrides: Sequence[str]) -> TrainSettings:
     return composed
 
 
-def _compose(command: str, schema: type[Any], overrides: Sequence[str], part: str | None, option: str) -> Any:
+def _compose(
+    command: str, schema: type[Any], overrides: Sequence[str], part: str | None, option: str, *, said: Sequence[str] = ()
+) -> Any:
+    """What is composed, or its `part`; an error repeats what was `said` on the command line, else the overrides."""
     register_resolvers()
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(schema))
     own = Path.cwd() / "configs"
@@ -103,7 +106,7 @@ def _compose(command: str, schema: type[Any], overrides: Sequence[str], part: st
         key = error.full_key if part is None else f"{part}.{error.full_key}"
         raise SettingsError(f"{option}: {error.full_key} must be given: add {option} {key}=...") from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise SettingsError(f"{option} {' '.join(overrides)}: {error}") from error
+        raise SettingsError(f"{option} {' '.join(said or overrides)}: {error}") from error
 
 
 def spell_out_corpora(overrides: Sequence[str]) -> list[str]:

@@ -36,7 +36,7 @@ from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
 from eventtag.training.processes import require_one_process
 from eventtag.training.record import plain, require_same_run, versions
-from eventtag.training.saving import newest_sound, remove_newer
+from eventtag.training.saving import clear_states, newest_sound, remove_newer
 from eventtag.training.text_windows import TextWindow, build_text_windows, count_tokens
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ def pretrain(settings: PretrainSettings) -> PretrainingResult:
     require_one_process("eventtag pretrain")
     run_dir = Path(settings.run_dir)
     begun = (run_dir / RECORD_FILE).exists()
+    if (run_dir / METRICS_FILE).exists():
+        clear_states(run_dir)
     if (run_dir / METRICS_FILE).exists() or ((run_dir / "encoder").exists() and not begun):
         raise OutputError(f"{run_dir / 'encoder'}: this run is finished and is not overwritten; give another run_dir")
     if begun and not settings.resume:
@@ -110,7 +112,7 @@ def pretrain(settings: PretrainSettings) -> PretrainingResult:
         content = {**record, "held_out": {key: metrics[key] for key in ("before", "head_alone", "epochs", "after")}}
         (folder / RECORD_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _write_json(run_dir / METRICS_FILE, metrics)
-    remove_whole(run_dir / "trainer")
+    clear_states(run_dir)
     return PretrainingResult(run_dir / "encoder", metrics)
 
 

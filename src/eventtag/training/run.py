@@ -50,7 +50,7 @@ from eventtag.training.optimizer import freeze
 from eventtag.training.precision import choose_arithmetic
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
-from eventtag.training.saving import newest_sound, remove_newer
+from eventtag.training.saving import clear_states, newest_sound, remove_newer
 from eventtag.training.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
 from eventtag.training.tracking import require_trackers, tracked
 from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
@@ -88,6 +88,8 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch:
 def _train(settings: TrainSettings, corpus: Corpus | None, after_epoch: AfterEpoch | None) -> TrainingResult:
     run_dir = Path(settings.run_dir)
     begun = (run_dir / RECORD_FILE).exists()
+    if (run_dir / METRICS_FILE).exists():
+        clear_states(run_dir)
     if (run_dir / METRICS_FILE).exists() or ((run_dir / "checkpoint").exists() and not begun):
         raise OutputError(f"{run_dir / 'checkpoint'}: this run is finished and is not overwritten; give another run_dir")
     if corpus is None:
@@ -270,7 +272,7 @@ def _finish(
         **speed,
     }
     _write_json(run_dir / METRICS_FILE, metrics)
-    remove_whole(run_dir / "trainer")
+    clear_states(run_dir)
     return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from eventtag.errors import CheckpointError, EventtagError, OutputError
 from eventtag.manifest import check_manifest, write_manifest
-from eventtag.staging import remove_whole, staged_folder
+from eventtag.staging import PARTIAL, remove_whole, staged_folder
 from eventtag.training.processes import from_first, is_first_process, wait_for_all
 
 log = logging.getLogger(__name__)
@@ -133,3 +134,12 @@ def _numbers(folder: Path) -> list[int]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def clear_states(run_dir: Path) -> None:
+    """Remove the states of a finished run, and what was left where a process was killed while it removed them."""
+    if not is_first_process():
+        return
+    remove_whole(run_dir / "trainer")
+    for rest in run_dir.glob(f".trainer.*{PARTIAL}"):
+        shutil.rmtree(rest, ignore_errors=True)
