@@ -107,11 +107,19 @@ def sync_tree(path: Path) -> None:
 
 
 def remove_whole(path: Path) -> None:
-    """Delete a folder or file, if there is one: it loses its name in one step first, so that no half of it ever stands under it."""
+    """Delete a folder or file, if there is one: it loses its name in one step first, so that no half of it ever stands under it.
+
+    Raises OutputError when it cannot lose its name (the disk is full, say); it is whole then.
+    """
     if not path.exists():
         return
-    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
-    path.rename(aside / path.name)
+    try:
+        aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
+        path.rename(aside / path.name)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be removed ({error.strerror}); make room on the disk and give the same command again"
+        ) from error
     shutil.rmtree(aside, ignore_errors=True)
 
 
