@@ -52,7 +52,7 @@ class MakeSleeper:
                 spans = tuple(
                     ScoredSpan(start, start + 5, "ACTOR", 0.5) for start in range(0, min(400, len(article.text) - 5), 20)
                 )
-                yield TaggedArticle(article, spans, np.zeros((WORDS, 2), dtype=np.int64))
+                yield TaggedArticle(article, spans, np.zeros((WORDS, 2), dtype=np.int64), tokens=WORDS)
 
         return tag
 

@@ -22,7 +22,7 @@ class StubTagged:
 
     article: Article
     spans: tuple[ScoredSpan, ...]
-    words: tuple[tuple[int, int], ...]
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,4 @@ def tag_article(article: Article) -> StubTagged:
     score = float("nan") if text.startswith("POISON nan") else 0.5
     words = tuple(match.span() for match in re.finditer(r"\w+", text))
     spans = tuple(ScoredSpan(start, end, "ACTOR", score) for start, end in words if text[start].isupper())
-    return StubTagged(article, spans, words)
+    return StubTagged(article, spans, len(words))

@@ -3,11 +3,12 @@
 import csv
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,22 @@ def test_progress_is_told_as_json_lines(folder):
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert lines[-1]["articles"] == 40
     assert (lines[-1]["spans"], lines[-1]["bad_rows"], lines[-1]["done"]) == (200, 0, 1.0)
+    assert lines[-1]["tokens"] == sum(len(json.loads(line)["text"].split()) for line in LINES)
+    assert lines[-1]["tokens_per_second"] > 0
+
+
+def test_a_terminal_shows_a_bar(folder):
+    terminal, theirs = os.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "PAUSE": "0.02"}
+    with subprocess.Popen(command("input=in.jsonl", "output=out.jsonl"), cwd=folder, env=environment, stderr=theirs) as job:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the end of a terminal
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    assert job.returncode == 0
+    assert re.search(rb"40 articles  [1-9][\d,]* tokens/s", shown)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

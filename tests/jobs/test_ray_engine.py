@@ -57,7 +57,8 @@ def test_actors_write_what_one_process_writes_also_when_one_of_them_is_killed(tm
     tagged = [line.split() for line in log.read_text().splitlines()]
     assert {process for process, _ in tagged} > {str(killed[0])}
     assert str(os.getpid()) not in {process for process, _ in tagged}
-    job(source, tmp_path / "one.jsonl", inline(MakeStub()()))
+    one = job(source, tmp_path / "one.jsonl", inline(MakeStub()()))
+    assert report.tokens == report.manifest["tokens"] == one.tokens > 228
     assert files(tmp_path / "ray.jsonl") == files(tmp_path / "one.jsonl")
 
 

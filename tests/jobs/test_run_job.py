@@ -68,11 +68,33 @@ def test_the_output_is_that_of_plain_tagging_in_order(tmp_path, engine):
     report = tag(source, tmp_path / "out.jsonl", engine)
     assert (tmp_path / "out.jsonl").read_text() == expected(source)
     assert (report.articles, report.tagged, report.bad_rows, report.manifest["spans"]) == (23, 23, 0, 69)
+    assert report.tokens == report.manifest["tokens"] == 23 * 7  # of all processes together
     assert sorted(file.name for file in (tmp_path / "out.jsonl.job").iterdir()) == [
         "dead_letter.jsonl", "job.json", "lock", "manifest.json",
     ]  # fmt: skip
     digest = hashlib.sha256((tmp_path / "out.jsonl").read_bytes()).hexdigest()
     assert report.manifest["outputs"]["out.jsonl"] == digest
+
+
+def test_tokens_of_all_workers_are_told_before_their_shards_are_stored(tmp_path):
+    told = []
+
+    def show(progress):
+        told.append((progress.articles + progress.in_work, progress.tokens + progress.tokens_in_work, progress.tokens))
+        assert told[-1][1] == 7 * told[-1][0]
+
+    source = write_input(tmp_path / "in.jsonl", 12)
+    engine = Workers(MakeStub(pause=0.3), 2)  # longer than a worker waits before it tells how far it is
+    run_job(
+        read_rows(str(source)),
+        tmp_path / "out.jsonl",
+        engine,
+        settings=SETTINGS,
+        options=JobOptions(shard_rows=6),
+        on_progress=show,
+    )
+    assert any(tokens > stored for _, tokens, stored in told)
+    assert told[-1] == (12, 84, 84)
 
 
 def test_an_empty_input_gives_an_empty_output(tmp_path):
@@ -93,6 +115,7 @@ def test_a_stopped_job_goes_on_without_tagging_anything_twice(tmp_path, stored):
     # The engine had stored one more shard than it told of.
     assert [line.split()[1] for line in log.read_text().splitlines()] == [f"a{n}" for n in range(5 * (stored + 1), 23)]
     assert report.tagged == max(0, 23 - 5 * (stored + 1))
+    assert (report.tokens, report.manifest["tokens"]) == (7 * report.tagged, 7 * 23)
 
 
 @pytest.mark.parametrize("same_state", [True, False])

@@ -99,6 +99,13 @@ def test_spans_do_not_depend_on_batch_size_or_company(checkpoint, articles):
                 assert [s.score for s in one] == pytest.approx([s.score for s in other.spans], abs=1e-5)
 
 
+def test_an_article_knows_how_many_tokens_it_has(checkpoint, articles):
+    tagger = Tagger.load(checkpoint)
+    for tagged in tagger.tag_many([articles[0].text, "", articles[1].text * 9]):
+        bare = tagger.tokenizer.backend_tokenizer.encode(tagged.article.text, add_special_tokens=False)
+        assert tagged.tokens == len(bare.ids)
+
+
 def test_tagging_is_lazy(checkpoint, articles):
     taken = []
 

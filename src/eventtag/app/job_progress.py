@@ -54,10 +54,11 @@ def progress_json(progress: JobProgress) -> str:
             "articles": progress.articles + progress.in_work,
             "stored_articles": progress.articles,
             "spans": progress.spans,
+            "tokens": progress.tokens + progress.tokens_in_work,
             "bad_rows": progress.bad,
             "done": None if done is None else round(done, 4),
             "articles_per_second": round(progress.articles_per_second, 2),
-            "words_per_second": round(progress.words_per_second),
+            "tokens_per_second": round(progress.tokens_per_second),
             "seconds": round(progress.seconds, 1),
             "seconds_left": None if left is None else round(left),
         }
@@ -78,7 +79,7 @@ def _bar() -> Iterator[Callable[[JobProgress], None]]:
 
         def show(progress: JobProgress) -> None:
             done = progress.done
-            counts = f"{progress.articles + progress.in_work:,} articles  {progress.words_per_second:,.0f} words/s"
+            counts = f"{progress.articles + progress.in_work:,} articles  {progress.tokens_per_second:,.0f} tokens/s"
             if progress.bad:
                 counts += f"  {progress.bad:,} bad rows"
             bar.update(

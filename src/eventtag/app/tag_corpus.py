@@ -194,7 +194,8 @@ def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> N
     if report.nothing_to_do:
         log.info("%s; finished before, nothing to do", counts)
     else:
-        log.info("%s, %d of them tagged now in %.1f s", counts, report.tagged, report.seconds)
+        rate = report.tokens / max(report.seconds, 1e-9)
+        log.info("%s, %d of them tagged now in %.1f s (%.0f tokens/s)", counts, report.tagged, report.seconds, rate)
     for line in ledger.summary():
         log.info("  %s", line)
     if report.bad_rows:

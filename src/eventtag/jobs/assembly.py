@@ -56,7 +56,13 @@ def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | Non
     with staged_file(job.dead_letters, replace=True) as file:
         for index in range(shards):
             record = store.record(index)
-            counts.update(rows=record.rows, articles=record.articles, spans=record.spans, dead_letters=len(record.dead))
+            counts.update(
+                rows=record.rows,
+                articles=record.articles,
+                spans=record.spans,
+                tokens=record.tokens,
+                dead_letters=len(record.dead),
+            )
             kinds.update(record.kinds)
             digest.update(record.input.encode())
             if record.dead:
@@ -64,7 +70,7 @@ def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | Non
     outputs = {job.output.name: content_digest(made), job.dead_letters.name: content_digest(job.dead_letters)}
     _place(job, made, outputs)
     shutil.rmtree(staging)
-    keys = ("rows", "articles", "spans", "dead_letters")
+    keys = ("rows", "articles", "spans", "tokens", "dead_letters")
     return {key: counts[key] for key in keys} | {
         "kinds": dict(sorted(kinds.items())),
         "outputs": outputs,

@@ -13,18 +13,19 @@ from eventtag.jobs.store import ShardRecord
 class Progress:
     """Counts of what is stored, and of what this process did of it.
 
-    `articles` and `spans` are of all stored shards, `kept` of them from an earlier process; `in_work` articles are tagged but not
-    stored yet. `kinds` counts bad rows by kind. `read` is the number of rows that have been read, `share` the part of the input that
-    they are, where that is known.
+    `articles`, `spans` and `tokens` are of all stored shards, `kept` articles and `kept_tokens` of them from an earlier process;
+    `in_work` articles and `tokens_in_work` are tagged but not stored yet. `kinds` counts bad rows by kind. `read` is the number of rows
+    that have been read, `share` the part of the input that they are, where that is known.
     """
 
     articles: int = 0
     spans: int = 0
-    words: int = 0
+    tokens: int = 0
     bad: int = 0
     kept: int = 0
-    kept_words: int = 0
+    kept_tokens: int = 0
     in_work: int = 0
+    tokens_in_work: int = 0
     read: int = 0
     share: float | None = None
     kinds: Counter[str] = field(default_factory=Counter)
@@ -34,12 +35,12 @@ class Progress:
         """Count a shard that is stored; `kept`: it was so before this process began."""
         self.articles += record.articles
         self.spans += record.spans
-        self.words += record.words
+        self.tokens += record.tokens
         self.bad += len(record.dead)
         self.kinds.update(record.kinds)
         if kept:
             self.kept += record.articles
-            self.kept_words += record.words
+            self.kept_tokens += record.tokens
 
     @property
     def rows(self) -> int:
@@ -57,9 +58,9 @@ class Progress:
         return (self.articles - self.kept + self.in_work) / max(self.seconds, 1e-9)
 
     @property
-    def words_per_second(self) -> float:
-        """Of this process, in stored shards."""
-        return (self.words - self.kept_words) / max(self.seconds, 1e-9)
+    def tokens_per_second(self) -> float:
+        """Of this process and its workers together: what the tokenizer made of the articles."""
+        return (self.tokens - self.kept_tokens + self.tokens_in_work) / max(self.seconds, 1e-9)
 
     @property
     def done(self) -> float | None:

@@ -55,7 +55,7 @@ class JobOptions:
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """A finished job: its files, the manifest, and how many articles this process tagged in how many seconds.
+    """A finished job: its files, the manifest, and how many articles with how many tokens this process tagged in how many seconds.
 
     `nothing_to_do`: it was finished before.
     """
@@ -63,6 +63,7 @@ class JobReport:
     job: Job
     manifest: Mapping[str, Any]
     tagged: int
+    tokens: int
     seconds: float
     nothing_to_do: bool = False
 
@@ -138,7 +139,7 @@ def _run(
             raise OutputError(f"{job.output} is gone, though its job is finished; remove {job.folder} to tag everything anew")
         _check_finished(rows, store, manifest, options)
         _tidy(job, manifest)
-        return JobReport(job, manifest, tagged=0, seconds=0.0, nothing_to_do=True)
+        return JobReport(job, manifest, tagged=0, tokens=0, seconds=0.0, nothing_to_do=True)
     if manifest is not None:
         move(job.manifest, job.earlier_manifest)
     store.prepare()
@@ -151,7 +152,8 @@ def _run(
     manifest |= {"job": decisive, "notes": {**(options.notes or {}), "seconds": round(progress.seconds, 1)}}
     write_json(job.manifest, manifest)
     _tidy(job, manifest)
-    return JobReport(job, manifest, tagged=max(0, progress.articles - progress.kept), seconds=progress.seconds)
+    tagged, tokens = max(0, progress.articles - progress.kept), max(0, progress.tokens - progress.kept_tokens)
+    return JobReport(job, manifest, tagged=tagged, tokens=tokens, seconds=progress.seconds)
 
 
 class _Work:
@@ -179,10 +181,11 @@ class _Work:
         with closing(engine(self._missing(stored), self._store)) as news:
             for item in news:
                 if isinstance(item, Tagged):
-                    self._progress.in_work = item.articles
+                    self._progress.in_work, self._progress.tokens_in_work = item.articles, item.tokens
                 else:
                     self._progress.add(item)
                     self._progress.in_work = max(0, self._progress.in_work - item.articles)
+                    self._progress.tokens_in_work = max(0, self._progress.tokens_in_work - item.tokens)
                 self._on_progress(self._progress)
         if stored:
             first = self._store.record(min(stored)).first_row
@@ -201,7 +204,7 @@ class _Work:
             _compare(shard, record)
             if self._options.retry_dead_letters and record.dead:
                 self._progress.kept += record.articles
-                self._progress.kept_words += record.words
+                self._progress.kept_tokens += record.tokens
                 yield replace(shard, only=frozenset(record.dead))
             else:
                 self._progress.add(record, kept=True)

@@ -18,20 +18,20 @@ from eventtag.jobs.lock import JobLock
 from eventtag.staging import staged_file
 
 SUFFIX = ".shard"
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ShardRecord:
     """What a shard's file says of itself. `dead` are the positions in the shard (from 0) of its dead letters, `kinds` counts them;
-    `input` is the digest of the other rows, `sha256` that of the lines that follow.
+    `tokens` are those of the tagged articles, `input` is the digest of the other rows, `sha256` that of the lines that follow.
     """
 
     index: int
     first_row: int
     rows: int
     spans: int
-    words: int
+    tokens: int
     dead: tuple[int, ...]
     kinds: dict[str, int]
     input: str

@@ -37,11 +37,11 @@ class BrokenTaggerError(EventtagError):
 
 @dataclass(frozen=True, slots=True)
 class TaggedLine:
-    """A tagged article as a line of project JSONL, and how many spans and words it has."""
+    """A tagged article as a line of project JSONL, and how many spans and tokens it has."""
 
     json: bytes
     spans: int
-    words: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,13 @@ def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
     shard = tagged.shard
     lines = {position: article.json for position, article in tagged.articles.items()}
     spans = sum(article.spans for article in tagged.articles.values())
-    words = sum(article.words for article in tagged.articles.values())
+    tokens = sum(article.tokens for article in tagged.articles.values())
     if shard.only is not None:
         old = store.record(shard.index)
         alive = [position for position in range(old.rows) if position not in old.dead]
         for position, line in zip(alive, store.articles(shard.index), strict=True):
             lines.setdefault(position, line.rstrip(b"\n"))
-        spans, words = spans + old.spans, words + old.words
+        spans, tokens = spans + old.spans, tokens + old.tokens
     letters = [letter for position, letter in sorted(tagged.letters.items()) if position not in lines]
     ordered = [lines[position] for position in sorted(lines)] + [letter_line(letter).encode("utf-8") for letter in letters]
     dead = tuple(letter.row - shard.first_row for letter in letters)
@@ -108,7 +108,7 @@ def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
         first_row=shard.first_row,
         rows=len(shard.rows),
         spans=spans,
-        words=words,
+        tokens=tokens,
         dead=dead,
         kinds=dict(Counter(letter_kind(letter.stage, letter.reason) for letter in letters)),
         input=input_digest(shard.rows, without=set(dead)),
@@ -158,5 +158,5 @@ def _tag(shard: Shard, positions: Sequence[int], tag: TagArticles) -> dict[int, 
         if not all(math.isfinite(span.score) for span in tagged.spans):
             raise ValueError("a span's score is not finite")
         line = json_line(replace(tagged.article, spans=tagged.spans, annotated=None, labels=None))
-        found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), len(tagged.words))
+        found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), tagged.tokens)
     return found

@@ -51,9 +51,10 @@ class Survived:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """Articles that have been tagged and are not stored yet."""
+    """Articles that have been tagged and are not stored yet, and their tokens."""
 
     articles: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +117,16 @@ def _answer(task: Task, tag: TagArticles, store: ShardStore) -> News:
 
 
 def _with_news(tag: TagArticles, connection: Connection) -> TagArticles:
-    """The same tagger, telling every now and then how many articles it has tagged."""
-    count, told = 0, time.monotonic()
+    """The same tagger, telling every now and then how many articles and tokens it has tagged."""
+    count, tokens, told = 0, 0, time.monotonic()
 
     def tell(articles: Iterable[Article]) -> Iterator[TaggedArticle]:
-        nonlocal count, told
+        nonlocal count, tokens, told
         for tagged in tag(articles):
-            count += 1
+            count, tokens = count + 1, tokens + tagged.tokens
             if time.monotonic() - told >= NEWS_SECONDS:
                 told = time.monotonic()
-                connection.send(Tagged(count))
+                connection.send(Tagged(count, tokens))
             yield tagged
 
     return tell

@@ -25,6 +25,7 @@ TRIES = 2
 """Processes that may die over the same articles before these are tried in parts or given up."""
 START_TRIES = 3
 """Processes that may die one after the other before they are ready."""
+NOTHING = Tagged(articles=0, tokens=0)
 
 
 class WorkerError(EventtagError):
@@ -114,7 +115,7 @@ class _Worker:
     connection: Connection
     ready: bool = False
     trial: _Trial | None = None
-    tagged: int = 0
+    tagged: Tagged = NOTHING
 
 
 class _Pool:
@@ -179,20 +180,21 @@ class _Pool:
         match news:
             case Ready():
                 worker.ready, self._failed_starts = True, 0
-            case Tagged(articles):
-                worker.tagged = articles
-                yield Tagged(sum(other.tagged for other in self._workers))
+            case Tagged():
+                worker.tagged = news
+                every = [other.tagged for other in self._workers]
+                yield Tagged(sum(item.articles for item in every), sum(item.tokens for item in every))
             case Survived():
                 assert worker.trial is not None
                 worker.trial.passed()
                 self._waiting.appendleft(worker.trial)
-                worker.trial, worker.tagged = None, 0
+                worker.trial, worker.tagged = None, NOTHING
             case Broken(reason):
                 yield from self._bury(worker, reason)
             case Failed(kind, message):
                 raise kind(message)
             case ShardRecord():
-                worker.trial, worker.tagged = None, 0
+                worker.trial, worker.tagged = None, NOTHING
                 yield news
 
     def _bury(self, worker: _Worker, reason: str | None) -> Iterator[ShardRecord]:

@@ -42,13 +42,15 @@ CHUNK_TOKENS = 65_536
 @dataclass(frozen=True)
 class TaggedArticle:
     """An article as it came in, the spans found in it (sorted; disjoint unless the model finds overlapping ones), its words [W, 2] as
-    character offsets, and the score of each span before calibration.
+    character offsets, the score of each span before calibration, and how many tokens the tokenizer made of it (special tokens not
+    counted).
     """
 
     article: Article
     spans: tuple[ScoredSpan, ...]
     words: npt.NDArray[np.int64]
     raw_scores: tuple[float, ...] = ()
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,13 @@ class Tagger:
                 for span, before in islice(calibrated, len(found))
                 if span.score >= limits.get(span.label, 0.0)
             ]
-            yield TaggedArticle(article, tuple(span for span, _ in kept), tokens.words, tuple(score for _, score in kept))
+            yield TaggedArticle(
+                article,
+                tuple(span for span, _ in kept),
+                tokens.words,
+                raw_scores=tuple(score for _, score in kept),
+                tokens=len(tokens.input_ids),
+            )
 
     def _find_spans(
         self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]
