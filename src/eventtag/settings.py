@@ -20,6 +20,8 @@ from eventtag.model_settings import Head as Head
 from eventtag.model_settings import LoraSettings as LoraSettings
 from eventtag.model_settings import ModelSettings as ModelSettings
 from eventtag.teacher_settings import TeacherSettings as TeacherSettings
+from eventtag.trainer_settings import AveragedEpochs as AveragedEpochs
+from eventtag.trainer_settings import AveragingSettings as AveragingSettings
 from eventtag.trainer_settings import Loss as Loss
 from eventtag.trainer_settings import Metric as Metric
 from eventtag.trainer_settings import Precision as Precision

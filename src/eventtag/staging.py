@@ -5,6 +5,7 @@ A reader never sees a half-written file or folder under its final name, and noth
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -13,10 +14,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from eventtag.errors import OutputError
+from eventtag.errors import EventtagError, OutputError
 
 PARTIAL = ".partial"
 """How names of things end that are being written."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of a disk that is full, by quota or in fact, or that has become read-only."""
+
+
+@contextmanager
+def named_full_disk(place: Path | str, *, then: str = "give the same command again") -> Iterator[None]:
+    """Within the block, an error that means that the disk takes nothing more becomes an OutputError, which says what to do `then`.
+
+    It names the file that could not be written where the error knows it, else `place`. Libraries that are not Python raise errors of
+    their own; those are recognised by their text.
+    """
+    try:
+        yield
+    except EventtagError:
+        raise
+    except Exception as error:
+        number = next((n for n in NO_ROOM if getattr(error, "errno", None) == n or os.strerror(n) in str(error)), None)
+        if number is None:
+            raise
+        raise OutputError(
+            f"{getattr(error, 'filename', None) or place}: cannot be written ({os.strerror(number)}); what stands under a final name is "
+            f"whole.\nMake room on the disk and {then}"
+        ) from error
 
 
 def require_absent(path: Path) -> None:
@@ -39,7 +63,7 @@ def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose a folder that you may write to") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); {_remedy(error)}") from error
     staging = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
@@ -50,8 +74,10 @@ def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
         os.umask(umask)
         staging.chmod(0o666 & ~umask)
         staging.replace(path)
-    except BaseException:
+    except BaseException as error:
         staging.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # errors of a write do not know where
         raise
     sync_folder(path.parent)
 
@@ -67,7 +93,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose a folder that you may write to") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); {_remedy(error)}") from error
     try:
         yield staging
         umask = os.umask(0)
@@ -84,6 +110,10 @@ def staged_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     sync_folder(path.parent)
+
+
+def _remedy(error: OSError) -> str:
+    return "make room on the disk" if error.errno in NO_ROOM else "choose a folder that you may write to"
 
 
 def sync_folder(path: Path) -> None:

@@ -45,6 +45,37 @@ class Precision(Enum):
     """Matrix products in bfloat16."""
 
 
+class AveragedEpochs(Enum):
+    """Whose final weights are averaged."""
+
+    last = "last"
+    best = "best"
+    """those whose own weights score best on the validation articles, which takes a second scoring of every epoch"""
+
+
+@dataclass
+class AveragingSettings:
+    """An average of the run's weights is scored after every epoch, and that of the best epoch is the checkpoint; training itself goes on
+    with the run's own weights. At most one of `ema` and `epochs`.
+    """
+
+    ema: float | None = None
+    """Decay of an exponential moving average of the weights over updates, such as 0.99 (about the last 100 count) or 0.999; null: none.
+    The first averages forget faster."""
+    epochs: int | None = None
+    """Epochs whose final weights are averaged, such as 3; null: none. The state of the run grows by as many copies of the weights."""
+    of: AveragedEpochs = AveragedEpochs.last
+    """Which epochs those are: the last ones until then, or the best."""
+
+    def __post_init__(self) -> None:
+        _require(self.ema is None or 0 < self.ema < 1, "trainer.averaging.ema", self.ema, "above 0 and below 1, or null")
+        _require(self.epochs is None or self.epochs >= 2, "trainer.averaging.epochs", self.epochs, "at least 2, or null")
+        _require(
+            self.ema is None or self.epochs is None, "trainer.averaging.epochs", self.epochs,
+            "trainer.averaging.ema is set too; choose one of them",
+        )  # fmt: skip
+
+
 @dataclass
 class TrainerSettings:
     """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
@@ -89,6 +120,7 @@ class TrainerSettings:
     """Exponent of `loss=focal`; at 0 it is cross-entropy."""
     outside_share: float = 1.0
     """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
+    averaging: AveragingSettings = field(default_factory=AveragingSettings)
     precision: Precision = Precision.auto
     """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
     save_every_steps: int | None = None

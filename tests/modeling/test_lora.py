@@ -10,7 +10,16 @@ from eventtag.labels import LabelSet
 from eventtag.manifest import sha256_of
 from eventtag.modeling.encoders import load_encoder
 from eventtag.modeling.lora import add_lora, merge_lora
-from eventtag.settings import DataSettings, LoraSettings, ModelSettings, Precision, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import (
+    AveragingSettings,
+    DataSettings,
+    LoraSettings,
+    ModelSettings,
+    Precision,
+    TrainerSettings,
+    TrainSettings,
+    WindowSettings,
+)
 from eventtag.tagging.tagger import Tagger
 from eventtag.training import trainer as trainer_module
 from eventtag.training.run import train
@@ -81,6 +90,7 @@ def settings_of(corpus: Path, run: Path) -> TrainSettings:
             patience=None,
             gradient_checkpointing=True,
             precision=Precision.fp32,
+            averaging=AveragingSettings(ema=0.9),
         ),
         resume=True,
         run_dir=str(run),

@@ -12,6 +12,7 @@ from typing import Any
 from eventtag.articles import Article
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.ledger import LossLedger
+from eventtag.staging import named_full_disk
 
 
 def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.Namespace], int]) -> int:
@@ -22,7 +23,8 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
     """
     arguments = parser.parse_args(sys.argv[1:])
     try:
-        return task(arguments)
+        with named_full_disk("an output"):
+            return task(arguments)
     except EventtagError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

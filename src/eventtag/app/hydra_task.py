@@ -21,6 +21,7 @@ import eventtag
 from eventtag.app.launched import fit_to_launcher
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
+from eventtag.staging import named_full_disk
 
 Settings = TypeVar("Settings")
 
@@ -55,7 +56,8 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
             composed: Any = OmegaConf.to_object(config)
             if hasattr(composed, "run_dir"):
                 composed.run_dir = HydraConfig.get().runtime.output_dir
-            return task(composed)
+            with named_full_disk("an output"):
+                return task(composed)
         except MissingMandatoryValue as error:
             failures.append(f"{error.full_key} must be given: add {error.full_key}=... to the command")
         except (EventtagError, OmegaConfBaseException) as error:

@@ -29,14 +29,14 @@ from eventtag.errors import DataError, OutputError, SettingsError
 from eventtag.modeling.encoders import TINY, longest_input
 from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
 from eventtag.pretrain_settings import PretrainSettings
-from eventtag.staging import remove_partial, remove_whole, staged_file, staged_folder
+from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file, staged_folder
 from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments
 from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
 from eventtag.training.processes import require_one_process
 from eventtag.training.record import plain, require_same_run, versions
-from eventtag.training.saving import clear_states, newest_sound, remove_newer
+from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_newer
 from eventtag.training.text_windows import TextWindow, build_text_windows, count_tokens
 
 log = logging.getLogger(__name__)
@@ -68,10 +68,14 @@ def pretrain(settings: PretrainSettings) -> PretrainingResult:
     """Run or resume pre-training as the settings say.
 
     Raises an EventtagError before any training for wrong settings, unreadable articles, too few of them, an output that exists, or a
-    run that cannot be resumed; TrainingError when the loss stops being finite.
+    run that cannot be resumed; OutputError when the disk is full; TrainingError when the loss stops being finite.
     """
     require_one_process("eventtag pretrain")
-    run_dir = Path(settings.run_dir)
+    with named_full_disk(settings.run_dir, then=GO_ON):
+        return _pretrain(settings, Path(settings.run_dir))
+
+
+def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     begun = (run_dir / RECORD_FILE).exists()
     if (run_dir / METRICS_FILE).exists():
         clear_states(run_dir)

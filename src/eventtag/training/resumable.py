@@ -101,12 +101,17 @@ class ResumableTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
-            for name, part in self.further_state.items():
-                part.load_state_dict(torch.load(Path(checkpoint) / f"{name}.pt", map_location="cpu", weights_only=True))
+            self._load_further_state(Path(checkpoint))
+
+    def _load_further_state(self, folder: Path) -> None:
+        for name, part in self.further_state.items():
+            part.load_state_dict(torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True))
 
     def _load_best_model(self) -> None:
-        check_manifest(Path(str(self.state.best_model_checkpoint)))
+        folder = Path(str(self.state.best_model_checkpoint))
+        check_manifest(folder)
         super()._load_best_model()
+        self._load_further_state(folder)
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:
         if self.over:

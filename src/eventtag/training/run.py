@@ -41,7 +41,7 @@ from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import Head, TrainSettings
-from eventtag.staging import remove_partial, remove_whole, staged_file
+from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.calibration import fit_calibration, require_known_targets
@@ -50,7 +50,7 @@ from eventtag.training.optimizer import freeze
 from eventtag.training.precision import choose_arithmetic
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
-from eventtag.training.saving import clear_states, newest_sound, remove_newer
+from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_newer
 from eventtag.training.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
 from eventtag.training.tracking import require_trackers, tracked
 from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
@@ -78,10 +78,11 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch:
     """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
 
     Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
-    resumed; TrainingError when the loss stops being finite.
+    resumed; OutputError when the disk is full; TrainingError when the loss stops being finite.
     """
     require_trackers(settings.trainer.tracking)
-    with tracked(settings.trainer.tracking, Path(settings.run_dir)):
+    run_dir = Path(settings.run_dir)
+    with named_full_disk(run_dir, then=GO_ON), tracked(settings.trainer.tracking, run_dir):
         return _train(settings, corpus, after_epoch)
 
 
@@ -219,6 +220,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         batch_tokens=settings.trainer.batch_tokens,
         micro_batch_tokens=settings.trainer.micro_batch_tokens,
         save_every=settings.trainer.save_every_steps,
+        averaging=settings.trainer.averaging,
     )
 
 

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "checkpoint-"
 STATE_FILE = "trainer_state.json"
+GO_ON = "go on with the same command and resume=true"
 
 
 def needed_files(processes: int) -> frozenset[str]:
@@ -63,8 +64,7 @@ def staged_state(path: Path) -> Iterator[Path]:
         before = newest_number(path.parent)
         sound = f"{state_path(path.parent, before)} is whole" if before is not None else "no state was saved before"
         raise OutputError(
-            f"{path}: the state of the run could not be saved ({_first_line(error)}); {sound}.\n"
-            "Make room on the disk, and go on with the same command and resume=true"
+            f"{path}: the state of the run could not be saved ({_first_line(error)}); {sound}.\nMake room on the disk and {GO_ON}"
         ) from error
 
 

@@ -2,8 +2,9 @@
 
 Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the
 model's head (`tag_loss`, `crf_loss`, `span_loss`); the head has its own learning rate; training windows come from
-`LengthPoolSampler`, which deals each update's windows out to the processes; a loss that is not finite stops training before the
-update instead of being logged as 0. How states are saved and resumed is `ResumableTrainer`'s.
+`LengthPoolSampler`, which deals each update's windows out to the processes; an average of the weights may be scored and kept in
+their place; a loss that is not finite stops training before the update instead of being logged as 0. How states are saved and
+resumed is `ResumableTrainer`'s.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ from eventtag.modeling.encoders import reads_casing
 from eventtag.modeling.loss import PLAIN, LossOptions, tag_loss
 from eventtag.modeling.span_head import span_loss
 from eventtag.scoring.report import EvaluationReport
-from eventtag.settings import Head, Metric
+from eventtag.settings import AveragingSettings, Head, Metric
 from eventtag.training import guards
+from eventtag.training.averaging import AverageUpdates, averaged, build_average, put_average
 from eventtag.training.features import Feature, collate
 from eventtag.training.micro_batches import split_batch
 from eventtag.training.optimizer import parameter_groups
@@ -71,6 +73,7 @@ class ArticleTrainer(ResumableTrainer):
         micro_batch_tokens: int | None = None,
         save_every: int | None = None,
         layer_decay: float = 1.0,
+        averaging: AveragingSettings | None = None,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
         windows: Any = TrainingWindows(features)
@@ -104,6 +107,10 @@ class ArticleTrainer(ResumableTrainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(QuietProgress())
         self.add_callback(EpochLog())
+        self.average = build_average(averaging or AveragingSettings(), self.network)
+        if self.average is not None:
+            self.further_state = {"average": self.average}
+            self.add_callback(AverageUpdates(self.average, self.network))
 
     @property
     def network(self) -> PreTrainedModel:
@@ -206,16 +213,32 @@ class ArticleTrainer(ResumableTrainer):
         return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, options=self.loss, taught=taught)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""
+        """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training: those of the
+        averaged weights where there is an average.
+        """
         self.speed.pause()
-        metrics = from_first(self._score(metric_key_prefix) if is_first_process() else {})
+        if self.average is not None:
+            self.average.after_epoch(
+                self.network, lambda: self._score(metric_key_prefix)[f"{metric_key_prefix}_{self.metric.value}"]
+            )
+        with averaged(self.network, self.average):
+            metrics = self._score(metric_key_prefix)
         self.speed.go_on()
         self.network.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        if self.average is not None:
+            put_average(self.network, self.average)
+
     def _score(self, prefix: str) -> dict[str, float]:
+        """Scores of the model as it stands, by the first process for all."""
+        return from_first(self._score_here(prefix) if is_first_process() else {})
+
+    def _score_here(self, prefix: str) -> dict[str, float]:
         strict = self.score(self.network).strict
         return {
             f"{prefix}_micro_f1": strict.micro.f1,
