@@ -110,6 +110,7 @@ class TrainSettings:
             ("class_weights", trainer.class_weights, None),
             ("label_smoothing", trainer.label_smoothing, 0.0),
             ("outside_share", trainer.outside_share, 1.0),
+            ("rdrop", trainer.rdrop, 0.0),
         ):
             _require(softmax or value == plain, f"trainer.{key}", value, f"model.head={self.model.head.value} has its own loss")
         _require(softmax or not self.teacher.checkpoints, "teacher.checkpoints", "given", "needs model.head=softmax")

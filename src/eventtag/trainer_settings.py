@@ -97,6 +97,8 @@ class TrainerSettings:
     """Peak learning rate of the encoder."""
     head_learning_rate: float = 1e-3
     """Peak learning rate of the new classification head."""
+    casing_learning_rate: float | None = None
+    """Peak learning rate of the casing embedding (`model.casing`); null: that of the head."""
     layer_decay: float = 1.0
     """Learning rate of each layer of the encoder as a share of that of the layer above it; 1: the same for all."""
     freeze_layers: int = 0
@@ -120,6 +122,9 @@ class TrainerSettings:
     """Exponent of `loss=focal`; at 0 it is cross-entropy."""
     outside_share: float = 1.0
     """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
+    rdrop: float = 0.0
+    """Weight of the divergence between two passes of each window with different dropout (R-Drop: Liang et al. 2021), which keeps the
+    model from hanging on what dropout leaves; every step costs two. Softmax head only; 0: one pass."""
     averaging: AveragingSettings = field(default_factory=AveragingSettings)
     precision: Precision = Precision.auto
     """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
@@ -139,6 +144,9 @@ class TrainerSettings:
             )
         _require(self.learning_rate > 0, "trainer.learning_rate", self.learning_rate, "above 0")
         _require(self.head_learning_rate > 0, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
+        rate = self.casing_learning_rate
+        _require(rate is None or rate > 0, "trainer.casing_learning_rate", rate, "above 0, or null")
+        _require(0 <= self.rdrop < float("inf"), "trainer.rdrop", self.rdrop, "0 or above")
         _require(0 < self.layer_decay <= 1, "trainer.layer_decay", self.layer_decay, "above 0 and at most 1")
         _require(self.freeze_layers >= 0, "trainer.freeze_layers", self.freeze_layers, "0 or above")
         _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from eventtag.labels import LabelSet
-from eventtag.modeling.loss import LossOptions, build_loss_options, tag_loss
+from eventtag.modeling.loss import LossOptions, build_loss_options, pass_divergence, tag_loss
 from eventtag.settings import Loss, TrainerSettings
 
 TAGS = torch.tensor([[0, 1, 2, -100], [0, 0, -100, -100]])
@@ -158,3 +158,24 @@ def test_balanced_weights_have_the_mean_1_over_positions():
 def test_weights_by_label():
     options = build_loss_options(TrainerSettings(class_weights={"B": 2, "O": 0.5}), LabelSet(("A", "B")), (1, 1, 1, 1, 1))
     assert options.class_weights == (0.5, 1.0, 1.0, 2, 2)
+
+
+def test_the_divergence_of_two_passes_by_hand():
+    """Of P = (1/2, 1/4, 1/4) and Q = (1/4, 1/4, 1/2): KL is (1/4) log 2 either way. The second position has no gold."""
+    p, q = (
+        torch.tensor([[row, [0.98, 0.01, 0.01]]], dtype=torch.float64).log() for row in ([0.5, 0.25, 0.25], [0.25, 0.25, 0.5])
+    )
+    tags = torch.tensor([[1, -100]])
+    expected = torch.tensor(math.log(2) / 4, dtype=torch.float64)
+    assert torch.allclose(pass_divergence(p, q, tags), expected)
+    assert torch.allclose(pass_divergence(p, q, tags, positions=torch.tensor(4)), expected / 4)
+    assert torch.allclose(pass_divergence(p + 3, q, tags, weights=torch.tensor([2.0])), 2 * expected)
+    assert pass_divergence(p, p, tags) == 0
+
+
+def test_the_divergence_of_two_passes_is_torch_s_in_both_directions():
+    first, second = emissions(1), emissions(2)
+    one, other = (scores.log_softmax(dim=-1)[TAGS >= 0] for scores in (first, second))
+    divergence = torch.nn.functional.kl_div
+    both = [divergence(a, b, reduction="sum", log_target=True) for a, b in ((one, other), (other, one))]
+    assert torch.allclose(pass_divergence(first, second, TAGS), sum(both) / 2 / 5)

@@ -29,6 +29,12 @@ def test_every_weight_is_in_one_group_and_new_weights_have_the_head_s_rate(minil
     assert {rate for name, rate in found.items() if not name.startswith(prefix)} == {1e-3}
 
 
+def test_the_casing_embedding_may_have_its_own_rate(minilm):
+    found = rates(minilm, casing_learning_rate=7e-3)
+    assert {name for name, rate in found.items() if rate == 7e-3} == {name for name in found if name.startswith("casing")}
+    assert rates(minilm, casing_learning_rate=1e-3) == rates(minilm)
+
+
 def test_lower_layers_learn_slower(minilm):
     found = rates(minilm, layer_decay=0.5)
     assert count_layers(minilm) == 6

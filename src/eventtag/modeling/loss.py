@@ -118,6 +118,28 @@ def tag_loss(
     return losses.sum() / (gold.sum() if positions is None else positions).clamp(min=1)
 
 
+def pass_divergence(
+    first: torch.Tensor,
+    second: torch.Tensor,
+    tag_ids: torch.Tensor,
+    *,
+    positions: torch.Tensor | None = None,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Mean over the gold positions of (KL(P || Q) + KL(Q || P)) / 2, a scalar; P and Q are the tag probabilities of two passes with
+    different dropout, from their emissions [B, T, C] (R-Drop: Liang et al. 2021, https://arxiv.org/abs/2106.14448).
+
+    Gradients go through both. `tag_ids` [B, T], `positions` and `weights` [B] are those of `tag_loss`.
+    """
+    gold = tag_ids >= 0
+    dtype = torch.promote_types(first.dtype, torch.float32)
+    log_p, log_q = (torch.log_softmax(emissions.to(dtype), dim=-1)[gold] for emissions in (first, second))
+    divergences = ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(dim=-1) / 2
+    if weights is not None:
+        divergences = divergences * weights[gold.nonzero()[:, 0]]
+    return divergences.sum() / (gold.sum() if positions is None else positions).clamp(min=1)
+
+
 def _dice(log_probabilities: torch.Tensor, targets: torch.Tensor, open_tags: torch.Tensor) -> torch.Tensor:
     """[N]: the dice loss of positions with log-probabilities [N, C], gold tags [N], and the tags left open there [N, C]."""
     p = log_probabilities[:, 1:].exp()

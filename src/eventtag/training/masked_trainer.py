@@ -26,6 +26,7 @@ from eventtag.training import guards
 from eventtag.training.masking import Masking, mask_windows
 from eventtag.training.resumable import ResumableTrainer
 from eventtag.training.sampler import LengthPoolSampler
+from eventtag.training.schedule import rise_and_fall
 from eventtag.training.text_windows import TextWindow, collate_text
 from eventtag.training.trainer import QuietProgress
 
@@ -93,16 +94,10 @@ class MaskedTrainer(ResumableTrainer):
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
         """A linear rise and fall for each group; the encoder's begins where the head has learnt alone."""
         scheduled = optimizer or self.create_optimizer()
-        warmup = max(1, self.args.get_warmup_steps(num_training_steps))
+        share = partial(rise_and_fall, steps=num_training_steps, warmup=max(1, self.args.get_warmup_steps(num_training_steps)))
         alone = self.steps_alone(num_training_steps)
-
-        def share(start: int, step: int) -> float:
-            rising = (step - start + 1) / float(warmup)
-            falling = (num_training_steps - step) / max(1, num_training_steps - start - warmup)
-            return float(max(0.0, min(1.0, rising, falling)))
-
         rates: list[Callable[[int], float]] = [
-            partial(share, alone if group["in_encoder"] else 0) for group in scheduled.param_groups
+            partial(share, start=alone if group["in_encoder"] else 0) for group in scheduled.param_groups
         ]
         self.lr_scheduler = LambdaLR(scheduled, rates)
         return self.lr_scheduler

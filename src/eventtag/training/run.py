@@ -213,6 +213,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         score=score,
         metric=settings.trainer.metric,
         head_learning_rate=settings.trainer.head_learning_rate,
+        casing_learning_rate=settings.trainer.casing_learning_rate,
         layer_decay=settings.trainer.layer_decay,
         patience=settings.trainer.patience,
         loss=build_loss_options(settings.trainer, corpus.labels, count_tags(features)),
@@ -220,6 +221,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         batch_tokens=settings.trainer.batch_tokens,
         micro_batch_tokens=settings.trainer.micro_batch_tokens,
         save_every=settings.trainer.save_every_steps,
+        rdrop=settings.trainer.rdrop,
         averaging=settings.trainer.averaging,
     )
 

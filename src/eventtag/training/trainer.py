@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
@@ -22,6 +24,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
     ProgressCallback,
+    SchedulerType,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -31,7 +34,7 @@ from transformers import (
 from eventtag.labels import LabelSet
 from eventtag.modeling.crf import crf_loss
 from eventtag.modeling.encoders import reads_casing
-from eventtag.modeling.loss import PLAIN, LossOptions, tag_loss
+from eventtag.modeling.loss import PLAIN, LossOptions, pass_divergence, tag_loss
 from eventtag.modeling.span_head import span_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import AveragingSettings, Head, Metric
@@ -45,6 +48,7 @@ from eventtag.training.precision import Arithmetic, attention_of, run_model
 from eventtag.training.processes import from_first, is_first_process
 from eventtag.training.resumable import ResumableTrainer
 from eventtag.training.sampler import LengthPoolSampler, TokenBatchSampler, TrainingWindows
+from eventtag.training.schedule import rise_and_fall
 from eventtag.training.speed import SpeedMeter
 
 log = logging.getLogger(__name__)
@@ -73,6 +77,8 @@ class ArticleTrainer(ResumableTrainer):
         micro_batch_tokens: int | None = None,
         save_every: int | None = None,
         layer_decay: float = 1.0,
+        casing_learning_rate: float | None = None,
+        rdrop: float = 0.0,
         averaging: AveragingSettings | None = None,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
@@ -95,7 +101,9 @@ class ArticleTrainer(ResumableTrainer):
         self.score = score
         self.metric = metric
         self.head_learning_rate = head_learning_rate
+        self.casing_learning_rate = casing_learning_rate
         self.layer_decay = layer_decay
+        self.rdrop = rdrop
         self.loss = loss
         self.arithmetic = Arithmetic()
         self.sampler: LengthPoolSampler | TokenBatchSampler
@@ -126,12 +134,23 @@ class ArticleTrainer(ResumableTrainer):
                 self.network,
                 learning_rate=self.args.learning_rate,
                 head_learning_rate=self.head_learning_rate,
+                casing_learning_rate=self.casing_learning_rate,
                 weight_decay=self.args.weight_decay,
                 layer_decay=self.layer_decay,
                 decayed=set(self.get_decay_parameter_names(self.network)),
             )
             self.optimizer = optimizer_class(groups, **options)
         return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        """The schedule of the arguments; a linear one lets its first update learn."""
+        if self.args.lr_scheduler_type != SchedulerType.LINEAR:
+            return super().create_scheduler(num_training_steps, optimizer)
+        warmup = self.args.get_warmup_steps(num_training_steps)
+        self.lr_scheduler = LambdaLR(
+            optimizer or self.create_optimizer(), partial(rise_and_fall, steps=num_training_steps, warmup=warmup)
+        )
+        return self.lr_scheduler
 
     def _get_train_sampler(self, *_: Any) -> LengthPoolSampler:
         lengths = [len(feature.input_ids) for feature in self.features]
@@ -168,7 +187,10 @@ class ArticleTrainer(ResumableTrainer):
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
         """Add up the gradients of a batch's parts; returns its loss. Each part's loss is divided by the gold positions of all."""
-        *first, last = split_batch(inputs, self.micro_batch_tokens)
+        budget = self.micro_batch_tokens
+        if self.rdrop and budget is not None:
+            budget = max(budget // 2, 1)  # each window goes through the model twice
+        *first, last = split_batch(inputs, budget)
         losses = []
         for part in first:
             with self.accelerator.no_sync(model):  # processes exchange gradients once a batch, with its last part
@@ -183,18 +205,29 @@ class ArticleTrainer(ResumableTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """The loss of a batch under the model's head, divided by the gold positions of the whole optimizer step."""
+        """The loss of a batch under the model's head, divided by the gold positions of the whole optimizer step; with `rdrop` that of
+        two passes, and their divergence.
+        """
+        given = model_inputs(self.network, inputs)
+        if self.rdrop:
+            given = {name: torch.cat([value, value]) for name, value in given.items()}
         with attention_of(self.network, self.arithmetic.attention):
-            outputs = run_model(model, model_inputs(self.network, inputs), self.arithmetic)
+            outputs = run_model(model, given, self.arithmetic)
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
-        loss = self._loss(outputs.logits, inputs, positions)
+        if self.rdrop:
+            first, second = outputs.logits.chunk(2)
+            loss = (self._loss(first, inputs, positions) + self._loss(second, inputs, positions)) / 2
+            apart = pass_divergence(first, second, inputs["labels"], positions=positions, weights=inputs["weights"])
+            loss = loss + self.rdrop * apart
+        else:
+            loss = self._loss(outputs.logits, inputs, positions)
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         guards.require_finite_loss(loss, step=self.state.global_step + 1, articles=inputs["article_ids"])
         self.batch_articles += inputs["article_ids"]
-        self.speed.count(inputs["attention_mask"])
+        self.speed.count(given["attention_mask"])
         return (loss, outputs) if return_outputs else loss
 
     def _loss(self, emissions: torch.Tensor, inputs: dict[str, torch.Tensor], positions: torch.Tensor | None) -> torch.Tensor:
