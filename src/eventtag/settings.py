@@ -20,6 +20,7 @@ from eventtag.model_settings import Head as Head
 from eventtag.model_settings import LoraSettings as LoraSettings
 from eventtag.model_settings import ModelSettings as ModelSettings
 from eventtag.teacher_settings import TeacherSettings as TeacherSettings
+from eventtag.trainer_settings import AugmentationSettings as AugmentationSettings
 from eventtag.trainer_settings import AveragedEpochs as AveragedEpochs
 from eventtag.trainer_settings import AveragingSettings as AveragingSettings
 from eventtag.trainer_settings import Loss as Loss
@@ -114,6 +115,19 @@ class TrainSettings:
         ):
             _require(softmax or value == plain, f"trainer.{key}", value, f"model.head={self.model.head.value} has its own loss")
         _require(softmax or not self.teacher.checkpoints, "teacher.checkpoints", "given", "needs model.head=softmax")
+        changed = trainer.augmentation
+        _require(
+            not changed.mention_replacement or (self.model.head is not Head.span and not self.teacher.checkpoints),
+            "trainer.augmentation.mention_replacement", changed.mention_replacement,
+            "not with model.head=span, nor with teacher.checkpoints, whose opinion is of the words that stood there",
+        )  # fmt: skip
+        for label in changed.mention_labels or ():
+            _require(
+                label in self.data.labels,
+                "trainer.augmentation.mention_labels",
+                label,
+                f"the labels are {', '.join(self.data.labels)}",
+            )
         weights = self.trainer.class_weights
         for label in weights if isinstance(weights, dict) else ():
             known = [*self.data.labels, "O"]

@@ -77,6 +77,26 @@ class AveragingSettings:
 
 
 @dataclass
+class AugmentationSettings:
+    """Training windows that each epoch changes a little, drawn by seed, epoch and window (docs/training.md)."""
+
+    mention_replacement: float = 0.0
+    """Share of gold mentions that are replaced by another training mention with the same label, where the window has room for it."""
+    mention_labels: list[str] | None = None
+    """Labels whose mentions are replaced; null: all."""
+    casing: float = 0.0
+    """Share of windows in which all words are told to be lower, Title or UPPER; for encoders that lower-case and are told of casing
+    (`model.casing`)."""
+    masking: float = 0.0
+    """Share of tokens that are hidden behind the tokenizer's mask."""
+
+    def __post_init__(self) -> None:
+        for key in ("mention_replacement", "casing", "masking"):
+            share = getattr(self, key)
+            _require(0 <= share <= 1, f"trainer.augmentation.{key}", share, "a share, 0 to 1")
+
+
+@dataclass
 class TrainerSettings:
     """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
 
@@ -122,6 +142,7 @@ class TrainerSettings:
     """Exponent of `loss=focal`; at 0 it is cross-entropy."""
     outside_share: float = 1.0
     """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     rdrop: float = 0.0
     """Weight of the divergence between two passes of each window with different dropout (R-Drop: Liang et al. 2021), which keeps the
     model from hanging on what dropout leaves; every step costs two. Softmax head only; 0: one pass."""

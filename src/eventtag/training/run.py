@@ -31,7 +31,7 @@ from eventtag.evaluation import Evaluation, evaluate
 from eventtag.ledger import LossLedger
 from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.modeling.crf import learnt_transitions
-from eventtag.modeling.encoders import load_encoder, longest_input
+from eventtag.modeling.encoders import load_encoder, longest_input, lower_cases, reads_casing
 from eventtag.modeling.lora import add_lora, merge_lora
 from eventtag.modeling.loss import build_loss_options
 from eventtag.reporting.files import write_evaluation
@@ -44,6 +44,7 @@ from eventtag.settings import Head, TrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
+from eventtag.training.augmentation import build_augmentation
 from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import SpanOptions, build_features, count_tags
 from eventtag.training.optimizer import freeze
@@ -217,6 +218,14 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         layer_decay=settings.trainer.layer_decay,
         patience=settings.trainer.patience,
         loss=build_loss_options(settings.trainer, corpus.labels, count_tags(features)),
+        augmentation=build_augmentation(
+            settings.trainer.augmentation,
+            features,
+            tokenizer,
+            corpus.labels,
+            max_length=settings.window.max_length,
+            told_casing=reads_casing(model) and lower_cases(tokenizer),
+        ),
         outside_share=settings.trainer.outside_share,
         batch_tokens=settings.trainer.batch_tokens,
         micro_batch_tokens=settings.trainer.micro_batch_tokens,

@@ -39,6 +39,7 @@ from eventtag.modeling.span_head import span_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import AveragingSettings, Head, Metric
 from eventtag.training import guards
+from eventtag.training.augmentation import Augmentation, AugmentedWindows
 from eventtag.training.averaging import AverageUpdates, averaged, build_average, put_average
 from eventtag.training.features import Feature, collate
 from eventtag.training.micro_batches import split_batch
@@ -72,6 +73,7 @@ class ArticleTrainer(ResumableTrainer):
         head_learning_rate: float,
         patience: int | None,
         loss: LossOptions = PLAIN,
+        augmentation: Augmentation | None = None,
         outside_share: float = 1.0,
         batch_tokens: int | None = None,
         micro_batch_tokens: int | None = None,
@@ -83,8 +85,11 @@ class ArticleTrainer(ResumableTrainer):
     ) -> None:
         pad = tokenizer.pad_token_id or 0
         windows: Any = TrainingWindows(features)
+        drawn: list[AugmentedWindows | OutsideSample] = []
+        if augmentation is not None:
+            drawn.append(windows := AugmentedWindows(windows, augmentation, seed=args.seed))
         if outside_share < 1:
-            windows = OutsideSample(windows, share=outside_share, seed=args.seed)
+            drawn.append(windows := OutsideSample(windows, share=outside_share, seed=args.seed))
         super().__init__(
             model=model,
             args=args,
@@ -95,6 +100,8 @@ class ArticleTrainer(ResumableTrainer):
             callbacks=[] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)],
             save_every=save_every,
         )
+        self.drawn = drawn
+        """Datasets that each epoch draws anew."""
         self.features = features
         self.tokenizer = tokenizer
         self.labels = labels
@@ -162,8 +169,8 @@ class ArticleTrainer(ResumableTrainer):
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:
         self.sampler.set_epoch(options["epoch"])  # accelerate does not reach it through all that it may be wrapped in
-        if isinstance(self.train_dataset, OutsideSample):
-            self.train_dataset.set_epoch(options["epoch"])
+        for dataset in self.drawn:
+            dataset.set_epoch(options["epoch"])
         super()._run_epoch(*args, **options)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
