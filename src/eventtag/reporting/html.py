@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from eventtag.labels import LabelSet
+from eventtag.reporting.page import read_template, render_template
 from eventtag.reporting.plots import Whisker, curve_plot, forest_plot, reliability_plot
 from eventtag.reporting.training import TrainingHistory, training_plots, training_table
 from eventtag.scoring.bootstrap import CORRELATED, METRICS, Interval
@@ -32,7 +30,6 @@ MOST_ARTICLES = 1000
 COLOURS = 8
 HEAT_STEPS = 4
 
-_TEMPLATES = files("eventtag.reporting") / "templates"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -50,15 +47,11 @@ def render_page(
     browser holds those with most errors, and the page says so.
     """
     errors = report.errors or find_errors(pairs, LabelSet(report.labels))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string((_TEMPLATES / "evaluation.html.j2").read_text(encoding="utf-8"))
     overall = None if report.calibration is None else report.calibration.overall
-    page = template.render(
+    page = render_template(
+        "evaluation.html.j2",
         title=title,
-        # A fresh nonce: whoever wrote an article cannot have known it.
-        nonce=secrets.token_urlsafe(18),
-        style=Markup((_TEMPLATES / "evaluation.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
-        script=Markup((_TEMPLATES / "evaluation.js").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        script=Markup(read_template("evaluation.js")),  # noqa: S704 - our own file
         payload=_payload(report, errors, pairs, most_articles),
         report=report,
         labels=report.labels,

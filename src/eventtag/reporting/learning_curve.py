@@ -6,18 +6,17 @@ colour or by the plot alone.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from itertools import groupby
 from math import ceil, floor, log
 from statistics import fmean
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from eventtag.reporting.console import align_columns
+from eventtag.reporting.page import render_template
+from eventtag.reporting.plots import open_frame
 from eventtag.scoring.learning_curve import CurveReport, CurveRun, LearningCurve
 
 WIDTH, HEIGHT, MARGIN = 300, 220, 40
@@ -63,15 +62,11 @@ def gain_cells(curve: LearningCurve) -> tuple[str, str]:
 
 def render_curve_page(report: CurveReport, *, title: str = "Learning curve") -> str:
     """The page: a plot for every row of the report, the scores, and the extrapolated gains. It makes no request and runs no script."""
-    templates = files("eventtag.reporting") / "templates"
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string((templates / "learning_curve.html.j2").read_text(encoding="utf-8"))
     header, *rows = curve_rows(report)
     some = next(iter(report.curves.values()))
-    return template.render(
+    return render_template(
+        "learning_curve.html.j2",
         title=title,
-        nonce=secrets.token_urlsafe(18),
-        style=Markup((templates / "evaluation.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         report=report,
         header=header,
         rows=rows,
@@ -100,24 +95,14 @@ def learning_plot(report: CurveReport, row: str, number: int) -> Markup:
     def path(numbers: Sequence[float]) -> str:
         return " ".join(f"{x(n):.1f} {y(curve.end - curve.scale * n**-curve.exponent):.1f}" for n in numbers)
 
-    parts = [
-        Markup(
-            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">'
-        ).format(WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN, f"F1 of {row} by number of training articles"),
-        Markup('<path class="axis" d="M{0} {0}V{1}H{2}"/>').format(MARGIN, MARGIN + HEIGHT, MARGIN + WIDTH),
-        Markup('<text x="{}" y="{}">{}</text>').format(MARGIN, MARGIN - 14, f"F1, {row}"),
-    ]
+    title = f"F1 of {row} by number of training articles"
+    parts = open_frame(WIDTH, HEIGHT, MARGIN, title=title, across="training articles", up=f"F1, {row}")
     for tick in np.linspace(bottom, top, 3).tolist():
         parts.append(
             Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(MARGIN - 6, y(tick) + 4, f"{100 * tick:g}")
         )
     for size in _ticks([*sizes, last], x):
         parts.append(Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x(size), MARGIN + HEIGHT + 16, size))
-    parts.append(
-        Markup('<text x="{}" y="{}" text-anchor="middle">training articles</text>').format(
-            MARGIN + WIDTH / 2, HEIGHT + 2 * MARGIN - 6
-        )
-    )
     look = f"l{number % 8}"
     parts.append(
         Markup('<path class="curve {}" d="M{}"/>').format(look, path(np.geomspace(sizes[0], curve.articles, 40).tolist()))

@@ -80,6 +80,16 @@ def curve_plot(calibration: CalibrationReport) -> Markup:
     return Markup("").join([*parts, Markup("</svg>")])
 
 
+def open_frame(width: int, height: int, margin: int, *, title: str, across: str, up: str) -> list[Markup]:
+    """The beginning of a plot whose area has this size, with its two axes and what they show; `</svg>` ends it."""
+    return [
+        _open(width + 2 * margin, height + 2 * margin, title),
+        Markup('<path class="axis" d="M{0} {0}V{1}H{2}"/>').format(margin, margin + height, margin + width),
+        Markup('<text x="{}" y="{}">{}</text>').format(margin, margin - 14, up),
+        Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(margin + width / 2, height + 2 * margin - 6, across),
+    ]
+
+
 def _curves(calibration: CalibrationReport) -> Mapping[str, list[tuple[float, float]]]:
     return {
         label: [(point.recall, point.precision) for point in thin_curve(found.curve)]

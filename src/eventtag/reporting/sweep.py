@@ -6,18 +6,16 @@ colour or by the plot alone.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from importlib.resources import files
 from math import log
 from statistics import fmean
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from eventtag.reporting.console import align_columns
-from eventtag.reporting.plots import Whisker, forest_plot
+from eventtag.reporting.page import render_template
+from eventtag.reporting.plots import Whisker, forest_plot, open_frame
 from eventtag.scoring.sweep import FINISHED, Candidate, MeanScore, SweepReport
 
 WIDTH, HEIGHT, MARGIN = 300, 200, 40
@@ -73,15 +71,11 @@ def shown(value: Any) -> str:
 
 def render_sweep_page(report: SweepReport, *, title: str = "Sweep") -> str:
     """The page: the best candidates with intervals, a plot for every key, and the table. It makes no request and runs no script."""
-    templates = files("eventtag.reporting") / "templates"
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string((templates / "sweep.html.j2").read_text(encoding="utf-8"))
     header, *rows = sweep_rows(report)
     best = report.best
-    return template.render(
+    return render_template(
+        "sweep.html.j2",
         title=title,
-        nonce=secrets.token_urlsafe(18),
-        style=Markup((templates / "evaluation.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         report=report,
         header=header,
         rows=rows,
@@ -109,14 +103,7 @@ def key_plot(report: SweepReport, key: str) -> Markup:
     def x(place: float) -> float:
         return MARGIN + 12 + (WIDTH - 24) * place
 
-    parts = [
-        Markup(
-            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">'
-        ).format(WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN, f"F1 by {key}"),
-        Markup('<path class="axis" d="M{0} {0}V{1}H{2}"/>').format(MARGIN, MARGIN + HEIGHT, MARGIN + WIDTH),
-        Markup('<text x="{}" y="{}">F1</text>').format(MARGIN, MARGIN - 14),
-        Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(MARGIN + WIDTH / 2, HEIGHT + 2 * MARGIN - 6, key),
-    ]
+    parts = open_frame(WIDTH, HEIGHT, MARGIN, title=f"F1 by {key}", across=key, up="F1")
     for value in (bottom, (bottom + top) / 2, top):
         parts.append(
             Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:.1f}</text>').format(MARGIN - 6, y(value) + 4, 100 * value)

@@ -20,7 +20,7 @@ import numpy as np
 
 from eventtag.articles import Article
 from eventtag.corpus.loading import Corpus, count_spans, load_corpus
-from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
+from eventtag.errors import DataError, SettingsError, TrainingError
 from eventtag.evaluation import evaluate
 from eventtag.ledger import LossLedger
 from eventtag.scoring.error_kinds import count_mentions
@@ -28,7 +28,7 @@ from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, c
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
 from eventtag.staging import staged_file
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.record import build_record, require_same_run
+from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable, train
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
     articles = corpus.splits["train"]
     sizes = choose_sizes(len(articles), settings.sizes)
     run_dir = Path(settings.run_dir)
-    _claim(run_dir, settings, corpus)
+    record = build_record(settings, corpus)
+    claim_folder(run_dir / CURVE_FILE, record, free=FREE_KEYS, resume=settings.resume, what="a learning curve")
     runs = []
     for size in sizes:
         for repeat in range(settings.repeats):
@@ -92,20 +93,6 @@ def draw_subset(articles: Sequence[Article], size: int, *, seed: int) -> tuple[A
     """A random subset in the articles' order; with one seed a larger subset holds every smaller one."""
     chosen = np.random.default_rng(seed).permutation(len(articles))[:size]
     return tuple(articles[place] for place in np.sort(chosen).tolist())
-
-
-def _claim(run_dir: Path, settings: LearningCurveSettings, corpus: Corpus) -> None:
-    record = build_record(settings, corpus)
-    for key in FREE_KEYS:
-        del record["settings"][key]
-    file = run_dir / CURVE_FILE
-    if not file.exists():
-        with staged_file(file) as stream:
-            json.dump(record, stream, indent=2, ensure_ascii=False)
-    elif not settings.resume:
-        raise OutputError(f"{run_dir}: holds a learning curve; go on with it by resume=true, or give another run_dir")
-    else:
-        require_same_run(file, record)
 
 
 def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article, ...], repeat: int, folder: Path) -> None:

@@ -6,14 +6,15 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from eventtag.corpus.loading import Corpus
-from eventtag.errors import TrainingError
+from eventtag.errors import OutputError, TrainingError
 from eventtag.settings import TrainSettings
+from eventtag.staging import staged_file
 from eventtag.training.precision import Arithmetic
 from eventtag.training.processes import process_count
 
@@ -73,6 +74,22 @@ def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
             f"{path}: this run cannot be resumed, {key} was {_flat(before).get(key)!r} and is {_flat(record)[key]!r} now; "
             "give the same settings and data, or start a new run"
         )
+
+
+def claim_folder(file: Path, record: dict[str, Any], *, free: Collection[str], resume: bool, what: str) -> None:
+    """Write the record of a sweep or a learning curve, or find that the one in its folder is the same; the settings named in `free` may
+    differ. `what` says what the folder holds.
+
+    Raises OutputError where a record is there already and is not to be gone on with, TrainingError where it is of another.
+    """
+    kept = {**record, "settings": {key: value for key, value in record["settings"].items() if key not in free}}
+    if not file.exists():
+        with staged_file(file) as stream:
+            json.dump(kept, stream, indent=2, ensure_ascii=False)
+    elif not resume:
+        raise OutputError(f"{file.parent}: holds {what}; go on with it by resume=true, or give another run_dir")
+    else:
+        require_same_run(file, kept)
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

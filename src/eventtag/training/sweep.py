@@ -14,7 +14,6 @@ alone, so a sweep that was stopped proposes what one that was not would have.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,15 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventtag.corpus.loading import Corpus, load_corpus
-from eventtag.errors import OutputError, SettingsError, TrainingError
+from eventtag.errors import SettingsError, TrainingError
 from eventtag.jobs.lock import JobLock
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
-from eventtag.staging import staged_file
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training.candidate import Outcome, read_outcome, run_candidate, train_settings, write_outcome
 from eventtag.training.journal import mend_journal, open_journal
 from eventtag.training.processes import require_one_process
-from eventtag.training.record import build_record, require_same_run
+from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable
 from eventtag.training.search_space import Parameter, Plain, read_space
 from eventtag.training.workers import Workers
@@ -75,7 +73,8 @@ def run_sweep(settings: SweepSettings) -> SweepReport:
     run_dir = Path(settings.run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     with JobLock(run_dir / ".lock", instead="give another run_dir") as lock:
-        _claim(run_dir, settings, corpus)
+        record = build_record(settings, corpus)
+        claim_folder(run_dir / RECORD_FILE, record, free=FREE_KEYS, resume=settings.resume, what="a sweep")
         mend_journal(run_dir / JOURNAL_FILE)
         study = _open_study(settings)
         with Workers(min(settings.workers, settings.trials), train_candidate, lock=lock) as workers:
@@ -121,20 +120,6 @@ def _require_optuna() -> None:
     except ImportError as error:
         raise SettingsError(f"a sweep needs the package optuna: pip install 'eventtag[sweep]' ({error})") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def _claim(run_dir: Path, settings: SweepSettings, corpus: Corpus) -> None:
-    record = build_record(settings, corpus)
-    for key in FREE_KEYS:
-        del record["settings"][key]
-    file = run_dir / RECORD_FILE
-    if not file.exists():
-        with staged_file(file) as stream:
-            json.dump(record, stream, indent=2, ensure_ascii=False)
-    elif not settings.resume:
-        raise OutputError(f"{run_dir}: holds a sweep; go on with it by resume=true, or give another run_dir")
-    else:
-        require_same_run(file, record)
 
 
 def _open_study(settings: SweepSettings) -> Study:
