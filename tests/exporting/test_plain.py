@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from transformers import AutoModelForTokenClassification, BertConfig, BertModel
 
 from eventtag.errors import ExportError
 from eventtag.exporting.plain import export_plain
@@ -19,16 +19,24 @@ from eventtag.settings import WindowSettings
 LABELS = LabelSet()
 
 
-def save(path, articles, *, casing):
+def save(path, articles, *, casing, layer_mix=False):
     """A checkpoint with random weights, and a casing embedding that matters if `casing`."""
     torch.manual_seed(0)
     tokenizer = build_tiny_tokenizer([article.text for article in articles])
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        initializer_range=1.0 if layer_mix else 0.02,  # else the layers are nearly the same
     )
-    network = build_network(BertModel(config), LABELS, casing=casing).eval()
+    network = build_network(BertModel(config), LABELS, casing=casing, layer_mix=layer_mix).eval()
     if casing:
         torch.nn.init.normal_(network.casing.weight[1:])
+    if layer_mix:
+        with torch.no_grad():
+            network.layer_weights[0] = 9.0  # little is left of the last layer
     save_checkpoint(path, network, tokenizer, CheckpointInfo(LABELS, WindowSettings(max_length=24, stride=6)), model_card="")
 
 
@@ -45,6 +53,16 @@ def test_a_plain_export_loads_without_eventtag_and_says_what_it_loses(articles, 
     )
     run = subprocess.run([sys.executable, "-c", code, tmp_path / "plain"], capture_output=True, text=True, check=True)
     assert run.stdout == "BertForTokenClassification False\n"
+
+
+def test_a_mean_of_layers_is_left_out_and_counted_as_a_loss(articles, tmp_path):
+    save(tmp_path / "checkpoint", articles, casing=False, layer_mix=True)
+    loss = export_plain(tmp_path / "checkpoint", tmp_path / "plain", articles, LABELS)
+    assert 0 < loss.agreement < 1.0
+    network = AutoModelForTokenClassification.from_pretrained(tmp_path / "checkpoint").eval()
+    plain = AutoModelForTokenClassification.from_pretrained(tmp_path / "plain").eval()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    assert torch.allclose(plain(ids).logits, network.classifier(network.encoder(ids).last_hidden_state), atol=1e-5)
 
 
 def test_unseen_tokens_are_taken_to_be_written_as_most_are(articles, tmp_path):
