@@ -58,7 +58,7 @@ def export_checkpoint(
         except EventtagError:
             raise
         except Exception as error:  # the libraries' errors are of many kinds
-            first = (str(error).strip().splitlines() or [""])[0][:200]
+            first = (str(error).strip().splitlines() or [""])[0].partition("\x1b")[0].strip()[:200]  # without colours
             raise ExportError(
                 f"{precision}: this model cannot be exported with torch {version('torch')} and {LIBRARIES[precision]} "
                 f"{version(LIBRARIES[precision])} ({type(error).__name__}: {first})\nnothing is written; fp32 and bf16 run with torch "

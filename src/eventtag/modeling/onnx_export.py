@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 OPSET = 23
@@ -60,6 +60,7 @@ def export_fp32(model: Any, file: Path, *, max_length: int) -> None:
             verbose=False,
         )
     graph = onnx.load(file)
+    _repeat_rotations(graph.graph)
     _drop_idle_masks(graph, max_length=max_length)
     heads = getattr(getattr(model.config, "encoder", model.config), "num_attention_heads", None)
     if heads is not None:
@@ -163,6 +164,21 @@ def _join_heads(graph: onnx.GraphProto, heads: int) -> None:
         node.output[0] = reshape.output[0]
         graph.node.remove(transpose)
         graph.node.remove(reshape)
+
+
+def _repeat_rotations(graph: onnx.GraphProto) -> None:
+    """Give rotary positions, which the exporter computes once for all windows, a row for each window, as the operator asks for."""
+    turning = [node for node in graph.node if node.op_type == "RotaryEmbedding" and len(node.input) == 3]
+    if not turning:
+        return
+    graph.initializer.append(numpy_helper.from_array(np.array([1, 1]), "rotary_ones"))
+    for name in {name: None for node in turning for name in node.input[1:]}:
+        reader = next(place for place, node in enumerate(graph.node) if node in turning and name in node.input)
+        graph.node.insert(reader, helper.make_node("Expand", [name, "rotary_shape"], [f"{name}_repeated"]))
+    for node in turning:
+        node.input[1], node.input[2] = (f"{name}_repeated" for name in node.input[1:])
+    graph.node.insert(0, helper.make_node("Shape", [graph.input[0].name], ["rotary_windows"], start=0, end=1))
+    graph.node.insert(1, helper.make_node("Concat", ["rotary_windows", "rotary_ones"], ["rotary_shape"], axis=0))
 
 
 def _swaps_heads(node: onnx.NodeProto) -> bool:
