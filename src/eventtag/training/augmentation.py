@@ -8,7 +8,7 @@ Letters for shapes: T tokens of a window, M tokens of a mention.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ IntArray = npt.NDArray[np.int64]
 WITH_CASE = [CASINGS.index(kind) for kind in ("lower", "title", "upper", "mixed")]
 FORMS = [CASINGS.index(kind) for kind in ("lower", "title", "upper")]
 """Casings that a whole window is given. Digits and scripts without case keep theirs."""
+SPACED = ("Ġ", "▁")
+"""How tokens begin that stand for the white space before them too, in byte-level and SentencePiece vocabularies."""
 STREAM = 1
 """Sets these random numbers apart from those of `OutsideSample`."""
 
@@ -50,15 +52,25 @@ class Tokens(NamedTuple):
     tag_ids: IntArray
 
 
+class Kind(NamedTuple):
+    """What a mention has in common with those that may take its place: the tag id of its first word, and whether its first token stands
+    for white space before it too.
+    """
+
+    begin: int
+    spaced: bool
+
+
 @dataclass(frozen=True)
 class Augmentation:
-    """What is changed: the share of mentions that are replaced, by which `mentions` (distinct ones, by the tag id of their first word);
-    the share of windows that get another casing; the share of tokens, other than `special` ones, that become `mask_id`. A window
+    """What is changed: the share of mentions that are replaced, by which `mentions` (distinct ones), with the ids of the tokens that are
+    `spaced`; the share of windows that get another casing; the share of tokens, other than `special` ones, that become `mask_id`. A window
     grows to `max_length` at most.
     """
 
     replacement: float = 0.0
-    mentions: Mapping[int, Sequence[Tokens]] = field(default_factory=dict)
+    mentions: Mapping[Kind, Sequence[Tokens]] = field(default_factory=dict)
+    spaced: frozenset[int] = frozenset()
     casing: float = 0.0
     masking: float = 0.0
     mask_id: int = -1
@@ -91,10 +103,13 @@ def build_augmentation(
         raise SettingsError(
             f"trainer.augmentation.masking={settings.masking} is not allowed: the encoder's tokenizer has no mask token; leave it at 0"
         )
+    spaced = frozenset(token_id for token, token_id in tokenizer.get_vocab().items() if token.startswith(SPACED))
     replaced = labels.labels if settings.mention_labels is None else settings.mention_labels
+    begins = [labels.begin_id(label) for label in replaced] if settings.mention_replacement else []
     return Augmentation(
         settings.mention_replacement,
-        collect_mentions(features, [labels.begin_id(label) for label in replaced]) if settings.mention_replacement else {},
+        collect_mentions(features, begins, spaced=spaced),
+        spaced,
         settings.casing,
         settings.masking,
         -1 if tokenizer.mask_token_id is None else tokenizer.mask_token_id,
@@ -139,15 +154,18 @@ def augment(feature: Feature, how: Augmentation, random: np.random.Generator) ->
     return feature
 
 
-def collect_mentions(features: Iterable[Feature], begins: Iterable[int]) -> dict[int, list[Tokens]]:
-    """The distinct mentions of the windows whose first word has one of these tag ids, by that id, in the order of the windows."""
-    found: dict[int, dict[tuple[bytes, ...], Tokens]] = {begin: {} for begin in begins}
+def collect_mentions(
+    features: Iterable[Feature], begins: Collection[int], *, spaced: frozenset[int] = frozenset()
+) -> dict[Kind, list[Tokens]]:
+    """The distinct mentions of the windows whose first word has one of the tag ids `begins`, in the order of the windows."""
+    found: dict[Kind, dict[tuple[bytes, ...], Tokens]] = {}
     for feature in features:
         for place in find_mentions(feature):
-            if place.begin in found:
+            if place.begin in begins:
                 mention = _cut(feature, place.start, place.end)
-                found[place.begin].setdefault(tuple(part.tobytes() for part in mention), mention)
-    return {begin: list(mentions.values()) for begin, mentions in found.items()}
+                same_kind = found.setdefault(_kind(feature, place, spaced), {})
+                same_kind.setdefault(tuple(part.tobytes() for part in mention), mention)
+    return {kind: list(mentions.values()) for kind, mentions in found.items()}
 
 
 def find_mentions(feature: Feature) -> Iterator[Place]:
@@ -176,7 +194,7 @@ def replace_mentions(feature: Feature, how: Augmentation, random: np.random.Gene
     parts: list[Tokens] = []
     done, length = 0, len(feature.input_ids)
     for place in find_mentions(feature):
-        choices = how.mentions.get(place.begin, ())
+        choices = how.mentions.get(_kind(feature, place, how.spaced), ())
         if random.random() >= how.replacement or not choices:
             continue
         number = int(random.integers(len(choices)))
@@ -190,6 +208,10 @@ def replace_mentions(feature: Feature, how: Augmentation, random: np.random.Gene
         done, length = place.end, new_length
     joined = Tokens(*map(np.concatenate, zip(*parts, _cut(feature, done, len(feature.input_ids)), strict=True)))
     return replace(feature, **joined._asdict())
+
+
+def _kind(feature: Feature, place: Place, spaced: frozenset[int]) -> Kind:
+    return Kind(place.begin, int(feature.input_ids[place.start]) in spaced)
 
 
 def _cut(feature: Feature, start: int, end: int) -> Tokens:
