@@ -58,6 +58,8 @@ def main() -> int:
     command = commands.add_parser("job")
     for name in ("input", "output", "workers", "shard_rows", "kill_at", "kill_whom"):
         command.add_argument(name)
+    for name in ("random", "operations"):
+        commands.choices[name].add_argument("--parts", action="store_true", help="the output is a folder of files")
     for command in commands.choices.values():
         command.add_argument("--folder", type=Path, help="where to work; in memory (/dev/shm) it goes faster")
     options = parser.parse_args()
@@ -81,11 +83,20 @@ def write_articles(path: Path, count: int) -> None:
 
 
 def run_stub(source: Path, output: Path, *, workers: int, shard_rows: int = 128, make: Any = None) -> JobReport:
-    """Run the stub job in this process, with so many worker processes (0: none)."""
+    """Run the stub job in this process, with so many worker processes (0: none); an output without suffix is a folder of files."""
     make = make or MakeStub()
     engine = Workers(make, workers) if workers else inline(make())
     settings = {"checkpoint": "stub", "input": str(source)}
-    return run_job(read_rows(str(source)), output, engine, settings=settings, options=JobOptions(shard_rows=shard_rows))
+    options = JobOptions(shard_rows=shard_rows, parts=None if output.suffix else ".jsonl")
+    return run_job(read_rows(str(source)), output, engine, settings=settings, options=options)
+
+
+def right_digests(source: Path, name: str, *, shard_rows: int = 128) -> dict[str, str]:
+    """The digests of the output called `name` and of its dead letters, from an uninterrupted run."""
+    output = source.parent / "right" / name
+    run_stub(source, output, workers=0, shard_rows=shard_rows)
+    files = (output, output.with_name(f"{name}.job") / "dead_letter.jsonl")
+    return {file.name: content_digest(file) for file in files}
 
 
 @dataclass
@@ -137,18 +148,15 @@ def prove_random(folder: Path, options: argparse.Namespace) -> list[str]:
     source = folder / "articles.jsonl"
     write_articles(source, options.articles)
     print(f"{options.articles} articles; an uninterrupted run in one process first")
-    run_stub(source, folder / "right.jsonl", workers=0)
-    right = {
-        "out.jsonl": content_digest(folder / "right.jsonl"),
-        "dead_letter.jsonl": content_digest(folder / "right.jsonl.job" / "dead_letter.jsonl"),
-    }
+    name = "out" if options.parts else "out.jsonl"
+    right = right_digests(source, name)
     kills: Counter[str] = Counter()
     problems: list[str] = []
     jobs = looks = given_up = 0
     while sum(kills.values()) < options.kills:
         place = folder / f"job{jobs}"
         place.mkdir()
-        output = place / "out.jsonl"
+        output = place / name
         watcher = Watcher(output, right)
         stop = threading.Event()
         thread = threading.Thread(target=watcher.watch, args=(stop,))
@@ -174,9 +182,9 @@ def prove_random(folder: Path, options: argparse.Namespace) -> list[str]:
         watcher.look()
         looks += watcher.looks
         problems += watcher.problems
-        for name, file in (("out.jsonl", output), ("dead_letter.jsonl", place / "out.jsonl.job" / "dead_letter.jsonl")):
-            if not file.exists() or content_digest(file) != right[name]:
-                problems.append(f"job {jobs}: {name} differs from that of an uninterrupted run")
+        for file in (output, place / f"{name}.job" / "dead_letter.jsonl"):
+            if not file.exists() or content_digest(file) != right[file.name]:
+                problems.append(f"job {jobs}: {file.name} differs from that of an uninterrupted run")
         left = [str(file) for file in place.rglob("*") if "partial" in file.name]
         problems += [f"job {jobs}: {file} was left behind" for file in left]
         jobs += 1
@@ -286,18 +294,15 @@ def prove_operations(folder: Path, options: argparse.Namespace) -> list[str]:
         for number in range(12):
             text = "" if number == 7 else f"Police met Miners number {number} in Lima . " * 40
             file.write(json.dumps({"id": f"a{number}", "text": text}) + "\n")
-    run_stub(source, folder / "right.jsonl", workers=0, shard_rows=4)
-    right = {
-        "out.jsonl": content_digest(folder / "right.jsonl"),
-        "dead_letter.jsonl": content_digest(folder / "right.jsonl.job" / "dead_letter.jsonl"),
-    }
+    name = "out" if options.parts else "out.jsonl"
+    right = right_digests(source, name, shard_rows=4)
     problems: list[str] = []
     for workers in options.workers:
         for whom in options.whom if workers else ("main",):
             instant, killed = 0, True
             while killed:
                 instant += options.step
-                output = folder / f"{workers}{whom}{instant}" / "out.jsonl"
+                output = folder / f"{workers}{whom}{instant}" / name
                 output.parent.mkdir()
                 watcher = Watcher(output, right)
                 killed = _run_killed(source, output, workers, instant, whom)
@@ -305,14 +310,11 @@ def prove_operations(folder: Path, options: argparse.Namespace) -> list[str]:
                 if whom == "main" and killed:
                     _run_in_fork(source, output, 0)
                 problems += watcher.problems
-                for name, file in (
-                    ("out.jsonl", output),
-                    ("dead_letter.jsonl", output.with_name("out.jsonl.job") / "dead_letter.jsonl"),
-                ):
-                    if not file.exists() or content_digest(file) != right[name]:
-                        problems.append(f"{name} differs after a kill of {whom} ({workers} workers) at instant {instant}")
-                left = [file.name for file in output.parent.rglob("*") if "partial" in file.name]
-                problems += [f"{name} was left behind at instant {instant}" for name in left]
+                for file in (output, output.with_name(f"{name}.job") / "dead_letter.jsonl"):
+                    if not file.exists() or content_digest(file) != right[file.name]:
+                        problems.append(f"{file.name} differs after a kill of {whom} ({workers} workers) at instant {instant}")
+                left = [file for file in output.parent.rglob("*") if "partial" in file.name]
+                problems += [f"{file.name} was left behind at instant {instant}" for file in left]
             print(
                 f"{workers} workers, {whom} killed at each of {instant - options.step} instants (step {options.step})", flush=True
             )

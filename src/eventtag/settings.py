@@ -261,7 +261,8 @@ class PredictSettings:
     """A file (text, HTML, JSONL, CSV, Parquet; also compressed), a folder of such files, a pattern, a Hugging Face dataset on disk, or `-`
     for standard input."""
     output: str = "-"
-    """File to write; `-` is standard output. A job that was cut off goes on with the same command."""
+    """File to write; `-` is standard output, `DIR/` a folder of files with `shard_rows` rows each. A job that was cut off goes on with the
+    same command."""
     format: OutputFormat = OutputFormat.auto
     text_field: str = "text"
     """Field of a JSONL line that holds the text."""

@@ -84,6 +84,19 @@ def test_other_formats_are_written_from_the_same_shards(folder):
     assert "format=brat needs a file" in run("input=in.jsonl", "format=brat", cwd=folder, code=1).stderr
 
 
+def test_an_output_with_a_slash_is_a_folder_of_files(folder):
+    run("input=in.jsonl", "output=out/", "shard_rows=15", cwd=folder)
+    assert [ids(folder / "out" / f"part-00000{n}.jsonl") for n in (0, 1, 2)] == [
+        [f"a{n}" for n in range(start, min(40, start + 15))] for start in (0, 15, 30)
+    ]
+    run("input=in.jsonl", "output=table/", "format=csv", "shard_rows=20", "sentences=true", cwd=folder)
+    rows = [list(csv.DictReader((folder / "table" / f"part-00000{n}.csv").open(newline=""))) for n in (0, 1)]
+    assert [len(part) for part in rows] == [100, 100]
+    assert "finished before, nothing to do" in run("input=in.jsonl", "output=out/", "shard_rows=15", cwd=folder).stderr
+    refused = run("input=in.jsonl", "output=page/", "format=html", cwd=folder, code=1).stderr
+    assert "a folder of files is written as jsonl, parquet, csv, not as html" in refused
+
+
 def test_standard_input_is_a_job_too(folder):
     text = (folder / "in.jsonl").read_text()
     run("input=-", "output=out.jsonl", cwd=folder, stdin=text)

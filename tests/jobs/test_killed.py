@@ -20,9 +20,10 @@ from eventtag.jobs.lock import JobLock
     [
         ("kill_predict.py", "random", "--kills", "4", "--articles", "1500", "--longest", "1.5"),
         ("kill_predict.py", "operations", "--workers", "0", "--step", "13"),
+        ("kill_predict.py", "operations", "--workers", "0", "--step", "17", "--parts"),
         ("poison_predict.py", "--each", "1", "--healthy", "50"),
     ],
-    ids=["random", "operations", "poison"],
+    ids=["random", "operations", "parts", "poison"],
 )
 def test_the_short_form_of_a_proof(tmp_path, arguments):
     script, *options = arguments

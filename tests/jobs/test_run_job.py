@@ -11,6 +11,7 @@ from stub_tagger import MakeStub, tag_article
 from eventtag.articles import Article
 from eventtag.errors import OutputError
 from eventtag.formats.jsonl import json_line
+from eventtag.jobs.assembly import content_digest
 from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
 from eventtag.jobs.shards import cut_shards
 from eventtag.jobs.tagged_shard import BrokenTaggerError
@@ -19,6 +20,12 @@ from eventtag.tagging.inputs import read_rows
 from eventtag.tagging.rows import InputRow, Place
 
 SETTINGS = {"checkpoint": "c1", "thresholds": {"EVENT": 0.5}}
+POISON = {
+    3: '{"id": "a3", "text": "POISON raise"}',
+    4: '{"id": "a4", "text": ',
+    11: '{"id": "a11", "text": "POISON nan Here"}',
+    22: '{"id": "a1", "text": "Again."}',
+}
 
 
 def write_input(path: Path, count: int = 23, *, poison: dict[int, str] | None = None) -> Path:
@@ -95,6 +102,23 @@ def test_tokens_of_all_workers_are_told_before_their_shards_are_stored(tmp_path)
     )
     assert any(tokens > stored for _, tokens, stored in told)
     assert told[-1] == (12, 84, 84)
+
+
+@pytest.mark.parametrize("engine", [None, Workers(MakeStub(), 2)], ids=["inline", "two"])
+def test_an_output_in_parts_has_one_for_each_shard(tmp_path, engine):
+    source, output = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out"
+    report = tag(source, output, engine, parts=".jsonl")
+    parts = [(output / f"part-00000{number}.jsonl").read_text() for number in range(5)]
+    assert sorted(output.iterdir()) == [output / f"part-00000{number}.jsonl" for number in range(5)]
+    assert "".join(parts) == expected(source, dead=("a3", "a11"))
+    assert [part.count("\n") for part in parts] == [3, 5, 4, 5, 2]
+    assert report.manifest["outputs"]["out"] == content_digest(output)
+    assert tag(source, output, engine, parts=".jsonl").nothing_to_do
+    with pytest.raises(OutputError, match='parts: ".jsonl", now null'):
+        tag(source, output, engine)
+    write_input(source)
+    tag(source, output, engine, parts=".jsonl", retry_dead_letters=True)
+    assert "".join(file.read_text() for file in sorted(output.iterdir())) == expected(source)
 
 
 def test_an_empty_input_gives_an_empty_output(tmp_path):
@@ -190,14 +214,6 @@ def test_a_damaged_shard_is_named(tmp_path):
     shard.unlink()
     tag(source, output)
     assert output.read_text() == expected(source)
-
-
-POISON = {
-    3: '{"id": "a3", "text": "POISON raise"}',
-    4: '{"id": "a4", "text": ',
-    11: '{"id": "a11", "text": "POISON nan Here"}',
-    22: '{"id": "a1", "text": "Again."}',
-}
 
 
 def test_bad_rows_are_dead_letters_with_their_place(tmp_path):

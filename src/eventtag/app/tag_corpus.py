@@ -25,7 +25,7 @@ from eventtag.modeling.checkpoint import WEIGHTS_FILE, read_info
 from eventtag.modeling.choice import choose_precision
 from eventtag.settings import InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
 from eventtag.tagging.inputs import STANDARD_INPUT, find_files, read_rows
-from eventtag.tagging.outputs import check_format, write_predictions
+from eventtag.tagging.outputs import check_format, part_suffix, write_predictions
 from eventtag.tagging.rows import InputRow, Place
 from eventtag.tagging.streams import COMPRESSED
 from eventtag.tagging.tables import is_dataset
@@ -59,8 +59,10 @@ def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
     precision = _precision(settings)
     decisive |= {"checkpoint": sha256, "format": chosen.value, "precision": precision}
     state, share = _input_state(settings.input)
+    in_parts = settings.output.endswith("/") and chosen is not OutputFormat.brat  # which is a folder by itself
     options = JobOptions(
         shard_rows=settings.shard_rows,
+        parts=part_suffix(chosen.value) if in_parts else None,
         retry_dead_letters=settings.retry_dead_letter,
         input_state=state,
         share=share,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ WriteOutput = Callable[[Iterator[Article], Path], None]
 """Writes articles to a file or folder that does not exist yet."""
 
 
-def assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None) -> dict[str, Any]:
+def assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None, *, parts: str | None = None) -> dict[str, Any]:
     """Write the output and dead_letter.jsonl from the first `shards` shards; returns the counts, and digests of the
     outputs and of the input.
 
-    `write` makes the output; without it the shards' lines are copied. An output that this job has placed before is replaced. Raises
+    `write` makes the output; without it the shards' lines are copied. With `parts`, a suffix, the output is a folder of such files, one
+    for each shard. An output that this job has placed before is replaced. Raises
     OutputError when another stands there, when a shard is damaged, or when something cannot be written.
     """
     try:
-        return _assemble(job, store, shards, write)
+        return _assemble(job, store, shards, write, parts)
     except OSError as error:
         raise OutputError(
             f"{job.output}: cannot be written ({error.strerror}); all tagged articles are kept in {job.shards}\n"
@@ -37,18 +38,18 @@ def assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None
         ) from error
 
 
-def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None) -> dict[str, Any]:
+def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None, parts: str | None) -> dict[str, Any]:
     staging = job.folder / "assembling.partial"
     if staging.exists():
         shutil.rmtree(staging)
     staging.mkdir()
     made = staging / job.output.name
-    if write is None:
-        with staged_file(made) as file:
-            for index in range(shards):
-                file.buffer.writelines(store.articles(index))
+    if parts is None:
+        _write(store, range(shards), made, write)
     else:
-        write(_articles(store, shards), made)
+        made.mkdir()
+        for index in range(shards):
+            _write(store, [index], made / f"part-{index:06d}{parts}", write)
         sync_tree(made)
     counts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
@@ -78,8 +79,18 @@ def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | Non
     }
 
 
-def _articles(store: ShardStore, shards: int) -> Iterator[Article]:
-    for index in range(shards):
+def _write(store: ShardStore, shards: Iterable[int], path: Path, write: WriteOutput | None) -> None:
+    if write is None:
+        with staged_file(path) as file:
+            for index in shards:
+                file.buffer.writelines(store.articles(index))
+    else:
+        write(_articles(store, shards), path)
+        sync_tree(path)
+
+
+def _articles(store: ShardStore, shards: Iterable[int]) -> Iterator[Article]:
+    for index in shards:
         for line in store.articles(index):
             yield article_from_json(json.loads(line))
 

@@ -38,7 +38,9 @@ SHARD_CHARACTERS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """How to run a job. The first two decide where the input is cut, and so belong to its fingerprint.
+    """How to run a job. The first two decide where the input is cut, `parts` what is made of it; they belong to its fingerprint.
+
+    `parts`: a suffix such as `.jsonl` makes the output a folder of files that end so, one for each shard, in order.
 
     `retry_dead_letters`: tag the rows again that are dead letters, and nothing else. `input_state`: anything that changes when the
     input does (size and time, say); a finished job whose input has the same one is not read again. `share`: which part of the input
@@ -47,6 +49,7 @@ class JobOptions:
 
     shard_rows: int = SHARD_ROWS
     shard_characters: int = SHARD_CHARACTERS
+    parts: str | None = None
     retry_dead_letters: bool = False
     input_state: str | None = None
     share: Callable[[Place], float | None] | None = None
@@ -109,7 +112,8 @@ def run_job(
     """
     options = options or JobOptions()
     job = Job(output)
-    decisive = fingerprint({**settings, "shard_rows": options.shard_rows, "shard_characters": options.shard_characters})
+    cut = {"shard_rows": options.shard_rows, "shard_characters": options.shard_characters, "parts": options.parts}
+    decisive = fingerprint({**settings, **cut})
     prepare_folder(job)
     with JobLock(job.lock) as lock:
         try:
@@ -147,7 +151,7 @@ def _run(
     work = _Work(rows, store, options, progress, on_progress)
     work.run(engine)
     store.clean()
-    manifest = assemble(job, store, work.shards, write)
+    manifest = assemble(job, store, work.shards, write, parts=options.parts)
     manifest["input"]["state"] = options.input_state
     manifest |= {"job": decisive, "notes": {**(options.notes or {}), "seconds": round(progress.seconds, 1)}}
     write_json(job.manifest, manifest)

@@ -52,6 +52,8 @@ PREDICTION_FORMATS: Mapping[str, PredictionFormat] = {
     "conll": PredictionFormat(suffixes=(".conll", ".iob", ".bio")),
     "html": PredictionFormat(suffixes=(".html", ".htm")),
 }
+PART_FORMATS = ("jsonl", "parquet", "csv")
+"""Formats of which a folder of files says as much as one file."""
 
 
 def format_of_path(path: Path) -> str:
@@ -67,6 +69,15 @@ def check_format(name: str, *, sentences: bool = False) -> None:
     if sentences and not PREDICTION_FORMATS[name].sentences:
         able = ", ".join(other for other, entry in PREDICTION_FORMATS.items() if entry.sentences)
         raise SettingsError(f"sentences=true: {name} cannot hold the sentences of spans; formats that can: {able}")
+
+
+def part_suffix(name: str) -> str:
+    """The suffix of the files of a folder that predictions are written to; raises SettingsError for a format that cannot be cut."""
+    if name not in PART_FORMATS:
+        raise SettingsError(
+            f"output=.../: a folder of files is written as {', '.join(PART_FORMATS)}, not as {name}; leave out the /"
+        )
+    return PREDICTION_FORMATS[name].suffixes[0]
 
 
 def select_spans(
