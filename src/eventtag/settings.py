@@ -217,6 +217,8 @@ class EvaluateSettings:
     """Tokens that the model reads at once; null: as many as suit the engine."""
     precision: InferencePrecision = InferencePrecision.fp32
     """How exactly the model is computed (docs/tagging.md)."""
+    stride: int | None = None
+    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/tagging.md)."""
     run_dir: str = MISSING
     """Directory for report.json, report.md, report.html and predictions.jsonl."""
 
@@ -278,6 +280,8 @@ class PredictSettings:
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     precision: InferencePrecision = InferencePrecision.auto
     """How exactly the model is computed (docs/tagging.md)."""
+    stride: int | None = None
+    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/tagging.md)."""
     batch_tokens: int | None = None
     """Tokens that the model reads at once; null: as many as suit the engine."""
     labels: list[str] | None = None

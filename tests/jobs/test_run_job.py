@@ -114,7 +114,7 @@ def test_an_output_in_parts_has_one_for_each_shard(tmp_path, engine):
     assert [part.count("\n") for part in parts] == [3, 5, 4, 5, 2]
     assert report.manifest["outputs"]["out"] == content_digest(output)
     assert tag(source, output, engine, parts=".jsonl").nothing_to_do
-    with pytest.raises(OutputError, match='parts: ".jsonl", now null'):
+    with pytest.raises(OutputError, match=r'parts: "\.jsonl", now null'):
         tag(source, output, engine)
     write_input(source)
     tag(source, output, engine, parts=".jsonl", retry_dead_letters=True)

@@ -106,6 +106,22 @@ def test_an_article_knows_how_many_tokens_it_has(checkpoint, articles):
         assert tagged.tokens == len(bare.ids)
 
 
+def test_a_smaller_stride_reads_less_and_is_told(articles):
+    tagger = perfect(articles, max_length=24, stride=8)
+    text = " ".join(article.text for article in articles)
+    read, spans = [], []
+    for stride in (None, 4, 0):
+        other = tagger.with_stride(stride)
+        tagger.model.tokens_read = 0
+        spans.append(other.tag(text))
+        read.append(tagger.model.tokens_read)
+        assert (other.about or {}).get("stride") == stride
+    assert read[0] > read[1] > read[2]
+    assert [(s.start, s.end, s.label) for s in spans[0]] == [(s.start, s.end, s.label) for s in spans[2]]
+    with pytest.raises(SettingsError, match="stride=11 is not allowed"):
+        tagger.with_stride(11)
+
+
 def test_tagging_is_lazy(checkpoint, articles):
     taken = []
 

@@ -106,6 +106,7 @@ def build_factory(settings: PredictSettings, precision: str, *, threads: int | N
         min_score=settings.min_score,
         labels=None if settings.labels is None else tuple(settings.labels),
         threads=threads,
+        stride=settings.stride,
     )
 
 

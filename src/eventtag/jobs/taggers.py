@@ -19,7 +19,8 @@ class LoadTagger:
     """Loads a checkpoint's tagger. `thresholds` take the place of its own; spans with a score below `min_score`, or none of `labels`
     (None: any), are left out.
 
-    `precision` and `batch_tokens` are those of `Tagger.load`. `threads` of each process, for arithmetic; None leaves them as they are.
+    `precision` and `batch_tokens` are those of `Tagger.load`, `stride` that of `Tagger.with_stride`. `threads` of each process,
+    for arithmetic; None leaves them as they are.
     """
 
     checkpoint: str
@@ -29,15 +30,15 @@ class LoadTagger:
     min_score: float = 0.0
     labels: tuple[str, ...] | None = None
     threads: int | None = None
+    stride: int | None = None
 
     def __call__(self) -> TagArticles:
         """Raises CheckpointError as `Tagger.load` does, SettingsError for unknown labels."""
         from eventtag.tagging.outputs import select_spans
         from eventtag.tagging.tagger import Tagger, with_spans
 
-        tagger = Tagger.load(
-            self.checkpoint, precision=self.precision, batch_tokens=self.batch_tokens, threads=self.threads
-        ).with_thresholds(self.thresholds)
+        tagger = Tagger.load(self.checkpoint, precision=self.precision, batch_tokens=self.batch_tokens, threads=self.threads)
+        tagger = tagger.with_thresholds(self.thresholds).with_stride(self.stride)
         for label in self.labels or ():
             if label not in tagger.labels.labels:
                 raise SettingsError(f"labels={label}: no such label; the labels are {', '.join(tagger.labels.labels)}")

@@ -134,6 +134,15 @@ class Tagger:
         merged = {**self.calibration.thresholds, **thresholds}
         return replace(self, calibration=replace(self.calibration, thresholds=merged))
 
+    def with_stride(self, stride: int | None) -> Tagger:
+        """The same tagger with windows that share at most `stride` tokens with their neighbours; None leaves them as in training.
+
+        Fewer tokens are read with a smaller one (docs/tagging.md). Raises SettingsError for one that the windows are too short for.
+        """
+        if stride is None:
+            return self
+        return replace(self, window=replace(self.window, stride=stride), about={**(self.about or {}), "stride": stride})
+
     def tag(self, text: str) -> tuple[ScoredSpan, ...]:
         """The spans of one text, sorted by offset; character offsets (half-open) into `text` as given."""
         return next(iter(self.tag_many([text]))).spans

@@ -37,7 +37,7 @@ def _task(settings: EvaluateSettings) -> float:
     from eventtag.tagging.tagger import Tagger
 
     tagger = Tagger.load(settings.checkpoint, precision=settings.precision.value, batch_tokens=settings.batch_tokens)
-    tagger = tagger.with_thresholds(settings.thresholds)
+    tagger = tagger.with_thresholds(settings.thresholds).with_stride(settings.stride)
     unknown = [label for label in settings.data.labels if label not in tagger.labels.labels]
     if unknown:
         raise SettingsError(
