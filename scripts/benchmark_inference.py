@@ -1,7 +1,7 @@
 """Tagging beside transformers' own pipeline, on the same checkpoint and the same articles. For docs/tagging.md.
 
     eventtag export RUN/checkpoint --precision bf16     # and fp32, int8
-    python scripts/benchmark_inference.py RUN/checkpoint [--articles 40] [--rounds 3]
+    python scripts/benchmark_inference.py RUN/checkpoint [--articles 40] [--rounds 3] [--stride 16]
 
 Raw texts in, spans written as JSON Lines out, on one thread each; CPU seconds, medians of interleaved rounds, so that other load on
 the machine cancels out. A first round on every third article warms up and keeps the best batch size of the pipeline. Articles:
@@ -73,7 +73,7 @@ class Timed:
         return found
 
 
-def engines(path: Path) -> dict[str, tuple[object, Timed]]:
+def engines(path: Path, stride: int | None) -> dict[str, tuple[object, Timed]]:
     """Our tagger under each engine and precision that this checkpoint has."""
     from dataclasses import replace
 
@@ -82,7 +82,7 @@ def engines(path: Path) -> dict[str, tuple[object, Timed]]:
     from eventtag.modeling.torch_backend import TorchBackend
     from eventtag.tagging.tagger import Tagger
 
-    plain = Tagger.load(path, device="cpu")
+    plain = Tagger.load(path, device="cpu").with_stride(stride)
     backends = {"torch fp32": plain.model, "torch bf16": TorchBackend(load_checkpoint(path).model, precision="bf16")}
     for precision, library in LIBRARIES.items():
         if export_folder(path, precision).is_dir():
@@ -172,20 +172,22 @@ def main() -> int:
     parser.add_argument("--articles", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--engines", default="", help="only engines whose name has this in it, such as `onnxruntime|openvino`")
+    parser.add_argument("--stride", type=int, help="tokens that our windows share at most; the pipeline keeps the checkpoint's")
     arguments = parser.parse_args()
 
     import torch
 
     from eventtag.encoding.tokens import tokenise
+    from eventtag.modeling.checkpoint import read_info
 
     torch.set_num_threads(1)
     texts = read_texts(arguments.articles)
-    ours = engines(arguments.checkpoint)
+    ours = engines(arguments.checkpoint, arguments.stride)
     plain = ours["torch fp32"][0]
     model = plain.model.backend.model
     ours = {name: engine for name, engine in ours.items() if re.search(arguments.engines, name)}
     reference = next(name for name in ours if name.endswith("fp32"))
-    theirs = pipelines(arguments.checkpoint, plain.window.stride)
+    theirs = pipelines(arguments.checkpoint, read_info(arguments.checkpoint)[0].window.stride)
     tokens = sum(len(tokenise(text, plain.tokenizer).input_ids) for text in texts)
     print(
         f"{len(texts)} articles, {sum(len(word_ends(text)) for text in texts)} words, {tokens} tokens; {arguments.rounds} rounds",
