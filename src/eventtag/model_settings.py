@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from eventtag.data_settings import MISSING
+from eventtag.data_settings import MISSING, DataSettings
 from eventtag.data_settings import require_setting as _require
 
 
@@ -44,6 +44,20 @@ class LoraSettings:
 
 
 @dataclass
+class PrimerSettings:
+    """Other annotated articles that the model learns from before those of the run."""
+
+    data: DataSettings | None = None
+    """Their corpus, with all of the keys of `data`; its training articles teach, its validation articles choose the epoch.
+    `data@model.primer.data=NAME` takes a configuration; null: none."""
+    epochs: float = 2
+    """Passes over them."""
+
+    def __post_init__(self) -> None:
+        _require(self.epochs > 0, "model.primer.epochs", self.epochs, "above 0; model.primer.data=null goes without a primer")
+
+
+@dataclass
 class ModelSettings:
     """Which encoder, and what is put on it."""
 
@@ -64,6 +78,7 @@ class ModelSettings:
     max_span_width: int = 16
     """Most words of a span under `head=span`. Longer gold spans are missed; `losses.jsonl` names them."""
     lora: LoraSettings = field(default_factory=LoraSettings)
+    primer: PrimerSettings = field(default_factory=PrimerSettings)
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")

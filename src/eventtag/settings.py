@@ -19,6 +19,7 @@ from eventtag.data_settings import require_setting as _require
 from eventtag.model_settings import Head as Head
 from eventtag.model_settings import LoraSettings as LoraSettings
 from eventtag.model_settings import ModelSettings as ModelSettings
+from eventtag.model_settings import PrimerSettings as PrimerSettings
 from eventtag.teacher_settings import TeacherSettings as TeacherSettings
 from eventtag.trainer_settings import AugmentationSettings as AugmentationSettings
 from eventtag.trainer_settings import AveragedEpochs as AveragedEpochs

@@ -143,6 +143,9 @@ class TrainerSettings:
     outside_share: float = 1.0
     """Share of the positions outside any span that each epoch learns from, drawn anew by seed, epoch and window; softmax head only."""
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    adversarial: float = 0.0
+    """How far the word embeddings of each batch are moved along their gradient for a second look at it (adversarial training: Miyato et
+    al. 2017); every step costs two. 0: one look."""
     rdrop: float = 0.0
     """Weight of the divergence between two passes of each window with different dropout (R-Drop: Liang et al. 2021), which keeps the
     model from hanging on what dropout leaves; every step costs two. Softmax head only; 0: one pass."""
@@ -167,6 +170,7 @@ class TrainerSettings:
         _require(self.head_learning_rate > 0, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
         rate = self.casing_learning_rate
         _require(rate is None or rate > 0, "trainer.casing_learning_rate", rate, "above 0, or null")
+        _require(0 <= self.adversarial < float("inf"), "trainer.adversarial", self.adversarial, "0 or above")
         _require(0 <= self.rdrop < float("inf"), "trainer.rdrop", self.rdrop, "0 or above")
         _require(0 < self.layer_decay <= 1, "trainer.layer_decay", self.layer_decay, "above 0 and at most 1")
         _require(self.freeze_layers >= 0, "trainer.freeze_layers", self.freeze_layers, "0 or above")

@@ -53,7 +53,7 @@ Micro F1 {strict.micro.f1:.4f}, macro F1 {strict.macro.f1:.4f}. Fingerprint of t
 ## How it was made
 
 * Data: {data["name"]}, {data["articles"]} training articles with {spans} spans; sha256 `{data["sha256"]}`; licence:
-  {licence or "not stated"}.
+  {licence or "not stated"}.{_primer(training.get("primer"))}
 * Encoder `{training["encoder"]}`, seed {training["seed"]}, best epoch {training["epoch"]:g}.
 * Versions: {", ".join(f"{package} {version}" for package, version in training["versions"].items())}.
 
@@ -74,6 +74,15 @@ It learned one corpus's idea of its labels, from the kinds of articles in it. Sc
 lower; measure them on your own annotated articles with `eventtag evaluate`. {_scores(calibration)} It tags mentions: it does not
 say that what an article reports is true.
 """
+
+
+def _primer(primer: Mapping[str, Any] | None) -> str:
+    """What it learnt from before its own articles, as one more item of a list."""
+    if primer is None:
+        return ""
+    return f"""
+* Before these it learnt from {primer["articles"]} articles of {primer["name"]} ({primer["epochs"]:g} epochs; sha256
+  `{primer["sha256"]}`; licence: {primer["licence"] or "not stated"})."""
 
 
 def _pipeline(head: str | None) -> str:

@@ -60,6 +60,15 @@ def in_any(flag: bool, *, device: torch.device) -> bool:
     return bool(flags.item())
 
 
+def sum_of_all(values: torch.Tensor) -> torch.Tensor:
+    """The sum of the tensor over all processes, in every process; the tensor itself where there is one."""
+    if not _joined():
+        return values
+    total = values.clone()
+    distributed.all_reduce(total)
+    return total
+
+
 def leave_processes() -> None:
     """Part from the other processes, at the end of a command."""
     if _joined():

@@ -3,6 +3,7 @@
 RUN/run.json            settings, data fingerprints, seed, versions
 RUN/settings.yaml       the resolved settings alone
 RUN/losses.jsonl        the loss ledger
+RUN/primer/             the run that came before it (`model.primer`); removed when the run ends
 RUN/trainer/            what a resumed run needs; removed when the run ends
 RUN/checkpoint/         the best checkpoint on the validation articles
 RUN/report.*            its scores there, as JSON, Markdown and a page
@@ -40,7 +41,7 @@ from eventtag.reporting.model_card import render_model_card
 from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
-from eventtag.settings import Head, TrainSettings
+from eventtag.settings import Head, Precision, TrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
@@ -49,6 +50,7 @@ from eventtag.training.calibration import fit_calibration, require_known_targets
 from eventtag.training.features import SpanOptions, build_features, count_tags
 from eventtag.training.optimizer import freeze
 from eventtag.training.precision import choose_arithmetic
+from eventtag.training.primer import PrimerRun, plan_primer, take_weights
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_newer
@@ -103,6 +105,9 @@ def _train(settings: TrainSettings, corpus: Corpus | None, after_epoch: AfterEpo
     record = build_record(settings, corpus)
     if settings.teacher.checkpoints:
         record["teachers"] = teacher_fingerprints(settings.teacher.checkpoints)
+    primer = plan_primer(settings, corpus)
+    if primer is not None:
+        record["primer"] = primer.describe()
     if begun and not settings.resume:
         raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
     if begun:
@@ -128,6 +133,8 @@ def _train(settings: TrainSettings, corpus: Corpus | None, after_epoch: AfterEpo
         trainer.add_callback(EpochWatch(after_epoch))
     if state is not None:
         log.info("resuming from %s", state)
+    elif primer is not None:
+        _prime(trainer, primer)
     trainer.speed.start()
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
     speed = trainer.speed.report(trainer.network, trainer.arithmetic)
@@ -137,6 +144,18 @@ def _train(settings: TrainSettings, corpus: Corpus | None, after_epoch: AfterEpo
     finished = from_first(result)
     assert finished is not None
     return finished
+
+
+def _prime(trainer: ArticleTrainer, primer: PrimerRun) -> None:
+    """Let the model begin from what the primer teaches, which is learnt now unless it was before the run was interrupted."""
+    run_dir = Path(primer.settings.run_dir)
+    if not (run_dir / METRICS_FILE).exists():
+        log.info("primer: %s first, %g epochs", primer.corpus.name, primer.settings.trainer.epochs)
+        precision = Precision(trainer.arithmetic.precision)
+        _train(replace(primer.settings, trainer=replace(primer.settings.trainer, precision=precision)), primer.corpus, None)
+        log.info("primer: done")
+    take_weights(trainer.network, run_dir / "checkpoint")
+    transformers.set_seed(trainer.args.seed)  # as in a run that found the primer learnt
 
 
 def require_trainable(corpus: Corpus) -> None:
@@ -231,6 +250,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         micro_batch_tokens=settings.trainer.micro_batch_tokens,
         save_every=settings.trainer.save_every_steps,
         rdrop=settings.trainer.rdrop,
+        adversarial=settings.trainer.adversarial,
         averaging=settings.trainer.averaging,
     )
 
@@ -248,6 +268,7 @@ def _finish(
         "encoder": settings.model.name,
         "head": settings.model.head.value,
         "data": record["data"]["train"],
+        "primer": record.get("primer"),
         "seed": settings.seed,
         "epoch": best["epoch"],
         "metric": settings.trainer.metric.value,

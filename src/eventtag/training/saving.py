@@ -137,9 +137,10 @@ def _first_line(error: Exception) -> str:
 
 
 def clear_states(run_dir: Path) -> None:
-    """Remove the states of a finished run, and what was left where a process was killed while it removed them."""
+    """Remove the states of a finished run and its primer, and what was left where a process was killed while it removed them."""
     if not is_first_process():
         return
-    remove_whole(run_dir / "trainer")
-    for rest in run_dir.glob(f".trainer.*{PARTIAL}"):
-        shutil.rmtree(rest, ignore_errors=True)
+    for name in ("trainer", "primer"):
+        remove_whole(run_dir / name)
+        for rest in run_dir.glob(f".{name}.*{PARTIAL}"):
+            shutil.rmtree(rest, ignore_errors=True)

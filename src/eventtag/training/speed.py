@@ -26,8 +26,10 @@ class SpeedMeter:
 
     tokens: int = 0
     padding: int = 0
+    passed: int = 0
+    """Tokens that went through the model: more than `tokens` where a batch is taken twice."""
     squares: int = 0
-    """Sum over windows of their squared number of tokens, which attention costs."""
+    """Sum over windows that went through the model of their squared number of tokens, which attention costs."""
     scoring_seconds: float = 0.0
     scoring_cpu_seconds: float = 0.0
     _started: tuple[float, float] = field(default_factory=lambda: (time.perf_counter(), time.process_time()))
@@ -35,9 +37,14 @@ class SpeedMeter:
 
     def count(self, attention_mask: torch.Tensor) -> None:
         """Count a batch by its mask [B, T]."""
+        tokens = int(attention_mask.sum())
+        self.tokens += tokens
+        self.padding += attention_mask.numel() - tokens
+
+    def count_pass(self, attention_mask: torch.Tensor) -> None:
+        """Count what goes forward and backward through the model, by its mask [B, T]."""
         lengths = attention_mask.sum(dim=1)
-        self.tokens += int(lengths.sum())
-        self.padding += int(attention_mask.numel() - lengths.sum())
+        self.passed += int(lengths.sum())
         self.squares += int((lengths * lengths).sum())
 
     def start(self) -> None:
@@ -56,8 +63,8 @@ class SpeedMeter:
         self._paused = None
 
     def report(self, model: PreTrainedModel, arithmetic: Arithmetic) -> dict[str, Any]:
-        """For metrics.json: seconds, tokens per second and per CPU second, padding as a share of all positions, and, on a CPU, the
-        share of the limit that the steps reached.
+        """For metrics.json: seconds, tokens per second and per CPU second (each counted once), how often each went through the
+        model, padding as a share of all positions, and, on a CPU, the share of the limit that the steps reached.
         """
         seconds = time.perf_counter() - self._started[0]
         cpu_seconds = time.process_time() - self._started[1]
@@ -67,6 +74,7 @@ class SpeedMeter:
             "cpu_seconds": cpu_seconds,
             "evaluation_seconds": self.scoring_seconds,
             "tokens": self.tokens,
+            "passes": self.passed / max(self.tokens, 1),
             "tokens_per_second": self.tokens / steps,
             "tokens_per_cpu_second": self.tokens / cpu_steps,
             "padding_share": self.padding / max(self.padding + self.tokens, 1),
@@ -82,7 +90,7 @@ class SpeedMeter:
         tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
         weights = sum(p.numel() for p in model.parameters() if p.dim() == 2 and id(p) not in tables)
         width, layers = int(_of(model, "hidden_size")), int(_of(model, "num_hidden_layers"))
-        return 6.0 * weights * self.tokens + 12.0 * width * layers * self.squares
+        return 6.0 * weights * self.passed + 12.0 * width * layers * self.squares
 
 
 def matmul_limit(width: int, arithmetic: Arithmetic) -> float:

@@ -39,6 +39,7 @@ from eventtag.modeling.span_head import span_loss
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import AveragingSettings, Head, Metric
 from eventtag.training import guards
+from eventtag.training.adversarial import movable_words
 from eventtag.training.augmentation import Augmentation, AugmentedWindows
 from eventtag.training.averaging import AverageUpdates, averaged, build_average, put_average
 from eventtag.training.features import Feature, collate
@@ -81,6 +82,7 @@ class ArticleTrainer(ResumableTrainer):
         layer_decay: float = 1.0,
         casing_learning_rate: float | None = None,
         rdrop: float = 0.0,
+        adversarial: float = 0.0,
         averaging: AveragingSettings | None = None,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
@@ -111,6 +113,7 @@ class ArticleTrainer(ResumableTrainer):
         self.casing_learning_rate = casing_learning_rate
         self.layer_decay = layer_decay
         self.rdrop = rdrop
+        self.adversarial = adversarial
         self.loss = loss
         self.arithmetic = Arithmetic()
         self.sampler: LengthPoolSampler | TokenBatchSampler
@@ -193,6 +196,17 @@ class ArticleTrainer(ResumableTrainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
+        """Add up the gradients of a batch; returns its loss. With `adversarial` it is taken a second time, its words moved so far."""
+        self.speed.count(inputs["attention_mask"])
+        if not self.adversarial:
+            return self._pass(model, inputs, num_items_in_batch)
+        with movable_words(self.network, inputs["input_ids"]) as move:
+            loss = self._pass(model, inputs, num_items_in_batch)
+            move(self.adversarial)
+            self._pass(model, inputs, num_items_in_batch)
+        return loss
+
+    def _pass(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
         """Add up the gradients of a batch's parts; returns its loss. Each part's loss is divided by the gold positions of all."""
         budget = self.micro_batch_tokens
         if self.rdrop and budget is not None:
@@ -234,7 +248,7 @@ class ArticleTrainer(ResumableTrainer):
             loss = loss * self.accelerator.num_processes
         guards.require_finite_loss(loss, step=self.state.global_step + 1, articles=inputs["article_ids"])
         self.batch_articles += inputs["article_ids"]
-        self.speed.count(given["attention_mask"])
+        self.speed.count_pass(given["attention_mask"])
         return (loss, outputs) if return_outputs else loss
 
     def _loss(self, emissions: torch.Tensor, inputs: dict[str, torch.Tensor], positions: torch.Tensor | None) -> torch.Tensor:

@@ -1,0 +1,121 @@
+"""What a model learns before its own articles: a primer of other annotated articles with the same labels.
+
+A few hundred articles that somebody else annotated teach an encoder what actors, events and places look like; the articles of the run
+then teach it what their annotators mean by them (training on an intermediate task: Phang et al. 2018,
+https://arxiv.org/abs/1811.01088). The primer is a run of its own, in RUN/primer, whose checkpoint the actual run begins from.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from eventtag.articles import Article
+from eventtag.corpus.loading import Corpus, load_corpus
+from eventtag.corpus.near_duplicates import find_near_duplicates
+from eventtag.errors import SettingsError
+from eventtag.modeling.checkpoint import load_checkpoint
+from eventtag.modeling.encoders import TINY
+from eventtag.settings import (
+    AugmentationSettings,
+    AveragingSettings,
+    EvaluationSettings,
+    PrimerSettings,
+    TeacherSettings,
+    TrainSettings,
+)
+
+log = logging.getLogger(__name__)
+
+FOLDER = "primer"
+LABELLED = ("classifier.", "transitions", "spans.")
+"""How the names of weights begin that belong to labels."""
+
+
+@dataclass(frozen=True)
+class PrimerRun:
+    """The run that comes first."""
+
+    settings: TrainSettings
+    corpus: Corpus
+
+    def describe(self) -> dict[str, Any]:
+        """For the record of the actual run."""
+        return {**self.corpus.describe("train"), "epochs": self.settings.trainer.epochs}
+
+
+def plan_primer(settings: TrainSettings, corpus: Corpus) -> PrimerRun | None:
+    """The run that `model.primer` asks for before that on `corpus`; None where there is none to make.
+
+    That is so where the primer has none of the corpus's labels, or is for the most part the corpus itself. Articles of the primer that
+    are in the corpus too, or are near-duplicates of its validation or test articles, are left out. Raises SettingsError for the model
+    `tiny`, whose vocabulary comes from the corpus, and what `load_corpus` raises for the primer.
+    """
+    primer = settings.model.primer
+    if primer.data is None:
+        return None
+    if settings.model.name == TINY:
+        raise SettingsError("model.primer: model.name=tiny makes its vocabulary from each corpus; set model.primer.data=null")
+    source = load_corpus(primer.data)
+    if not set(source.labels.labels) & set(corpus.labels.labels):
+        log.info("primer: %s has none of the labels %s, so it is left out", source.name, ", ".join(corpus.labels.labels))
+        return None
+    articles = source.articles("train")
+    kept = _apart(articles, corpus)
+    if len(kept) < len(articles) / 2:
+        log.info(
+            "primer: %d of %d articles are in the corpus itself, so it is left out", len(articles) - len(kept), len(articles)
+        )
+        return None
+    first = replace(
+        settings,
+        data=primer.data,
+        model=replace(settings.model, primer=PrimerSettings()),
+        trainer=replace(
+            settings.trainer, epochs=primer.epochs, patience=None, adversarial=0.0, rdrop=0.0, class_weights=None, outside_share=1.0,
+            augmentation=AugmentationSettings(), averaging=AveragingSettings(), tracking=[],
+        ),
+        teacher=TeacherSettings(),
+        evaluation=EvaluationSettings(resamples=100, f1_threshold=False),
+        resume=True,
+        run_dir=str(Path(settings.run_dir) / FOLDER),
+    )  # fmt: skip
+    return PrimerRun(first, replace(source, splits={"train": kept, "validation": source.articles("validation")}))
+
+
+def _apart(articles: Sequence[Article], corpus: Corpus) -> tuple[Article, ...]:
+    """The articles that say nothing about those of the corpus."""
+    texts = {article.text for article in corpus.articles("all")}
+    held_out = [
+        replace(article, id=f"corpus/{article.id}")
+        for split, chosen in corpus.splits.items()
+        if split != "train"
+        for article in chosen
+    ]
+    others = [replace(article, id=f"{FOLDER}/{article.id}") for article in articles]
+    copies: set[str] = set()
+    for pair in find_near_duplicates([*held_out, *others]).pairs:
+        if pair.first.startswith("corpus/") != pair.second.startswith("corpus/"):
+            copies |= {pair.first, pair.second}
+    return tuple(article for article in articles if article.text not in texts and f"{FOLDER}/{article.id}" not in copies)
+
+
+def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:
+    """Give a model the weights of a checkpoint of its kind: those of the head only where both have the same tags.
+
+    Raises CheckpointError for a checkpoint that cannot be loaded.
+    """
+    primed = load_checkpoint(checkpoint).model
+    weights = primed.state_dict()
+    same_tags = primed.config.id2label == model.config.id2label
+    with torch.no_grad():
+        for name, own in model.state_dict().items():
+            given = weights.get(name.replace(".base_layer.", "."))  # a layer that an adapter stands beside
+            if given is not None and given.shape == own.shape and (same_tags or not name.startswith(LABELLED)):
+                own.copy_(given)
