@@ -64,6 +64,7 @@ def after_loss(monkeypatch, number: int, act):
             {
                 "outside_share": 0.5,
                 "augmentation": AUGMENTED,
+                "adversarial": 0.5,
                 "extra": {"gradient_accumulation_steps": 3, "dataloader_num_workers": 1},
             },
             (1, 3),

@@ -1,0 +1,199 @@
+"""What a model learns before its own articles."""
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import make_article
+from test_run import settings_of
+
+from eventtag.articles import Article
+from eventtag.corpus.loading import load_corpus
+from eventtag.errors import SettingsError
+from eventtag.evaluation import evaluate
+from eventtag.formats.jsonl import json_line
+from eventtag.labels import LabelSet
+from eventtag.manifest import sha256_of
+from eventtag.modeling.encoders import load_encoder
+from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+from eventtag.settings import DataSettings, PrimerSettings, TeacherSettings
+from eventtag.tagging.tagger import Tagger
+from eventtag.training import primer as primer_module
+from eventtag.training import run as run_module
+from eventtag.training.primer import plan_primer, take_weights
+from eventtag.training.run import train
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a process."""
+
+
+OWN = ("Voters", "Pilots", "Bakers", "Judges", "Dublin", "Tokyo")
+
+
+@pytest.fixture(scope="module")
+def own_file(tmp_path_factory) -> Path:
+    """12 articles that the primer's have nothing in common with."""
+    made = []
+    for number in range(12):
+        marked = f"{OWN[number % 6]}/ACTOR thanked/EVENT {OWN[(number + 2) % 6]}/ACTOR at Oslo/LOCATION on day {number} ."
+        made.append(make_article(f"own{number}", marked, meta={"split": "validation" if number % 4 == 0 else "train"}))
+    return write(tmp_path_factory.mktemp("own") / "own.jsonl", made)
+
+
+def write(path: Path, articles: list[Article]) -> Path:
+    path.write_text("".join(json_line(article) + "\n" for article in articles), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder(articles, own_file, tmp_path_factory) -> Path:
+    """A folder with a small model of random weights that knows the words of both corpora."""
+    folder = tmp_path_factory.mktemp("encoder") / "model"
+    texts = [json.loads(line)["text"] for line in own_file.read_text().splitlines()]
+    tokenizer = build_tiny_tokenizer([*(article.text for article in articles), *texts])
+    torch.manual_seed(3)
+    build_tiny_model(tokenizer, LabelSet(("X",))).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def primed(own_file: Path, corpus_file: Path, encoder: Path, run: Path, *, epochs: float = 2, **changes):
+    settings = settings_of(own_file, run, **changes)
+    primer = PrimerSettings(data=DataSettings(name="first", path=str(corpus_file), split_field="split"), epochs=epochs)
+    settings.model = replace(settings.model, name=str(encoder), attention_dropout=0.1, primer=primer)
+    return settings
+
+
+def test_the_model_begins_from_what_the_primer_taught(own_file, corpus_file, encoder, articles, tmp_path):
+    """At a rate at which the run itself learns nothing, the checkpoint is the primer's."""
+    still = {"trainer": {"epochs": 1, "learning_rate": 1e-2, "head_learning_rate": 1e-2}}
+    settings = primed(own_file, corpus_file, encoder, tmp_path / "run", epochs=12, **still)
+    real = run_module._prime
+
+    def prime_and_stand_still(trainer, primer) -> None:
+        real(trainer, primer)
+        trainer.args.learning_rate = trainer.head_learning_rate = 1e-12
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "_prime", prime_and_stand_still)
+        train(settings)
+    held_out = [article for article in articles if article.meta["split"] == "test"]
+    assert evaluate(Tagger.load(tmp_path / "run" / "checkpoint"), held_out).report.strict.micro.f1 > 0.9
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["primer"]["name"] == "first"
+    assert record["primer"]["articles"] == 16
+    assert record["data"]["train"]["articles"] == 9
+    assert not (tmp_path / "run" / "primer").exists()
+    card = (tmp_path / "run" / "checkpoint" / "README.md").read_text()
+    assert f"learnt from 16 articles of first (12 epochs; sha256\n  `{record['primer']['sha256']}`" in card
+
+
+@pytest.mark.parametrize("during", ["the primer", "the run"])
+def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
+    own_file, corpus_file, encoder, tmp_path, monkeypatch, during
+):
+    train(primed(own_file, corpus_file, encoder, tmp_path / "whole"))
+    stopped = primed(own_file, corpus_file, encoder, tmp_path / "stopped", resume=True)
+    real = run_module._finish if during == "the primer" else run_module.take_weights
+
+    def stop(*given):
+        if during == "the run":
+            real(*given)
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "_finish" if during == "the primer" else "take_weights", stop)
+        with pytest.raises(StoppedError):
+            train(stopped)
+    assert (tmp_path / "stopped" / "primer").exists()
+    train(stopped)
+    weights = [sha256_of(tmp_path / name / "checkpoint" / "model.safetensors") for name in ("whole", "stopped")]
+    assert weights[0] == weights[1]
+
+
+def test_another_primer_is_another_run(own_file, corpus_file, encoder, tmp_path, monkeypatch):
+    settings = primed(own_file, corpus_file, encoder, tmp_path / "run", resume=True)
+
+    def stop(*_):
+        raise StoppedError
+
+    monkeypatch.setattr(run_module, "_prime", stop)
+    with pytest.raises(StoppedError):
+        train(settings)
+    with pytest.raises(run_module.TrainingError, match=r"cannot be resumed, settings\.model\.primer\.epochs was 2 and is 3 now"):
+        train(primed(own_file, corpus_file, encoder, tmp_path / "run", epochs=3, resume=True))
+
+
+def test_articles_that_are_in_the_corpus_or_near_its_held_out_ones_teach_nothing(articles, tmp_path, encoder, caplog):
+    chosen = [article for article in articles if article.meta["split"] == "train"]
+    other = [
+        make_article(f"n{number}", " ".join(f"word{number}x{part}" for part in range(40)) + " Police/ACTOR met/EVENT .")
+        for number in range(6)
+    ]
+    held_out = make_article("near", other[0].text + " Updated", meta={"split": "validation"})
+    held_out = replace(held_out, spans=other[0].spans)
+    corpus_file = write(tmp_path / "own.jsonl", [*chosen[:8], held_out])
+    first = [replace(article, meta={"split": "train"}) for article in (*other, chosen[0])]
+    first_file = write(tmp_path / "first.jsonl", [*first, make_article("v", "Rebels/ACTOR left", meta={"split": "validation"})])
+    settings = primed(corpus_file, first_file, encoder, tmp_path / "run")
+    plan = plan_primer(settings, load_corpus(settings.data))
+    assert [article.id for article in plan.corpus.splits["train"]] == ["n1", "n2", "n3", "n4", "n5"]
+    same = replace(settings.model.primer, data=replace(settings.data, name="same"))
+    settings.model = replace(settings.model, primer=same)
+    with caplog.at_level(logging.INFO):
+        assert plan_primer(settings, load_corpus(settings.data)) is None
+    assert "primer: 8 of 8 articles are in the corpus itself, so it is left out" in caplog.text
+
+
+def test_a_primer_without_a_common_label_or_a_vocabulary_is_not_used(own_file, corpus_file, encoder, tmp_path, caplog):
+    settings = primed(own_file, corpus_file, encoder, tmp_path / "run")
+    corpus = replace(load_corpus(settings.data), labels=LabelSet(("PERSON",)))
+    with caplog.at_level(logging.INFO):
+        assert plan_primer(settings, corpus) is None
+    assert "primer: first has none of the labels PERSON, so it is left out" in caplog.text
+    settings.model = replace(settings.model, name="tiny")
+    with pytest.raises(SettingsError, match=r"model\.primer: model\.name=tiny makes its vocabulary from each corpus"):
+        plan_primer(settings, corpus)
+    assert plan_primer(settings_of(own_file, tmp_path / "plain"), corpus) is None
+
+
+def test_what_is_of_the_run_alone_is_not_asked_of_the_primer(own_file, corpus_file, encoder, tmp_path):
+    trainer = {"adversarial": 1.0, "rdrop": 1.0, "class_weights": {"EVENT": 2.0}, "patience": 1, "learning_rate": 7e-3}
+    settings = primed(own_file, corpus_file, encoder, tmp_path / "run", trainer=trainer)
+    settings.teacher = TeacherSettings(checkpoints=["somewhere"])
+    first = plan_primer(settings, load_corpus(settings.data)).settings
+    assert (first.trainer.adversarial, first.trainer.rdrop, first.trainer.class_weights) == (0.0, 0.0, None)
+    assert (first.trainer.learning_rate, first.trainer.epochs, first.trainer.patience) == (7e-3, 2, None)
+    assert first.teacher == TeacherSettings()
+    assert first.model.primer.data is None
+
+
+@pytest.mark.parametrize("labels", [("ACTOR", "EVENT", "LOCATION"), ("EVENT", "ACTOR", "PLACE")])
+def test_a_head_is_taken_over_only_with_its_tags(trained_run, labels):
+    checkpoint = trained_run / "checkpoint"
+    model, _ = load_encoder(str(checkpoint), LabelSet(labels), revision=None, attention_dropout=None, seed=1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    take_weights(model, checkpoint)
+    taken = {name: bool(weight.any()) for name, weight in model.named_parameters()}
+    assert all(there for name, there in taken.items() if "classifier" not in name)
+    assert taken["classifier.weight"] == (labels == ("ACTOR", "EVENT", "LOCATION"))
+
+
+def test_the_module_s_names_of_head_weights_are_those_of_the_models():
+    from eventtag.modeling.network import EventtagForTokenClassification  # noqa: F401 - registers the class
+    from eventtag.settings import Head
+
+    texts = ["Police met"]
+    for head in Head:
+        model, _ = load_encoder("tiny", LabelSet(("A",)), revision=None, attention_dropout=None, seed=1, head=head, texts=texts)
+        outside = [
+            name for name in model.state_dict() if not name.startswith((f"{model.base_model_prefix}.", "casing", "layer_weights"))
+        ]
+        assert outside
+        assert all(name.startswith(primer_module.LABELLED) for name in outside)
