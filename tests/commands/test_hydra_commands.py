@@ -17,6 +17,7 @@ TINY = [
     "trainer.epochs=1",
     "trainer.learning_rate=5e-3",
     "trainer.batch_size=4",
+    "trainer.adversarial=0",
 ]
 
 
