@@ -200,10 +200,11 @@ def test_predictions_go_to_standard_output_alone_and_to_a_page(tmp_path, checkpo
     assert "<script" not in page
     assert "default-src 'none'" in page
     assert "Paris<small> LOCATION</small></mark>" in page
-    shown = run(
-        "predict", f"checkpoint={checkpoint}", "input=-", "format=terminal", "min_score=0.5", cwd=tmp_path, stdin=text
-    ).stdout
+    scores = {text[s["start"] : s["end"]]: s["score"] for s in record["spans"]}
+    least = f"min_score={scores['Paris']}"
+    shown = run("predict", f"checkpoint={checkpoint}", "input=-", "format=terminal", least, cwd=tmp_path, stdin=text).stdout
     assert "[Paris|LOCATION]" in shown
+    assert shown.count("|") == sum(score >= scores["Paris"] for score in scores.values()) < len(scores)
 
 
 def test_thresholds_are_chosen_in_training_and_set_aside_on_the_command_line(tmp_path, data, corpus_file):
