@@ -1,6 +1,6 @@
 """Prove that bad rows stop nothing: a corpus with many kinds of them, and every row of it accounted for.
 
-python scripts/poison_predict.py              29 kinds of bad rows, 100 each, among 20,000 healthy articles, with 2 workers
+python scripts/poison_predict.py              31 kinds of bad rows, 100 each, among 20,100 healthy articles, with 2 workers
 python scripts/poison_predict.py --each 2 --healthy 200
 
 Every bad row must be in dead_letter.jsonl, by its file and line, and no healthy one; every healthy row must be in the output with the
