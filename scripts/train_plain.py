@@ -5,7 +5,7 @@
 Sentences of the annotated regions, split into words; labels on first sub-words; softmax; AdamW with a linear schedule; padding to the
 longest of a batch; the model's own dropout. The unmodified Trainer and `AutoModelForTokenClassification` do the work. The epoch with
 the best validation score is kept, as eventtag does. OUT gets the predictions of that epoch (articles as JSON Lines, for
-`eventtag compare`) and result.json: scores, and tokens per CPU second.
+`eventtag compare`), OUT/test those for the test articles where there are any, and result.json: scores, and tokens per CPU second.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def main() -> int:
     tokenizer = AutoTokenizer.from_pretrained(source)
     train = [row for article in corpus.splits["train"] for row in sentences(article, corpus.labels)]
     validation = [row for article in corpus.splits["validation"] for row in sentences(article, corpus.labels)]
-    encoded, held_out = [[encode(row, tokenizer) for row in rows] for rows in (train, validation)]
+    test = [row for article in corpus.splits.get("test", ()) for row in sentences(article, corpus.labels)]
+    encoded, held_out, unseen = [[encode(row, tokenizer) for row in rows] for rows in (train, validation, test)]
     torch.manual_seed(options.seed)
     tags = corpus.labels.tags
     model = AutoModelForTokenClassification.from_pretrained(
@@ -79,6 +81,9 @@ def main() -> int:
             if report.strict.micro.f1 > best["micro_f1"]:
                 labels = {label: counts.f1 for label, counts in report.strict.labels.items()}
                 best.update(micro_f1=report.strict.micro.f1, labels=labels, epoch=state.epoch, spans=spans)
+                if unseen:
+                    best["test"] = predicted_spans(test, trainer.predict(unseen), corpus.labels)
+                    model.train()
             clock["evaluation"] += time.process_time() - started
 
     clock = {"evaluation": 0.0}
@@ -97,10 +102,9 @@ def main() -> int:
     trainer.train()
     seconds = time.process_time() - started - clock["evaluation"]
     tokens = options.epochs * sum(len(row["input_ids"]) for row in encoded)
-    options.output.mkdir(parents=True, exist_ok=True)
-    spans = best.pop("spans")
-    tagged = [replace(a, spans=tuple(spans.get(a.id, ())), annotated=None, labels=None) for a in gold]
-    (options.output / "predictions.jsonl").write_text("".join(json_line(a) + "\n" for a in tagged), encoding="utf-8")
+    write_predictions(options.output, gold, best.pop("spans"))
+    if "test" in best:
+        write_predictions(options.output / "test", corpus.splits["test"], best.pop("test"))
     result = {
         **best, "data": options.data, "learning_rate": options.learning_rate, "seed": options.seed, "epochs": options.epochs,
         "tokens": tokens, "cpu_seconds": seconds, "tokens_per_cpu_second": tokens / seconds, "load": os.getloadavg()[0],
@@ -108,6 +112,13 @@ def main() -> int:
     (options.output / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result))
     return 0
+
+
+def write_predictions(folder: Path, articles: Iterable[Article], spans: Mapping[str, list[Span]]) -> None:
+    """Write FOLDER/predictions.jsonl: the articles with these spans by article id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tagged = [replace(a, spans=tuple(spans.get(a.id, ())), annotated=None, labels=None) for a in articles]
+    (folder / "predictions.jsonl").write_text("".join(json_line(a) + "\n" for a in tagged), encoding="utf-8")
 
 
 def sentences(article: Article, labels: LabelSet) -> list[tuple[str, list[str], np.ndarray, list[int]]]:
