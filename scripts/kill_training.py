@@ -37,10 +37,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "by epoch": {},
     "by step": {"extra": {"gradient_accumulation_steps": 2, "dataloader_num_workers": 1}, "save_every_steps": 1},
     "averaged": {"averaging": {"ema": 0.9}, "augmentation": {"mention_replacement": 0.5, "masking": 0.1}, "save_every_steps": 3},
+    "primed": {"primer": True, "adversarial": 0.5, "averaging": {"ema": 0.9}},
     "early stop": {"patience": 1, "epochs": 4, "learning_rate": 1e-9, "head_learning_rate": 1e-9},
 }
 """Trainer settings of each: states by epoch; by every update, which takes two batches, read by a worker; an average of the weights, and
-windows that every epoch changes; a run that stops early.
+windows that every epoch changes; a run that learns from other articles first, and takes a second look at every batch; a run that stops
+early.
 """
 
 
@@ -84,6 +86,8 @@ def run_trials(folder: Path, options: argparse.Namespace) -> int:
     warm_up(folder)
     chance = random.Random(options.seed)  # noqa: S311 - when to kill is no secret
     corpus = write_articles(folder / "articles.jsonl")
+    write_other_articles(folder / "other.jsonl")
+    build_encoder([corpus, folder / "other.jsonl"], folder / "encoder")
     wrong: list[str] = []
     started = time.monotonic()
     print("variant: never killed (operations, s) | kills at instants | at operations | full disks | wrong", flush=True)
@@ -128,13 +132,16 @@ class Trial:
     """One variant: the run that is never killed, and those that are."""
 
     def __init__(self, corpus: Path, folder: Path, trainer: dict[str, Any], wrong: list[str], name: str) -> None:
-        self.corpus, self.folder, self.trainer, self.wrong, self.name = corpus, folder, trainer, wrong, name
+        self.corpus, self.folder, self.wrong, self.name = corpus, folder, wrong, name
+        self.trainer = {key: value for key, value in trainer.items() if key != "primer"}
+        self.primed = "primer" in trainer
         self.instants = 0
         whole = folder / "whole"
         ended = self.start(whole)
         assert ended.code == 0, ended.error
         self.operations, self.last_save, self.seconds = ended.operations, ended.saves[-1], ended.seconds
         self.expected = describe(whole)
+        assert self.primed == ("primer" in json.loads((whole / "run.json").read_text(encoding="utf-8")))
 
     def at_instants(self, chance: random.Random) -> None:
         """Kill a run at random instants: at one, and then with even odds at another one while it is gone on with."""
@@ -193,6 +200,7 @@ class Trial:
             EvaluationSettings,
             ModelSettings,
             Precision,
+            PrimerSettings,
             TrainerSettings,
             TrainSettings,
             WindowSettings,
@@ -221,11 +229,16 @@ class Trial:
         } | self.trainer
         trainer["averaging"] = AveragingSettings(**trainer.get("averaging", {}))
         trainer["augmentation"] = AugmentationSettings(**trainer.get("augmentation", {}))
+        model = ModelSettings(name="tiny", attention_dropout=0.1)
+        if self.primed:
+            other = DataSettings(path=str(self.corpus.parent / "other.jsonl"), split_field="split")
+            encoder = str(self.corpus.parent / "encoder")
+            model = ModelSettings(name=encoder, attention_dropout=0.1, primer=PrimerSettings(data=other, epochs=1))
         try:
             train(
                 TrainSettings(
                     data=DataSettings(path=str(self.corpus), split_field="split"),
-                    model=ModelSettings(name="tiny", attention_dropout=0.1),
+                    model=model,
                     window=WindowSettings(max_length=16, stride=4),
                     trainer=TrainerSettings(**trainer),
                     evaluation=EvaluationSettings(resamples=100),
@@ -302,6 +315,34 @@ def write_articles(path: Path) -> Path:
         lines.append(json.dumps({"id": f"a{number}", "text": text, "spans": spans, "meta": {"split": split}}) + "\n")
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+def write_other_articles(path: Path) -> None:
+    """Eight articles that have nothing in common with the others but their labels."""
+    lines = []
+    for number in range(8):
+        who, where = ("Voters", "Pilots", "Bakers")[number % 3], ("Dublin", "Tokyo", "Oslo")[number % 3]
+        text = f"{who} thanked their neighbours on day {number * 13} of a long week at {where} ."
+        spans = [(who, "ACTOR"), ("thanked", "EVENT"), (where, "LOCATION")]
+        marked = [{"start": text.index(word), "end": text.index(word) + len(word), "label": label} for word, label in spans]
+        meta = {"split": "validation" if number % 4 == 0 else "train"}
+        lines.append(json.dumps({"id": f"o{number}", "text": text, "spans": marked, "meta": meta}) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def build_encoder(articles: list[Path], folder: Path) -> None:
+    """A tiny encoder that knows the words of these files: the vocabulary of `tiny` comes from one corpus."""
+    import torch
+
+    from eventtag.labels import LabelSet
+    from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+
+    tokenizer = build_tiny_tokenizer(
+        [json.loads(line)["text"] for file in articles for line in file.read_text(encoding="utf-8").splitlines()]
+    )
+    torch.manual_seed(3)
+    build_tiny_model(tokenizer, LabelSet(("X",))).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 if __name__ == "__main__":

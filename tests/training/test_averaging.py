@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from test_resuming import dropout_of, stop_before_finishing, weights_of
 from torch import nn
+from transformers import TrainerState
 
 from eventtag.errors import SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.modeling.checkpoint import Calibration
 from eventtag.settings import AveragedEpochs, AveragingSettings
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.averaging import EpochAverage, MovingAverage, averaged, trained_weights
+from eventtag.training.averaging import AverageUpdates, EpochAverage, MovingAverage, averaged, trained_weights
 from eventtag.training.run import train
 
 
@@ -47,6 +48,17 @@ def test_a_moving_average_by_hand():
             set_to(model, value)
             average.after_update(model)
             assert average.weights["a"].item() == pytest.approx(wanted, rel=1e-6)
+
+
+def test_a_moving_average_starts_from_the_weights_that_the_run_begins_with():
+    """They may not be those that the model was built with: a primer comes between."""
+    model = Line()
+    average = MovingAverage(model, decay=0.5)
+    callback = AverageUpdates(average, model)
+    for step, expected in ((7, 1.0), (0, 3.0)):
+        set_to(model, 3.0)
+        callback.on_train_begin(None, TrainerState(global_step=step), None)
+        assert average.weights["a"].item() == expected
 
 
 scores_and_weights = st.lists(st.tuples(st.integers(0, 3), st.integers(-50, 50)), min_size=1, max_size=8)

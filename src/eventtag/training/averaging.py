@@ -30,6 +30,10 @@ class Average(Protocol):
     weights: Weights
     """The average by name; those of the model before the first update."""
 
+    def begin(self, model: nn.Module) -> None:
+        """No update was made yet; the model may have other weights than when the average was built."""
+        ...
+
     def after_update(self, model: nn.Module) -> None:
         """An update was made."""
         ...
@@ -63,6 +67,10 @@ class MovingAverage:
         self.decay = decay
         self.updates = 0
         self.weights = _copied(trained_weights(model))
+
+    def begin(self, model: nn.Module) -> None:
+        """Start from the weights of `model`."""
+        _fill(self.weights, trained_weights(model))
 
     def after_update(self, model: nn.Module) -> None:
         """Move towards the weights of `model`."""
@@ -102,6 +110,9 @@ class EpochAverage:
         self.ends: list[_EpochEnd] = []
         self.weights = _copied(trained_weights(model))
 
+    def begin(self, model: nn.Module) -> None:
+        """Nothing: no epoch was finished."""
+
     def after_update(self, model: nn.Module) -> None:
         """Nothing: ends of epochs are what is averaged."""
 
@@ -133,11 +144,16 @@ class EpochAverage:
 
 
 class AverageUpdates(TrainerCallback):
-    """Tells an average of every update."""
+    """Tells an average of a run's beginning and of every update."""
 
     def __init__(self, average: Average, model: nn.Module) -> None:
         self.average = average
         self.network = model
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
+        """Tell it, unless the run is gone on with."""
+        if not state.global_step:
+            self.average.begin(self.network)
 
     def on_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
         """Tell it."""
