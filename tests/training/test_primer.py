@@ -11,7 +11,7 @@ from conftest import make_article
 from test_run import settings_of
 
 from eventtag.articles import Article
-from eventtag.corpus.loading import load_corpus
+from eventtag.corpus.loading import learnt_from, load_corpus
 from eventtag.errors import SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
@@ -88,6 +88,9 @@ def test_the_model_begins_from_what_the_primer_taught(own_file, corpus_file, enc
     assert record["primer"]["articles"] == 16
     assert record["data"]["train"]["articles"] == 9
     assert not (tmp_path / "run" / "primer").exists()
+    assert learnt_from(Tagger.load(tmp_path / "run" / "checkpoint").about) == {
+        about["sha256"] for about in (record["primer"], record["data"]["train"])
+    }
     card = (tmp_path / "run" / "checkpoint" / "README.md").read_text()
     assert f"learnt from 16 articles of first (12 epochs; sha256\n  `{record['primer']['sha256']}`" in card
 

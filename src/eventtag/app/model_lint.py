@@ -13,7 +13,7 @@ from typing import Any
 from eventtag.app.hydra_task import compose_training
 from eventtag.articles import Article
 from eventtag.corpus.lint import RARE, Finding
-from eventtag.corpus.loading import fingerprint, fingerprints
+from eventtag.corpus.loading import fingerprint, learnt_from
 from eventtag.corpus.splits import split_articles
 from eventtag.errors import DataError, EventtagError
 from eventtag.labels import LabelSet
@@ -69,7 +69,7 @@ def _counts(articles: Sequence[Article]) -> Counter[str]:
 
 def _was_trained_on(articles: Sequence[Article], about: dict[str, Any]) -> bool:
     """Whether the checkpoint's training articles are these, those with the split `train`, or those that a draw would have given."""
-    known = fingerprints(about.get("data", {}))
+    known = learnt_from(about)
     candidates = [list(articles), [article for article in articles if article.meta.get("split") == "train"]]
     with contextlib.suppress(EventtagError):  # too few to draw from
         candidates.append(list(split_articles(articles).articles(articles, "train")))

@@ -104,6 +104,11 @@ def fingerprints(described: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(digest for digest in (described.get("sha256"), *inner) if digest)
 
 
+def learnt_from(training: Mapping[str, Any]) -> set[str]:
+    """The fingerprints of all articles that a checkpoint learnt from, by what it says of its training: its own and its primer's."""
+    return {*fingerprints(training.get("data") or {}), *fingerprints(training.get("primer") or {})}
+
+
 def load_corpus(settings: DataSettings, *, trained_on: Collection[str] | None = None) -> Corpus:
     """Read the articles that the settings name and divide them into splits; a split without articles is absent.
 

@@ -26,7 +26,7 @@ def run() -> int:
 
 
 def _task(settings: EvaluateSettings) -> float:
-    from eventtag.corpus.loading import fingerprints, load_corpus
+    from eventtag.corpus.loading import fingerprint, fingerprints, learnt_from, load_corpus
     from eventtag.encoding.align import record_unmatchable
     from eventtag.errors import SettingsError
     from eventtag.evaluation import evaluate
@@ -49,6 +49,9 @@ def _task(settings: EvaluateSettings) -> float:
     if settings.split is EvaluateSplit.auto:
         split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
     train = corpus.splits.get("train", ()) if split != "train" else ()
+    seen = corpus.splits.get("train") or corpus.splits.get("all", ())
+    if split in ("train", "all") and fingerprint(seen) in learnt_from(tagger.about or {}):
+        log.warning("%s, %s articles: the checkpoint learnt from these, so their scores flatter", corpus.name, split)
     evaluation = evaluate(
         tagger,
         corpus.articles(split),
