@@ -3,7 +3,7 @@
     eventtag export RUN/checkpoint --precision bf16     # and fp32, int8
     python scripts/benchmark_inference.py RUN/checkpoint [--articles 40] [--rounds 3] [--stride 16]
 
-Raw texts in, spans written as JSON Lines out, on one thread each; CPU seconds, medians of interleaved rounds, so that other load on
+Raw texts in, spans written as JSON Lines out, on one thread each (the pipeline on `--pipeline-threads`); CPU seconds, medians of interleaved rounds, so that other load on
 the machine cancels out. A first round on every third article warms up and keeps the best batch size of the pipeline. Articles:
 ECB+, GUM and LitBank under $EVENTTAG_CORPORA or ../shared/corpora, 100 to 2,000 words each; the sample corpus where there are none.
 Then: where the time goes, and the share of the fastest matrix products that were found here.
@@ -171,6 +171,7 @@ def main() -> int:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--articles", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pipeline-threads", type=int, default=1, help="torch's threads while the pipeline runs (default: 1)")
     parser.add_argument("--engines", default="", help="only engines whose name has this in it, such as `onnxruntime|openvino`")
     parser.add_argument("--stride", type=int, help="tokens that our windows share at most; the pipeline keeps the checkpoint's")
     arguments = parser.parse_args()
@@ -200,8 +201,10 @@ def main() -> int:
         chosen = texts if round_number else texts[::3]
         for _, backend in ours.values():
             backend.tokens, backend.seconds = (backend.tokens, backend.seconds) if round_number > 1 else (0, 0.0)
+        torch.set_num_threads(arguments.pipeline_threads)
         for name, run in theirs.items():
             times[name].append(write_pipeline(run, chosen))
+        torch.set_num_threads(1)
         for name, (tagger, _) in ours.items():
             seconds, spans[name] = write_ours(tagger, chosen)
             times[name].append(seconds)
