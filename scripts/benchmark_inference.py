@@ -3,8 +3,9 @@
     eventtag export RUN/checkpoint --precision bf16     # and fp32, int8
     python scripts/benchmark_inference.py RUN/checkpoint [--articles 40] [--rounds 3] [--stride 16]
 
-Raw texts in, spans written as JSON Lines out, on one thread each (the pipeline on `--pipeline-threads`); CPU seconds, medians of interleaved rounds, so that other load on
-the machine cancels out. A first round on every third article warms up and keeps the best batch size of the pipeline. Articles:
+Raw texts in, spans written as JSON Lines out, on one thread each (the pipeline on `--pipeline-threads`); CPU seconds, medians of
+interleaved rounds, so that other load on the machine cancels out. A first round on every third article warms up and keeps the best
+batch size of the pipeline. Articles:
 ECB+, GUM and LitBank under $EVENTTAG_CORPORA or ../shared/corpora, 100 to 2,000 words each; the sample corpus where there are none.
 Then: where the time goes, and the share of the fastest matrix products that were found here.
 """
