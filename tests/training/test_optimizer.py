@@ -66,12 +66,15 @@ def test_frozen_layers_get_no_gradient(minilm):
 
 def test_the_meter_counts_tokens_padding_and_operations(minilm):
     meter = SpeedMeter()
-    meter.count(torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]]))
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    meter.count(mask)
+    for _ in range(3):
+        meter.count_pass(mask)
     meter.start()
     minilm(input_ids=torch.tensor([[101, 2000, 102]]))
     found = meter.report(minilm, Arithmetic())
-    assert (found["tokens"], found["padding_share"]) == (6, 0.25)
+    assert (found["tokens"], found["padding_share"], found["passes"]) == (6, 0.25, 3.0)
     assert found["tokens_per_cpu_second"] > 0
     assert matmul_limit(64, Arithmetic()) > 1e8
     matrices = 6 * (4 * 384 * 384 + 2 * 384 * 1536)
-    assert meter._operations(minilm) == pytest.approx(6 * matrices * 6 + 12 * 384 * 6 * (16 + 4), rel=0.02)
+    assert meter._operations(minilm) == pytest.approx(3 * (6 * matrices * 6 + 12 * 384 * 6 * (16 + 4)), rel=0.02)
