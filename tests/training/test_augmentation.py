@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -30,12 +31,13 @@ from eventtag.settings import (
 )
 from eventtag.training.augmentation import (
     Augmentation,
-    AugmentedWindows,
     augment,
+    augment_anew,
     build_augmentation,
     collect_mentions,
     find_mentions,
 )
+from eventtag.training.drawn import DrawnWindows
 from eventtag.training.features import Feature, build_features
 from eventtag.training.run import train
 
@@ -194,11 +196,11 @@ def test_changes_are_a_pure_function_of_seed_epoch_and_window(real):
     how = build_augmentation(wanted, features, tokenizer, LABELS, max_length=64, told_casing=True)
 
     def changed(seed: int, epoch: int, index: int) -> tuple:
-        windows = AugmentedWindows([features[0]] * 3, how, seed=seed)
+        windows = DrawnWindows([features[0]] * 3, partial(augment_anew, how=how), seed=seed)
         windows.set_epoch(epoch)
         return tuple(windows[index].input_ids.tolist())
 
-    assert len(AugmentedWindows(features, how, seed=1)) == len(features)
+    assert len(DrawnWindows(features, partial(augment_anew, how=how), seed=1)) == len(features)
     assert changed(1, 4, 2) == changed(1, 4, 2)
     assert len({changed(1, 4, 2), changed(2, 4, 2), changed(1, 5, 2), changed(1, 4, 1)}) == 4
 

@@ -1,11 +1,14 @@
 """Learning from a share of the words outside any span."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from eventtag.encoding.align import IGNORED
+from eventtag.training.drawn import DrawnWindows
 from eventtag.training.features import Feature
-from eventtag.training.outside import OutsideSample, sample_outside
+from eventtag.training.outside import sample_outside
 
 TAGS = np.array([IGNORED, *[0] * 400, 1, 2, *[0] * 400, 3, IGNORED])
 
@@ -32,7 +35,7 @@ def test_only_outside_positions_are_left_out_and_about_the_share_stays(share):
 
 def test_the_choice_is_a_pure_function_of_seed_epoch_and_window():
     def chosen(seed: int, epoch: int, index: int) -> list[int]:
-        windows = OutsideSample([window()] * 3, share=0.5, seed=seed)
+        windows = DrawnWindows([window()] * 3, partial(sample_outside, share=0.5), seed=seed)
         windows.set_epoch(epoch)
         return windows[index].tag_ids.tolist()
 

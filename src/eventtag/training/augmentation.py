@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from eventtag.encoding.casing import CASINGS
@@ -22,7 +21,6 @@ from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.settings import AugmentationSettings
 from eventtag.training.features import Feature
-from eventtag.training.outside import Windows
 
 IntArray = npt.NDArray[np.int64]
 
@@ -32,7 +30,7 @@ FORMS = [CASINGS.index(kind) for kind in ("lower", "title", "upper")]
 SPACED = ("Ġ", "▁")
 """How tokens begin that stand for the white space before them too, in byte-level and SentencePiece vocabularies."""
 STREAM = 1
-"""Sets these random numbers apart from those of `OutsideSample`."""
+"""Sets these random numbers apart from those of `sample_outside`."""
 
 
 class Place(NamedTuple):
@@ -118,25 +116,9 @@ def build_augmentation(
     )
 
 
-class AugmentedWindows(Dataset[Feature]):
-    """The windows as an epoch changes them; how changes with `set_epoch`."""
-
-    def __init__(self, windows: Windows, augmentation: Augmentation, *, seed: int) -> None:
-        self.windows = windows
-        self.augmentation = augmentation
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the changes of an epoch; the trainer calls it before the epoch's first window is read."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def __getitem__(self, index: int) -> Feature:
-        random = np.random.default_rng((self.seed, self.epoch, max(index, ~index), STREAM))
-        return augment(self.windows[index], self.augmentation, random)
+def augment_anew(feature: Feature, /, *, how: Augmentation, key: tuple[int, ...]) -> Feature:
+    """The window as `how` changes it, drawn with `key`."""
+    return augment(feature, how, np.random.default_rng((*key, STREAM)))
 
 
 def augment(feature: Feature, how: Augmentation, random: np.random.Generator) -> Feature:

@@ -40,12 +40,13 @@ from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import AveragingSettings, Head, Metric
 from eventtag.training import guards
 from eventtag.training.adversarial import movable_words
-from eventtag.training.augmentation import Augmentation, AugmentedWindows
+from eventtag.training.augmentation import Augmentation, augment_anew
 from eventtag.training.averaging import AverageUpdates, averaged, build_average, put_average
+from eventtag.training.drawn import DrawnWindows
 from eventtag.training.features import Feature, collate
 from eventtag.training.micro_batches import split_batch
 from eventtag.training.optimizer import parameter_groups
-from eventtag.training.outside import OutsideSample
+from eventtag.training.outside import sample_outside
 from eventtag.training.precision import Arithmetic, attention_of, run_model
 from eventtag.training.processes import from_first, is_first_process
 from eventtag.training.resumable import ResumableTrainer
@@ -87,11 +88,11 @@ class ArticleTrainer(ResumableTrainer):
     ) -> None:
         pad = tokenizer.pad_token_id or 0
         windows: Any = TrainingWindows(features)
-        drawn: list[AugmentedWindows | OutsideSample] = []
+        drawn: list[DrawnWindows] = []
         if augmentation is not None:
-            drawn.append(windows := AugmentedWindows(windows, augmentation, seed=args.seed))
+            drawn.append(windows := DrawnWindows(windows, partial(augment_anew, how=augmentation), seed=args.seed))
         if outside_share < 1:
-            drawn.append(windows := OutsideSample(windows, share=outside_share, seed=args.seed))
+            drawn.append(windows := DrawnWindows(windows, partial(sample_outside, share=outside_share), seed=args.seed))
         super().__init__(
             model=model,
             args=args,
