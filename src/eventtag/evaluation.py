@@ -42,9 +42,30 @@ def evaluate(
     together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError when no article remains,
     none has that field, or a gold label is not among `labels`.
     """
-    labels = labels or tagger.labels
+    tagged = tag_annotated(tagger, articles, labels=labels)
+    return score_tagged(
+        tagged, tagger, labels=labels, data=data, analysis=analysis, cluster_field=cluster_field, training=training
+    )
+
+
+def tag_annotated(tagger: Tagger, articles: Iterable[Article], *, labels: LabelSet | None = None) -> tuple[TaggedArticle, ...]:
+    """The articles that have an annotated region, tagged there; spans of other labels than `labels` (the tagger's) are left out."""
     annotated = (article for article in articles if article.annotated is None or article.annotated)
-    tagged = tuple(_only(item, labels) for item in tagger.tag_many(annotated, only_annotated=True))
+    return tuple(_only(item, labels or tagger.labels) for item in tagger.tag_many(annotated, only_annotated=True))
+
+
+def score_tagged(
+    tagged: tuple[TaggedArticle, ...],
+    tagger: Tagger,
+    *,
+    labels: LabelSet | None = None,
+    data: Mapping[str, Any] | None = None,
+    analysis: EvaluationSettings | None = None,
+    cluster_field: str | None = None,
+    training: Mentions | None = None,
+) -> Evaluation:
+    """The evaluation of articles that `tagger` has tagged; the rest as for `evaluate`."""
+    labels = labels or tagger.labels
     words_of = {item.article.id: [(int(start), int(end)) for start, end in item.words] for item in tagged}
     pairs = [(item.article, item.spans) for item in tagged]
 

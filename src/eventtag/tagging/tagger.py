@@ -187,22 +187,11 @@ class Tagger:
 
     def _tag_chunk(self, chunk: Chunk, *, only_annotated: bool) -> Iterator[TaggedArticle]:
         spans = self._find_spans([tokens for _, tokens in chunk], _wanted(chunk, only_annotated=only_annotated))
-        raw = [span for found in spans for span in found]
-        limits = self.calibration.thresholds
-        calibrated = iter(zip(calibrate_spans(raw, self.calibration.temperatures), raw, strict=True))
-        for (article, tokens), found in zip(chunk, spans, strict=True):
-            kept = [
-                (span, before.score)
-                for span, before in islice(calibrated, len(found))
-                if span.score >= limits.get(span.label, 0.0)
-            ]
-            yield TaggedArticle(
-                article,
-                tuple(span for span, _ in kept),
-                tokens.words,
-                raw_scores=tuple(score for _, score in kept),
-                tokens=len(tokens.input_ids),
-            )
+        found = (
+            TaggedArticle(article, spans_of, tokens.words, tuple(span.score for span in spans_of), len(tokens.input_ids))
+            for (article, tokens), spans_of in zip(chunk, spans, strict=True)
+        )
+        yield from calibrated(list(found), self.calibration)
 
     def _find_spans(
         self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]
@@ -234,6 +223,20 @@ class Tagger:
             texts, wanted if wanted is not None else [tokens.first_token for tokens in texts], backend, special=self._special,
             window=self.window, tags=len(self.labels.tags), batch_tokens=self.batch_tokens or backend.batch_tokens,
         )  # fmt: skip
+
+
+def calibrated(tagged: Sequence[TaggedArticle], calibration: Calibration) -> Iterator[TaggedArticle]:
+    """The articles with the scores of their spans as `calibration` has them, and without spans below the threshold of their label.
+
+    Only spans that are there can be kept: `tagged` is without thresholds. What its scores were calibrated with before counts for
+    nothing.
+    """
+    raw = [replace(span, score=score) for item in tagged for span, score in zip(item.spans, item.raw_scores, strict=True)]
+    scored = iter(calibrate_spans(raw, calibration.temperatures))
+    for item in tagged:
+        both = zip(islice(scored, len(item.spans)), item.raw_scores, strict=True)
+        kept = [(span, before) for span, before in both if span.score >= calibration.thresholds.get(span.label, 0.0)]
+        yield replace(item, spans=tuple(span for span, _ in kept), raw_scores=tuple(before for _, before in kept))
 
 
 def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]]:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eventtag.articles import Article
 from eventtag.errors import SettingsError
+from eventtag.evaluation import Evaluation, score_tagged, tag_annotated
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration
 from eventtag.scoring.calibration import (
@@ -23,7 +25,7 @@ from eventtag.scoring.calibration import (
 )
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
-from eventtag.tagging.tagger import TaggedArticle
+from eventtag.tagging.tagger import TaggedArticle, Tagger, calibrated
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +42,38 @@ def require_known_targets(settings: EvaluationSettings, labels: LabelSet) -> Non
                 raise SettingsError(f"evaluation.{key}.{label}: no such label; data.labels are {', '.join(labels.labels)}")
 
 
+def evaluate_calibrated(
+    tagger: Tagger,
+    articles: Sequence[Article],
+    settings: EvaluationSettings,
+    *,
+    fitted_on: Mapping[str, Any] | None = None,
+) -> tuple[Evaluation, Calibration]:
+    """How an uncalibrated tagger does on validation articles with the temperatures and thresholds that they give, and these.
+
+    So every epoch is judged as its checkpoint would tag. The articles are tagged once. Without `fitted_on` it is one epoch of several:
+    nothing is said, and the calibration is not for keeping.
+    """
+    tagged = tag_annotated(tagger, articles)
+    calibration = fit_calibration(tagged, tagger.labels, settings, fitted_on=fitted_on or {}, quiet=fitted_on is None)
+    return score_tagged(tuple(calibrated(tagged, calibration)), replace(tagger, calibration=calibration)), calibration
+
+
 def fit_calibration(
-    tagged: Sequence[TaggedArticle], labels: LabelSet, settings: EvaluationSettings, *, fitted_on: Mapping[str, Any]
+    tagged: Sequence[TaggedArticle],
+    labels: LabelSet,
+    settings: EvaluationSettings,
+    *,
+    fitted_on: Mapping[str, Any],
+    quiet: bool = False,
 ) -> Calibration:
     """Temperatures, and thresholds, from validation articles that were tagged without either.
 
     Labels with a target have a threshold that reaches it, the others together one that gives the best F1, if that is wanted. A
     target that no threshold reaches is warned of with the best that can be reached, and its label keeps all spans: the training
-    behind it is not thrown away.
+    behind it is not thrown away. `quiet` logs nothing and leaves out the cross-fitted error.
     """
+    say, warn = (log.debug, log.debug) if quiet else (log.info, log.warning)
     pairs = [(item.article, item.spans) for item in tagged]
     temperatures = fit_temperatures(collect_predictions(pairs, labels))
     predictions = collect_predictions([(article, calibrate_spans(spans, temperatures)) for article, spans in pairs], labels)
@@ -59,12 +84,12 @@ def fit_calibration(
             try:
                 point = choose_thresholds(predictions, **{key: {label: target}})[label]
             except SettingsError as error:
-                log.warning("no threshold is saved for %s: evaluation.%s", label, error)
+                warn("no threshold is saved for %s: evaluation.%s", label, error)
                 continue
             point = replace(point, threshold=_lowered(point.threshold, predictions[label].scores))
             thresholds[label] = point.threshold
             targets[label] = {key: target, **asdict(point)}
-            log.info(
+            say(
                 "threshold of %s: %.4f, with precision %.3f and recall %.3f on the validation articles that chose it",
                 label, point.threshold, point.precision, point.recall,
             )  # fmt: skip
@@ -73,8 +98,9 @@ def fit_calibration(
         common = _f1_threshold(list(others.values()))
         if common is not None:
             thresholds |= dict.fromkeys(others, common)
-            log.info("threshold of %s: %.4f, with the best F1 on the validation articles", ", ".join(others), common)
-    return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted_ece(pairs, labels), targets)
+            say("threshold of %s: %.4f, with the best F1 on the validation articles", ", ".join(others), common)
+    cross_fitted = None if quiet else cross_fitted_ece(pairs, labels)
+    return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted, targets)
 
 
 def _f1_threshold(predictions: Sequence[ScoredPredictions]) -> float | None:

@@ -46,7 +46,8 @@ from eventtag.staging import named_full_disk, remove_partial, remove_whole, stag
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.augmentation import build_augmentation
-from eventtag.training.calibration import fit_calibration, require_known_targets
+from eventtag.training.calibration import evaluate_calibrated, require_known_targets
+from eventtag.training.dropout import quicken_dropout
 from eventtag.training.features import SpanOptions, build_features, count_tags
 from eventtag.training.optimizer import freeze
 from eventtag.training.precision import choose_arithmetic
@@ -57,6 +58,7 @@ from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_n
 from eventtag.training.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
 from eventtag.training.tracking import require_trackers, tracked
 from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
+from eventtag.training.word_table import keep_gradient
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +195,9 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     )
     add_lora(model, settings.model.lora)
     freeze(model, settings.trainer.freeze_layers)
+    quicken_dropout(model)
+    if process_count() == 1:  # several exchange gradients in hooks
+        keep_gradient(model.get_input_embeddings())
     if settings.trainer.gradient_checkpointing:
         enable_checkpointing(model)  # the Trainer would do it later than the arithmetic is chosen
     limit = longest_input(model, tokenizer)
@@ -222,7 +227,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
 
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
         tagger = Tagger(current, tokenizer, corpus.labels, settings.window)
-        return evaluate(tagger, corpus.splits["validation"]).report
+        return evaluate_calibrated(tagger, corpus.splits["validation"], settings.evaluation)[0].report
 
     return ArticleTrainer(
         model,
@@ -277,10 +282,8 @@ def _finish(
     }
     data = record["data"]["validation"]
     tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window)
-    raw = evaluate(tagger, corpus.splits["validation"])
     fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
-    calibration = fit_calibration(raw.tagged, corpus.labels, settings.evaluation, fitted_on=fitted_on)
-    used = evaluate(replace(tagger, calibration=calibration), corpus.splits["validation"]) if calibration.thresholds else raw
+    used, calibration = evaluate_calibrated(tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on)
     report = used.report.described(data=data)
     info = CheckpointInfo(corpus.labels, settings.window, training, calibration, learnt_transitions(trainer.network))
     card = render_model_card(
