@@ -67,7 +67,8 @@ class EvaluationSettings:
     slices: list[str] | None = None
     """Fields of `meta` to report by; null: those with few enough values."""
     f1_threshold: bool = True
-    """`train` saves a threshold for the labels without a target, one for all of them: that with the best F1 on the validation articles."""
+    """`train` saves thresholds for the labels without a target: that with the best F1 over all of them on the validation articles, and a
+    lower one for a label whose own F1 is best with it."""
     target_precision: dict[str, float] = field(default_factory=dict)
     """By label, the precision wanted: `train` saves the lowest threshold that reaches it on the validation articles."""
     target_recall: dict[str, float] = field(default_factory=dict)

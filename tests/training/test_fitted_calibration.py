@@ -70,6 +70,25 @@ def test_labels_without_a_target_share_the_threshold_of_the_best_f1(tagged):
     assert f1(fitted.thresholds["EVENT"]) > f1(0.0)
 
 
+def test_a_label_that_the_common_threshold_would_cost_f1_keeps_a_lower_one(tagged):
+    rare = []
+    for number, item in enumerate(tagged):
+        right = Span(21, 22, "ACTOR")
+        unsure = ScoredSpan(21, 22, "ACTOR", 0.15 + 0.001 * number)
+        article = replace(item.article, text="x" * 30, spans=(*item.article.spans, *([right] if number % 3 == 0 else [])))
+        rare.append(replace(item, article=article, spans=(*item.spans, unsure), raw_scores=(*item.raw_scores, unsure.score)))
+    found = fit_calibration(rare, LABELS, EvaluationSettings(), fitted_on={})
+    kept = [
+        (item.article, [s for s in calibrate_spans(item.spans, found.temperatures) if s.score >= found.thresholds[s.label]])
+        for item in rare
+    ]
+    everything = [(item.article, item.spans) for item in rare]
+    best = max(point.f1 for point in precision_recall_curve(collect_predictions(everything, LABELS)["ACTOR"]))
+    assert precision_recall_curve(collect_predictions(kept, LABELS)["ACTOR"])[-1].f1 == pytest.approx(best)
+    common = found.thresholds["LOCATION"]  # of which there is no span
+    assert found.thresholds["ACTOR"] < found.thresholds["EVENT"] <= common
+
+
 def test_no_threshold_is_saved_where_every_span_is_worth_keeping(tagged):
     right = [replace(item, article=replace(item.article, spans=tuple(map(plain, item.spans)))) for item in tagged]
     assert fit_calibration(right, LABELS, EvaluationSettings(), fitted_on={}).thresholds == {}

@@ -69,7 +69,7 @@ def fit_calibration(
 ) -> Calibration:
     """Temperatures, and thresholds, from validation articles that were tagged without either.
 
-    Labels with a target have a threshold that reaches it, the others together one that gives the best F1, if that is wanted. A
+    Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted. A
     target that no threshold reaches is warned of with the best that can be reached, and its label keeps all spans: the training
     behind it is not thrown away. `quiet` logs nothing and leaves out the cross-fitted error.
     """
@@ -95,12 +95,25 @@ def fit_calibration(
             )  # fmt: skip
     if settings.f1_threshold:
         others = {label: found for label, found in predictions.items() if label not in targets}
-        common = _f1_threshold(list(others.values()))
-        if common is not None:
-            thresholds |= dict.fromkeys(others, common)
-            say("threshold of %s: %.4f, with the best F1 on the validation articles", ", ".join(others), common)
+        best = _f1_thresholds(others)
+        if best:
+            thresholds |= best
+            listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in best.items())
+            say("thresholds with the best F1 on the validation articles: %s", listed)
     cross_fitted = None if quiet else cross_fitted_ece(pairs, labels)
     return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted, targets)
+
+
+def _f1_thresholds(predictions: Mapping[str, ScoredPredictions]) -> dict[str, float]:
+    """The threshold with the best F1 over all labels together; a label for which a lower one is best has that.
+
+    One for all is best for the micro F1, and of a rare label that the tagger is unsure of it can leave next to nothing.
+    """
+    common = _f1_threshold(list(predictions.values()))
+    if common is None:
+        return {}
+    own = {label: _f1_threshold([found]) if len(found.scores) else common for label, found in predictions.items()}
+    return {label: min(common, threshold or 0.0) for label, threshold in own.items()}
 
 
 def _f1_threshold(predictions: Sequence[ScoredPredictions]) -> float | None:
