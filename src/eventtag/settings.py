@@ -115,8 +115,13 @@ class TrainSettings:
             ("outside_share", trainer.outside_share, 1.0),
             ("rdrop", trainer.rdrop, 0.0),
         ):
-            _require(softmax or value == plain, f"trainer.{key}", value, f"model.head={self.model.head.value} has its own loss")
-        _require(softmax or not self.teacher.checkpoints, "teacher.checkpoints", "given", "needs model.head=softmax")
+            _require(
+                softmax or value == plain, f"trainer.{key}", value, f"only with model.head=softmax, not {self.model.head.value}"
+            )
+        _require(
+            self.model.head is not Head.span or not self.teacher.checkpoints,
+            "teacher.checkpoints", "given", "needs model.head=crf or softmax",
+        )  # fmt: skip
         changed = trainer.augmentation
         _require(
             not changed.mention_replacement or (self.model.head is not Head.span and not self.teacher.checkpoints),

@@ -90,6 +90,47 @@ def test_words_alone_are_plain_cross_entropy():
     assert torch.allclose(found, tag_loss(emissions[:1, :5], tags, none))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_teachers_say_is_the_mean_over_the_tags_so_distributed(seed):
+    emissions, transitions = scores(seed)
+    teachers = torch.randn((2, 9, 5), generator=torch.Generator().manual_seed(seed), dtype=torch.float64).softmax(-1)
+    share = torch.rand((2, 9), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    found = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, taught=(teachers, share))
+    log_probabilities = torch.log_softmax(emissions, dim=-1).numpy()
+    total = 0.0
+    for row, runs in RUNS.items():
+        for run in runs:
+            wanted = [(1 - share[row, at]) * torch.eye(5)[TAGS[row, at]] + share[row, at] * teachers[row, at] for at in run]
+            every, expected = [], 0.0
+            for tags in product(range(5), repeat=len(run)):
+                score = sum(log_probabilities[row, token, tag] for token, tag in zip(run, tags, strict=True))
+                moves = [float(transitions[pair]) if LABELS.legal_transitions[pair] else 0.0 for pair in pairwise(tags)]
+                chance = float(np.prod([float(part[tag]) for part, tag in zip(wanted, tags, strict=True)]))
+                expected += chance * (score + sum(moves))
+                if all(LABELS.legal_transitions[pair] for pair in pairwise(tags)):
+                    every.append(score + sum(moves))
+            total += np.logaddexp.reduce(every) - expected
+    assert float(found) == pytest.approx(total / 8)
+
+
+def test_teachers_without_a_share_change_nothing_and_fill_in_the_labels_that_nobody_marked():
+    emissions, transitions = scores(5)
+    teachers = torch.full((2, 9, 5), 0.2, dtype=torch.float64)
+    nothing = torch.zeros((2, 9), dtype=torch.float64)
+    plain = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL)
+    torch.testing.assert_close(
+        crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, taught=(teachers, nothing)), plain
+    )
+    sure = torch.eye(5, dtype=torch.float64)[TAGS.clamp(min=0)]
+    sure[1, 1] = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])  # gold says O there, while the tags 1 and 2 were not marked
+    filled = TAGS.clone()
+    filled[1, 1] = 1
+    torch.testing.assert_close(
+        crf_loss(emissions, transitions, TAGS, WORDS, unmarked(1, 2), LEGAL, taught=(sure, nothing)),
+        crf_loss(emissions, transitions, filled, WORDS, unmarked(), LEGAL),
+    )
+
+
 def test_divided_by_the_positions_of_the_whole_step_and_weighted_by_window():
     emissions, transitions = scores(3)
     parts = [

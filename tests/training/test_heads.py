@@ -84,7 +84,7 @@ def test_a_plain_checkpoint_has_no_transitions(checkpoint):
     "changes", [{"loss": Loss.focal}, {"class_weights": "balanced"}, {"label_smoothing": 0.1}, {"outside_share": 0.5}]
 )
 def test_losses_of_the_softmax_head_are_refused_for_another(changes):
-    with pytest.raises(SettingsError, match=f"trainer.{next(iter(changes))}=.*model.head=crf has its own loss"):
+    with pytest.raises(SettingsError, match=f"trainer.{next(iter(changes))}=.*only with model.head=softmax, not crf"):
         TrainSettings(model=ModelSettings(name="tiny", head=Head.crf), trainer=TrainerSettings(**changes))
 
 

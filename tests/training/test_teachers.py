@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from eventtag.decoding.decode import tag_probabilities
 from eventtag.encoding.align import IGNORED, align_spans
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import CheckpointError, SettingsError
@@ -12,7 +13,8 @@ from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.modeling.checkpoint import load_checkpoint
 from eventtag.modeling.loss import tag_loss
-from eventtag.settings import DataSettings, ModelSettings, TeacherSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.modeling.torch_backend import TorchBackend
+from eventtag.settings import DataSettings, Head, ModelSettings, TeacherSettings, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.features import build_features, collate
 from eventtag.training.run import train
@@ -96,7 +98,20 @@ def test_the_loss_goes_from_the_gold_to_the_teachers():
     assert torch.allclose(gradient[known], expected[known], atol=1e-6)
 
 
-def test_a_pupil_learns_from_teachers_what_nobody_annotated(articles, checkpoint, tokenizer, tmp_path):
+def test_the_opinion_of_a_crf_is_over_all_sequences(articles, checkpoint, tokenizer, monkeypatch):
+    transitions = np.random.default_rng(1).normal(size=(len(LABELS.tags),) * 2)
+    monkeypatch.setattr(TorchBackend, "transitions", transitions)
+    settings = TeacherSettings(checkpoints=[str(checkpoint)])
+    opinion = ask_teachers(articles[:1], settings, LABELS, tokenizer)[articles[0].id]
+    tagger = Tagger.load(checkpoint)
+    emissions = tagger.emissions([tokenise(articles[0].text, tokenizer)])
+    (wanted,) = tag_probabilities(emissions, LABELS, transitions)
+    assert np.allclose(opinion.probabilities, wanted, atol=1e-3)
+    assert not np.allclose(opinion.probabilities, np.exp(emissions[0]), atol=1e-2)
+
+
+@pytest.mark.parametrize("head", [Head.softmax, Head.crf])
+def test_a_pupil_learns_from_teachers_what_nobody_annotated(head, articles, checkpoint, tokenizer, tmp_path):
     from eventtag.formats.jsonl import json_line
 
     trained = [article for article in articles if article.meta["split"] == "train"]
@@ -115,7 +130,7 @@ def test_a_pupil_learns_from_teachers_what_nobody_annotated(articles, checkpoint
     def settings(name, **teacher):
         return TrainSettings(
             data=DataSettings(path=str(path), split_field="split"),
-            model=ModelSettings(name=str(tmp_path / "encoder"), attention_dropout=None),
+            model=ModelSettings(name=str(tmp_path / "encoder"), attention_dropout=None, head=head),
             window=WindowSettings(max_length=24, stride=6),
             trainer=TrainerSettings(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
             teacher=TeacherSettings(**teacher),

@@ -30,6 +30,7 @@ def crf_loss(
     *,
     positions: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
+    taught: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Negative log-likelihood of the gold of all runs, divided by `positions` (the number of gold positions by default); a scalar.
 
@@ -39,7 +40,10 @@ def crf_loss(
 
     `emissions` [B, T, C] are unnormalised, `transitions` [C, C] the scores of tag j behind tag i, `legal` [C, C] whether it may follow;
     `tag_ids` [B, T] are gold on the first tokens of words, negative where there is none; `words` [B, T] is true on first tokens of
-    words. `weights` [B] multiply what the runs of a window add.
+    words. `weights` [B] multiply what the runs of a window add. `taught` are teachers' probabilities [B, T, C] and the share [B, T] of
+    a position that follows them instead of the gold; the loss is then the mean over the tags so distributed, word for word, which is the
+    likelihood of the gold where the share is 0 and the gold one tag. Of several tags that gold allows the teachers say how likely
+    each is.
     """
     gold = tag_ids >= 0
     count = gold.sum() if positions is None else positions
@@ -57,12 +61,37 @@ def crf_loss(
     allowed = torch.nn.functional.one_hot(targets, emissions.shape[-1]).bool()
     allowed |= (targets == 0)[..., None] & unmarked[rows][:, None, :]
     moves = transitions.to(dtype).masked_fill(~legal, IMPOSSIBLE)
+    if taught is not None:
+        probabilities, share = (item.flatten(0, 1)[places] for item in taught)
+        wanted = _mixed_gold(allowed, probabilities, share, targets)
+        wanted = wanted.to(dtype) * inside[..., None]
+        learnt = transitions.to(dtype).masked_fill(~legal, 0.0)
+        expected = (wanted * scores).sum(dim=(1, 2)) + torch.einsum("rwi,rwj,ij->r", wanted[:, :-1], wanted[:, 1:], learnt)
+        losses = log_partition(scores, inside, moves) - expected
+        return _summed(losses, rows, weights, count) + nothing
     both = torch.cat([scores, scores.masked_fill(~allowed, IMPOSSIBLE)])
     totals = log_partition(both, torch.cat([inside, inside]), moves)
     losses = totals[: len(places)] - totals[len(places) :]
+    return _summed(losses, rows, weights, count) + nothing
+
+
+def _summed(losses: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor | None, count: torch.Tensor) -> torch.Tensor:
+    """The losses [R] of runs in the windows `rows` [R], weighted, summed and divided by the number of positions."""
     if weights is not None:
         losses = losses * weights[rows]
-    return losses.sum() / count.clamp(min=1) + nothing
+    return losses.sum() / count.clamp(min=1)
+
+
+def _mixed_gold(allowed: torch.Tensor, probabilities: torch.Tensor, share: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """[R, W, C]: how likely each tag is by gold, which allows those of `allowed` [R, W, C], and by teachers with `probabilities`
+    [R, W, C], who have the `share` [R, W]. Where they give the allowed tags nothing, gold is `targets` [R, W].
+    """
+    one = torch.nn.functional.one_hot(targets, allowed.shape[-1]).to(probabilities.dtype)
+    gold = torch.where(allowed, probabilities, 0.0)
+    total = gold.sum(dim=-1, keepdim=True)
+    several = (allowed.sum(dim=-1, keepdim=True) > 1) & (total > 0)
+    gold = torch.where(several, gold / total.clamp(min=1e-12), one)
+    return (1 - share)[..., None] * gold + share[..., None] * probabilities
 
 
 def log_partition(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:

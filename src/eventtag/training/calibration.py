@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -105,25 +105,34 @@ def fit_calibration(
 
 
 def _f1_thresholds(predictions: Mapping[str, ScoredPredictions]) -> dict[str, float]:
-    """The threshold with the best F1 over all labels together; a label for which a lower one is best has that.
+    """The threshold with the best F1 over all labels together; a label that has a better F1 with a lower one has that.
 
-    One for all is best for the micro F1, and of a rare label that the tagger is unsure of it can leave next to nothing.
+    One for all is best for the micro F1, and of a rare label that the tagger is unsure of it can leave next to nothing. Empty where
+    every span is worth keeping.
     """
-    common = _f1_threshold(list(predictions.values()))
-    if common is None:
+    best = threshold_for_f1(predictions.values())
+    if best is None or not any((found.scores < best.threshold).any() for found in predictions.values()):
         return {}
-    own = {label: _f1_threshold([found]) if len(found.scores) else common for label, found in predictions.items()}
-    return {label: min(common, threshold or 0.0) for label, threshold in own.items()}
+    common = _between(best.threshold, predictions.values())
+    chosen = {}
+    for label, found in predictions.items():
+        chosen[label] = common
+        own = threshold_for_f1([found])
+        if own is not None and own.threshold < common and own.f1 > _f1_at(common, found):
+            chosen[label] = _between(own.threshold, [found])
+    return chosen
 
 
-def _f1_threshold(predictions: Sequence[ScoredPredictions]) -> float | None:
-    """Half-way between the lowest score that is worth keeping and the highest that is not; None where all are worth it."""
-    best = threshold_for_f1(predictions)
-    if best is None:
-        return None
-    below = [label.scores[label.scores < best.threshold] for label in predictions]
-    dropped = np.concatenate(below)
-    return float(best.threshold + dropped.max()) / 2 if len(dropped) else None
+def _f1_at(threshold: float, predictions: ScoredPredictions) -> float:
+    kept = predictions.scores >= threshold
+    size = int(kept.sum()) + predictions.support
+    return 2 * int(predictions.correct[kept].sum()) / size if size else 0.0
+
+
+def _between(lowest_kept: float, predictions: Iterable[ScoredPredictions]) -> float:
+    """Half-way between the lowest score that is worth keeping and the highest that is not (0 where there is none)."""
+    dropped = np.concatenate([found.scores[found.scores < lowest_kept] for found in predictions])
+    return (lowest_kept + float(dropped.max(initial=0.0))) / 2
 
 
 def _lowered(threshold: float, scores: npt.NDArray[np.float64]) -> float:

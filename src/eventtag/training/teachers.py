@@ -13,12 +13,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
 from eventtag.articles import Article
+from eventtag.decoding.decode import tag_probabilities
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import CheckpointError, SettingsError
@@ -81,7 +83,7 @@ def ask_teachers(
                         f"teacher.checkpoints: {path} divides article {article.id!r} into other words than model.name does; "
                         "give teachers with a tokenizer of its kind"
                     )
-                sums[article.id] += np.exp(emissions)
+                sums[article.id] += _opinion_of(tagger, emissions)
     return {
         article.id: _opinion(article, words[article.id], sums[article.id] / np.float32(len(settings.checkpoints)), settings)
         for article in articles
@@ -89,14 +91,25 @@ def ask_teachers(
 
 
 def require_teacher(tagger: Tagger, path: str | Path, labels: LabelSet) -> None:
-    """Raise SettingsError when a tagger cannot teach a softmax over the tags of `labels`."""
+    """Raise SettingsError when a tagger cannot teach one over the tags of `labels`."""
     if tagger.labels != labels:
         raise SettingsError(
             f"teacher.checkpoints: {path} knows the labels {', '.join(tagger.labels.labels)}, in this order; "
             f"data.labels are {', '.join(labels.labels)}"
         )
-    if getattr(tagger.backend, "span_head", None) is not None or tagger.backend.transitions is not None:
-        raise SettingsError(f"teacher.checkpoints: {path} has no softmax head; train the teachers with model.head=softmax")
+    if tagger.span_head is not None:
+        raise SettingsError(
+            f"teacher.checkpoints: {path} has a span head, which says nothing of single words; train the teachers with "
+            "model.head=crf or softmax"
+        )
+
+
+def _opinion_of(tagger: Tagger, emissions: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
+    """[W, C]: a teacher's probabilities of tags; those of a CRF are over all sequences."""
+    if tagger.backend.transitions is None:
+        return np.exp(emissions)
+    (probabilities,) = tag_probabilities([emissions], tagger.labels, tagger.backend.transitions)
+    return probabilities
 
 
 def _opinion(

@@ -254,17 +254,20 @@ class ArticleTrainer(ResumableTrainer):
 
     def _loss(self, emissions: torch.Tensor, inputs: dict[str, torch.Tensor], positions: torch.Tensor | None) -> torch.Tensor:
         tags, unmarked, weights = inputs["labels"], inputs["unmarked"], inputs["weights"]
+        taught = (inputs["taught"], inputs["taught_share"]) if "taught" in inputs else None
         if getattr(self.network.config, "head", None) == Head.crf.value:
             transitions: Any = self.network.transitions
             legal = torch.as_tensor(self.labels.legal_transitions, device=emissions.device)
-            return crf_loss(emissions, transitions, tags, inputs["words"], unmarked, legal, positions=positions, weights=weights)
+            return crf_loss(
+                emissions, transitions, tags, inputs["words"], unmarked, legal,
+                positions=positions, weights=weights, taught=taught,
+            )  # fmt: skip
         if inputs.get("spans") is not None:
             places = inputs["word_positions"]
             decided = (tags.gather(1, places.clamp(min=0)) >= 0) & (places >= 0)
             return span_loss(
                 emissions, inputs["spans"], decided, inputs["inside"], unmarked, positions=positions, weights=weights
             )
-        taught = (inputs["taught"], inputs["taught_share"]) if "taught" in inputs else None
         return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, options=self.loss, taught=taught)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
