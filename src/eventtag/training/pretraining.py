@@ -32,6 +32,7 @@ from eventtag.pretrain_settings import PretrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file, staged_folder
 from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments
+from eventtag.training.dropout import quicken_dropout
 from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
 from eventtag.training.processes import require_one_process
@@ -134,6 +135,7 @@ def _load(settings: PretrainSettings) -> MaskedEncoder:
         raise SettingsError(
             f"max_length={settings.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
         )
+    quicken_dropout(encoder.model)
     return encoder
 
 
