@@ -28,7 +28,7 @@ VARIANTS = {
 
 
 def build(attention_dropout: float, quick: bool, kept: bool):
-    """The default model, in training mode, and its optimizer."""
+    """The default encoder under a plain head, in training mode, and its optimizer."""
     import torch
 
     from eventtag.labels import LabelSet

@@ -90,45 +90,77 @@ def test_words_alone_are_plain_cross_entropy():
     assert torch.allclose(found, tag_loss(emissions[:1, :5], tags, none))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_what_teachers_say_is_the_mean_over_the_tags_so_distributed(seed):
-    emissions, transitions = scores(seed)
-    teachers = torch.randn((2, 9, 5), generator=torch.Generator().manual_seed(seed), dtype=torch.float64).softmax(-1)
-    share = torch.rand((2, 9), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    found = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, taught=(teachers, share))
+def posteriors(emissions: torch.Tensor, transitions: torch.Tensor, row: int, run: list[int]) -> np.ndarray:
+    """[W, C]: the share of every tag at every word of a run, from all its legal sequences."""
     log_probabilities = torch.log_softmax(emissions, dim=-1).numpy()
-    total = 0.0
-    for row, runs in RUNS.items():
-        for run in runs:
-            wanted = [(1 - share[row, at]) * torch.eye(5)[TAGS[row, at]] + share[row, at] * teachers[row, at] for at in run]
-            every, expected = [], 0.0
-            for tags in product(range(5), repeat=len(run)):
-                score = sum(log_probabilities[row, token, tag] for token, tag in zip(run, tags, strict=True))
-                moves = [float(transitions[pair]) if LABELS.legal_transitions[pair] else 0.0 for pair in pairwise(tags)]
-                chance = float(np.prod([float(part[tag]) for part, tag in zip(wanted, tags, strict=True)]))
-                expected += chance * (score + sum(moves))
-                if all(LABELS.legal_transitions[pair] for pair in pairwise(tags)):
-                    every.append(score + sum(moves))
-            total += np.logaddexp.reduce(every) - expected
+    shares = np.zeros((len(run), 5))
+    for tags in product(range(5), repeat=len(run)):
+        if all(LABELS.legal_transitions[pair] for pair in pairwise(tags)):
+            score = sum(log_probabilities[row, token, tag] for token, tag in zip(run, tags, strict=True))
+            shares[range(len(run)), tags] += np.exp(score + sum(float(transitions[pair]) for pair in pairwise(tags)))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def opinions(seed: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(100 + seed)
+    return torch.randn((2, 9, 5), generator=random, dtype=torch.float64).softmax(-1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_teachers_have_their_share_of_the_loss(seed, share):
+    emissions, transitions = scores(seed)
+    teachers = opinions(seed)
+    taught = (teachers, torch.full((2, 9), share, dtype=torch.float64))
+    found = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(1, 2), LEGAL, taught=taught)
+    apart = -sum(
+        (teachers[row, run].numpy() * np.log(posteriors(emissions, transitions, row, run))).sum()
+        for row, runs in RUNS.items()
+        for run in runs
+    )
+    wanted = (1 - share) * brute_force(emissions, transitions, unmarked(1, 2)) + share * apart / 8
+    assert float(found) == pytest.approx(wanted)
+
+
+def test_a_word_that_only_teachers_decide_leaves_the_gold_of_its_neighbours():
+    emissions, transitions = scores(4)
+    share = torch.zeros((2, 9), dtype=torch.float64)
+    share[1, 2] = 1.0
+    teachers = opinions(4)
+    found = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, taught=(teachers, share))
+    total = 8 * float(crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL))
+    log_probabilities = torch.log_softmax(emissions, dim=-1).numpy()
+    every, right, gold = [], [], []
+    for tags in product(range(5), repeat=3):
+        if all(LABELS.legal_transitions[pair] for pair in pairwise(tags)):
+            score = sum(log_probabilities[1, token, tag] for token, tag in zip([1, 2, 3], tags, strict=True))
+            every.append(score + sum(float(transitions[pair]) for pair in pairwise(tags)))
+            right += [every[-1]] if (tags[0], tags[2]) == (0, 0) else []
+            gold += [every[-1]] if tags == (0, 3, 0) else []
+    total += np.logaddexp.reduce(gold) - np.logaddexp.reduce(right)
+    total -= (teachers[1, 2].numpy() * np.log(posteriors(emissions, transitions, 1, [1, 2, 3])[1])).sum()
     assert float(found) == pytest.approx(total / 8)
 
 
-def test_teachers_without_a_share_change_nothing_and_fill_in_the_labels_that_nobody_marked():
-    emissions, transitions = scores(5)
-    teachers = torch.full((2, 9, 5), 0.2, dtype=torch.float64)
-    nothing = torch.zeros((2, 9), dtype=torch.float64)
-    plain = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL)
-    torch.testing.assert_close(
-        crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, taught=(teachers, nothing)), plain
-    )
-    sure = torch.eye(5, dtype=torch.float64)[TAGS.clamp(min=0)]
-    sure[1, 1] = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])  # gold says O there, while the tags 1 and 2 were not marked
-    filled = TAGS.clone()
-    filled[1, 1] = 1
-    torch.testing.assert_close(
-        crf_loss(emissions, transitions, TAGS, WORDS, unmarked(1, 2), LEGAL, taught=(sure, nothing)),
-        crf_loss(emissions, transitions, filled, WORDS, unmarked(), LEGAL),
-    )
+def test_the_best_answer_to_teachers_is_what_they_say():
+    """Also where they are not sure of the same sequence: a loss that could fall for ever would move the scores away."""
+    tags, words = torch.tensor([[0, 0]]), torch.tensor([[True, True]])
+    teachers = torch.zeros((1, 2, 5), dtype=torch.float64)
+    teachers[0, 0, [0, 1]] = 0.5
+    teachers[0, 1, [0, 2]] = 0.5
+    emissions, transitions = (torch.zeros(shape, dtype=torch.float64, requires_grad=True) for shape in ((1, 2, 5), (5, 5)))
+    share = torch.ones((1, 2), dtype=torch.float64)
+    optimizer = torch.optim.Adam([emissions, transitions], lr=0.05)
+    for _ in range(1500):
+        optimizer.zero_grad()
+        loss = crf_loss(
+            emissions, transitions, tags, words, torch.zeros((1, 5), dtype=torch.bool), LEGAL, taught=(teachers, share)
+        )
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) == pytest.approx(np.log(2), abs=1e-2)
+    found = posteriors(emissions.detach(), transitions.detach(), 0, [0, 1])
+    np.testing.assert_allclose(found, teachers[0].numpy(), atol=2e-2)
 
 
 def test_divided_by_the_positions_of_the_whole_step_and_weighted_by_window():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from test_micro_batches import trainer_of
 from torch import nn
 
 from eventtag.training.dropout import QuickDropout, quicken_dropout
@@ -46,6 +47,11 @@ def test_the_same_seed_drops_the_same_and_nothing_is_dropped_outside_training():
     first = drop(given)
     torch.manual_seed(4)
     assert torch.equal(drop(given), first)
+
+
+def test_a_run_drops_in_this_way(corpus_file, tmp_path):
+    kinds = {type(module) for module in trainer_of(corpus_file, tmp_path).network.modules() if isinstance(module, nn.Dropout)}
+    assert kinds == {QuickDropout}
 
 
 def test_a_model_keeps_its_weights_and_their_names():

@@ -72,11 +72,12 @@ def test_labels_without_a_target_share_the_threshold_of_the_best_f1(tagged):
 
 def test_a_label_that_the_common_threshold_would_cost_f1_keeps_a_lower_one(tagged):
     rare = []
-    for number, item in enumerate(tagged):
+    for number, item in enumerate(tagged[:20]):
         right = Span(21, 22, "ACTOR")
         unsure = ScoredSpan(21, 22, "ACTOR", 0.15 + 0.001 * number)
-        article = replace(item.article, text="x" * 30, spans=(*item.article.spans, *([right] if number % 3 == 0 else [])))
+        article = replace(item.article, text="x" * 30, spans=(*item.article.spans, *([right] if number % 10 < 3 else [])))
         rare.append(replace(item, article=article, spans=(*item.spans, unsure), raw_scores=(*item.raw_scores, unsure.score)))
+    rare += tagged[20:]
     found = fit_calibration(rare, LABELS, EvaluationSettings(), fitted_on={})
     kept = [
         (item.article, [s for s in calibrate_spans(item.spans, found.temperatures) if s.score >= found.thresholds[s.label]])
@@ -87,6 +88,37 @@ def test_a_label_that_the_common_threshold_would_cost_f1_keeps_a_lower_one(tagge
     assert precision_recall_curve(collect_predictions(kept, LABELS)["ACTOR"])[-1].f1 == pytest.approx(best)
     common = found.thresholds["LOCATION"]  # of which there is no span
     assert found.thresholds["ACTOR"] < found.thresholds["EVENT"] <= common
+
+
+def test_a_lower_threshold_that_would_cost_much_of_the_f1_over_all_labels_is_not_taken(tagged):
+    """One right span below many wrong ones: the label's own F1 is best with all of them."""
+    weak = []
+    for number, item in enumerate(tagged):
+        unsure = [ScoredSpan(20 + n, 21 + n, "ACTOR", 0.05 + 0.001 * number + 0.01 * n) for n in range(6)]
+        right = [Span(20, 21, "ACTOR")] if number == 0 else []
+        article = replace(item.article, text="x" * 30, spans=(*item.article.spans, *right))
+        weak.append(
+            replace(
+                item,
+                article=article,
+                spans=(*item.spans, *unsure),
+                raw_scores=(*item.raw_scores, *(span.score for span in unsure)),
+            )
+        )
+    found = fit_calibration(weak, LABELS, EvaluationSettings(), fitted_on={})
+    assert found.thresholds["ACTOR"] == found.thresholds["LOCATION"]
+    everything = collect_predictions([(item.article, item.spans) for item in weak], LABELS)["ACTOR"]
+    best = max(precision_recall_curve(everything), key=lambda point: point.f1)
+    assert best.f1 > 0 == (everything.scores >= found.thresholds["ACTOR"]).sum()
+
+
+def test_a_label_whose_target_is_out_of_reach_keeps_all_its_spans(tagged):
+    wrong = ScoredSpan(20, 21, "EVENT", 1.0)
+    first = replace(tagged[0], article=replace(tagged[0].article, text="x" * 30), spans=(*tagged[0].spans, wrong))
+    items = [replace(first, raw_scores=(*first.raw_scores, wrong.score)), *tagged[1:]]
+    settings = EvaluationSettings(target_precision={"EVENT": 1.0})
+    assert "EVENT" not in fit_calibration(items, LABELS, settings, fitted_on={}).thresholds
+    assert "EVENT" in fit_calibration(items, LABELS, EvaluationSettings(), fitted_on={}).thresholds
 
 
 def test_no_threshold_is_saved_where_every_span_is_worth_keeping(tagged):

@@ -83,6 +83,7 @@ def test_the_processes_move_words_along_the_gradient_of_all(runs):
 
 
 def test_the_processes_read_windows_twice_as_one_does(runs):
+    """Without dropout, so that both passes are alike: what is tested is how the loss of two passes is divided among processes."""
     folder, codes, _ = runs
     assert codes[8:10] == [[0], [0, 0]]
     one, two = (weights_of(folder, name) for name in ("one rdrop", "two rdrop"))

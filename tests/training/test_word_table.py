@@ -6,8 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_micro_batches import batch_of, gradients, trainer_of
 from torch import nn
 
+from eventtag.training import word_table
 from eventtag.training.word_table import WordTable, keep_gradient
 
 ROWS, WIDTH = 11, 3
@@ -78,6 +80,39 @@ def test_a_table_that_is_not_trained_is_looked_up_as_ever(way):
     with torch.set_grad_enabled(way != "no_grad"):
         assert torch.equal(kept(ids), plain(ids))
         assert kept(ids).requires_grad == (way == "evaluation")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"adversarial": 0.7}, {"adversarial": 0.7, "micro_batch_tokens": 60}, {"freeze_layers": 1}]
+)
+def test_a_run_keeps_its_gradient_and_learns_what_it_would_without(corpus_file, tmp_path, options):
+    trainer = trainer_of(corpus_file, tmp_path, **options)
+    table, batch = trainer.network.get_input_embeddings(), batch_of(trainer)
+    assert type(table) is WordTable
+    found = [gradients(trainer, batch) for _ in range(2)][1]
+    table.__class__ = nn.Embedding
+    plain = gradients(trainer, batch)
+    assert found[0] == plain[0]
+    assert found[1].keys() == plain[1].keys()
+    for name in plain[1]:
+        torch.testing.assert_close(found[1][name], plain[1][name], rtol=1e-5, atol=1e-7, msg=name)
+
+
+def test_an_optimizer_of_ones_own_has_gradients_of_the_usual_kind(corpus_file, tmp_path):
+    trainer = trainer_of(corpus_file, tmp_path, extra={"optim": "sgd"})
+    assert type(trainer.network.get_input_embeddings()) is nn.Embedding
+
+
+def test_many_batches_in_a_step_are_remembered_as_one(monkeypatch):
+    monkeypatch.setattr(word_table, "MANY", 3)
+    plain, kept = two_tables()
+    for _ in range(2):
+        for row in range(ROWS):
+            for table in (plain, kept):
+                table(torch.tensor([row, 1])).sum().backward()
+        assert torch.equal(kept.weight.grad, plain.weight.grad)
+        assert len(kept.kept_gradient.touched) <= 4
+        plain.weight.grad = kept.weight.grad = None
 
 
 def test_tables_with_ways_of_their_own_stay_as_they_are():

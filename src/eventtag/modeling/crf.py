@@ -41,9 +41,8 @@ def crf_loss(
     `emissions` [B, T, C] are unnormalised, `transitions` [C, C] the scores of tag j behind tag i, `legal` [C, C] whether it may follow;
     `tag_ids` [B, T] are gold on the first tokens of words, negative where there is none; `words` [B, T] is true on first tokens of
     words. `weights` [B] multiply what the runs of a window add. `taught` are teachers' probabilities [B, T, C] and the share [B, T] of
-    a position that follows them instead of the gold; the loss is then the mean over the tags so distributed, word for word, which is the
-    likelihood of the gold where the share is 0 and the gold one tag. Of several tags that gold allows the teachers say how likely
-    each is.
+    a position that follows them: shares of 1 leave nothing to gold there, and all others of a run are alike. A run then adds
+    (1 - share) of its loss, and share times the cross-entropy of each word's posterior to the teachers' probabilities.
     """
     gold = tag_ids >= 0
     count = gold.sum() if positions is None else positions
@@ -63,35 +62,18 @@ def crf_loss(
     moves = transitions.to(dtype).masked_fill(~legal, IMPOSSIBLE)
     if taught is not None:
         probabilities, share = (item.flatten(0, 1)[places] for item in taught)
-        wanted = _mixed_gold(allowed, probabilities, share, targets)
-        wanted = wanted.to(dtype) * inside[..., None]
-        learnt = transitions.to(dtype).masked_fill(~legal, 0.0)
-        expected = (wanted * scores).sum(dim=(1, 2)) + torch.einsum("rwi,rwj,ij->r", wanted[:, :-1], wanted[:, 1:], learnt)
-        losses = log_partition(scores, inside, moves) - expected
-        return _summed(losses, rows, weights, count) + nothing
+        allowed = allowed | (share == 1)[..., None]
     both = torch.cat([scores, scores.masked_fill(~allowed, IMPOSSIBLE)])
     totals = log_partition(both, torch.cat([inside, inside]), moves)
     losses = totals[: len(places)] - totals[len(places) :]
-    return _summed(losses, rows, weights, count) + nothing
-
-
-def _summed(losses: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor | None, count: torch.Tensor) -> torch.Tensor:
-    """The losses [R] of runs in the windows `rows` [R], weighted, summed and divided by the number of positions."""
+    if taught is not None:
+        posteriors = log_marginals(scores, inside, moves)
+        distances = -(probabilities * posteriors).sum(dim=-1) * share * inside
+        by_gold = ((1 - share) * inside).amax(dim=-1)
+        losses = by_gold * losses + distances.sum(dim=-1)
     if weights is not None:
         losses = losses * weights[rows]
-    return losses.sum() / count.clamp(min=1)
-
-
-def _mixed_gold(allowed: torch.Tensor, probabilities: torch.Tensor, share: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """[R, W, C]: how likely each tag is by gold, which allows those of `allowed` [R, W, C], and by teachers with `probabilities`
-    [R, W, C], who have the `share` [R, W]. Where they give the allowed tags nothing, gold is `targets` [R, W].
-    """
-    one = torch.nn.functional.one_hot(targets, allowed.shape[-1]).to(probabilities.dtype)
-    gold = torch.where(allowed, probabilities, 0.0)
-    total = gold.sum(dim=-1, keepdim=True)
-    several = (allowed.sum(dim=-1, keepdim=True) > 1) & (total > 0)
-    gold = torch.where(several, gold / total.clamp(min=1e-12), one)
-    return (1 - share)[..., None] * gold + share[..., None] * probabilities
+    return losses.sum() / count.clamp(min=1) + nothing
 
 
 def log_partition(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
@@ -99,11 +81,27 @@ def log_partition(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tenso
 
     `scores` [R, W, C] are those of tags at words, `inside` [R, W] which words are no padding, `moves` [C, C] scores of tag j behind i.
     """
-    sums = scores[:, 0]
+    return torch.logsumexp(_forward(scores, inside, moves)[-1], dim=-1)
+
+
+def log_marginals(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
+    """[R, W, C]: log of each tag's share of all sequences (forward-backward); arguments as for `log_partition`. Padding has no meaning."""
+    before = _forward(scores, inside, moves)
+    behind = [torch.zeros_like(before[0])]
+    for word in range(scores.shape[1] - 1, 0, -1):
+        following = torch.logsumexp(moves + (scores[:, word] + behind[-1])[:, None, :], dim=2)
+        behind.append(torch.where(inside[:, word, None], following, 0.0))
+    both = torch.stack(before, dim=1) + torch.stack(behind[::-1], dim=1)
+    return both - torch.logsumexp(before[-1], dim=-1)[:, None, None]
+
+
+def _forward(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> list[torch.Tensor]:
+    """For each of W words [R, C]: log of the summed exponentials of all sequences that end there with a tag; padding repeats the last."""
+    sums = [scores[:, 0]]
     for word in range(1, scores.shape[1]):
-        following = torch.logsumexp(sums[:, :, None] + moves, dim=1) + scores[:, word]
-        sums = torch.where(inside[:, word, None], following, sums)
-    return torch.logsumexp(sums, dim=-1)
+        following = torch.logsumexp(sums[-1][:, :, None] + moves, dim=1) + scores[:, word]
+        sums.append(torch.where(inside[:, word, None], following, sums[-1]))
+    return sums
 
 
 def find_runs(gold: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

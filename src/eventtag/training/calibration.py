@@ -33,6 +33,9 @@ SLACK = 1e-4
 """A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
 that reads the same article in another batch gives scores that differ in the last digits."""
 
+PRICE = 0.005
+"""How much of the F1 over all labels the lower thresholds of single labels may cost, all of them together."""
+
 
 def require_known_targets(settings: EvaluationSettings, labels: LabelSet) -> None:
     """Raise SettingsError when a target is set for a label that is not learnt."""
@@ -94,7 +97,8 @@ def fit_calibration(
                 label, point.threshold, point.precision, point.recall,
             )  # fmt: skip
     if settings.f1_threshold:
-        others = {label: found for label, found in predictions.items() if label not in targets}
+        wanted = {*settings.target_precision, *settings.target_recall}
+        others = {label: found for label, found in predictions.items() if label not in wanted}
         best = _f1_thresholds(others)
         if best:
             thresholds |= best
@@ -105,7 +109,8 @@ def fit_calibration(
 
 
 def _f1_thresholds(predictions: Mapping[str, ScoredPredictions]) -> dict[str, float]:
-    """The threshold with the best F1 over all labels together; a label that has a better F1 with a lower one has that.
+    """The threshold with the best F1 over all labels together; a label that has a better F1 with a lower one has that, where it costs the
+    F1 over all at most PRICE.
 
     One for all is best for the micro F1, and of a rare label that the tagger is unsure of it can leave next to nothing. Empty where
     every span is worth keeping.
@@ -114,19 +119,22 @@ def _f1_thresholds(predictions: Mapping[str, ScoredPredictions]) -> dict[str, fl
     if best is None or not any((found.scores < best.threshold).any() for found in predictions.values()):
         return {}
     common = _between(best.threshold, predictions.values())
-    chosen = {}
+    chosen = dict.fromkeys(predictions, common)
     for label, found in predictions.items():
-        chosen[label] = common
         own = threshold_for_f1([found])
-        if own is not None and own.threshold < common and own.f1 > _f1_at(common, found):
-            chosen[label] = _between(own.threshold, [found])
+        if own is None or own.threshold >= common or own.f1 <= _f1({label: found}, {label: common}):
+            continue
+        lower = {**chosen, label: _between(own.threshold, [found])}
+        if _f1(predictions, lower) >= best.f1 - PRICE:
+            chosen = lower
     return chosen
 
 
-def _f1_at(threshold: float, predictions: ScoredPredictions) -> float:
-    kept = predictions.scores >= threshold
-    size = int(kept.sum()) + predictions.support
-    return 2 * int(predictions.correct[kept].sum()) / size if size else 0.0
+def _f1(predictions: Mapping[str, ScoredPredictions], thresholds: Mapping[str, float]) -> float:
+    """F1 over the labels together if spans below their thresholds are left out."""
+    kept = {label: found.scores >= thresholds[label] for label, found in predictions.items()}
+    size = sum(int(kept[label].sum()) + found.support for label, found in predictions.items())
+    return 2 * sum(int(found.correct[kept[label]].sum()) for label, found in predictions.items()) / size if size else 0.0
 
 
 def _between(lowest_kept: float, predictions: Iterable[ScoredPredictions]) -> float:

@@ -196,7 +196,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     add_lora(model, settings.model.lora)
     freeze(model, settings.trainer.freeze_layers)
     quicken_dropout(model)
-    if process_count() == 1:  # several exchange gradients in hooks
+    if process_count() == 1 and "optim" not in settings.trainer.extra:  # several exchange gradients in hooks
         keep_gradient(model.get_input_embeddings())
     if settings.trainer.gradient_checkpointing:
         enable_checkpointing(model)  # the Trainer would do it later than the arithmetic is chosen

@@ -13,9 +13,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+MANY = 64
+"""Batches whose rows are remembered apart, where a step adds up that many."""
+
 
 class KeptGradient:
-    """The gradient of one table, and which of its rows are not zero."""
+    """The gradient of one table, and which of its rows are not zero. Nobody else may write into other rows of it: AdamW does not, an
+    optimizer that keeps its momentum there would.
+    """
 
     def __init__(self) -> None:
         self.memory: torch.Tensor | None = None
@@ -38,6 +43,8 @@ class KeptGradient:
             table.grad[rows] += summed.to(table.dtype)
         if table.grad is self.memory:
             self.touched.append(rows)
+            if len(self.touched) > MANY:
+                self.touched = [torch.cat(self.touched).unique()]
 
 
 class _Lookup(torch.autograd.Function):
