@@ -19,6 +19,9 @@ import torch
 IMPOSSIBLE = -1e4
 """Log-score of what cannot be: its exponential is 0, and unlike minus infinity it has a gradient."""
 
+SMALLEST = 1e-300
+"""Least sum of a word's tags; a sequence that cannot be has it."""
+
 
 def crf_loss(
     emissions: torch.Tensor,
@@ -76,12 +79,53 @@ def crf_loss(
     return losses.sum() / count.clamp(min=1) + nothing
 
 
+class _LogPartition(torch.autograd.Function):
+    """Sums in the order of the words and back, in float64 on the CPU: a graph of hundreds of tiny operations would take longer than the
+    encoder's largest product. The gradient by a score is its tag's share of all sequences, that by a move how often they make it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
+        here = np.moveaxis(scores.detach().double().cpu().numpy(), 1, 0)  # [W, R, C]
+        known = np.moveaxis(inside.cpu().numpy(), 1, 0)[..., None]
+        steps = np.exp(moves.detach().double().cpu().numpy())
+        highest = here.max(axis=2, keepdims=True)
+        weights = np.exp(here - highest)
+        shares, sizes = np.empty_like(weights), np.ones((*weights.shape[:2], 1))
+        current = np.ones_like(weights[0])
+        for word in range(len(weights)):
+            following = (current @ steps if word else current) * weights[word]
+            size = np.maximum(following.sum(axis=1, keepdims=True), SMALLEST)
+            current = np.where(known[word], following / size, current)
+            sizes[word] = np.where(known[word], size, 1.0)
+            shares[word] = current
+        ctx.parts = (weights, known, steps, shares, sizes)
+        totals = ((np.log(sizes) + highest) * known).sum(axis=(0, 2))
+        return torch.from_numpy(totals).to(scores)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, torch.Tensor]:
+        weights, known, steps, shares, sizes = ctx.parts
+        given = gradients[0].double().cpu().numpy()[:, None]  # [R, 1]
+        behind = np.ones_like(weights[0])
+        by_score, by_move = np.zeros_like(weights), np.zeros_like(steps)
+        for word in range(len(weights) - 1, -1, -1):
+            by_score[word] = np.where(known[word], shares[word] * behind * given, 0.0)
+            arriving = np.where(known[word], weights[word] * behind / sizes[word], 0.0)
+            if word:
+                by_move += shares[word - 1].T @ (arriving * given)
+                behind = np.where(known[word], arriving @ steps.T, behind)
+        scores, moves = (torch.from_numpy(found).to(gradients[0]) for found in (np.moveaxis(by_score, 0, 1), by_move * steps))
+        return scores, None, moves
+
+
 def log_partition(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
     """[R]: log of the summed exponentials of all sequences' scores (the forward algorithm), in runs padded to W words.
 
     `scores` [R, W, C] are those of tags at words, `inside` [R, W] which words are no padding, `moves` [C, C] scores of tag j behind i.
+    It can be derived once, not twice.
     """
-    return torch.logsumexp(_forward(scores, inside, moves)[-1], dim=-1)
+    return _LogPartition.apply(scores, inside, moves)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def log_marginals(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
