@@ -87,7 +87,9 @@ def main() -> int:
             file = folder / "articles.jsonl"
             file.write_text("".join(json_line(a) + "\n" for a in [*chosen, *sample.splits["validation"]]), encoding="utf-8")
             wanted = ["data=corpus", f"data.path={file}", "data.split_field=split", f"seed={arguments.seed}"]
-            settings = settings_for([*wanted, "model.primer.data=null", *arguments.overrides])  # it would learn the articles left out
+            settings = settings_for(
+                [*wanted, "model.primer.data=null", *arguments.overrides]
+            )  # it would learn the articles left out
             train(replace(settings, run_dir=str(folder)))
         tagger = Tagger.load(folder / "checkpoint")
         results = {
