@@ -76,9 +76,9 @@ def count_training(monkeypatch) -> list[int]:
     trained: list[int] = []
     train = learning_curve.train
 
-    def counted(settings, *, corpus):
+    def counted(settings, *, corpus, **options):
         trained.append(len(corpus.splits["train"]))
-        return train(settings, corpus=corpus)
+        return train(settings, corpus=corpus, **options)
 
     monkeypatch.setattr(learning_curve, "train", counted)
     return trained

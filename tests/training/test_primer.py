@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,11 @@ from eventtag.labels import LabelSet
 from eventtag.manifest import sha256_of
 from eventtag.modeling.encoders import load_encoder
 from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
-from eventtag.settings import DataSettings, PrimerSettings, TeacherSettings
+from eventtag.settings import DataSettings, LearningCurveSettings, PrimerSettings, TeacherSettings, TrainSettings
 from eventtag.tagging.tagger import Tagger
 from eventtag.training import primer as primer_module
 from eventtag.training import run as run_module
+from eventtag.training.learning_curve import run_learning_curve
 from eventtag.training.primer import plan_primer, take_weights
 from eventtag.training.run import train
 
@@ -150,6 +151,24 @@ def test_articles_that_are_in_the_corpus_or_near_its_held_out_ones_teach_nothing
     with caplog.at_level(logging.INFO):
         assert plan_primer(settings, load_corpus(settings.data)) is None
     assert "primer: 8 of 8 articles are in the corpus itself, so it is left out" in caplog.text
+
+
+def test_a_part_of_a_corpus_is_not_primed_with_what_was_left_out_of_it(encoder, tmp_path):
+    distinct = [
+        make_article(
+            f"n{number}",
+            " ".join(f"word{number}x{part}" for part in range(20)) + " Police/ACTOR met/EVENT in Paris/LOCATION .",
+            meta={"split": "train" if number < 8 else "validation"},
+        )
+        for number in range(10)
+    ]
+    file = write(tmp_path / "articles.jsonl", distinct)
+    settings = primed(file, file, encoder, tmp_path / "curve", trainer={"epochs": 0.5})
+    own = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
+    run_learning_curve(LearningCurveSettings(**own, sizes=[1, 2, 3], repeats=1))
+    records = [json.loads(path.read_text()) for path in sorted((tmp_path / "curve").glob("runs/*/run.json"))]
+    assert [record["data"]["train"]["articles"] for record in records] == [1, 2, 3]
+    assert not any("primer" in record for record in records)
 
 
 def test_a_primer_without_a_common_label_or_a_vocabulary_is_not_used(own_file, corpus_file, encoder, tmp_path, caplog):

@@ -107,7 +107,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     )
     own |= {"seed": settings.seed + repeat, "resume": True, "run_dir": str(folder)}
     part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
-    result = train(TrainSettings(**own), corpus=part)
+    result = train(TrainSettings(**own), corpus=part, whole=corpus)
     evaluation = result.evaluation
     if settings.split is CurveSplit.test:
         evaluation = evaluate(

@@ -79,8 +79,12 @@ AfterEpoch = Callable[[float, Mapping[str, float]], None]
 """Called with the epoch (1 after the first) and its validation scores (`eval_micro_f1` and others); what it raises ends training."""
 
 
-def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch: AfterEpoch | None = None) -> TrainingResult:
+def train(
+    settings: TrainSettings, *, corpus: Corpus | None = None, whole: Corpus | None = None, after_epoch: AfterEpoch | None = None
+) -> TrainingResult:
     """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
+
+    `whole` is the corpus that `corpus` is a part of: no primer teaches what was left out of it.
 
     Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
     resumed; OutputError when the disk is full; TrainingError when the loss stops being finite.
@@ -88,10 +92,12 @@ def train(settings: TrainSettings, *, corpus: Corpus | None = None, after_epoch:
     require_trackers(settings.trainer.tracking)
     run_dir = Path(settings.run_dir)
     with named_full_disk(run_dir, then=GO_ON), tracked(settings.trainer.tracking, run_dir):
-        return _train(settings, corpus, after_epoch)
+        return _train(settings, corpus, whole, after_epoch)
 
 
-def _train(settings: TrainSettings, corpus: Corpus | None, after_epoch: AfterEpoch | None) -> TrainingResult:
+def _train(
+    settings: TrainSettings, corpus: Corpus | None, whole: Corpus | None = None, after_epoch: AfterEpoch | None = None
+) -> TrainingResult:
     run_dir = Path(settings.run_dir)
     begun = (run_dir / RECORD_FILE).exists()
     if (run_dir / METRICS_FILE).exists():
@@ -107,7 +113,7 @@ def _train(settings: TrainSettings, corpus: Corpus | None, after_epoch: AfterEpo
     record = build_record(settings, corpus)
     if settings.teacher.checkpoints:
         record["teachers"] = teacher_fingerprints(settings.teacher.checkpoints)
-    primer = plan_primer(settings, corpus)
+    primer = plan_primer(settings, whole or corpus)
     if primer is not None:
         record["primer"] = primer.describe()
     if begun and not settings.resume:
@@ -154,7 +160,7 @@ def _prime(trainer: ArticleTrainer, primer: PrimerRun) -> None:
     if not (run_dir / METRICS_FILE).exists():
         log.info("primer: %s first, %g epochs", primer.corpus.name, primer.settings.trainer.epochs)
         precision = Precision(trainer.arithmetic.precision)
-        _train(replace(primer.settings, trainer=replace(primer.settings.trainer, precision=precision)), primer.corpus, None)
+        _train(replace(primer.settings, trainer=replace(primer.settings.trainer, precision=precision)), primer.corpus)
         log.info("primer: done")
     take_weights(trainer.network, run_dir / "checkpoint")
     transformers.set_seed(trainer.args.seed)  # as in a run that found the primer learnt
