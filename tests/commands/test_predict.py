@@ -131,7 +131,7 @@ def test_a_terminal_shows_a_bar(folder):
 def test_a_signal_ends_the_job_and_the_same_command_goes_on(folder, number, code):
     job = command("input=in.jsonl", "output=out.jsonl", "shard_rows=4", "workers=2")
     process = subprocess.Popen(
-        job, cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.PIPE, text=True, start_new_session=True
+        job, cwd=folder, env=os.environ | {"PAUSE": "0.5"}, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     shards = folder / "out.jsonl.job" / "shards"
     while process.poll() is None and not (shards.exists() and list(shards.glob("0*.shard"))):
