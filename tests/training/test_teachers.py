@@ -57,6 +57,20 @@ def test_words_that_nobody_annotated_follow_sure_teachers_alone(articles, checkp
     assert not share(unannotated=True, confidence=1.0)[~gold].any()
 
 
+def test_teachers_read_only_what_is_learnt_from_them(articles, checkpoint, tokenizer):
+    article = replace(articles[0], text=articles[0].text + " Police met ." * 40, annotated=((0, len(articles[0].text)),))
+    words = tokenise(article.text, tokenizer).words
+    inside = words[:, 1] <= len(articles[0].text)
+    some, every = (
+        ask_teachers([article], TeacherSettings(checkpoints=[str(checkpoint)], unannotated=wanted), LABELS, tokenizer)[article.id]
+        for wanted in (False, True)
+    )
+    np.testing.assert_array_equal(some.probabilities[inside], every.probabilities[inside])
+    assert not some.probabilities[-10:].any()
+    assert not some.share[~inside].any()
+    assert np.allclose(every.probabilities[-10:].sum(axis=1), 1, atol=5e-3)
+
+
 def test_windows_carry_the_opinion_to_the_positions_that_are_learnt(articles, checkpoint, tokenizer):
     article = half_annotated(articles[0])
     window = WindowSettings(max_length=24, stride=6)

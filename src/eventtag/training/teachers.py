@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerBase
 from eventtag.articles import Article
 from eventtag.decoding.decode import tag_probabilities
 from eventtag.encoding.align import words_inside
-from eventtag.encoding.tokens import tokenise
+from eventtag.encoding.tokens import TokenisedText, tokenise
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
@@ -64,9 +64,9 @@ def ask_teachers(
     """By article id, the teachers' mean opinion and how much of each word's loss follows it.
 
     Words of annotated regions follow the teachers by `teacher.share`. Other words follow them wholly, if `teacher.unannotated` says so
-    and the most probable tag has `teacher.confidence` at least; else not at all. Raises CheckpointError for a checkpoint that cannot be
-    loaded, SettingsError for one with other labels, with a head that gives no probabilities of tags, or whose encoder divides a text
-    into other words than the learner's `tokenizer`.
+    and the most probable tag has `teacher.confidence` at least; else not at all, and teachers need not read them. Raises CheckpointError
+    for a checkpoint that cannot be loaded, SettingsError for one with other labels, with a head that gives no probabilities of tags, or
+    whose encoder divides a text into other words than the learner's `tokenizer`.
     """
     words = {article.id: tokenise(article.text, tokenizer).words for article in articles}
     sums = {article.id: np.zeros((len(words[article.id]), len(labels.tags)), dtype=np.float32) for article in articles}
@@ -77,7 +77,10 @@ def ask_teachers(
         for start in range(0, len(articles), ASKED_AT_ONCE):
             chunk = articles[start : start + ASKED_AT_ONCE]
             texts = [tokenise(article.text, tagger.tokenizer) for article in chunk]
-            for article, tokens, emissions in zip(chunk, texts, tagger.emissions(texts), strict=True):
+            asked = (
+                None if settings.unannotated else [_annotated(tokens, item) for item, tokens in zip(chunk, texts, strict=True)]
+            )
+            for article, tokens, emissions in zip(chunk, texts, tagger.emissions(texts, asked), strict=True):
                 if not np.array_equal(words[article.id], tokens.words):
                     raise SettingsError(
                         f"teacher.checkpoints: {path} divides article {article.id!r} into other words than model.name does; "
@@ -104,12 +107,17 @@ def require_teacher(tagger: Tagger, path: str | Path, labels: LabelSet) -> None:
         )
 
 
+def _annotated(tokens: TokenisedText, article: Article) -> npt.NDArray[np.int64]:
+    """The first tokens of the words in annotated regions."""
+    return tokens.first_token[words_inside(tokens.words, article)]
+
+
 def _opinion_of(tagger: Tagger, emissions: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
-    """[W, C]: a teacher's probabilities of tags; those of a CRF are over all sequences."""
+    """[W, C]: a teacher's probabilities of tags, 0 for words that it was not asked about; those of a CRF are over all sequences."""
     if tagger.backend.transitions is None:
-        return np.exp(emissions)
+        return np.nan_to_num(np.exp(emissions))
     (probabilities,) = tag_probabilities([emissions], tagger.labels, tagger.backend.transitions)
-    return probabilities
+    return np.nan_to_num(probabilities)
 
 
 def _opinion(
