@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,8 +132,9 @@ def test_a_terminal_shows_a_bar(folder):
 def test_a_signal_ends_the_job_and_the_same_command_goes_on(folder, number, code):
     job = command("input=in.jsonl", "output=out.jsonl", "shard_rows=4", "workers=2")
     process = subprocess.Popen(
-        job, cwd=folder, env=os.environ | {"PAUSE": "0.5"}, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        job, cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
     shards = folder / "out.jsonl.job" / "shards"
     while process.poll() is None and not (shards.exists() and list(shards.glob("0*.shard"))):
         pass
