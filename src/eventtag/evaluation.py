@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,10 +42,25 @@ def evaluate(
     together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError when no article remains,
     none has that field, or a gold label is not among `labels`.
     """
+    labels = labels or tagger.labels
     tagged = tag_annotated(tagger, articles, labels=labels)
-    return score_tagged(
-        tagged, tagger, labels=labels, data=data, analysis=analysis, cluster_field=cluster_field, training=training
+    if analysis is None:
+        return score_tagged(tagged, tagger, labels=labels, data=data)
+    clusters, rule = clusters_of([item.article for item in tagged], cluster_field)
+    data = {**(data or {}), "resampled_by": rule}
+    report = analyse_articles(
+        [(item.article, item.spans) for item in tagged],
+        labels,
+        words=_words_in(tagged),
+        clusters=clusters,
+        training=training,
+        fields=analysis.slices,
+        resamples=analysis.resamples,
+        level=analysis.level,
+        seed=analysis.seed,
     )
+    report = replace(report, calibration=_calibration(report.calibration, tagger, tagged, labels, data))
+    return _described(report, tagger, tagged, data)
 
 
 def tag_annotated(tagger: Tagger, articles: Iterable[Article], *, labels: LabelSet | None = None) -> tuple[TaggedArticle, ...]:
@@ -55,40 +70,22 @@ def tag_annotated(tagger: Tagger, articles: Iterable[Article], *, labels: LabelS
 
 
 def score_tagged(
-    tagged: tuple[TaggedArticle, ...],
-    tagger: Tagger,
-    *,
-    labels: LabelSet | None = None,
-    data: Mapping[str, Any] | None = None,
-    analysis: EvaluationSettings | None = None,
-    cluster_field: str | None = None,
-    training: Mentions | None = None,
+    tagged: tuple[TaggedArticle, ...], tagger: Tagger, *, labels: LabelSet | None = None, data: Mapping[str, Any] | None = None
 ) -> Evaluation:
-    """The evaluation of articles that `tagger` has tagged; the rest as for `evaluate`."""
-    labels = labels or tagger.labels
-    words_of = {item.article.id: [(int(start), int(end)) for start, end in item.words] for item in tagged}
+    """The evaluation, without an analysis, of articles that `tagger` has tagged; arguments and errors as for `evaluate`."""
     pairs = [(item.article, item.spans) for item in tagged]
+    return _described(score_articles(pairs, labels or tagger.labels, words=_words_in(tagged)), tagger, tagged, data)
 
-    def words(article: Article) -> Sequence[tuple[int, int]]:
-        return words_of[article.id]
 
-    if analysis is None:
-        report = score_articles(pairs, labels, words=words)
-    else:
-        clusters, rule = clusters_of([article for article, _ in pairs], cluster_field)
-        data = {**(data or {}), "resampled_by": rule}
-        report = analyse_articles(
-            pairs,
-            labels,
-            words=words,
-            clusters=clusters,
-            training=training,
-            fields=analysis.slices,
-            resamples=analysis.resamples,
-            level=analysis.level,
-            seed=analysis.seed,
-        )
-        report = replace(report, calibration=_calibration(report.calibration, tagger, tagged, labels, data or {}))
+def _words_in(tagged: Iterable[TaggedArticle]) -> Callable[[Article], Sequence[tuple[int, int]]]:
+    """What gives the words of an article, as character offsets."""
+    words = {item.article.id: [(int(start), int(end)) for start, end in item.words] for item in tagged}
+    return lambda article: words[article.id]
+
+
+def _described(
+    report: EvaluationReport, tagger: Tagger, tagged: tuple[TaggedArticle, ...], data: Mapping[str, Any] | None
+) -> Evaluation:
     about = {**(tagger.about or {}), "thresholds": dict(tagger.calibration.thresholds)}
     return Evaluation(report.described(checkpoint=about, data=data or {}), tagged)
 

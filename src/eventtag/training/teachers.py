@@ -94,7 +94,7 @@ def ask_teachers(
 
 
 def require_teacher(tagger: Tagger, path: str | Path, labels: LabelSet) -> None:
-    """Raise SettingsError when a tagger cannot teach one over the tags of `labels`."""
+    """Raise SettingsError when a tagger cannot teach another one that tags with `labels`."""
     if tagger.labels != labels:
         raise SettingsError(
             f"teacher.checkpoints: {path} knows the labels {', '.join(tagger.labels.labels)}, in this order; "
