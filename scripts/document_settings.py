@@ -41,6 +41,9 @@ eventtag train run_dir=outputs/mine                                 a directory 
 **Your own files.** A folder `configs/` where you work is searched as well: `configs/data/mine.yaml` makes `data=mine` known,
 `configs/experiment/mine.yaml` (first line `# @package _global_`) makes `experiment=mine`. Start from ours: `data/corpus.yaml`.
 
+**Values** stand for themselves: `data.path=Zürich (1).jsonl` needs nothing but the shell's quotes around it. A comma makes several
+values of one (with `-m` a run for each); quote the value again where it belongs to a name: `'data.path="Smith, Ann.jsonl"'`.
+
 **Choices that come along**
 
 {groups}

@@ -123,9 +123,10 @@ def test_the_composed_configuration_can_be_shown(tmp_path, arguments):
 
 
 def test_a_user_s_own_configs_folder_is_searched(tmp_path, corpus_file):
-    (tmp_path / "configs" / "data").mkdir(parents=True)
-    (tmp_path / "configs" / "data" / "mine.yaml").write_text(f"name: mine\npath: {corpus_file}\n")
-    assert str(corpus_file) in run("train", "data=mine", "--cfg", "job", cwd=tmp_path).stdout
+    home = tmp_path / "Zoë's (new) [work]"
+    (home / "configs" / "data").mkdir(parents=True)
+    (home / "configs" / "data" / "mine.yaml").write_text(f"name: mine\npath: {corpus_file}\n")
+    assert str(corpus_file) in run("train", "data=mine", "--cfg", "job", cwd=home).stdout
 
 
 def test_completion_knows_commands_and_configuration_groups(tmp_path):
@@ -145,9 +146,22 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
         (["train", "trainer.epochs=-1"], "error: trainer.epochs=-1.0 is not allowed: above 0"),
         (["train", "data.test_share=0.9"], "error: data.validation_share + data.test_share=1.05 is not allowed: below 1"),
         (["train", "window.stride=200"], "error: window.stride=200 is not allowed: 0 <= stride"),
-        (["train", "trainer.epoch=1"], "Key 'epoch' not in 'TrainerSettings'"),
-        (["train", "trainer.epochs=many"], "Value 'many' of type 'str' could not be converted to Float"),
-        (["train", "model=robert"], "Could not find 'model/robert'"),
+        (["train", "trainer.epoch=1"], "error: trainer.epoch: there is no such key (near to it: trainer.epochs)"),
+        (["train", "-m", "trainer.epoch=1,2"], "error: trainer.epoch: there is no such key (near to it: trainer.epochs)"),
+        (
+            ["train", "trainer.epochs=many"],
+            "error: trainer.epochs=many: Value 'many' of type 'str' could not be converted to Float",
+        ),
+        (
+            ["train", "model.head=span,crf"],
+            "error: model.head=span,crf: several values; write 'model.head=[span,crf]' for a list",
+        ),
+        (["train", "data.labels=[EVENT"], "error: data.labels=[EVENT: cannot be read"),
+        (["train", "model=robert"], "error: model=robert: there is no such configuration; there are conflibert, "),
+        (
+            ["train", "data=corpus", "model=tiny", "data.path=Zürich (1) a=b.jsonl"],
+            "error: Zürich (1) a=b.jsonl: no such file or",
+        ),
         (["evaluate", "checkpoint=nowhere"], "error: checkpoint=nowhere: no such directory"),
         (["predict", "checkpoint=nowhere", "input=x"], "error: checkpoint=nowhere: no such directory"),
     ],

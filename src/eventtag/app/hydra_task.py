@@ -19,6 +19,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import eventtag
 from eventtag.app.launched import fit_to_launcher
+from eventtag.app.overrides import explain, quote_unreadable, quoted
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
 from eventtag.staging import named_full_disk
@@ -42,12 +43,12 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     register_resolvers()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(settings))
-    sys.argv[1:] = spell_out_corpora(sys.argv[1:])
-    own = Path.cwd() / "configs"
-    if own.is_dir() and own.resolve() != config_dir().resolve() and not any(a.startswith("hydra.searchpath") for a in sys.argv):
+    sys.argv[1:] = quote_unreadable(spell_out_corpora(sys.argv[1:]))
+    search = _own_configs()
+    if search and not any(a.startswith("hydra.searchpath") for a in sys.argv):
         # Hydra's parser takes overrides in one block only.
         place = next((at for at, argument in enumerate(sys.argv) if at and "=" in argument), 1)
-        sys.argv.insert(place, f"hydra.searchpath=[file://{own}]")
+        sys.argv[place:place] = search
 
     failures: list[str] = []
 
@@ -60,13 +61,20 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
                 return task(composed)
         except MissingMandatoryValue as error:
             failures.append(f"{error.full_key} must be given: add {error.full_key}=... to the command")
-        except (EventtagError, OmegaConfBaseException) as error:
+        except EventtagError as error:
             failures.append(str(error))
+        except OmegaConfBaseException as error:
+            failures.append(explain(error))
         # Raised, the error would come out between lines of Hydra's own and end a sweep.
         print(f"error: {failures[-1]}", file=sys.stderr)
         return None
 
-    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors are raised then, instead of being printed by Hydra
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return 1
     return 1 if failures else 0
 
 
@@ -98,17 +106,21 @@ def _compose(
     """What is composed, or its `part`; an error repeats what was `said` on the command line, else the overrides."""
     register_resolvers()
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(schema))
-    own = Path.cwd() / "configs"
-    search = [f"hydra.searchpath=[file://{own}]"] if own.is_dir() and own.resolve() != config_dir().resolve() else []
     try:
         with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-            config = hydra.compose(command, [*search, *spell_out_corpora(overrides)])
+            config = hydra.compose(command, [*_own_configs(), *quote_unreadable(spell_out_corpora(overrides))])
             return OmegaConf.to_object(config if part is None else config[part])
     except MissingMandatoryValue as error:
         key = error.full_key if part is None else f"{part}.{error.full_key}"
         raise SettingsError(f"{option}: {error.full_key} must be given: add {option} {key}=...") from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise SettingsError(f"{option} {' '.join(said or overrides)}: {error}") from error
+        raise SettingsError(f"{option} {' '.join(said or overrides)}: {explain(error)}") from error
+
+
+def _own_configs() -> list[str]:
+    """The override that lets Hydra search the current folder's `configs` too, where there is one that is not ours."""
+    own = Path.cwd() / "configs"
+    return [f"hydra.searchpath=[{quoted(f'file://{own}')}]"] if own.is_dir() and own.resolve() != config_dir().resolve() else []
 
 
 def spell_out_corpora(overrides: Sequence[str]) -> list[str]:
