@@ -20,12 +20,14 @@ from eventtag.manifest import sha256_of
 from eventtag.modeling.encoders import load_encoder
 from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
 from eventtag.settings import DataSettings, LearningCurveSettings, PrimerSettings, TeacherSettings, TrainSettings
+from eventtag.sweep_settings import SweepSettings
 from eventtag.tagging.tagger import Tagger
 from eventtag.training import primer as primer_module
 from eventtag.training import run as run_module
 from eventtag.training.learning_curve import run_learning_curve
-from eventtag.training.primer import plan_primer, take_weights
+from eventtag.training.primer import plan_primer, share, take_weights
 from eventtag.training.run import train
+from eventtag.training.sweep import run_sweep
 
 
 class StoppedError(Exception):
@@ -75,8 +77,8 @@ def test_the_model_begins_from_what_the_primer_taught(own_file, corpus_file, enc
     settings = primed(own_file, corpus_file, encoder, tmp_path / "run", epochs=12, **still)
     real = run_module._prime
 
-    def prime_and_stand_still(trainer, primer) -> None:
-        real(trainer, primer)
+    def prime_and_stand_still(trainer, *given) -> None:
+        real(trainer, *given)
         trainer.args.learning_rate = trainer.head_learning_rate = 1e-12
 
     with pytest.MonkeyPatch.context() as patch:
@@ -169,6 +171,74 @@ def test_a_part_of_a_corpus_is_not_primed_with_what_was_left_out_of_it(encoder, 
     records = [json.loads(path.read_text()) for path in sorted((tmp_path / "curve").glob("runs/*/run.json"))]
     assert [record["data"]["train"]["articles"] for record in records] == [1, 2, 3]
     assert not any("primer" in record for record in records)
+
+
+def weights_of(run: Path) -> str:
+    return sha256_of(run / "checkpoint" / "model.safetensors")
+
+
+def test_runs_that_share_a_primer_end_as_they_would_alone(own_file, corpus_file, encoder, tmp_path, caplog):
+    shared = tmp_path / "primers"
+    with caplog.at_level(logging.INFO):
+        for name, changes in (("a", {}), ("b", {"trainer": {"adversarial": 1.0}}), ("c", {"trainer": {"learning_rate": 3e-3}})):
+            train(primed(own_file, corpus_file, encoder, tmp_path / name, **changes), primers=shared)
+            train(primed(own_file, corpus_file, encoder, tmp_path / f"{name} alone", **changes))
+            assert weights_of(tmp_path / name) == weights_of(tmp_path / f"{name} alone")
+            assert not (tmp_path / name / "primer").exists()
+    assert caplog.text.count("primer: first first") == 3 + 2  # what is swept in c is a setting of its primer too
+    assert len(list(shared.iterdir())) == 2
+
+
+def test_a_shared_primer_that_was_left_just_before_a_stop_is_found_again(own_file, corpus_file, encoder, tmp_path, monkeypatch):
+    settings = primed(own_file, corpus_file, encoder, tmp_path / "run", resume=True)
+    real = run_module.share
+
+    def share_and_stop(*given) -> None:
+        real(*given)
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "share", share_and_stop)
+        with pytest.raises(StoppedError):
+            train(settings, primers=tmp_path / "primers")
+    train(settings, primers=tmp_path / "primers")
+    train(primed(own_file, corpus_file, encoder, tmp_path / "alone"))
+    assert weights_of(tmp_path / "run") == weights_of(tmp_path / "alone")
+
+
+def test_of_two_that_learnt_the_same_primer_at_once_the_first_is_kept(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        share(tmp_path / name, tmp_path / "primers" / "key")
+    assert (tmp_path / "primers" / "key" / "file").read_text() == "first"
+    with pytest.raises(FileNotFoundError):
+        share(tmp_path / "missing", tmp_path / "primers" / "other")
+
+
+def test_a_learning_curve_learns_the_primer_once_for_all_sizes(own_file, corpus_file, encoder, tmp_path, caplog):
+    settings = primed(own_file, corpus_file, encoder, tmp_path / "curve")
+    own = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
+    with caplog.at_level(logging.INFO):
+        run_learning_curve(LearningCurveSettings(**own, sizes=[3, 6, 9], repeats=2))
+    assert caplog.text.count("primer: first first") == 2  # a repeat is another seed
+    assert not (tmp_path / "curve" / "primers").exists()
+
+
+def test_candidates_share_the_primer_of_the_sweep_s_own_settings_alone(own_file, corpus_file, encoder, tmp_path, caplog):
+    settings = primed(own_file, corpus_file, encoder, tmp_path / "sweep", trainer={"epochs": 1})
+    own = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
+    space = {"trainer": {"adversarial": [0.0, 1.0]}}
+    with caplog.at_level(logging.INFO):
+        report = run_sweep(SweepSettings(**own, space=space, trials=8, seeds=1, prune_below=None))
+    assert {candidate.values["trainer.adversarial"] for candidate in report.candidates} == {0.0, 1.0}
+    assert caplog.text.count("primer: first first") == 1
+    assert not (tmp_path / "sweep" / "primers").exists()
+    caplog.clear()
+    own["run_dir"] = str(tmp_path / "rates")
+    with caplog.at_level(logging.INFO):
+        run_sweep(SweepSettings(**own, space={"trainer.learning_rate": [1e-3, 2e-3]}, trials=4, seeds=1, prune_below=None))
+    assert caplog.text.count("primer: first first") == 2
 
 
 def test_a_primer_without_a_common_label_or_a_vocabulary_is_not_used(own_file, corpus_file, encoder, tmp_path, caplog):

@@ -2,6 +2,7 @@
 
 CANDIDATE/seed-42/        a training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
 CANDIDATE/outcome.json    its scores and how it ended; where it is there, the candidate is done
+primers/                  beside the candidates' folder: what the primer taught, for candidates whose values leave it as it is
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
 from eventtag.settings import TrainSettings
 from eventtag.staging import staged_file
 from eventtag.sweep_settings import SweepSettings
+from eventtag.training.primer import primer_settings
 from eventtag.training.run import METRICS_FILE, train
 from eventtag.training.search_space import Plain, place_values
 
 OUTCOME_FILE = "outcome.json"
+PRIMERS = "primers"
 
 Watch = Callable[[int, int, float], bool]
 """Called with the number of the seed (from 0), the epoch (from 1) and its validation score; true stops the candidate."""
@@ -60,9 +63,10 @@ def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: 
     try:
         with _own_failures():
             own = place_values(values, train_settings(settings))
+            primers = _shared_primers(own, settings)
         for number in range(settings.seeds):
             run = replace(own, seed=settings.seed + number, resume=True, run_dir=str(folder / f"seed-{settings.seed + number}"))
-            scores.append(_train_seed(run, corpus, number, watch))
+            scores.append(_train_seed(run, corpus, number, watch, primers))
             if not settings.keep_checkpoints:
                 shutil.rmtree(Path(run.run_dir) / "checkpoint", ignore_errors=True)
         outcome = Outcome(FINISHED, tuple(scores))
@@ -82,7 +86,18 @@ def train_settings(settings: SweepSettings) -> TrainSettings:
     return TrainSettings(**own)
 
 
-def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Watch) -> float:
+def _shared_primers(own: TrainSettings, settings: SweepSettings) -> Path | None:
+    """Where primers are shared, if the primer of a candidate with these settings is that of the sweep's own ones; else many would pile
+    up of which each serves one run.
+    """
+    common = train_settings(settings)
+    data = common.model.primer.data
+    if data is None or own.model.primer != common.model.primer or primer_settings(own, data) != primer_settings(common, data):
+        return None
+    return Path(settings.run_dir) / PRIMERS
+
+
+def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Watch, primers: Path | None) -> float:
     """The best validation score of a run over its epochs; a finished run is only read."""
     metric = f"eval_{settings.trainer.metric.value}"
 
@@ -94,7 +109,7 @@ def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Wat
     file = Path(settings.run_dir) / METRICS_FILE
     if not file.exists():
         with _own_failures():
-            train(settings, corpus=replace(corpus, ledger=LossLedger()), after_epoch=after_epoch)
+            train(settings, corpus=replace(corpus, ledger=LossLedger()), primers=primers, after_epoch=after_epoch)
     try:
         return float(max(entry[metric] for entry in json.loads(file.read_text(encoding="utf-8"))["epochs"]))
     except (ValueError, KeyError, TypeError) as error:

@@ -57,6 +57,7 @@ def cross_validate(
         for number, (part, corpus) in enumerate(zip(parts, corpora, strict=True), start=1):
             log.info("fold %d of %d: %d articles to judge", number, folds, len(part))
             run_dir = Path(scratch) / str(number)
-            result = train(replace(settings, run_dir=str(run_dir), resume=False), corpus=corpus)
+            own = replace(settings, run_dir=str(run_dir), resume=False)
+            result = train(own, corpus=corpus, primers=Path(scratch) / "primers")
             yield from Tagger.load(result.checkpoint).judge_words(part)
             shutil.rmtree(run_dir)

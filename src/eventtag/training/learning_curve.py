@@ -3,6 +3,7 @@
 RUN/curve.json                          settings, data fingerprints, versions
 RUN/runs/ARTICLES-REPEAT/               one training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
 RUN/runs/ARTICLES-REPEAT/score.json     its scores; where it is there, the run is not done again
+RUN/primers/                            what the primer taught, for all sizes of a repeat; removed when the curve is finished
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 CURVE_FILE = "curve.json"
 SCORE_FILE = "score.json"
+PRIMERS = "primers"
 HALVINGS = 4
 LEAST_SIZE = 5
 """Fewer articles than this are not trained on unless `sizes` says so."""
@@ -67,6 +69,7 @@ def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
             if not settings.keep_checkpoints:
                 shutil.rmtree(folder / "checkpoint", ignore_errors=True)
             runs.append(_read_score(folder / SCORE_FILE))
+    shutil.rmtree(run_dir / PRIMERS, ignore_errors=True)
     analysis = settings.evaluation
     return fit_learning_curves(runs, more=settings.more, level=analysis.level, seed=analysis.seed, data=corpus.describe(split))
 
@@ -107,7 +110,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     )
     own |= {"seed": settings.seed + repeat, "resume": True, "run_dir": str(folder)}
     part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
-    result = train(TrainSettings(**own), corpus=part, whole=corpus)
+    result = train(TrainSettings(**own), corpus=part, whole=corpus, primers=Path(settings.run_dir) / PRIMERS)
     evaluation = result.evaluation
     if settings.split is CurveSplit.test:
         evaluation = evaluate(

@@ -2,11 +2,14 @@
 
 A few hundred articles that somebody else annotated teach an encoder what actors, events and places look like; the articles of the run
 then teach it what their annotators mean by them (training on an intermediate task: Phang et al. 2018,
-https://arxiv.org/abs/1811.01088). The primer is a run of its own, in RUN/primer, whose checkpoint the actual run begins from.
+https://arxiv.org/abs/1811.01088). The primer is a run of its own, in RUN/primer, whose checkpoint the actual run begins from. Several
+runs with the same primer can share it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +28,13 @@ from eventtag.modeling.encoders import TINY
 from eventtag.settings import (
     AugmentationSettings,
     AveragingSettings,
+    DataSettings,
     EvaluationSettings,
     PrimerSettings,
     TeacherSettings,
     TrainSettings,
 )
+from eventtag.training.record import plain
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,11 @@ class PrimerRun:
     def describe(self) -> dict[str, Any]:
         """For the record of the actual run."""
         return {**self.corpus.describe("train"), "epochs": self.settings.trainer.epochs}
+
+    def key(self) -> str:
+        """A name that two primers share only if they teach the same: a hash of settings and articles."""
+        teaching = [plain(replace(self.settings, run_dir="")), self.corpus.describe("train"), self.corpus.describe("validation")]
+        return hashlib.sha256(json.dumps(teaching, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def plan_primer(settings: TrainSettings, corpus: Corpus) -> PrimerRun | None:
@@ -73,20 +83,25 @@ def plan_primer(settings: TrainSettings, corpus: Corpus) -> PrimerRun | None:
             "primer: %d of %d articles are in the corpus itself, so it is left out", len(articles) - len(kept), len(articles)
         )
         return None
-    first = replace(
+    first = primer_settings(settings, primer.data)
+    return PrimerRun(first, replace(source, splits={"train": kept, "validation": source.articles("validation")}))
+
+
+def primer_settings(settings: TrainSettings, data: DataSettings) -> TrainSettings:
+    """The settings of a primer on `data` before a run: those of the run, without what belongs to its own articles."""
+    return replace(
         settings,
-        data=primer.data,
+        data=data,
         model=replace(settings.model, primer=PrimerSettings()),
         trainer=replace(
-            settings.trainer, epochs=primer.epochs, patience=None, adversarial=0.0, rdrop=0.0, class_weights=None, outside_share=1.0,
-            augmentation=AugmentationSettings(), averaging=AveragingSettings(), tracking=[],
+            settings.trainer, epochs=settings.model.primer.epochs, patience=None, adversarial=0.0, rdrop=0.0, class_weights=None,
+            outside_share=1.0, augmentation=AugmentationSettings(), averaging=AveragingSettings(), tracking=[],
         ),
         teacher=TeacherSettings(),
         evaluation=EvaluationSettings(resamples=100, f1_threshold=False),
         resume=True,
         run_dir=str(Path(settings.run_dir) / FOLDER),
     )  # fmt: skip
-    return PrimerRun(first, replace(source, splits={"train": kept, "validation": source.articles("validation")}))
 
 
 def _apart(articles: Sequence[Article], corpus: Corpus) -> tuple[Article, ...]:
@@ -104,6 +119,16 @@ def _apart(articles: Sequence[Article], corpus: Corpus) -> tuple[Article, ...]:
         if pair.first.startswith("corpus/") != pair.second.startswith("corpus/"):
             copies |= {pair.first, pair.second}
     return tuple(article for article in articles if article.text not in texts and f"{FOLDER}/{article.id}" not in copies)
+
+
+def share(checkpoint: Path, place: Path) -> None:
+    """Move what a primer taught to the `place` where runs with the same primer look for it; another process may have been faster."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        checkpoint.rename(place)
+    except OSError:
+        if not place.exists():
+            raise
 
 
 def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:

@@ -51,7 +51,7 @@ from eventtag.training.dropout import quicken_dropout
 from eventtag.training.features import SpanOptions, build_features, count_tags
 from eventtag.training.optimizer import freeze
 from eventtag.training.precision import choose_arithmetic
-from eventtag.training.primer import PrimerRun, plan_primer, take_weights
+from eventtag.training.primer import PrimerRun, plan_primer, share, take_weights
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_newer
@@ -80,11 +80,17 @@ AfterEpoch = Callable[[float, Mapping[str, float]], None]
 
 
 def train(
-    settings: TrainSettings, *, corpus: Corpus | None = None, whole: Corpus | None = None, after_epoch: AfterEpoch | None = None
+    settings: TrainSettings,
+    *,
+    corpus: Corpus | None = None,
+    whole: Corpus | None = None,
+    primers: Path | None = None,
+    after_epoch: AfterEpoch | None = None,
 ) -> TrainingResult:
     """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
 
-    `whole` is the corpus that `corpus` is a part of: no primer teaches what was left out of it.
+    `whole` is the corpus that `corpus` is a part of: no primer teaches what was left out of it. `primers` is a folder on the run's file
+    system where runs of one process each leave what their primers taught, and do not learn again what another one left.
 
     Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
     resumed; OutputError when the disk is full; TrainingError when the loss stops being finite.
@@ -92,11 +98,15 @@ def train(
     require_trackers(settings.trainer.tracking)
     run_dir = Path(settings.run_dir)
     with named_full_disk(run_dir, then=GO_ON), tracked(settings.trainer.tracking, run_dir):
-        return _train(settings, corpus, whole, after_epoch)
+        return _train(settings, corpus, whole, primers, after_epoch)
 
 
 def _train(
-    settings: TrainSettings, corpus: Corpus | None, whole: Corpus | None = None, after_epoch: AfterEpoch | None = None
+    settings: TrainSettings,
+    corpus: Corpus | None,
+    whole: Corpus | None = None,
+    primers: Path | None = None,
+    after_epoch: AfterEpoch | None = None,
 ) -> TrainingResult:
     run_dir = Path(settings.run_dir)
     begun = (run_dir / RECORD_FILE).exists()
@@ -142,7 +152,7 @@ def _train(
     if state is not None:
         log.info("resuming from %s", state)
     elif primer is not None:
-        _prime(trainer, primer)
+        _prime(trainer, primer, primers)
     trainer.speed.start()
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
     speed = trainer.speed.report(trainer.network, trainer.arithmetic)
@@ -154,15 +164,22 @@ def _train(
     return finished
 
 
-def _prime(trainer: ArticleTrainer, primer: PrimerRun) -> None:
-    """Let the model begin from what the primer teaches, which is learnt now unless it was before the run was interrupted."""
-    run_dir = Path(primer.settings.run_dir)
-    if not (run_dir / METRICS_FILE).exists():
-        log.info("primer: %s first, %g epochs", primer.corpus.name, primer.settings.trainer.epochs)
-        precision = Precision(trainer.arithmetic.precision)
-        _train(replace(primer.settings, trainer=replace(primer.settings.trainer, precision=precision)), primer.corpus)
-        log.info("primer: done")
-    take_weights(trainer.network, run_dir / "checkpoint")
+def _prime(trainer: ArticleTrainer, primer: PrimerRun, primers: Path | None) -> None:
+    """Let the model begin from what the primer teaches, which is learnt now unless it was before: by another run, whose `primers` it is
+    among, or by this one before it was interrupted.
+    """
+    precision = Precision(trainer.arithmetic.precision)
+    settings = replace(primer.settings, trainer=replace(primer.settings.trainer, precision=precision))
+    run_dir = Path(settings.run_dir)
+    learnt = run_dir / "checkpoint" if primers is None else primers / replace(primer, settings=settings).key()
+    if primers is None or not learnt.exists():
+        if not (run_dir / METRICS_FILE).exists():
+            log.info("primer: %s first, %g epochs", primer.corpus.name, settings.trainer.epochs)
+            _train(settings, primer.corpus)
+            log.info("primer: done")
+        if primers is not None:
+            share(run_dir / "checkpoint", learnt)
+    take_weights(trainer.network, learnt)
     transformers.set_seed(trainer.args.seed)  # as in a run that found the primer learnt
 
 

@@ -6,6 +6,7 @@ worth going on with. Nothing here reads or scores a test article.
 RUN/sweep.json                 settings, space, data fingerprints, versions
 RUN/journal.log                what Optuna was asked and told
 RUN/candidates/NUMBER/         `eventtag.training.candidate`
+RUN/primers/                   what the primer taught; removed when the sweep is finished
 
 The same command goes on where a killed one stopped. A candidate counts once it is proposed, whether or not its runs were finished
 then; they are finished first. The next proposal is drawn with a random state that depends on the seed and the candidate's number
@@ -15,6 +16,7 @@ alone, so a sweep that was stopped proposes what one that was not would have.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +27,7 @@ from eventtag.errors import SettingsError, TrainingError
 from eventtag.jobs.lock import JobLock
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
 from eventtag.sweep_settings import SweepSettings
-from eventtag.training.candidate import Outcome, read_outcome, run_candidate, train_settings, write_outcome
+from eventtag.training.candidate import PRIMERS, Outcome, read_outcome, run_candidate, train_settings, write_outcome
 from eventtag.training.journal import mend_journal, open_journal
 from eventtag.training.processes import require_one_process
 from eventtag.training.record import build_record, claim_folder
@@ -85,6 +87,7 @@ def run_sweep(settings: SweepSettings) -> SweepReport:
                     _tell(study, settings, workers.next_done())
             while workers.busy:
                 _tell(study, settings, workers.next_done())
+        shutil.rmtree(run_dir / PRIMERS, ignore_errors=True)
         return _report(study, settings, parameters, corpus)
 
 
