@@ -118,6 +118,9 @@ def load_encoder(
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity)
+    for token in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if getattr(tokenizer, token, None) is not None:
+            setattr(model.config, token, getattr(tokenizer, token))  # the Trainer would, and say so
     return model, tokenizer
 
 

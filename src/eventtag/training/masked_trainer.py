@@ -49,6 +49,8 @@ class MaskedTrainer(ResumableTrainer):
     ) -> None:
         pad = encoder.tokenizer.pad_token_id or 0
         self.network = encoder.model
+        # Weights that share memory are saved once; told so, transformers does not warn of the others when it reads them.
+        self.network._keys_to_ignore_on_save = set(self.network.all_tied_weights_keys)
         self.collate: Callable[[Sequence[TextWindow]], dict[str, torch.Tensor]] = partial(collate_text, pad_token_id=pad)
         super().__init__(
             model=encoder.model,
