@@ -12,7 +12,7 @@ from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.spans import ScoredSpan, Span
 from eventtag.tagging.tagger import TaggedArticle
-from eventtag.training.calibration import fit_calibration, require_known_targets
+from eventtag.training.calibration import USUAL, fit_calibration, require_known_targets
 
 LABELS = LabelSet()
 WORDS = np.array([[2 * n, 2 * n + 1] for n in range(10)])
@@ -125,6 +125,15 @@ def test_no_threshold_is_saved_where_every_span_is_worth_keeping(tagged):
     right = [replace(item, article=replace(item.article, spans=tuple(map(plain, item.spans)))) for item in tagged]
     assert fit_calibration(right, LABELS, EvaluationSettings(), fitted_on={}).thresholds == {}
     assert fit_calibration(tagged, LABELS, EvaluationSettings(f1_threshold=False), fitted_on={}).thresholds == {}
+
+
+def test_a_head_that_finds_improbable_spans_too_has_a_threshold_for_every_label(tagged):
+    usual = dict.fromkeys(LABELS.labels, USUAL)
+    assert fit_calibration(tagged, LABELS, EvaluationSettings(f1_threshold=False), usual=USUAL, fitted_on={}).thresholds == usual
+    chosen = fit_calibration(tagged, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).thresholds
+    assert chosen == usual | fit_calibration(tagged, LABELS, EvaluationSettings(), fitted_on={}).thresholds
+    right = [replace(item, article=replace(item.article, spans=tuple(map(plain, item.spans)))) for item in tagged]
+    assert fit_calibration(right, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).thresholds == dict.fromkeys(usual, 0.0)
 
 
 def plain(span):

@@ -1,14 +1,17 @@
-"""From scores of spans to spans: all that are more probable than not, or the best of them that do not overlap.
+"""From scores of spans to spans: all with a probability that a threshold may keep, or the most probable of them that do not overlap.
 
 Scores are log-odds [W, M, L] of an article's spans: first word, number of words - 1, label. They never stand in a [W, W] array: M is
 small. A span's score is its probability in the model's own opinion, as in `eventtag.decoding.decode`.
+
+Each span is judged for itself, so the threshold with the best F1 is half of the F1 that it reaches (Lipton et al. 2014,
+https://arxiv.org/abs/1402.1892), not a half: thresholds are applied later, and spans are found from LEAST on.
 
 Letters for shapes: W words, M widths, L labels, N spans.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 
 import numpy as np
 import numpy.typing as npt
@@ -20,17 +23,21 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
-def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overlap: bool) -> tuple[ScoredSpan, ...]:
-    """The spans of one article with log-odds above 0, sorted; without `overlap` the best set of them that do not overlap.
+LEAST = 0.1
+"""Least probability of a span that is found."""
 
-    `words` [W, 2] are character offsets. NaN marks a first word that no model looked at; spans beyond the last word have log-odds below
-    0. The best set has the greatest sum of log-odds, which makes it the most probable one if spans are taken as independent apart from
-    not overlapping.
+
+def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overlap: bool) -> tuple[ScoredSpan, ...]:
+    """The spans of one article that have a probability of LEAST at least, sorted; without `overlap` the most probable first, and each
+    further one that overlaps none before it.
+
+    So a threshold applied to the spans found leaves those that would be found with it. `words` [W, 2] are character offsets. NaN marks
+    a first word that no model looked at; spans beyond the last word have log-odds far below any.
     """
-    found = np.argwhere(scores > 0)
+    found = np.argwhere(scores >= np.log(LEAST / (1 - LEAST)))
     odds = scores[tuple(found.T)].astype(np.float64)
     if not overlap:
-        kept = best_disjoint(found[:, 0], found[:, 0] + found[:, 1], odds)
+        kept = most_probable_disjoint(found[:, 0], found[:, 0] + found[:, 1], odds)
         found, odds = found[kept], odds[kept]
     return tuple(
         sorted(
@@ -40,23 +47,16 @@ def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overl
     )
 
 
-def best_disjoint(first: IntArray, last: IntArray, gains: npt.NDArray[np.float64]) -> list[int]:
-    """Indices of the spans of words [first, last] that do not overlap and have the greatest sum of gains (all above 0), sorted.
-
-    Weighted interval scheduling by dynamic programming (Kleinberg and Tardos 2005, section 6.1), O(N log N).
+def most_probable_disjoint(first: IntArray, last: IntArray, scores: npt.NDArray[np.float64]) -> list[int]:
+    """Indices, sorted, of the spans of words [first, last] that are left if the highest score is taken first and what overlaps it
+    dropped; of equal scores the earlier index.
     """
-    order = np.lexsort((first, last)).tolist()
-    ends = last[order].tolist()
-    best = [0.0]  # the greatest sum of the first n spans in this order
-    for place, span in enumerate(order):
-        before = bisect_left(ends, int(first[span]))
-        best.append(max(best[place], best[before] + float(gains[span])))
-    kept, place = [], len(order)
-    while place:
-        span = order[place - 1]
-        if best[place] == best[place - 1]:
-            place -= 1
-        else:
-            kept.append(span)
-            place = bisect_left(ends, int(first[span]))
+    taken: list[tuple[int, int]] = []
+    kept = []
+    for index in np.argsort(-scores, kind="stable").tolist():
+        begin, end = int(first[index]), int(last[index])
+        place = bisect_left(taken, (begin, begin))
+        if (place == 0 or taken[place - 1][1] < begin) and (place == len(taken) or taken[place][0] > end):
+            insort(taken, (begin, end))
+            kept.append(index)
     return sorted(kept)

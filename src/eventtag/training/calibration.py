@@ -33,6 +33,9 @@ SLACK = 1e-4
 """A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
 that reads the same article in another batch gives scores that differ in the last digits."""
 
+USUAL = 0.5
+"""Threshold of labels under a span head, which finds spans down to a much lower probability, where none is chosen."""
+
 PRICE = 0.005
 """How much of the F1 over all labels the lower thresholds of single labels may cost, all of them together."""
 
@@ -58,7 +61,10 @@ def evaluate_calibrated(
     nothing is said, and the calibration is not for keeping.
     """
     tagged = tag_annotated(tagger, articles)
-    calibration = fit_calibration(tagged, tagger.labels, settings, fitted_on=fitted_on or {}, quiet=fitted_on is None)
+    calibration = fit_calibration(
+        tagged, tagger.labels, settings,
+        usual=None if tagger.span_head is None else USUAL, fitted_on=fitted_on or {}, quiet=fitted_on is None,
+    )  # fmt: skip
     return score_tagged(tuple(calibrated(tagged, calibration)), replace(tagger, calibration=calibration)), calibration
 
 
@@ -67,20 +73,21 @@ def fit_calibration(
     labels: LabelSet,
     settings: EvaluationSettings,
     *,
+    usual: float | None = None,
     fitted_on: Mapping[str, Any],
     quiet: bool = False,
 ) -> Calibration:
     """Temperatures, and thresholds, from validation articles that were tagged without either.
 
-    Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted. A
-    target that no threshold reaches is warned of with the best that can be reached, and its label keeps all spans: the training
-    behind it is not thrown away. `quiet` logs nothing and leaves out the cross-fitted error.
+    Without a threshold of its own a label has the `usual` one (None: none, all spans are kept). Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted. A
+    target that no threshold reaches is warned of with the best that can be reached, and is left aside: the training behind it is not
+    thrown away. `quiet` logs nothing and leaves out the cross-fitted error.
     """
     say, warn = (log.debug, log.debug) if quiet else (log.info, log.warning)
     pairs = [(item.article, item.spans) for item in tagged]
     temperatures = fit_temperatures(collect_predictions(pairs, labels))
     predictions = collect_predictions([(article, calibrate_spans(spans, temperatures)) for article, spans in pairs], labels)
-    thresholds: dict[str, float] = {}
+    thresholds = {} if usual is None else dict.fromkeys(labels.labels, usual)
     targets: dict[str, Any] = {}
     for key in ("target_precision", "target_recall"):
         for label, target in getattr(settings, key).items():
@@ -100,6 +107,8 @@ def fit_calibration(
         wanted = {*settings.target_precision, *settings.target_recall}
         others = {label: found for label, found in predictions.items() if label not in wanted}
         best = _f1_thresholds(others)
+        if usual is not None and others and not best:
+            best = dict.fromkeys(others, 0.0)  # every span that was found is worth keeping, below the usual threshold too
         if best:
             thresholds |= best
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in best.items())
