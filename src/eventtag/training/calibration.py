@@ -79,9 +79,10 @@ def fit_calibration(
 ) -> Calibration:
     """Temperatures, and thresholds, from validation articles that were tagged without either.
 
-    Without a threshold of its own a label has the `usual` one (None: none, all spans are kept). Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted. A
-    target that no threshold reaches is warned of with the best that can be reached, and is left aside: the training behind it is not
-    thrown away. `quiet` logs nothing and leaves out the cross-fitted error.
+    Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted; without a
+    threshold of its own a label has the `usual` one (None: none, all spans are kept). A target that no threshold reaches is warned of
+    with the best that can be reached, and is left aside: the training behind it is not thrown away. `quiet` logs nothing and leaves
+    out the cross-fitted error.
     """
     say, warn = (log.debug, log.debug) if quiet else (log.info, log.warning)
     pairs = [(item.article, item.spans) for item in tagged]
