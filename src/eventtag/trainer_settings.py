@@ -102,6 +102,8 @@ class TrainerSettings:
 
     epochs: float = 5
     """Passes over the training windows at most."""
+    min_updates: int = 0
+    """Updates that few windows are trained for nevertheless: by more epochs, up to eight times as many, and `patience` grows with them."""
     batch_size: int = 8
     """Windows per step and device."""
     batch_tokens: int | None = None
@@ -161,6 +163,7 @@ class TrainerSettings:
 
     def __post_init__(self) -> None:
         _require(self.epochs > 0, "trainer.epochs", self.epochs, "above 0")
+        _require(self.min_updates >= 0, "trainer.min_updates", self.min_updates, "0 or above")
         _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
         for key in ("batch_tokens", "micro_batch_tokens"):
             _require(

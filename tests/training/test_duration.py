@@ -1,0 +1,59 @@
+import json
+from math import ceil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_run import settings_of
+
+from eventtag.errors import SettingsError
+from eventtag.settings import TrainerSettings
+from eventtag.training.duration import LONGEST, long_enough, updates_per_epoch
+from eventtag.training.run import train
+
+LENGTHS = st.lists(st.integers(3, 128), min_size=1, max_size=300)
+
+
+@given(LENGTHS, st.integers(0, 2000), st.sampled_from([2, 5, 2.5]), st.sampled_from([None, 256]), st.integers(1, 3))
+def test_few_windows_are_trained_for_so_many_updates_up_to_a_limit(lengths, wanted, epochs, batch_tokens, accumulate):
+    given_settings = TrainerSettings(
+        epochs=epochs, min_updates=wanted, batch_tokens=batch_tokens, extra={"gradient_accumulation_steps": accumulate}
+    )
+    found = long_enough(given_settings, lengths, processes=1)
+    updates = updates_per_epoch(given_settings, lengths, processes=1)
+    assert found.epochs >= epochs
+    assert found.epochs * updates >= min(wanted, LONGEST * epochs * updates)
+    if updates * epochs >= wanted:
+        assert found == given_settings
+    else:
+        assert (found.epochs - 1) * updates < wanted
+        assert found.epochs <= ceil(LONGEST * epochs)
+        assert found.patience == ceil(given_settings.patience * min(wanted / (updates * epochs), LONGEST))
+
+
+def test_several_processes_make_fewer_updates():
+    lengths = [100] * 64
+    assert updates_per_epoch(TrainerSettings(batch_size=8), lengths, processes=1) == 8
+    assert updates_per_epoch(TrainerSettings(batch_size=8), lengths, processes=2) == 4
+    assert updates_per_epoch(TrainerSettings(batch_tokens=800), lengths, processes=1) == 8
+
+
+def test_a_limit_of_steps_stays():
+    settings = TrainerSettings(min_updates=500, extra={"max_steps": 2})
+    assert long_enough(settings, [10], processes=1) == settings
+
+
+def test_fewer_updates_than_none_are_refused():
+    with pytest.raises(SettingsError, match=r"trainer\.min_updates=-1 is not allowed: 0 or above"):
+        TrainerSettings(min_updates=-1)
+
+
+def test_a_run_is_as_long_as_it_says(corpus_file, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        train(settings_of(corpus_file, tmp_path / "run", trainer={"epochs": 1, "min_updates": 25, "batch_size": 2}))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    (said,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("few windows")]
+    epochs, updates = int(said.split()[2]), int(said.split()[-2])
+    assert len(metrics["epochs"]) == epochs > 1
+    assert metrics["epochs"][-1]["step"] == updates >= 25
+    assert updates - updates // epochs < 25
