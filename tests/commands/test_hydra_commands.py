@@ -156,7 +156,13 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
             ["train", "model.head=span,crf"],
             "error: model.head=span,crf: several values; write 'model.head=[span,crf]' for a list",
         ),
-        (["train", "data.labels=[EVENT"], "error: data.labels=[EVENT: cannot be read"),
+        (["train", "data.labels=[EVENT"], "error: data.labels=[EVENT: cannot be read (no viable alternative at input"),
+        (
+            ["train", "seed=rnage(1,3)"],
+            "error: seed=rnage(1,3): cannot be read (HydraException while evaluating 'rnage(1,3)': Unknown",
+        ),
+        (["train", "articles.jsonl"], "error: articles.jsonl: what is set must be key=value"),
+        (["train", "data.path=ü.jsonl,b.jsonl"], 'error: data.path="ü.jsonl",b.jsonl: several values'),
         (["train", "model=robert"], "error: model=robert: there is no such configuration; there are conflibert, "),
         (
             ["train", "data=corpus", "model=tiny", "data.path=Zürich (1) a=b.jsonl"],
@@ -173,6 +179,21 @@ def test_a_mistake_is_answered_in_a_few_lines_with_exit_code_1(tmp_path, argumen
     if message.startswith("error:"):
         assert len(done.stderr.strip().splitlines()) <= 3
     assert not list(tmp_path.rglob("checkpoint"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("trainer:\n  epoch: 3\n", "error: experiment/mine.yaml, trainer.epoch: Key 'epoch' not in 'TrainerSettings'"),
+        ("trainer: [\n", "configs/experiment/mine.yaml:3: is not valid YAML (expected the node content"),
+    ],
+)
+def test_a_mistake_in_a_user_s_own_configuration_is_placed(tmp_path, content, message):
+    (tmp_path / "configs" / "experiment").mkdir(parents=True)
+    (tmp_path / "configs" / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{content}")
+    done = run("train", "experiment=mine", cwd=tmp_path, code=1)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
 
 
 def test_a_label_that_the_checkpoint_does_not_know_is_named(tmp_path, checkpoint, data):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from eventtag.articles import Article
+from eventtag.decoding.spans import USUAL
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import collect_predictions, precision_recall_curve
@@ -12,7 +13,7 @@ from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.spans import ScoredSpan, Span
 from eventtag.tagging.tagger import TaggedArticle
-from eventtag.training.calibration import USUAL, fit_calibration, require_known_targets
+from eventtag.training.calibration import fit_calibration, require_known_targets
 
 LABELS = LabelSet()
 WORDS = np.array([[2 * n, 2 * n + 1] for n in range(10)])
@@ -133,7 +134,18 @@ def test_a_head_that_finds_improbable_spans_too_has_a_threshold_for_every_label(
     chosen = fit_calibration(tagged, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).thresholds
     assert chosen == usual | fit_calibration(tagged, LABELS, EvaluationSettings(), fitted_on={}).thresholds
     right = [replace(item, article=replace(item.article, spans=tuple(map(plain, item.spans)))) for item in tagged]
-    assert fit_calibration(right, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).thresholds == dict.fromkeys(usual, 0.0)
+    kept = fit_calibration(right, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={})
+    lowest = min(span.score for item in right for span in calibrate_spans(item.spans, kept.temperatures))
+    assert kept.thresholds == dict.fromkeys(usual, pytest.approx(lowest / 2))
+    nothing = [replace(item, spans=(), raw_scores=()) for item in tagged]
+    assert fit_calibration(nothing, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).thresholds == usual
+
+
+def test_a_recall_out_of_reach_keeps_all_that_was_found_and_a_precision_out_of_reach_the_usual(tagged):
+    recall = EvaluationSettings(target_recall={"ACTOR": 0.9}, f1_threshold=False)
+    assert fit_calibration(tagged, LABELS, recall, usual=USUAL, fitted_on={}).thresholds["ACTOR"] == 0.0
+    precision = EvaluationSettings(target_precision={"ACTOR": 0.9}, f1_threshold=False)
+    assert fit_calibration(tagged, LABELS, precision, usual=USUAL, fitted_on={}).thresholds["ACTOR"] == USUAL
 
 
 def plain(span):

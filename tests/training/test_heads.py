@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ from eventtag.articles import Article
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
-from eventtag.modeling.checkpoint import load_checkpoint
+from eventtag.modeling.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from eventtag.modeling.crf import learnt_transitions
 from eventtag.settings import DataSettings, Head, Loss, ModelSettings, Overlaps, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.spans import Span
@@ -148,6 +149,18 @@ def test_a_span_checkpoint_scores_as_its_run_did_and_is_calibrated(nested_run):
     assert set(tagger.calibration.temperatures) == {"ACTOR", "EVENT", "LOCATION"}
     report = evaluate(tagger, of_split("validation")).report.to_json()
     assert report["micro"] == json.loads((nested_run / "report.json").read_text())["micro"]
+
+
+def test_a_span_checkpoint_without_thresholds_takes_what_is_more_probable_than_not(nested_run, tmp_path):
+    checkpoint = load_checkpoint(nested_run / "checkpoint")
+    bare = replace(checkpoint.info, calibration=Calibration())
+    save_checkpoint(tmp_path / "bare", checkpoint.model, checkpoint.tokenizer, bare, model_card="")
+    tagger = Tagger.load(tmp_path / "bare")
+    text = "Police in Paris arrested men of Kyiv ."
+    assert all(span.score >= 0.5 for span in tagger.tag(text))
+    lower = tagger.with_thresholds(dict.fromkeys(tagger.labels.labels, 0.0)).tag(text)
+    assert set(tagger.tag(text)) <= set(lower)
+    assert all(span.score >= 0.1 - 1e-6 for span in lower)
 
 
 def test_without_overlap_a_span_head_finds_one_layer(nested_file, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -189,7 +190,10 @@ def test_runs_that_share_a_primer_end_as_they_would_alone(own_file, corpus_file,
     assert len(list(shared.iterdir())) == 2
 
 
-def test_a_shared_primer_that_was_left_just_before_a_stop_is_found_again(own_file, corpus_file, encoder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("since", ["nothing", "other saves", "removed"])
+def test_a_run_that_was_stopped_just_after_it_shared_its_primer_goes_on(
+    own_file, corpus_file, encoder, tmp_path, monkeypatch, since
+):
     settings = primed(own_file, corpus_file, encoder, tmp_path / "run", resume=True)
     real = run_module.share
 
@@ -201,7 +205,13 @@ def test_a_shared_primer_that_was_left_just_before_a_stop_is_found_again(own_fil
         patch.setattr(run_module, "share", share_and_stop)
         with pytest.raises(StoppedError):
             train(settings, primers=tmp_path / "primers")
+    assert len(list((tmp_path / "primers").iterdir())) == 1
+    if since == "removed":
+        shutil.rmtree(tmp_path / "primers")
+    if since == "other saves":
+        settings.trainer = replace(settings.trainer, save_every_steps=2)
     train(settings, primers=tmp_path / "primers")
+    assert len(list((tmp_path / "primers").iterdir())) == 1
     train(primed(own_file, corpus_file, encoder, tmp_path / "alone"))
     assert weights_of(tmp_path / "run") == weights_of(tmp_path / "alone")
 

@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 import eventtag
 from eventtag.app.launched import fit_to_launcher
@@ -72,7 +73,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors are raised then, instead of being printed by Hydra
     try:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return 1
     return 1 if failures else 0
@@ -113,7 +114,7 @@ def _compose(
     except MissingMandatoryValue as error:
         key = error.full_key if part is None else f"{part}.{error.full_key}"
         raise SettingsError(f"{option}: {error.full_key} must be given: add {option} {key}=...") from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
         raise SettingsError(f"{option} {' '.join(said or overrides)}: {explain(error)}") from error
 
 

@@ -15,35 +15,35 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import MarkedYAMLError
 
-STRUCTURED = ("[", "{", "'", '"')
-"""How values begin that are meant as Hydra's lists, mappings or quoted text; a mistake in one is told."""
+STRUCTURED = re.compile(r"""[\[{'"]|\w+\([^()]*\)?$""")
+"""How values begin that are meant as Hydra's lists, mappings, quoted text or functions; a mistake in one is told."""
 
 
 def quote_unreadable(arguments: Sequence[str]) -> list[str]:
-    """The arguments, in which a plain value that Hydra cannot read is quoted, so that it stands for itself."""
+    """The arguments, in which what Hydra cannot read of a plain value is quoted, so that it stands for itself; commas part it still."""
     parser = OverridesParser.create()
-    return [_quoted(argument) if _is_unreadable(argument, parser) else argument for argument in arguments]
+    return [_readable(argument, parser) for argument in arguments]
 
 
-def _is_unreadable(argument: str, parser: OverridesParser) -> bool:
+def _readable(argument: str, parser: OverridesParser) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or key.startswith("-") or value.startswith(STRUCTURED):
-        return False
-    try:
-        parser.parse_override(f"{key}=x")
-    except HydraException:
-        return False  # it is the key that cannot be read
+    if not equals or key.startswith("-") or _reads(argument, parser) or not _reads(f"{key}=x", parser):
+        return argument
+    parts = re.split(r"(?<!\\),", value)
+    if any(STRUCTURED.match(part) for part in parts):
+        return argument
+    plain = [part if _reads(f"{key}={part}", parser) else quoted(part.replace("\\,", ",")) for part in parts]
+    return f"{key}={','.join(plain)}"
+
+
+def _reads(argument: str, parser: OverridesParser) -> bool:
     try:
         parser.parse_override(argument)
     except HydraException:
-        return True
-    return False
-
-
-def _quoted(argument: str) -> str:
-    key, _, value = argument.partition("=")
-    return f"{key}={quoted(value)}"
+        return False
+    return True
 
 
 def quoted(text: str) -> str:
@@ -60,18 +60,38 @@ def explain(error: Exception) -> str:
             f"(your own go into configs/{group}/ of the current folder)"
         )
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: cannot be read ({_first_line(error)}); close brackets and quotes, or quote the value: 'key=\"value\"'"
+        return _explain_unreadable(error)
     ambiguous = re.match(r"Ambiguous value for argument '(?P<key>[^=]*)=(?P<value>.*)'$", _first_line(error))
     if ambiguous:
         key, value = ambiguous["key"], ambiguous["value"]
-        return f"{key}={value}: several values; write '{key}=[{value}]' for a list, '{key}=\"{value}\"' for text, or add -m to run each"
+        text = quoted(value.replace('"', ""))
+        return (
+            f"{key}={value}: several values; write '{key}=[{value}]' for a list, '{key}={text}' for text, or add -m to run each"
+        )
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
         return f"{cause.full_key}: there is no such key{_near(cause)}; docs/configs.md explains all of them, --cfg job shows them"
     given = re.match(r"Error merging override (.*)$", _first_line(error))
     if cause is not error and given:
         return f"{given[1]}: {_first_line(cause)}"
-    return str(error) if cause is error else f"{error}\n{_first_line(cause)}"
+    if isinstance(error, MarkedYAMLError):
+        place = error.problem_mark
+        where = f"{place.name}:{place.line + 1}" if place is not None else "a configuration"
+        return f"{where}: is not valid YAML ({error.problem})"
+    inside = re.match(r"In '(?P<config>[^']*)': \w+ raised while composing config:\n(?P<said>.*)", str(error))
+    if inside:
+        key = re.search(r"full_key: (.*)", str(error))
+        return f"{inside['config']}.yaml, {key[1] if key else 'a key'}: {inside['said']}; docs/configs.md explains all keys"
+    return _first_line(error) if cause is error else f"{_first_line(error)}\n{_first_line(cause)}"
+
+
+def _explain_unreadable(error: OverrideParseException) -> str:
+    key, equals, _ = error.override.partition("=")
+    if not equals:
+        return f"{error.override}: what is set must be key=value; docs/configs.md explains all keys"
+    lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing override", "See https"))]
+    said = lines[0] if lines else "no value"
+    return f"{error.override}: cannot be read ({said}); close brackets and quotes, or quote the whole value: '{key}=\"...\"'"
 
 
 def _near(error: OmegaConfBaseException) -> str:

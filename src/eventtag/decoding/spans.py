@@ -25,14 +25,16 @@ IntArray = npt.NDArray[np.int64]
 
 LEAST = 0.1
 """Least probability of a span that is found."""
+USUAL = 0.5
+"""Threshold of a label for which none was chosen."""
 
 
 def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overlap: bool) -> tuple[ScoredSpan, ...]:
     """The spans of one article that have a probability of LEAST at least, sorted; without `overlap` the most probable first, and each
     further one that overlaps none before it.
 
-    So a threshold applied to the spans found leaves those that would be found with it. `words` [W, 2] are character offsets. NaN marks
-    a first word that no model looked at; spans beyond the last word have log-odds far below any.
+    So one threshold for all labels, applied to the spans found, leaves those that would be found with it. `words` [W, 2] are character
+    offsets. NaN marks a first word that no model looked at; spans beyond the last word have log-odds far below any.
     """
     found = np.argwhere(scores >= np.log(LEAST / (1 - LEAST)))
     odds = scores[tuple(found.T)].astype(np.float64)

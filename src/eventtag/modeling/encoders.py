@@ -90,7 +90,9 @@ def load_encoder(
         tokenizer = build_tiny_tokenizer(texts)
         if head is Head.softmax and not layer_mix:
             return build_tiny_model(tokenizer, labels), tokenizer
-        return build_network(BertModel(tiny_config(tokenizer)), labels, casing=False, **heads), tokenizer
+        tiny = build_network(BertModel(tiny_config(tokenizer)), labels, casing=False, **heads)
+        _tell_tokens(tiny, tokenizer)
+        return tiny, tokenizer
     source = str(locate(name))
     options: dict[str, Any] = {"trust_remote_code": False}
     if revision is not None:
@@ -118,10 +120,15 @@ def load_encoder(
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity)
+    _tell_tokens(model, tokenizer)
+    return model, tokenizer
+
+
+def _tell_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Write the tokenizer's special tokens into the model's configuration, as the Trainer would, and say so, if they were not there."""
     for token in ("bos_token_id", "eos_token_id", "pad_token_id"):
         if getattr(tokenizer, token, None) is not None:
-            setattr(model.config, token, getattr(tokenizer, token))  # the Trainer would, and say so
-    return model, tokenizer
+            setattr(model.config, token, getattr(tokenizer, token))
 
 
 def build_network(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from eventtag.articles import Article
 from eventtag.decoding.decode import decode, tag_probabilities
-from eventtag.decoding.spans import decode_spans
+from eventtag.decoding.spans import USUAL, decode_spans
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
 from eventtag.errors import SettingsError
@@ -105,8 +105,11 @@ class Tagger:
         loaded = load_backend(Path(path), precision, device=device, threads=threads)
         about = {"path": str(path), "sha256": loaded.sha256, **loaded.info.training}
         about |= {"engine": loaded.backend.engine, "precision": loaded.backend.precision}
-        info = loaded.info
-        return cls(loaded.backend, loaded.tokenizer, info.labels, info.window, batch_tokens, about, info.calibration)
+        info, calibration = loaded.info, loaded.info.calibration
+        if getattr(loaded.backend, "span_head", None) is not None:
+            usual = dict.fromkeys(info.labels.labels, USUAL)
+            calibration = replace(calibration, thresholds={**usual, **calibration.thresholds})
+        return cls(loaded.backend, loaded.tokenizer, info.labels, info.window, batch_tokens, about, calibration)
 
     @cached_property
     def backend(self) -> Backend:

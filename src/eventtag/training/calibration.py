@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.articles import Article
+from eventtag.decoding.spans import USUAL
 from eventtag.errors import SettingsError
 from eventtag.evaluation import Evaluation, score_tagged, tag_annotated
 from eventtag.labels import LabelSet
@@ -32,9 +33,6 @@ log = logging.getLogger(__name__)
 SLACK = 1e-4
 """A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
 that reads the same article in another batch gives scores that differ in the last digits."""
-
-USUAL = 0.5
-"""Threshold of labels under a span head, which finds spans down to a much lower probability, where none is chosen."""
 
 PRICE = 0.005
 """How much of the F1 over all labels the lower thresholds of single labels may cost, all of them together."""
@@ -96,6 +94,8 @@ def fit_calibration(
                 point = choose_thresholds(predictions, **{key: {label: target}})[label]
             except SettingsError as error:
                 warn("no threshold is saved for %s: evaluation.%s", label, error)
+                if usual is not None and key == "target_recall":
+                    thresholds[label] = 0.0  # all that were found come nearest to it
                 continue
             point = replace(point, threshold=_lowered(point.threshold, predictions[label].scores))
             thresholds[label] = point.threshold
@@ -108,8 +108,9 @@ def fit_calibration(
         wanted = {*settings.target_precision, *settings.target_recall}
         others = {label: found for label, found in predictions.items() if label not in wanted}
         best = _f1_thresholds(others)
-        if usual is not None and others and not best:
-            best = dict.fromkeys(others, 0.0)  # every span that was found is worth keeping, below the usual threshold too
+        scores = np.concatenate([found.scores for found in others.values()]) if others else np.empty(0)
+        if usual is not None and not best and len(scores):
+            best = dict.fromkeys(others, float(scores.min()) / 2)  # every span is worth keeping, below the usual threshold too
         if best:
             thresholds |= best
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in best.items())

@@ -25,6 +25,7 @@ from eventtag.staging import staged_file
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training.primer import primer_settings
 from eventtag.training.run import METRICS_FILE, train
+from eventtag.training.saving import clear_states
 from eventtag.training.search_space import Plain, place_values
 
 OUTCOME_FILE = "outcome.json"
@@ -75,8 +76,8 @@ def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: 
     except _FailedError as reason:
         outcome = Outcome(FAILED, tuple(scores), str(reason))
     write_outcome(folder, outcome)
-    for state in folder.glob("seed-*/trainer"):
-        shutil.rmtree(state, ignore_errors=True)
+    for run_dir in folder.glob("seed-*"):
+        clear_states(run_dir)
     return outcome
 
 

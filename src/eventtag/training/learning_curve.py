@@ -27,7 +27,7 @@ from eventtag.ledger import LossLedger
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, curve_scores, fit_learning_curves
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
-from eventtag.staging import staged_file
+from eventtag.staging import remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable, train
@@ -59,6 +59,7 @@ def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
     run_dir = Path(settings.run_dir)
     record = build_record(settings, corpus)
     claim_folder(run_dir / CURVE_FILE, record, free=FREE_KEYS, resume=settings.resume, what="a learning curve")
+    remove_partial(run_dir)
     runs = []
     for size in sizes:
         for repeat in range(settings.repeats):
@@ -69,7 +70,7 @@ def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
             if not settings.keep_checkpoints:
                 shutil.rmtree(folder / "checkpoint", ignore_errors=True)
             runs.append(_read_score(folder / SCORE_FILE))
-    shutil.rmtree(run_dir / PRIMERS, ignore_errors=True)
+    remove_whole(run_dir / PRIMERS)
     analysis = settings.evaluation
     return fit_learning_curves(runs, more=settings.more, level=analysis.level, seed=analysis.seed, data=corpus.describe(split))
 

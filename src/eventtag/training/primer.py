@@ -55,8 +55,9 @@ class PrimerRun:
         return {**self.corpus.describe("train"), "epochs": self.settings.trainer.epochs}
 
     def key(self) -> str:
-        """A name that two primers share only if they teach the same: a hash of settings and articles."""
-        teaching = [plain(replace(self.settings, run_dir="")), self.corpus.describe("train"), self.corpus.describe("validation")]
+        """A name that two primers share only if they teach the same: a hash of articles and of settings that weights hang on."""
+        settings = replace(self.settings, run_dir="", trainer=replace(self.settings.trainer, save_every_steps=None))
+        teaching = [plain(settings), self.corpus.describe("train"), self.corpus.describe("validation")]
         return hashlib.sha256(json.dumps(teaching, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -174,6 +174,8 @@ def _prime(trainer: ArticleTrainer, primer: PrimerRun, primers: Path | None) -> 
     run_dir = Path(settings.run_dir)
     learnt = run_dir / "checkpoint" if primers is None else primers / replace(primer, settings=settings).key()
     if primers is None or not learnt.exists():
+        if (run_dir / METRICS_FILE).exists() and not (run_dir / "checkpoint").exists():
+            remove_whole(run_dir)  # it was shared, and has been removed there since
         if not (run_dir / METRICS_FILE).exists():
             log.info("primer: %s first, %g epochs", primer.corpus.name, settings.trainer.epochs)
             _train(settings, primer.corpus)

@@ -16,7 +16,6 @@ alone, so a sweep that was stopped proposes what one that was not would have.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.errors import SettingsError, TrainingError
 from eventtag.jobs.lock import JobLock
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
+from eventtag.staging import remove_partial, remove_whole
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training.candidate import PRIMERS, Outcome, read_outcome, run_candidate, train_settings, write_outcome
 from eventtag.training.journal import mend_journal, open_journal
@@ -77,6 +77,7 @@ def run_sweep(settings: SweepSettings) -> SweepReport:
     with JobLock(run_dir / ".lock", instead="give another run_dir") as lock:
         record = build_record(settings, corpus)
         claim_folder(run_dir / RECORD_FILE, record, free=FREE_KEYS, resume=settings.resume, what="a sweep")
+        remove_partial(run_dir)
         mend_journal(run_dir / JOURNAL_FILE)
         study = _open_study(settings)
         with Workers(min(settings.workers, settings.trials), train_candidate, lock=lock) as workers:
@@ -87,7 +88,7 @@ def run_sweep(settings: SweepSettings) -> SweepReport:
                     _tell(study, settings, workers.next_done())
             while workers.busy:
                 _tell(study, settings, workers.next_done())
-        shutil.rmtree(run_dir / PRIMERS, ignore_errors=True)
+        remove_whole(run_dir / PRIMERS)
         return _report(study, settings, parameters, corpus)
 
 

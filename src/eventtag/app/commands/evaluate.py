@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,12 @@ from eventtag.app.hydra_task import run_hydra
 from eventtag.settings import EvaluateSettings, EvaluateSplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from eventtag.evaluation import Evaluation
+    from eventtag.articles import Article
     from eventtag.labels import LabelSet
     from eventtag.settings import EvaluationSettings
+    from eventtag.tagging.tagger import Tagger
 
 log = logging.getLogger(__name__)
 
@@ -69,18 +70,24 @@ def _task(settings: EvaluateSettings) -> float:
     for line in [*corpus.ledger.remarks, *corpus.ledger.summary()]:
         log.info("%s", line)
     log.info("%s, %s articles:\n%s", corpus.name, split, render_table(evaluation.report))
-    for line in _targets(evaluation, corpus.labels, settings.evaluation):
+    for line in _targets(tagger, corpus.articles(split), corpus.labels, settings.evaluation):
         log.info("%s", line)
     log.info("\nreport: %s", Path(settings.run_dir) / "report.html")
     return evaluation.report.strict.micro.f1
 
 
-def _targets(evaluation: Evaluation, labels: LabelSet, settings: EvaluationSettings) -> Iterator[str]:
+def _targets(tagger: Tagger, articles: Sequence[Article], labels: LabelSet, settings: EvaluationSettings) -> Iterator[str]:
     """For every target, the threshold that would reach it here. It is not applied: these articles would then judge their own choice."""
     from eventtag.errors import SettingsError
+    from eventtag.evaluation import tag_annotated
     from eventtag.scoring.calibration import choose_thresholds, collect_predictions
 
-    predictions = collect_predictions([(item.article, item.spans) for item in evaluation.tagged], labels)
+    if not (settings.target_precision or settings.target_recall):
+        return
+    unlimited = replace(tagger, calibration=replace(tagger.calibration, thresholds={}))
+    predictions = collect_predictions(
+        [(item.article, item.spans) for item in tag_annotated(unlimited, articles, labels=labels)], labels
+    )
     for key in ("target_precision", "target_recall"):
         for label, target in getattr(settings, key).items():
             try:
