@@ -168,8 +168,9 @@ class LearningCurveSettings(TrainSettings):
     more: int = 100
     """Further articles for which the gain is extrapolated."""
     stretch: float = 4.0
-    """Fewer articles make fewer steps, so they are trained for more epochs: so many that the steps are those of all articles, but at most
-    this many times `trainer.epochs` (and `trainer.patience`). 1 trains every size for the same epochs."""
+    """Fewer articles make fewer updates. Without `trainer.epochs` every size has enough of them (`trainer.min_updates`); with it, smaller
+    sizes have more epochs: so many that the updates are those of all articles, but at most this many times `trainer.epochs` (and
+    `trainer.patience`). 1 trains every size for the same epochs."""
     split: CurveSplit = CurveSplit.validation
     keep_checkpoints: bool = False
     """Keep the checkpoint of every run."""

@@ -100,10 +100,10 @@ class AugmentationSettings:
 class TrainerSettings:
     """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
 
-    epochs: float = 5
-    """Passes over the training windows at most."""
-    min_updates: int = 0
-    """Updates that few windows are trained for nevertheless: by more epochs, up to eight times as many, and `patience` grows with them."""
+    epochs: float | None = None
+    """Passes over the training windows at most; null: five, and up to 40 where five are fewer than `min_updates`."""
+    min_updates: int = 500
+    """Updates that few windows are trained for nevertheless where `epochs` is null; `patience` grows with the epochs."""
     batch_size: int = 8
     """Windows per step and device."""
     batch_tokens: int | None = None
@@ -162,7 +162,7 @@ class TrainerSettings:
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 
     def __post_init__(self) -> None:
-        _require(self.epochs > 0, "trainer.epochs", self.epochs, "above 0")
+        _require(self.epochs is None or self.epochs > 0, "trainer.epochs", self.epochs, "above 0, or null")
         _require(self.min_updates >= 0, "trainer.min_updates", self.min_updates, "0 or above")
         _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
         for key in ("batch_tokens", "micro_batch_tokens"):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from math import ceil
 
 import pytest
@@ -8,27 +9,28 @@ from test_run import settings_of
 
 from eventtag.errors import SettingsError
 from eventtag.settings import TrainerSettings
-from eventtag.training.duration import LONGEST, long_enough, updates_per_epoch
+from eventtag.training.duration import MOST, USUAL, updates_per_epoch, with_epochs
 from eventtag.training.run import train
 
 LENGTHS = st.lists(st.integers(3, 128), min_size=1, max_size=300)
 
 
-@given(LENGTHS, st.integers(0, 2000), st.sampled_from([2, 5, 2.5]), st.sampled_from([None, 256]), st.integers(1, 3))
-def test_few_windows_are_trained_for_so_many_updates_up_to_a_limit(lengths, wanted, epochs, batch_tokens, accumulate):
-    given_settings = TrainerSettings(
-        epochs=epochs, min_updates=wanted, batch_tokens=batch_tokens, extra={"gradient_accumulation_steps": accumulate}
-    )
-    found = long_enough(given_settings, lengths, processes=1)
-    updates = updates_per_epoch(given_settings, lengths, processes=1)
-    assert found.epochs >= epochs
-    assert found.epochs * updates >= min(wanted, LONGEST * epochs * updates)
-    if updates * epochs >= wanted:
-        assert found == given_settings
-    else:
+@given(LENGTHS, st.integers(0, 2000), st.sampled_from([None, 256]), st.integers(1, 3))
+def test_few_windows_are_trained_for_so_many_updates_up_to_a_limit(lengths, wanted, batch_tokens, accumulate):
+    untold = TrainerSettings(min_updates=wanted, batch_tokens=batch_tokens, extra={"gradient_accumulation_steps": accumulate})
+    found = with_epochs(untold, lengths, processes=1)
+    updates = updates_per_epoch(untold, lengths, processes=1)
+    assert USUAL <= found.epochs <= MOST
+    assert found.epochs * updates >= min(wanted, MOST * updates)
+    if found.epochs > USUAL:
         assert (found.epochs - 1) * updates < wanted
-        assert found.epochs <= ceil(LONGEST * epochs)
-        assert found.patience == ceil(given_settings.patience * min(wanted / (updates * epochs), LONGEST))
+    assert found.patience == ceil(untold.patience * found.epochs / USUAL)
+    assert replace(found, epochs=None, patience=untold.patience) == untold
+
+
+def test_epochs_that_are_given_stay():
+    settings = TrainerSettings(epochs=1.5, min_updates=500)
+    assert with_epochs(settings, [10], processes=1) == settings
 
 
 def test_several_processes_make_fewer_updates():
@@ -39,8 +41,8 @@ def test_several_processes_make_fewer_updates():
 
 
 def test_a_limit_of_steps_stays():
-    settings = TrainerSettings(min_updates=500, extra={"max_steps": 2})
-    assert long_enough(settings, [10], processes=1) == settings
+    settings = TrainerSettings(extra={"max_steps": 2})
+    assert with_epochs(settings, [10], processes=1) == replace(settings, epochs=USUAL)
 
 
 def test_fewer_updates_than_none_are_refused():
@@ -50,10 +52,10 @@ def test_fewer_updates_than_none_are_refused():
 
 def test_a_run_is_as_long_as_it_says(corpus_file, tmp_path, caplog):
     with caplog.at_level("INFO"):
-        train(settings_of(corpus_file, tmp_path / "run", trainer={"epochs": 1, "min_updates": 25, "batch_size": 2}))
+        train(settings_of(corpus_file, tmp_path / "run", trainer={"epochs": None, "min_updates": 50, "batch_size": 2}))
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     (said,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("few windows")]
     epochs, updates = int(said.split()[2]), int(said.split()[-2])
-    assert len(metrics["epochs"]) == epochs > 1
-    assert metrics["epochs"][-1]["step"] == updates >= 25
-    assert updates - updates // epochs < 25
+    assert len(metrics["epochs"]) == epochs > USUAL
+    assert metrics["epochs"][-1]["step"] == updates >= 50
+    assert updates - updates // epochs < 50

@@ -240,12 +240,12 @@ def test_windows_longer_than_the_model_reads_are_refused(corpus_file, tmp_path):
 )
 def test_further_arguments_are_checked_before_the_model_loads(tmp_path, extra, message):
     with pytest.raises(SettingsError, match=message):
-        build_arguments(TrainerSettings(extra=extra), seed=1, output_dir=tmp_path)
+        build_arguments(TrainerSettings(epochs=1, extra=extra), seed=1, output_dir=tmp_path)
 
 
 def test_further_arguments_reach_the_trainer(tmp_path):
     arguments = build_arguments(
-        TrainerSettings(extra={"max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}), seed=7, output_dir=tmp_path
+        TrainerSettings(epochs=1, extra={"max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}), seed=7, output_dir=tmp_path
     )
     assert (arguments.max_grad_norm, arguments.lr_scheduler_type, arguments.seed) == (0.5, "cosine", 7)
 

@@ -103,6 +103,7 @@ def _build(
     options: Mapping[str, Any],
 ) -> TrainingArguments:
     require_known_arguments(settings.extra)
+    assert settings.epochs is not None, "how long a run trains is decided before (`training/duration.py`)"
     further = {
         "disable_tqdm": not sys.stderr.isatty(),
         "logging_strategy": "steps",

@@ -1,4 +1,4 @@
-"""How long a run trains where its windows are few.
+"""How long a run trains that is not told how long.
 
 An encoder needs some hundreds of updates to learn new tags, however few the articles are; a usual number of epochs over few articles is
 over before it has begun (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
@@ -16,23 +16,22 @@ from eventtag.training.sampler import TokenBatchSampler
 
 log = logging.getLogger(__name__)
 
-LONGEST = 8
-"""So many times `trainer.epochs` at most: every epoch is scored, and articles too few for this many teach no more."""
+USUAL, MOST = 5, 40
+"""Epochs: where the windows are many enough, and at most: each is scored, and articles too few for so many teach no more."""
 
 
-def long_enough(settings: TrainerSettings, lengths: Sequence[int], *, processes: int) -> TrainerSettings:
-    """The settings with as many epochs as `min_updates` needs on training windows of these lengths (tokens), and with `patience` for
-    them. A limit by `extra.max_steps` stays.
+def with_epochs(settings: TrainerSettings, lengths: Sequence[int], *, processes: int) -> TrainerSettings:
+    """The settings with `epochs`: those given, else as many as `min_updates` needs on training windows of these lengths (tokens), with
+    `patience` for them. Where `extra.max_steps` limits the run, few windows make no difference.
     """
-    if settings.extra.get("max_steps", -1) > 0:
+    if settings.epochs is not None:
         return settings
     updates = updates_per_epoch(settings, lengths, processes=processes)
-    stretch = min(settings.min_updates / (updates * settings.epochs), LONGEST)
-    if stretch <= 1:
-        return settings
-    epochs = ceil(settings.epochs * stretch)
-    log.info("few windows: %d epochs instead of %g, which are %d updates", epochs, settings.epochs, updates * epochs)
-    patience = None if settings.patience is None else ceil(settings.patience * stretch)
+    epochs = min(max(USUAL, ceil(settings.min_updates / updates)), MOST)
+    if epochs == USUAL or settings.extra.get("max_steps", -1) > 0:
+        return replace(settings, epochs=USUAL)
+    log.info("few windows: %d epochs, which are %d updates", epochs, updates * epochs)
+    patience = None if settings.patience is None else ceil(settings.patience * epochs / USUAL)
     return replace(settings, epochs=epochs, patience=patience)
 
 

@@ -103,12 +103,10 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     if (folder / "checkpoint").exists():
         shutil.rmtree(folder)  # stopped between its checkpoint and its scores
     own: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
-    stretch = min(settings.stretch, len(corpus.splits["train"]) / len(subset))
-    own["trainer"] = replace(
-        settings.trainer,
-        epochs=settings.trainer.epochs * stretch,
-        patience=None if settings.trainer.patience is None else ceil(settings.trainer.patience * stretch),
-    )
+    if settings.trainer.epochs is not None:  # else a run has updates enough at any size
+        stretch = min(settings.stretch, len(corpus.splits["train"]) / len(subset))
+        patience = None if settings.trainer.patience is None else ceil(settings.trainer.patience * stretch)
+        own["trainer"] = replace(settings.trainer, epochs=settings.trainer.epochs * stretch, patience=patience)
     own |= {"seed": settings.seed + repeat, "resume": True, "run_dir": str(folder)}
     part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
     result = train(TrainSettings(**own), corpus=part, whole=corpus, primers=Path(settings.run_dir) / PRIMERS)

@@ -95,7 +95,7 @@ def primer_settings(settings: TrainSettings, data: DataSettings) -> TrainSetting
         data=data,
         model=replace(settings.model, primer=PrimerSettings()),
         trainer=replace(
-            settings.trainer, epochs=settings.model.primer.epochs, min_updates=0, patience=None, adversarial=0.0, rdrop=0.0,
+            settings.trainer, epochs=settings.model.primer.epochs, patience=None, adversarial=0.0, rdrop=0.0,
             class_weights=None, outside_share=1.0, augmentation=AugmentationSettings(), averaging=AveragingSettings(), tracking=[],
         ),
         teacher=TeacherSettings(),

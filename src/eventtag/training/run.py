@@ -48,7 +48,7 @@ from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.augmentation import build_augmentation
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.dropout import quicken_dropout
-from eventtag.training.duration import long_enough
+from eventtag.training.duration import with_epochs
 from eventtag.training.features import SpanOptions, build_features, count_tags
 from eventtag.training.optimizer import freeze
 from eventtag.training.precision import choose_arithmetic
@@ -247,7 +247,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
     corpus.require_kept()
-    trained = long_enough(settings.trainer, [len(feature.input_ids) for feature in features], processes=process_count())
+    trained = with_epochs(settings.trainer, [len(feature.input_ids) for feature in features], processes=process_count())
     limits = {} if span_options is None else asdict(span_options)
     for article in corpus.splits["validation"]:
         record_unmatchable(article, tokenise(article.text, tokenizer).words, ledger=corpus.ledger, **limits)
