@@ -38,11 +38,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "by step": {"extra": {"gradient_accumulation_steps": 2, "dataloader_num_workers": 1}, "save_every_steps": 1},
     "averaged": {"averaging": {"ema": 0.9}, "augmentation": {"mention_replacement": 0.5, "masking": 0.1}, "save_every_steps": 3},
     "primed": {"primer": True, "adversarial": 0.5, "averaging": {"ema": 0.9}},
+    "shared": {"primer": True, "shared": True},
     "early stop": {"patience": 1, "epochs": 4, "learning_rate": 1e-9, "head_learning_rate": 1e-9},
 }
 """Trainer settings of each: states by epoch; by every update, which takes two batches, read by a worker; an average of the weights, and
-windows that every epoch changes; a run that learns from other articles first, and takes a second look at every batch; a run that stops
-early.
+windows that every epoch changes; a run that learns from other articles first, and takes a second look at every batch; one that leaves what it
+learnt first for others; a run that stops early.
 """
 
 
@@ -133,8 +134,8 @@ class Trial:
 
     def __init__(self, corpus: Path, folder: Path, trainer: dict[str, Any], wrong: list[str], name: str) -> None:
         self.corpus, self.folder, self.wrong, self.name = corpus, folder, wrong, name
-        self.trainer = {key: value for key, value in trainer.items() if key != "primer"}
-        self.primed = "primer" in trainer
+        self.trainer = {key: value for key, value in trainer.items() if key not in ("primer", "shared")}
+        self.primed, self.shared = "primer" in trainer, "shared" in trainer
         self.instants = 0
         whole = folder / "whole"
         ended = self.start(whole)
@@ -244,7 +245,8 @@ class Trial:
                     evaluation=EvaluationSettings(resamples=100),
                     resume=True,
                     run_dir=str(run),
-                )
+                ),
+                primers=primers_of(run) if self.shared else None,
             )
         except OutputError as problem:
             finished = (run / METRICS_FILE).exists() and "this run is finished" in str(problem)
@@ -268,8 +270,9 @@ class Trial:
         try:
             for state in (run / "trainer").glob("checkpoint-*"):
                 check_state(state, processes=1)
-            if (run / "checkpoint").exists():
-                check_manifest(run / "checkpoint")
+            for checkpoint in (run / "checkpoint", *primers_of(run).glob("*")):
+                if checkpoint.exists():
+                    check_manifest(checkpoint)
             for file in run.glob("[!.]*.json"):
                 json.loads(file.read_text(encoding="utf-8"))
         except (EventtagError, ValueError) as error:
@@ -283,6 +286,12 @@ class Trial:
             keys = [key for key in self.expected.keys() | found.keys() if self.expected.get(key) != found.get(key)]
             self.fault(f"{self.name}, {how}: differs in {', '.join(sorted(keys))}")
         shutil.rmtree(run)
+        shutil.rmtree(primers_of(run), ignore_errors=True)
+
+
+def primers_of(run: Path) -> Path:
+    """Where a run leaves what its primer taught; the name begins like the run's, so that what is done there counts too."""
+    return run.with_name(f"{run.name}-primers")
 
 
 def describe(run: Path) -> dict[str, str]:
