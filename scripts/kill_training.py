@@ -42,8 +42,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "early stop": {"patience": 1, "epochs": 4, "learning_rate": 1e-9, "head_learning_rate": 1e-9},
 }
 """Trainer settings of each: states by epoch; by every update, which takes two batches, read by a worker; an average of the weights, and
-windows that every epoch changes; a run that learns from other articles first, and takes a second look at every batch; one that leaves what it
-learnt first for others; a run that stops early.
+windows that every epoch changes; a run that learns from other articles first, and takes a second look at every batch; one that leaves
+what it learnt first for others; a run that stops early.
 """
 
 
