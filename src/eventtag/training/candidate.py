@@ -23,13 +23,12 @@ from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
 from eventtag.settings import TrainSettings
 from eventtag.staging import staged_file
 from eventtag.sweep_settings import SweepSettings
-from eventtag.training.primer import primer_settings
+from eventtag.training.primer import PRIMERS, primer_settings
 from eventtag.training.run import METRICS_FILE, train
 from eventtag.training.saving import clear_states
 from eventtag.training.search_space import Plain, place_values
 
 OUTCOME_FILE = "outcome.json"
-PRIMERS = "primers"
 
 Watch = Callable[[int, int, float], bool]
 """Called with the number of the seed (from 0), the epoch (from 1) and its validation score; true stops the candidate."""

@@ -17,6 +17,7 @@ from eventtag.corpus.splits import fold_articles, split_articles
 from eventtag.labels import LabelSet
 from eventtag.settings import TrainSettings
 from eventtag.tagging.tagger import JudgedArticle, Tagger
+from eventtag.training.primer import PRIMERS
 from eventtag.training.run import require_trainable, train
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,6 @@ def cross_validate(
             log.info("fold %d of %d: %d articles to judge", number, folds, len(part))
             run_dir = Path(scratch) / str(number)
             own = replace(settings, run_dir=str(run_dir), resume=False)
-            result = train(own, corpus=corpus, primers=Path(scratch) / "primers")
+            result = train(own, corpus=corpus, primers=Path(scratch) / PRIMERS)
             yield from Tagger.load(result.checkpoint).judge_words(part)
             shutil.rmtree(run_dir)

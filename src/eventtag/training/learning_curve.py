@@ -29,6 +29,7 @@ from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, c
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
 from eventtag.staging import remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
+from eventtag.training.primer import PRIMERS
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable, train
 
@@ -36,7 +37,6 @@ log = logging.getLogger(__name__)
 
 CURVE_FILE = "curve.json"
 SCORE_FILE = "score.json"
-PRIMERS = "primers"
 HALVINGS = 4
 LEAST_SIZE = 5
 """Fewer articles than this are not trained on unless `sizes` says so."""

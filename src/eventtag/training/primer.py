@@ -39,6 +39,8 @@ from eventtag.training.record import plain
 log = logging.getLogger(__name__)
 
 FOLDER = "primer"
+PRIMERS = "primers"
+"""Folder of those that several runs share."""
 LABELLED = ("classifier.", "transitions", "spans.")
 """How the names of weights begin that belong to labels."""
 

@@ -27,8 +27,9 @@ from eventtag.jobs.lock import JobLock
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
 from eventtag.staging import remove_partial, remove_whole
 from eventtag.sweep_settings import SweepSettings
-from eventtag.training.candidate import PRIMERS, Outcome, read_outcome, run_candidate, train_settings, write_outcome
+from eventtag.training.candidate import Outcome, read_outcome, run_candidate, train_settings, write_outcome
 from eventtag.training.journal import mend_journal, open_journal
+from eventtag.training.primer import PRIMERS
 from eventtag.training.processes import require_one_process
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable
