@@ -161,6 +161,8 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
             ["train", "seed=rnage(1,3)"],
             "error: seed=rnage(1,3): cannot be read (HydraException while evaluating 'rnage(1,3)': Unknown",
         ),
+        (["train", "run_dir=/proc/none/run"], "error: /proc/none"),
+        (["train", "model=null"], "error: the settings cannot be put together (Config group override must be"),
         (["train", "articles.jsonl"], "error: articles.jsonl: what is set must be key=value"),
         (["train", "data.path=ü.jsonl,b.jsonl"], 'error: data.path="ü.jsonl",b.jsonl: several values'),
         (["train", "model=robert"], "error: model=robert: there is no such configuration; there are conflibert, "),

@@ -52,8 +52,10 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
         sys.argv[place:place] = search
 
     failures: list[str] = []
+    begun: list[DictConfig] = []
 
     def hydra_task(config: DictConfig) -> float | None:
+        begun.append(config)
         try:
             composed: Any = OmegaConf.to_object(config)
             if hasattr(composed, "run_dir"):
@@ -74,6 +76,11 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     try:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
     except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        if begun:
+            raise  # a mistake of ours, which needs its traceback
         print(f"error: {explain(error)}", file=sys.stderr)
         return 1
     return 1 if failures else 0

@@ -74,6 +74,10 @@ def explain(error: Exception) -> str:
     given = re.match(r"Error merging override (.*)$", _first_line(error))
     if cause is not error and given:
         return f"{given[1]}: {_first_line(cause)}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: cannot be made or read ({error.strerror}); give another run_dir, or make it free"
+    if isinstance(error, ValueError):
+        return f"the settings cannot be put together ({_first_line(error)}); check their keys and values, docs/configs.md explains them"
     if isinstance(error, MarkedYAMLError):
         place = error.problem_mark
         where = f"{place.name}:{place.line + 1}" if place is not None else "a configuration"
