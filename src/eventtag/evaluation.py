@@ -107,7 +107,9 @@ def _calibration(
     used = tagger.calibration
     if found is None:
         return None
-    found = replace(found, thresholds={k: v for k, v in used.thresholds.items() if k in labels.labels})
+    found = replace(
+        found, thresholds={k: v for k, v in used.thresholds.items() if k in labels.labels}, overlapping=used.overlapping
+    )
     temperatures = {k: v for k, v in used.temperatures.items() if k in labels.labels}
     if not temperatures:
         return found

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventtag.decoding.spans import LEAST, decode_spans, most_probable_disjoint
+from eventtag.decoding.spans import LEAST, decode_spans, most_probable_disjoint, overshadowed
 from eventtag.labels import LabelSet
 
 LABELS = LabelSet(("A", "B"))
@@ -72,3 +72,18 @@ def test_a_threshold_leaves_what_would_be_found_with_it(spans, limit):
 def disjoint(spans) -> bool:
     ordered = sorted(spans)
     return all(one[1] < other[0] for one, other in pairwise(ordered))
+
+
+@given(st.lists(st.integers(-60, 60), min_size=36, max_size=36, unique=True))
+def test_spans_in_no_shadow_are_those_of_the_flat_decoding(odds):
+    found = np.array(odds, dtype=np.float32).reshape(6, 3, 2) / 10
+    for width in (1, 2):
+        found[6 - width :, width] = -9.0  # beyond the last word
+    nested = decode_spans(found, WORDS, LABELS, overlap=True)
+    shaded = overshadowed(nested, [span.score for span in nested])
+    alone = [span for span, under in zip(nested, shaded, strict=True) if not under]
+    assert alone == list(decode_spans(found, WORDS, LABELS, overlap=False))
+
+
+def test_no_spans_have_no_shadow():
+    assert overshadowed((), ()) == []

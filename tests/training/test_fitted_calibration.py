@@ -12,7 +12,7 @@ from eventtag.scoring.calibration import collect_predictions, precision_recall_c
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.spans import ScoredSpan, Span
-from eventtag.tagging.tagger import TaggedArticle
+from eventtag.tagging.tagger import TaggedArticle, calibrated
 from eventtag.training.calibration import fit_calibration, require_known_targets
 
 LABELS = LabelSet()
@@ -150,6 +150,52 @@ def test_a_recall_out_of_reach_keeps_all_that_was_found_and_a_precision_out_of_r
 
 def plain(span):
     return Span(span.start, span.end, span.label)
+
+
+@pytest.fixture
+def doubled(tagged):
+    """`tagged` with a shorter, less probable reading of half of its spans, each as often right as the longer one."""
+
+    def make(right: bool) -> list[TaggedArticle]:
+        items = []
+        for item in tagged:
+            inner = [Span(21 + 5 * n, 23 + 5 * n, "ACTOR") for n in range(4)]
+            outer = [Span(20 + 5 * n, 24 + 5 * n, "ACTOR") for n in range(4)]
+            gold = (*item.article.spans, *outer, *(inner[:2] if right else ()))
+            article = Article(item.article.id, "x" * 40, gold)
+            scored = [ScoredSpan(s.start, s.end, s.label, 0.9) for s in outer]
+            scored += [ScoredSpan(s.start, s.end, s.label, 0.75 if n < 2 else 0.25) for n, s in enumerate(inner)]
+            spans = tuple(sorted((*item.spans, *scored)))
+            items.append(TaggedArticle(article, spans, WORDS, tuple(s.score for s in spans)))
+        return items
+
+    return make
+
+
+def inner_spans(tagged, calibration):
+    return {span.start for item in calibrated(tagged, calibration) for span in item.spans if span.end - span.start == 2}
+
+
+def test_second_readings_of_a_mention_are_left_out_where_they_are_never_right(doubled):
+    wrong = doubled(right=False)
+    fitted = fit_calibration(wrong, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={})
+    assert fitted.overlapping == 1.0
+    assert inner_spans(wrong, fitted) == set()
+
+
+def test_second_readings_are_kept_from_the_score_on_that_serves_best(doubled):
+    nested = doubled(right=True)
+    fitted = fit_calibration(nested, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={})
+    assert 0.3 <= fitted.overlapping < 1.0
+    assert inner_spans(nested, fitted) == {21, 26}
+    everything = replace(fitted, overlapping=None, thresholds={})
+    assert inner_spans(nested, everything) == {21, 26, 31, 36}
+
+
+def test_without_overlaps_or_a_wish_for_the_best_f1_nothing_is_chosen_for_them(tagged, doubled):
+    assert fit_calibration(tagged, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).overlapping is None
+    unasked = fit_calibration(doubled(right=False), LABELS, EvaluationSettings(f1_threshold=False), usual=USUAL, fitted_on={})
+    assert unasked.overlapping is None
 
 
 def test_a_target_for_an_unknown_label_is_refused():

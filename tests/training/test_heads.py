@@ -148,7 +148,11 @@ def test_a_span_checkpoint_scores_as_its_run_did_and_is_calibrated(nested_run):
     tagger = Tagger.load(nested_run / "checkpoint")
     assert set(tagger.calibration.temperatures) == {"ACTOR", "EVENT", "LOCATION"}
     report = evaluate(tagger, of_split("validation")).report.to_json()
-    assert report["micro"] == json.loads((nested_run / "report.json").read_text())["micro"]
+    of_run = json.loads((nested_run / "report.json").read_text())
+    assert report["micro"] == of_run["micro"]
+    assert 0.1 <= tagger.calibration.overlapping < 1.0  # names within names are right here
+    assert of_run["calibration"]["overlapping"] == tagger.calibration.overlapping
+    assert "overlap a more probable one" in (nested_run / "checkpoint" / "README.md").read_text()
 
 
 def test_a_span_checkpoint_without_thresholds_takes_what_is_more_probable_than_not(nested_run, tmp_path):

@@ -12,12 +12,13 @@ Letters for shapes: W words, M widths, L labels, N spans.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from eventtag.labels import LabelSet
-from eventtag.spans import ScoredSpan
+from eventtag.spans import ScoredSpan, Span
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -47,6 +48,15 @@ def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overl
             for (first, more, label), odd in zip(found.tolist(), odds, strict=True)
         )
     )
+
+
+def overshadowed(spans: Sequence[Span], scores: Sequence[float]) -> list[bool]:
+    """For each of N spans of a text whether it is none of those that `decode_spans` finds without `overlap`: whether it overlaps one of
+    them, which has a higher score.
+    """
+    offsets = np.array([(span.start, span.end - 1) for span in spans], dtype=np.int64).reshape(-1, 2)
+    alone = set(most_probable_disjoint(offsets[:, 0], offsets[:, 1], np.array(scores, dtype=np.float64)))
+    return [index not in alone for index in range(len(spans))]
 
 
 def most_probable_disjoint(first: IntArray, last: IntArray, scores: npt.NDArray[np.float64]) -> list[int]:

@@ -40,8 +40,9 @@ WEIGHTS_FILE = "model.safetensors"
 class Calibration:
     """By label: the temperature of its scores, and the calibrated score below which its spans are left out.
 
-    `fitted_on` describes the validation articles that both come from (their `sha256` above all), `cross_fitted_ece` how well
-    temperatures of this kind do on other articles, `targets` what the thresholds were chosen for and reach there.
+    `overlapping` is the calibrated score that a span needs besides if it overlaps a more probable one (None: no other). `fitted_on`
+    describes the validation articles that all of it comes from (their `sha256` above all), `cross_fitted_ece` how well temperatures of
+    this kind do on other articles, `targets` what the thresholds were chosen for and reach there.
     """
 
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Calibration:
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
     cross_fitted_ece: float | None = None
     targets: Mapping[str, Any] = field(default_factory=dict)
+    overlapping: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,3 +181,5 @@ def _check_calibration(calibration: Calibration, labels: LabelSet, file: Path) -
     for label, threshold in calibration.thresholds.items():
         if label not in labels.labels or not 0 <= threshold <= 1:
             raise CheckpointError(f"{file}: threshold {threshold} of {label!r} is not 0 to 1, or of no label of this checkpoint")
+    if calibration.overlapping is not None and not 0 <= calibration.overlapping <= 1:
+        raise CheckpointError(f"{file}: threshold {calibration.overlapping} of overlapping spans is not 0 to 1")

@@ -90,7 +90,8 @@ class CalibrationReport:
 
     `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None where no temperature is in force.
     `fitted_here` says that these articles fitted the temperatures, so that `overall` flatters; `cross_fitted_ece` is then the error
-    with temperatures that were fitted on other folds of them. `thresholds` are those below which spans were left out.
+    with temperatures that were fitted on other folds of them. `thresholds` are those below which spans were left out, `overlapping` that
+    of spans that overlap a more probable one.
     """
 
     overall: Reliability | None
@@ -98,6 +99,7 @@ class CalibrationReport:
     raw: CalibrationReport | None = None
     temperatures: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
+    overlapping: float | None = None
     fitted_here: bool = False
     cross_fitted_ece: float | None = None
 
@@ -120,6 +122,8 @@ class CalibrationReport:
         if self.thresholds:
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in self.thresholds.items())
             lines.append(f"thresholds in force: {listed}; spans with lower scores are left out")
+        if self.overlapping is not None:
+            lines.append(f"a span that overlaps a more probable one is left out below {self.overlapping:.2f}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -137,6 +141,7 @@ class CalibrationReport:
             "raw": None if self.raw is None else self.raw._errors_json(),
             "temperatures": self.temperatures,
             "thresholds": self.thresholds,
+            "overlapping": self.overlapping,
             "fitted_here": self.fitted_here,
             "cross_fitted_ece": self.cross_fitted_ece,
         }

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from eventtag.articles import Article
 from eventtag.decoding.decode import decode, tag_probabilities
-from eventtag.decoding.spans import USUAL, decode_spans
+from eventtag.decoding.spans import USUAL, decode_spans, overshadowed
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
 from eventtag.errors import SettingsError
@@ -229,7 +229,8 @@ class Tagger:
 
 
 def calibrated(tagged: Sequence[TaggedArticle], calibration: Calibration) -> Iterator[TaggedArticle]:
-    """The articles with the scores of their spans as `calibration` has them, and without spans below the threshold of their label.
+    """The articles with the scores of their spans as `calibration` has them, and without spans below the threshold of their label or,
+    where they overlap a more probable one, below that of overlapping spans.
 
     Only spans that are there can be kept: `tagged` is without thresholds. What its scores were calibrated with before counts for
     nothing.
@@ -237,9 +238,15 @@ def calibrated(tagged: Sequence[TaggedArticle], calibration: Calibration) -> Ite
     raw = [replace(span, score=score) for item in tagged for span, score in zip(item.spans, item.raw_scores, strict=True)]
     scored = iter(calibrate_spans(raw, calibration.temperatures))
     for item in tagged:
-        both = zip(islice(scored, len(item.spans)), item.raw_scores, strict=True)
-        kept = [(span, before) for span, before in both if span.score >= calibration.thresholds.get(span.label, 0.0)]
-        yield replace(item, spans=tuple(span for span, _ in kept), raw_scores=tuple(before for _, before in kept))
+        spans = list(islice(scored, len(item.spans)))
+        least = [calibration.thresholds.get(span.label, 0.0) for span in spans]
+        if calibration.overlapping is not None:
+            shaded = overshadowed(spans, item.raw_scores)
+            least = [max(one, calibration.overlapping) if under else one for one, under in zip(least, shaded, strict=True)]
+        kept = [index for index, span in enumerate(spans) if span.score >= least[index]]
+        yield replace(
+            item, spans=tuple(spans[index] for index in kept), raw_scores=tuple(item.raw_scores[index] for index in kept)
+        )
 
 
 def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.articles import Article
-from eventtag.decoding.spans import USUAL
+from eventtag.decoding.spans import USUAL, overshadowed
 from eventtag.errors import SettingsError
 from eventtag.evaluation import Evaluation, score_tagged, tag_annotated
 from eventtag.labels import LabelSet
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 SLACK = 1e-4
 """A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
 that reads the same article in another batch gives scores that differ in the last digits."""
+
+OVERLAPPING = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Thresholds of overlapping spans that are tried: from all that were found to none."""
 
 PRICE = 0.005
 """How much of the F1 over all labels the lower thresholds of single labels may cost, all of them together."""
@@ -85,7 +88,9 @@ def fit_calibration(
     say, warn = (log.debug, log.debug) if quiet else (log.info, log.warning)
     pairs = [(item.article, item.spans) for item in tagged]
     temperatures = fit_temperatures(collect_predictions(pairs, labels))
-    predictions = collect_predictions([(article, calibrate_spans(spans, temperatures)) for article, spans in pairs], labels)
+    overlapping, predictions = _limit_overlaps(tagged, temperatures, labels, wanted=settings.f1_threshold)
+    if overlapping is not None:
+        say("threshold of spans that overlap a more probable one, with the best F1 on the validation articles: %.2f", overlapping)
     thresholds = {} if usual is None else dict.fromkeys(labels.labels, usual)
     targets: dict[str, Any] = {}
     for key in ("target_precision", "target_recall"):
@@ -116,7 +121,36 @@ def fit_calibration(
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in best.items())
             say("thresholds with the best F1 on the validation articles: %s", listed)
     cross_fitted = None if quiet else cross_fitted_ece(pairs, labels)
-    return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted, targets)
+    return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted, targets, overlapping)
+
+
+def _limit_overlaps(
+    tagged: Sequence[TaggedArticle], temperatures: Mapping[str, float], labels: LabelSet, *, wanted: bool
+) -> tuple[float | None, dict[str, ScoredPredictions]]:
+    """The threshold of OVERLAPPING with the best F1, the higher of equal ones, and the predictions that it leaves; None, and all
+    predictions, where no spans overlap or none is `wanted`.
+
+    A span head judges each span for itself, and gives two readings of one mention a good probability each. Whether both may be right,
+    as a name within a name may be, is a matter of the corpus.
+    """
+    scored = [(item.article, calibrate_spans(item.spans, temperatures)) for item in tagged]
+    shaded = [overshadowed(item.spans, item.raw_scores) for item in tagged]
+    if not wanted or not any(map(any, shaded)):
+        return None, collect_predictions(scored, labels)
+    found = {}
+    for threshold in OVERLAPPING:
+        kept = [
+            (article, [span for span, under in zip(spans, below, strict=True) if not under or span.score >= threshold])
+            for (article, spans), below in zip(scored, shaded, strict=True)
+        ]
+        found[threshold] = collect_predictions(kept, labels)
+
+    def reached(threshold: float) -> float:
+        best = threshold_for_f1(found[threshold].values())
+        return 0.0 if best is None else best.f1
+
+    chosen = max(OVERLAPPING, key=lambda threshold: (reached(threshold), threshold))
+    return chosen, found[chosen]
 
 
 def _f1_thresholds(predictions: Mapping[str, ScoredPredictions]) -> dict[str, float]:
