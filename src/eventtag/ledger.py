@@ -133,6 +133,10 @@ class LossLedger:
             self._overflow = tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass")  # noqa: SIM115 - it lives with the ledger
         self._overflow.write(_json_line(record) + "\n")
 
+    def dropped_at(self, stage: str) -> int:
+        """How many spans were dropped at a stage, asked or not."""
+        return sum(count for (at, outcome, _, _), count in self._spans.items() if at == stage and outcome == "dropped")
+
     @property
     def dropped(self) -> int:
         """How many spans were dropped without being asked to."""

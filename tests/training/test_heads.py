@@ -167,9 +167,11 @@ def test_a_span_checkpoint_without_thresholds_takes_what_is_more_probable_than_n
     assert all(span.score >= 0.1 - 1e-6 for span in lower)
 
 
-def test_without_overlap_a_span_head_finds_one_layer(nested_file, tmp_path):
+def test_without_overlap_a_span_head_finds_one_layer(nested_file, tmp_path, caplog):
     settings = settings_of(nested_file, tmp_path / "run", data={"overlaps": Overlaps.longest}, head=Head.span, max_span_width=4)
-    train(settings)
+    with caplog.at_level("INFO"):
+        train(settings)
+    assert "model.head=span model.overlap=true would learn and find the 24 spans that overlap others, too" in caplog.text
     for item in Tagger.load(tmp_path / "run" / "checkpoint").tag_many(of_split("train")):
         assert item.spans
         for one, other in pairwise(item.spans):

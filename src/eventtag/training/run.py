@@ -64,6 +64,8 @@ from eventtag.training.word_table import keep_gradient
 log = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
+NOTABLE_OVERLAPS = 0.02
+"""From this share of all spans on, those that overlap others and are not learnt are worth a word about the head that learns them."""
 """Written last: where it stands, the run is finished."""
 
 
@@ -377,6 +379,9 @@ def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLe
 def _report_losses(ledger: LossLedger, run_dir: Path) -> None:
     for line in [*ledger.remarks, *ledger.summary()]:
         log.info("%s", line)
+    unlearnt = ledger.dropped_at("resolving overlaps")
+    if unlearnt > NOTABLE_OVERLAPS * ledger.seen:
+        log.info("model.head=span model.overlap=true would learn and find the %d spans that overlap others, too", unlearnt)
     path = run_dir / "losses.jsonl"
     path.unlink(missing_ok=True)  # a resumed run finds the same losses again
     write_losses(ledger, path)
