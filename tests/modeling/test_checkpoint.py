@@ -114,7 +114,14 @@ def test_a_checkpoint_from_before_calibration_loads_and_is_not_calibrated(copy):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"temperatures": {"EVENT": 0}}, {"temperatures": {"THING": 1.0}}, {"thresholds": {"EVENT": 1.2}}, {"overlapping": -1}, {"spin": 1}]
+    "wrong",
+    [
+        {"temperatures": {"EVENT": 0}},
+        {"temperatures": {"THING": 1.0}},
+        {"thresholds": {"EVENT": 1.2}},
+        {"overlapping": -1},
+        {"spin": 1},
+    ],
 )
 def test_a_calibration_that_makes_no_sense_is_refused(copy, wrong):
     rewrite(copy, lambda content: content.update(calibration=wrong))
