@@ -68,7 +68,8 @@ class EvaluationSettings:
     """Fields of `meta` to report by; null: those with few enough values."""
     f1_threshold: bool = True
     """`train` saves thresholds for the labels without a target: that with the best F1 over all of them on the validation articles, and a
-    lower one for a label whose own F1 is best with it, where that costs the F1 over all of them at most half a point."""
+    lower one for a label whose own F1 is best with it, where that costs the F1 over all of them at most half a point; and where spans
+    may overlap, that of the less probable of two, by the same F1."""
     target_precision: dict[str, float] = field(default_factory=dict)
     """By label, the precision wanted: `train` saves the lowest threshold that reaches it on the validation articles."""
     target_recall: dict[str, float] = field(default_factory=dict)
