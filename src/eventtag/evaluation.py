@@ -108,7 +108,9 @@ def _calibration(
     if found is None:
         return None
     found = replace(
-        found, thresholds={k: v for k, v in used.thresholds.items() if k in labels.labels}, overlapping=used.overlapping
+        found,
+        thresholds={k: v for k, v in used.thresholds.items() if k in labels.labels},
+        overlapping={k: v for k, v in used.overlapping.items() if k in labels.labels},
     )
     temperatures = {k: v for k, v in used.temperatures.items() if k in labels.labels}
     if not temperatures:

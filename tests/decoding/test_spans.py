@@ -80,10 +80,10 @@ def test_spans_in_no_shadow_are_those_of_the_flat_decoding(odds):
     for width in (1, 2):
         found[6 - width :, width] = -9.0  # beyond the last word
     nested = decode_spans(found, WORDS, LABELS, overlap=True)
-    shaded = overshadowed(nested, [span.score for span in nested])
+    shaded = overshadowed(nested)
     alone = [span for span, under in zip(nested, shaded, strict=True) if not under]
     assert alone == list(decode_spans(found, WORDS, LABELS, overlap=False))
 
 
 def test_no_spans_have_no_shadow():
-    assert overshadowed((), ()) == []
+    assert overshadowed(()) == []

@@ -119,7 +119,7 @@ def test_a_checkpoint_from_before_calibration_loads_and_is_not_calibrated(copy):
         {"temperatures": {"EVENT": 0}},
         {"temperatures": {"THING": 1.0}},
         {"thresholds": {"EVENT": 1.2}},
-        {"overlapping": -1},
+        {"overlapping": {"EVENT": -1}},
         {"spin": 1},
     ],
 )

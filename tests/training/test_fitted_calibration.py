@@ -8,7 +8,8 @@ from eventtag.articles import Article
 from eventtag.decoding.spans import USUAL
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.scoring.calibration import collect_predictions, precision_recall_curve
+from eventtag.modeling.checkpoint import Calibration
+from eventtag.scoring.calibration import collect_predictions, cross_fitted_ece, precision_recall_curve
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.spans import ScoredSpan, Span
@@ -179,23 +180,62 @@ def inner_spans(tagged, calibration):
 def test_second_readings_of_a_mention_are_left_out_where_they_are_never_right(doubled):
     wrong = doubled(right=False)
     fitted = fit_calibration(wrong, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={})
-    assert fitted.overlapping == 1.0
+    assert fitted.overlapping == dict.fromkeys(LABELS.labels, 1.0)
     assert inner_spans(wrong, fitted) == set()
 
 
 def test_second_readings_are_kept_from_the_score_on_that_serves_best(doubled):
     nested = doubled(right=True)
     fitted = fit_calibration(nested, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={})
-    assert 0.3 <= fitted.overlapping < 1.0
+    assert 0.3 <= fitted.overlapping["ACTOR"] < 1.0
     assert inner_spans(nested, fitted) == {21, 26}
-    everything = replace(fitted, overlapping=None, thresholds={})
+    everything = replace(fitted, overlapping={}, thresholds={})
     assert inner_spans(nested, everything) == {21, 26, 31, 36}
 
 
 def test_without_overlaps_or_a_wish_for_the_best_f1_nothing_is_chosen_for_them(tagged, doubled):
-    assert fit_calibration(tagged, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).overlapping is None
+    assert fit_calibration(tagged, LABELS, EvaluationSettings(), usual=USUAL, fitted_on={}).overlapping == {}
     unasked = fit_calibration(doubled(right=False), LABELS, EvaluationSettings(f1_threshold=False), usual=USUAL, fitted_on={})
-    assert unasked.overlapping is None
+    assert unasked.overlapping == {}
+
+
+def test_a_wanted_recall_may_take_second_readings(doubled):
+    nested = doubled(right=True)
+    settings = EvaluationSettings(target_recall={"ACTOR": 0.95})
+    fitted = fit_calibration(nested, LABELS, settings, usual=USUAL, fitted_on={})
+    assert "ACTOR" not in fitted.overlapping
+    assert fitted.targets["ACTOR"]["recall"] >= 0.95
+    assert inner_spans(nested, fitted) >= {21, 26}
+
+
+def test_a_span_that_its_threshold_leaves_out_puts_no_other_in_its_shadow():
+    spans = (ScoredSpan(0, 5, "EVENT", 0.6), ScoredSpan(0, 3, "LOCATION", 0.55))
+    item = TaggedArticle(Article("a", "x" * 20, ()), spans, WORDS, (0.6, 0.55))
+    limits = dict.fromkeys(LABELS.labels, 0.8)
+
+    def kept(**thresholds):
+        (found,) = calibrated([item], Calibration(thresholds=thresholds, overlapping=limits))
+        return [span.label for span in found.spans]
+
+    assert kept(EVENT=0.5, LOCATION=0.4) == ["EVENT"]
+    assert kept(EVENT=0.9, LOCATION=0.4) == ["LOCATION"]
+
+
+def test_which_of_two_spans_is_more_probable_is_said_by_their_calibrated_scores():
+    spans = (ScoredSpan(0, 5, "EVENT", 0.95), ScoredSpan(0, 3, "LOCATION", 0.9))
+    item = TaggedArticle(Article("a", "x" * 20, ()), spans, WORDS, (0.95, 0.9))
+    (found,) = calibrated([item], Calibration({"EVENT": 3.0}, overlapping=dict.fromkeys(LABELS.labels, 1.0)))
+    assert [span.label for span in found.spans] == ["LOCATION"]
+
+
+def test_the_cross_fitted_error_is_that_of_the_spans_that_are_kept(tagged):
+    fitted = fit_calibration(tagged, LABELS, EvaluationSettings(target_precision={"EVENT": 0.85}), fitted_on={})
+    kept = [
+        (item.article, [replace(span, score=raw) for span, raw in zip(item.spans, item.raw_scores, strict=True)])
+        for item in calibrated(tagged, fitted)
+    ]
+    pairs = [(item.article, item.spans) for item in tagged]
+    assert fitted.cross_fitted_ece == cross_fitted_ece(pairs, LABELS, measured=kept) != cross_fitted_ece(pairs, LABELS)
 
 
 def test_a_target_for_an_unknown_label_is_refused():

@@ -150,7 +150,10 @@ def test_a_span_checkpoint_scores_as_its_run_did_and_is_calibrated(nested_run):
     report = evaluate(tagger, of_split("validation")).report.to_json()
     of_run = json.loads((nested_run / "report.json").read_text())
     assert report["micro"] == of_run["micro"]
-    assert 0.1 <= tagger.calibration.overlapping < 1.0  # names within names are right here
+    assert all(
+        0.1 <= threshold < 1.0 for threshold in tagger.calibration.overlapping.values()
+    )  # names within names are right here
+    assert tagger.with_thresholds({"ACTOR": 0.0}).calibration.overlapping.keys() == {"EVENT", "LOCATION"}
     assert of_run["calibration"]["overlapping"] == tagger.calibration.overlapping
     assert "overlap a more probable one" in (nested_run / "checkpoint" / "README.md").read_text()
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.labels import LabelSet
-from eventtag.spans import ScoredSpan, Span
+from eventtag.spans import ScoredSpan
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -50,12 +50,13 @@ def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overl
     )
 
 
-def overshadowed(spans: Sequence[Span], scores: Sequence[float]) -> list[bool]:
-    """For each of N spans of a text whether it is none of those that `decode_spans` finds without `overlap`: whether it overlaps one of
-    them, which has a higher score.
+def overshadowed(spans: Sequence[ScoredSpan]) -> list[bool]:
+    """For each span of a text whether `decode_spans` would leave it out without `overlap`: whether it overlaps one with a higher score
+    that is not left out itself.
     """
     offsets = np.array([(span.start, span.end - 1) for span in spans], dtype=np.int64).reshape(-1, 2)
-    alone = set(most_probable_disjoint(offsets[:, 0], offsets[:, 1], np.array(scores, dtype=np.float64)))
+    scores = np.array([span.score for span in spans], dtype=np.float64)
+    alone = set(most_probable_disjoint(offsets[:, 0], offsets[:, 1], scores))
     return [index not in alone for index in range(len(spans))]
 
 

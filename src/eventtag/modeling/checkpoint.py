@@ -38,11 +38,11 @@ WEIGHTS_FILE = "model.safetensors"
 
 @dataclass(frozen=True)
 class Calibration:
-    """By label: the temperature of its scores, and the calibrated score below which its spans are left out.
+    """By label: the temperature of its scores, the calibrated score below which its spans are left out, and the one below which they are
+    left out if they overlap a more probable span.
 
-    `overlapping` is the calibrated score that a span needs besides if it overlaps a more probable one (None: no other). `fitted_on`
-    describes the validation articles that all of it comes from (their `sha256` above all), `cross_fitted_ece` how well temperatures of
-    this kind do on other articles, `targets` what the thresholds were chosen for and reach there.
+    `fitted_on` describes the validation articles that all of it comes from (their `sha256` above all), `cross_fitted_ece` how well
+    temperatures of this kind do on other articles, `targets` what the thresholds were chosen for and reach there.
     """
 
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Calibration:
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
     cross_fitted_ece: float | None = None
     targets: Mapping[str, Any] = field(default_factory=dict)
-    overlapping: float | None = None
+    overlapping: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,6 @@ def _check_calibration(calibration: Calibration, labels: LabelSet, file: Path) -
             raise CheckpointError(
                 f"{file}: temperature {temperature} of {label!r} is not above 0, or of no label of this checkpoint"
             )
-    for label, threshold in calibration.thresholds.items():
+    for label, threshold in (*calibration.thresholds.items(), *calibration.overlapping.items()):
         if label not in labels.labels or not 0 <= threshold <= 1:
             raise CheckpointError(f"{file}: threshold {threshold} of {label!r} is not 0 to 1, or of no label of this checkpoint")
-    if calibration.overlapping is not None and not 0 <= calibration.overlapping <= 1:
-        raise CheckpointError(f"{file}: threshold {calibration.overlapping} of overlapping spans is not 0 to 1")

@@ -105,6 +105,7 @@ def _scores(calibration: Mapping[str, Any] | None) -> str:
     if calibration["thresholds"]:
         listed = ", ".join(f"{label} below {threshold:.3f}" for label, threshold in calibration["thresholds"].items())
         text += f" Spans with low scores are left out: {listed}."
-    if calibration["overlapping"] is not None:
-        text += f" So are spans that overlap a more probable one, below {calibration['overlapping']:.2f}."
+    if calibration["overlapping"]:
+        listed = ", ".join(f"{label} below {threshold:.1f}" for label, threshold in calibration["overlapping"].items())
+        text += f" So are spans that overlap a more probable one: {listed}."
     return text

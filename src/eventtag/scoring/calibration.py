@@ -90,8 +90,8 @@ class CalibrationReport:
 
     `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None where no temperature is in force.
     `fitted_here` says that these articles fitted the temperatures, so that `overall` flatters; `cross_fitted_ece` is then the error
-    with temperatures that were fitted on other folds of them. `thresholds` are those below which spans were left out, `overlapping` that
-    of spans that overlap a more probable one.
+    with temperatures that were fitted on other folds of them. `thresholds` are those below which spans were left out, `overlapping`
+    those of spans that overlap a more probable one.
     """
 
     overall: Reliability | None
@@ -99,7 +99,7 @@ class CalibrationReport:
     raw: CalibrationReport | None = None
     temperatures: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
-    overlapping: float | None = None
+    overlapping: dict[str, float] = field(default_factory=dict)
     fitted_here: bool = False
     cross_fitted_ece: float | None = None
 
@@ -122,8 +122,9 @@ class CalibrationReport:
         if self.thresholds:
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in self.thresholds.items())
             lines.append(f"thresholds in force: {listed}; spans with lower scores are left out")
-        if self.overlapping is not None:
-            lines.append(f"a span that overlaps a more probable one is left out below {self.overlapping:.2f}")
+        if self.overlapping:
+            listed = ", ".join(f"{label} {threshold:.1f}" for label, threshold in self.overlapping.items())
+            lines.append(f"thresholds of spans that overlap a more probable one: {listed}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -355,10 +356,13 @@ def choose_thresholds(
     return chosen
 
 
-def cross_fitted_ece(pairs: Sequence[Pair], labels: LabelSet, *, folds: int = 5) -> float | None:
+def cross_fitted_ece(
+    pairs: Sequence[Pair], labels: LabelSet, *, measured: Sequence[Pair] | None = None, folds: int = 5
+) -> float | None:
     """Expected calibration error where every article's temperatures were fitted on the other folds of articles.
 
-    This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. Folds are runs of neighbours, as
+    This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. The error is that of the predicted
+    spans of `measured`, the same articles (None: of `pairs`), such as those that thresholds leave. Folds are runs of neighbours, as
     corpora keep articles of one topic or source side by side. None where there are fewer
     articles than folds, or no predicted span. Raises DataError as `collect_predictions` does.
     """
@@ -368,11 +372,11 @@ def cross_fitted_ece(pairs: Sequence[Pair], labels: LabelSet, *, folds: int = 5)
     edges = [len(pairs) * fold // folds for fold in range(folds + 1)]
     for start, end in pairwise(edges):
         fitted = fit_temperatures(collect_predictions([*pairs[:start], *pairs[end:]], labels))
-        for label, found in collect_predictions(pairs[start:end], labels).items():
+        for label, found in collect_predictions((measured or pairs)[start:end], labels).items():
             scores.append(apply_temperature(found.scores, fitted[label]))
             correct.append(found.correct)
-    measured = reliability(np.concatenate(scores), np.concatenate(correct).astype(np.bool_))
-    return None if measured is None else measured.ece
+    found_in_all = reliability(np.concatenate(scores), np.concatenate(correct).astype(np.bool_))
+    return None if found_in_all is None else found_in_all.ece
 
 
 def _require_share(target: float, key: str) -> None:

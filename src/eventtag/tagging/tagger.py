@@ -74,7 +74,7 @@ class Tagger:
     `model` is a torch token classifier or anything else that is a `Backend`; `tokenizer` one of tokenizers or of transformers (a fast
     one). `batch_tokens`: about how many tokens the model reads at once, None: as many as suit it. `calibration` holds each label's
     temperature, which makes a span's score the share of such spans that are right (`eventtag.scoring.calibration`), and the
-    thresholds: spans with a lower calibrated score are left out.
+    thresholds: spans with a lower calibrated score are left out (`calibrated`).
     """
 
     model: Any
@@ -127,7 +127,8 @@ class Tagger:
         return special_tokens(self.tokenizer)
 
     def with_thresholds(self, thresholds: Mapping[str, float]) -> Tagger:
-        """The same tagger with these thresholds of calibrated scores; labels that are not named keep theirs.
+        """The same tagger with these thresholds of calibrated scores; labels that are not named keep theirs. Of a label with the
+        threshold 0, all spans that were found are kept, those that overlap others too.
 
         Raises SettingsError for a label that it does not know.
         """
@@ -135,7 +136,8 @@ class Tagger:
         if unknown:
             raise SettingsError(f"thresholds.{unknown[0]}: no such label; the labels are {', '.join(self.labels.labels)}")
         merged = {**self.calibration.thresholds, **thresholds}
-        return replace(self, calibration=replace(self.calibration, thresholds=merged))
+        overlapping = {label: least for label, least in self.calibration.overlapping.items() if thresholds.get(label) != 0}
+        return replace(self, calibration=replace(self.calibration, thresholds=merged, overlapping=overlapping))
 
     def with_stride(self, stride: int | None) -> Tagger:
         """The same tagger with windows that share at most `stride` tokens with their neighbours; None leaves them as in training.
@@ -229,8 +231,8 @@ class Tagger:
 
 
 def calibrated(tagged: Sequence[TaggedArticle], calibration: Calibration) -> Iterator[TaggedArticle]:
-    """The articles with the scores of their spans as `calibration` has them, and without spans below the threshold of their label or,
-    where they overlap a more probable one, below that of overlapping spans.
+    """The articles with the scores of their spans as `calibration` has them, without spans below the threshold of their label, and without
+    those that overlap a more probable one of the rest and are below the threshold for that.
 
     Only spans that are there can be kept: `tagged` is without thresholds. What its scores were calibrated with before counts for
     nothing.
@@ -238,15 +240,16 @@ def calibrated(tagged: Sequence[TaggedArticle], calibration: Calibration) -> Ite
     raw = [replace(span, score=score) for item in tagged for span, score in zip(item.spans, item.raw_scores, strict=True)]
     scored = iter(calibrate_spans(raw, calibration.temperatures))
     for item in tagged:
-        spans = list(islice(scored, len(item.spans)))
-        least = [calibration.thresholds.get(span.label, 0.0) for span in spans]
-        if calibration.overlapping is not None:
-            shaded = overshadowed(spans, item.raw_scores)
-            least = [max(one, calibration.overlapping) if under else one for one, under in zip(least, shaded, strict=True)]
-        kept = [index for index, span in enumerate(spans) if span.score >= least[index]]
-        yield replace(
-            item, spans=tuple(spans[index] for index in kept), raw_scores=tuple(item.raw_scores[index] for index in kept)
-        )
+        both = list(zip(islice(scored, len(item.spans)), item.raw_scores, strict=True))
+        both = [(span, before) for span, before in both if span.score >= calibration.thresholds.get(span.label, 0.0)]
+        if calibration.overlapping:
+            shaded = overshadowed([span for span, _ in both])
+            both = [
+                (span, before)
+                for (span, before), under in zip(both, shaded, strict=True)
+                if not under or span.score >= calibration.overlapping.get(span.label, 0.0)
+            ]
+        yield replace(item, spans=tuple(span for span, _ in both), raw_scores=tuple(before for _, before in both))
 
 
 def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]]:

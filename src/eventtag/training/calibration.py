@@ -26,6 +26,7 @@ from eventtag.scoring.calibration import (
 )
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
+from eventtag.spans import ScoredSpan
 from eventtag.tagging.tagger import TaggedArticle, Tagger, calibrated
 
 log = logging.getLogger(__name__)
@@ -82,15 +83,19 @@ def fit_calibration(
 
     Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted; without a
     threshold of its own a label has the `usual` one (None: none, all spans are kept). A target that no threshold reaches is warned of
-    with the best that can be reached, and is left aside: the training behind it is not thrown away. `quiet` logs nothing and leaves
-    out the cross-fitted error.
+    with the best that can be reached, and is left aside: the training behind it is not thrown away. Spans that overlap a more probable
+    one have a threshold too where the best F1 is wanted, but for labels that are to reach a recall. `quiet` logs nothing and leaves out
+    the cross-fitted error.
     """
     say, warn = (log.debug, log.debug) if quiet else (log.info, log.warning)
     pairs = [(item.article, item.spans) for item in tagged]
     temperatures = fit_temperatures(collect_predictions(pairs, labels))
-    overlapping, predictions = _limit_overlaps(tagged, temperatures, labels, wanted=settings.f1_threshold)
-    if overlapping is not None:
-        say("threshold of spans that overlap a more probable one, with the best F1 on the validation articles: %.2f", overlapping)
+    scored = [(article, calibrate_spans(spans, temperatures)) for article, spans in pairs]
+    limited = [label for label in labels.labels if label not in settings.target_recall] if settings.f1_threshold else []
+    overlapping, predictions = _limit_overlaps(scored, labels, limited)
+    if overlapping:
+        listed = ", ".join(f"{label} {threshold:.1f}" for label, threshold in overlapping.items())
+        say("thresholds of spans that overlap a more probable one, with the best F1 on the validation articles: %s", listed)
     thresholds = {} if usual is None else dict.fromkeys(labels.labels, usual)
     targets: dict[str, Any] = {}
     for key in ("target_precision", "target_recall"):
@@ -120,23 +125,31 @@ def fit_calibration(
             thresholds |= best
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in best.items())
             say("thresholds with the best F1 on the validation articles: %s", listed)
-    cross_fitted = None if quiet else cross_fitted_ece(pairs, labels)
-    return Calibration(temperatures, thresholds, dict(fitted_on), cross_fitted, targets, overlapping)
+    found = Calibration(temperatures, thresholds, dict(fitted_on), None, targets, overlapping)
+    if quiet:
+        return found
+    kept = [
+        (item.article, [replace(span, score=raw) for span, raw in zip(item.spans, item.raw_scores, strict=True)])
+        for item in calibrated(tagged, found)
+    ]
+    return replace(found, cross_fitted_ece=cross_fitted_ece(pairs, labels, measured=kept))
 
 
 def _limit_overlaps(
-    tagged: Sequence[TaggedArticle], temperatures: Mapping[str, float], labels: LabelSet, *, wanted: bool
-) -> tuple[float | None, dict[str, ScoredPredictions]]:
-    """The threshold of OVERLAPPING with the best F1, the higher of equal ones, and the predictions that it leaves; None, and all
-    predictions, where no spans overlap or none is `wanted`.
+    scored: Sequence[tuple[Article, Sequence[ScoredSpan]]], labels: LabelSet, limited: Sequence[str]
+) -> tuple[dict[str, float], dict[str, ScoredPredictions]]:
+    """The threshold of OVERLAPPING, for the `limited` labels, with the best F1 over these, the higher of equal ones; and the predictions
+    that it leaves. No threshold, and all predictions, where none of their spans overlaps a more probable one.
 
     A span head judges each span for itself, and gives two readings of one mention a good probability each. Whether both may be right,
-    as a name within a name may be, is a matter of the corpus.
+    as a name within a name may be, is a matter of the corpus. With one threshold of scores for all labels, a span overlaps the same
+    more probable ones before and after that threshold is applied.
     """
-    scored = [(item.article, calibrate_spans(item.spans, temperatures)) for item in tagged]
-    shaded = [overshadowed(item.spans, item.raw_scores) for item in tagged]
-    if not wanted or not any(map(any, shaded)):
-        return None, collect_predictions(scored, labels)
+    shaded = [
+        [under and span.label in limited for span, under in zip(spans, overshadowed(spans), strict=True)] for _, spans in scored
+    ]
+    if not any(map(any, shaded)):
+        return {}, collect_predictions(scored, labels)
     found = {}
     for threshold in OVERLAPPING:
         kept = [
@@ -146,11 +159,11 @@ def _limit_overlaps(
         found[threshold] = collect_predictions(kept, labels)
 
     def reached(threshold: float) -> float:
-        best = threshold_for_f1(found[threshold].values())
+        best = threshold_for_f1(found[threshold][label] for label in limited)
         return 0.0 if best is None else best.f1
 
     chosen = max(OVERLAPPING, key=lambda threshold: (reached(threshold), threshold))
-    return chosen, found[chosen]
+    return dict.fromkeys(limited, chosen), found[chosen]
 
 
 def _f1_thresholds(predictions: Mapping[str, ScoredPredictions]) -> dict[str, float]:
