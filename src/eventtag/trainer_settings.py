@@ -188,5 +188,9 @@ class TrainerSettings:
         _require(self.focal_gamma >= 0, "trainer.focal_gamma", self.focal_gamma, "0 or above")
         _require(0 < self.outside_share <= 1, "trainer.outside_share", self.outside_share, "a share, 0 < share <= 1")
         _require_class_weights(self.class_weights)
+        for key, least in (("gradient_accumulation_steps", 1), ("max_steps", -1)):
+            number = self.extra.get(key, least)
+            whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
+            _require(whole, f"trainer.extra.{key}", number, f"a whole number, {least} or above")
         every = self.save_every_steps
         _require(every is None or every >= 1, "trainer.save_every_steps", every, "at least 1, or null")

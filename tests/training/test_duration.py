@@ -45,6 +45,19 @@ def test_a_limit_of_steps_stays():
     assert with_epochs(settings, [10], processes=1) == replace(settings, epochs=USUAL)
 
 
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"gradient_accumulation_steps": 0}, r"gradient_accumulation_steps=0 is not allowed: a whole number, 1 or above"),
+        ({"gradient_accumulation_steps": "two"}, r"gradient_accumulation_steps='?two'? is not allowed"),
+        ({"max_steps": "10"}, r"max_steps='?10'? is not allowed"),
+    ],
+)
+def test_numbers_that_decide_how_long_a_run_trains_are_checked_with_the_settings(extra, message):
+    with pytest.raises(SettingsError, match=message):
+        TrainerSettings(extra=extra)
+
+
 def test_fewer_updates_than_none_are_refused():
     with pytest.raises(SettingsError, match=r"trainer\.min_updates=-1 is not allowed: 0 or above"):
         TrainerSettings(min_updates=-1)

@@ -120,12 +120,21 @@ def test_a_curve_is_gone_on_with_only_when_asked_and_only_under_the_same_setting
         run_learning_curve(settings_of(corpus_file, copy, resume=True))
 
 
-def test_a_size_stopped_before_its_scores_is_trained_again(corpus_file, copy, monkeypatch):
+def test_a_size_without_its_checkpoint_and_its_scores_is_trained_again(corpus_file, copy, monkeypatch):
     trained = count_training(monkeypatch)
     (copy / "runs" / "00002-0" / "score.json").unlink()
-    (copy / "runs" / "00002-0" / "checkpoint").mkdir()
     run_learning_curve(settings_of(corpus_file, copy, resume=True))
     assert trained == [2]
+
+
+@pytest.mark.parametrize("split", list(CurveSplit))
+def test_a_size_stopped_before_its_scores_is_scored_and_not_trained(corpus_file, tmp_path, monkeypatch, split):
+    settings = settings_of(corpus_file, tmp_path / "curve", sizes=[2, 4, 16], keep_checkpoints=True, resume=True, split=split)
+    whole = run_learning_curve(settings)
+    (tmp_path / "curve" / "runs" / "00004-0" / "score.json").unlink()
+    trained = count_training(monkeypatch)
+    assert run_learning_curve(settings).runs == whole.runs
+    assert trained == []
 
 
 def test_text_and_page_state_the_gain_with_its_interval(corpus_file, copy):

@@ -7,13 +7,16 @@ from conftest import make_article
 from eventtag.articles import Article
 from eventtag.encoding.align import align_spans
 from eventtag.encoding.words import find_words
-from eventtag.errors import DataError
+from eventtag.errors import DataError, SettingsError
+from eventtag.formats.jsonl import json_line
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import DataSettings, Head, ModelSettings, PrimerSettings, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.spans import Span
+from eventtag.training import cross_validation
 from eventtag.training.cross_validation import cross_validate
 from eventtag.training.likely_errors import find_likely_errors
+from eventtag.training.primer import plan_primer
 
 LABELS = LabelSet()
 
@@ -104,6 +107,47 @@ def test_labels_that_the_model_does_not_know_are_left_out(articles):
 def test_without_an_annotated_word_there_is_nothing_to_judge():
     with pytest.raises(DataError, match="no article has an annotated word"):
         find_likely_errors([sure_of(make_article("a", "Kyiv/LOCATION"), Article("a", "Kyiv", annotated=()))], LABELS)
+
+
+def test_a_head_that_scores_spans_is_refused_before_anything_is_trained(articles):
+    settings = TrainSettings(
+        data=DataSettings(path="unused"),
+        model=ModelSettings(name="tiny", head=Head.span, attention_dropout=None),
+        run_dir="unused",
+    )
+    with pytest.raises(SettingsError, match=r"model.head=span scores whole spans"):
+        next(cross_validate(articles, LABELS, settings, folds=2))
+
+
+def test_no_primer_teaches_what_is_to_be_judged(tmp_path, monkeypatch):
+    """The primer is a larger corpus that holds the articles to be judged."""
+    larger = [
+        make_article(
+            f"n{number}",
+            " ".join(f"word{number}x{part}" for part in range(20)) + " Police/ACTOR met/EVENT in Paris/LOCATION .",
+            meta={"split": "train" if number < 30 else "validation"},
+        )
+        for number in range(34)
+    ]
+    (tmp_path / "larger.jsonl").write_text("".join(json_line(article) + "\n" for article in larger))
+    primer = PrimerSettings(data=DataSettings(name="larger", path=str(tmp_path / "larger.jsonl"), split_field="split"))
+    settings = TrainSettings(
+        data=DataSettings(path="unused"), model=ModelSettings(name="a model", primer=primer), run_dir=str(tmp_path / "run")
+    )
+
+    class PlannedError(Exception):
+        pass
+
+    def plan(own, *, corpus, whole, primers):
+        raise PlannedError(plan_primer(own, whole))
+
+    monkeypatch.setattr(cross_validation, "train", plan)
+    linted = larger[:12]
+    with pytest.raises(PlannedError) as planned:
+        next(cross_validate(linted, LABELS, settings, folds=3))
+    (run,) = planned.value.args
+    assert len(run.corpus.splits["train"]) == 18
+    assert not {article.text for article in linted} & {article.text for article in run.corpus.splits["train"]}
 
 
 def test_planted_errors_come_out_on_top_of_cross_validation(articles):

@@ -44,6 +44,7 @@ def runs(corpus_file, tmp_path_factory):
         own = [f"run_dir={folder / name}", f"trainer.batch_size={4 // processes}"]
         own += ["trainer.averaging.ema=0.9"] if "average" in name else []
         own += ["trainer.adversarial=1.0"] if "adversarial" in name else []
+        own += ["trainer.extra.gradient_accumulation_steps=2"] if "accumulated" in name else []
         own += ["trainer.rdrop=1.0"] if "rdrop" in name else []
         return {"processes": processes, "arguments": ["train", *SETTINGS, data, *own], **more}
 
@@ -51,7 +52,8 @@ def runs(corpus_file, tmp_path_factory):
     averages = [run("one average", 1), run("two average", 2)]
     moved = [run("one adversarial", 1), run("two adversarial", 2)]
     twice = [run("one rdrop", 1), run("two rdrop", 2)]
-    codes, said = forked([run("one", 1), run("two", 2), {**two, "terminate": 1}, two, *averages, *moved, *twice])
+    summed = [run("one accumulated adversarial", 1), run("two accumulated adversarial", 2)]
+    codes, said = forked([run("one", 1), run("two", 2), {**two, "terminate": 1}, two, *averages, *moved, *twice, *summed])
     return folder, codes, said
 
 
@@ -72,11 +74,12 @@ def test_two_processes_train_what_one_does_with_the_same_batches_to_rounding(run
     assert two["epochs"] == one["epochs"]
 
 
-def test_the_processes_move_words_along_the_gradient_of_all(runs):
+@pytest.mark.parametrize(("names", "place"), [("adversarial", 6), ("accumulated adversarial", 10)])
+def test_the_processes_move_words_along_the_gradient_of_all(runs, names, place):
     """Looser by the rounding that a second look adds: with their own gradients they would be 1e-2 apart."""
     folder, codes, _ = runs
-    assert codes[6:8] == [[0], [0, 0]]
-    one, two, plain = (weights_of(folder, name) for name in ("one adversarial", "two adversarial", "one"))
+    assert codes[place : place + 2] == [[0], [0, 0]]
+    one, two, plain = (weights_of(folder, name) for name in (f"one {names}", f"two {names}", "one"))
     for name in one:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
     assert max(np.abs(one[name] - plain[name]).max() for name in one) > 1e-3
@@ -104,7 +107,7 @@ def test_only_the_first_process_writes_and_speaks(runs):
     folder, _, said = runs
     names = [{path.name for path in (folder / name).iterdir()} for name in ("one", "two")]
     assert names[0] == names[1]
-    assert said.count("epoch 2: loss") == 9  # one line for each run that came so far
+    assert said.count("epoch 2: loss") == 11  # one line for each run that came so far
 
 
 def test_sigterm_to_one_process_stops_all_after_the_same_step_and_they_go_on_to_the_same_weights(runs):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import TrainingArguments
 
 from eventtag.errors import DataError, EventtagError, OutputError, SettingsError, TrainingError
 from eventtag.evaluation import evaluate
@@ -234,6 +235,10 @@ def test_windows_longer_than_the_model_reads_are_refused(corpus_file, tmp_path):
     [
         ({"num_train_epochs": 3}, "use trainer.epochs="),
         ({"train_sampling_strategy": "group_by_length"}, "cannot be changed"),
+        ({"dataloader_persistent_workers": True}, "cannot be changed: workers would go on"),
+        ({"eval_on_start": True}, "cannot be changed"),
+        ({"data_seed": 3}, "use seed="),
+        ({"label_smoothing_factor": 0.1}, "use trainer.label_smoothing="),
         ({"max_gradient_norm": 1.0}, "no such argument; near to it: max_grad_norm"),
         ({"lr_scheduler_type": "wobbly"}, "transformers refuses these arguments"),
     ],
@@ -248,6 +253,18 @@ def test_further_arguments_reach_the_trainer(tmp_path):
         TrainerSettings(epochs=1, extra={"max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}), seed=7, output_dir=tmp_path
     )
     assert (arguments.max_grad_norm, arguments.lr_scheduler_type, arguments.seed) == (0.5, "cosine", 7)
+
+
+def test_one_process_uses_one_of_several_devices(tmp_path, monkeypatch, caplog):
+    def two_devices(arguments: TrainingArguments) -> torch.device:
+        arguments._n_gpu = 2
+        return torch.device("cpu")
+
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(two_devices))
+    with caplog.at_level("INFO"):
+        arguments = build_arguments(TrainerSettings(epochs=1, batch_size=3), seed=1, output_dir=tmp_path)
+    assert "one of 2 GPUs is used" in caplog.text
+    assert arguments._n_gpu == 1
 
 
 def test_a_setting_that_is_found_wrong_leaves_no_run_behind(corpus_file, tmp_path):

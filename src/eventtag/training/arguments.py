@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from eventtag.pretrain_settings import PretrainTrainerSettings
 from eventtag.settings import Precision, TrainerSettings
 from eventtag.training.processes import process_count
 from eventtag.training.tracking import PROJECT
+
+log = logging.getLogger(__name__)
 
 OURS = {
     "num_train_epochs": "trainer.epochs",
@@ -31,6 +34,8 @@ OURS = {
     "metric_for_best_model": "trainer.metric",
     "greater_is_better": "trainer.metric",
     "seed": "seed",
+    "data_seed": "seed",
+    "label_smoothing_factor": "trainer.label_smoothing",
     "output_dir": "run_dir",
     "resume_from_checkpoint": "resume",
     "save_steps": "trainer.save_every_steps",
@@ -46,6 +51,8 @@ FIXED = {
     "load_best_model_at_end": "the best checkpoint is always the one that is kept",
     "remove_unused_columns": "training windows hold nothing unused",
     "trust_remote_code": "code that comes with a model is never run",
+    "eval_on_start": "the validation articles are scored after every epoch",
+    "dataloader_persistent_workers": "workers would go on with the windows of the epoch in which they began",
     "save_only_model": "a run is resumed from its whole state",
     "ignore_data_skip": "a resumed run repeats the order of the windows",
     "restore_callback_states_from_checkpoint": "a resumed run goes on counting the epochs without a better score",
@@ -120,7 +127,7 @@ def _build(
         **settings.extra,
     }
     try:
-        return TrainingArguments(
+        arguments = TrainingArguments(
             output_dir=str(output_dir),
             num_train_epochs=settings.epochs,
             per_device_train_batch_size=settings.batch_size,
@@ -142,6 +149,10 @@ def _build(
         raise SettingsError(
             f"trainer.extra: transformers refuses these arguments ({error}); correct {sorted(settings.extra)}"
         ) from error
+    if arguments.n_gpu > 1:
+        log.info("one of %d GPUs is used; torchrun starts a process for each (docs/training.md)", arguments.n_gpu)
+        arguments._n_gpu = 1  # else one process would divide batches among threads, and a step's gold positions with them
+    return arguments
 
 
 def require_known_arguments(extra: Mapping[str, Any]) -> None:

@@ -14,8 +14,9 @@ from eventtag.articles import Article
 from eventtag.corpus.loading import Corpus, Handling
 from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.corpus.splits import fold_articles, split_articles
+from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.settings import TrainSettings
+from eventtag.settings import Head, TrainSettings
 from eventtag.tagging.tagger import JudgedArticle, Tagger
 from eventtag.training.primer import PRIMERS
 from eventtag.training.run import require_trainable, train
@@ -32,8 +33,13 @@ def cross_validate(
     """Train `folds` models, each on the articles outside one fold, and let it judge the words of those inside; fold by fold.
 
     Near-duplicates are in one fold. Of overlapping spans the longest are learnt. `settings.data` and `run_dir` are not used; the
-    models are thrown away. Raises what `train` raises, for all folds before the first is trained.
+    models are thrown away. No primer teaches articles that are to be judged. Raises what `train` raises, for all folds before the first
+    is trained, and SettingsError for a head that gives words no tags.
     """
+    if settings.model.head is Head.span:
+        raise SettingsError(
+            "model.head=span scores whole spans and has no opinion of single words; use model.head=crf or softmax"
+        )
     duplicates = find_near_duplicates(articles)
     parts = fold_articles(articles, folds, seed=settings.data.split_seed, duplicates=duplicates)
     corpora = []
@@ -59,6 +65,7 @@ def cross_validate(
             log.info("fold %d of %d: %d articles to judge", number, folds, len(part))
             run_dir = Path(scratch) / str(number)
             own = replace(settings, run_dir=str(run_dir), resume=False)
-            result = train(own, corpus=corpus, primers=Path(scratch) / PRIMERS)
+            whole = replace(corpus, splits={**corpus.splits, "test": part})
+            result = train(own, corpus=corpus, whole=whole, primers=Path(scratch) / PRIMERS)
             yield from Tagger.load(result.checkpoint).judge_words(part)
             shutil.rmtree(run_dir)

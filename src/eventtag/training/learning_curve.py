@@ -31,7 +31,7 @@ from eventtag.staging import remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.primer import PRIMERS
 from eventtag.training.record import build_record, claim_folder
-from eventtag.training.run import require_trainable, train
+from eventtag.training.run import METRICS_FILE, require_trainable, train
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,6 @@ def draw_subset(articles: Sequence[Article], size: int, *, seed: int) -> tuple[A
 
 
 def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article, ...], repeat: int, folder: Path) -> None:
-    if (folder / "checkpoint").exists():
-        shutil.rmtree(folder)  # stopped between its checkpoint and its scores
     own: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
     if settings.trainer.epochs is not None:  # else a run has updates enough at any size
         stretch = min(settings.stretch, len(corpus.splits["train"]) / len(subset))
@@ -109,13 +107,18 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
         own["trainer"] = replace(settings.trainer, epochs=settings.trainer.epochs * stretch, patience=patience)
     own |= {"seed": settings.seed + repeat, "resume": True, "run_dir": str(folder)}
     part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
-    result = train(TrainSettings(**own), corpus=part, whole=corpus, primers=Path(settings.run_dir) / PRIMERS)
-    evaluation = result.evaluation
-    if settings.split is CurveSplit.test:
+    evaluation = None
+    if (folder / METRICS_FILE).exists() and not (folder / "checkpoint").exists():
+        remove_whole(folder)  # its checkpoint was removed before its scores were there
+    if not (folder / METRICS_FILE).exists():
+        result = train(TrainSettings(**own), corpus=part, whole=corpus, primers=Path(settings.run_dir) / PRIMERS)
+        evaluation = result.evaluation if settings.split is CurveSplit.validation else None
+    if evaluation is None:
+        split = settings.split.value
         evaluation = evaluate(
-            Tagger.load(result.checkpoint),
-            corpus.splits["test"],
-            data=corpus.describe("test"),
+            Tagger.load(folder / "checkpoint"),
+            corpus.splits[split],
+            data=corpus.describe(split),
             analysis=settings.evaluation,
             cluster_field=corpus.cluster_field,
             training=count_mentions(subset),

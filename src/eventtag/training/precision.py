@@ -52,9 +52,10 @@ Step = Callable[[], torch.Tensor]
 def choose_arithmetic(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], wanted: Precision) -> Arithmetic:
     """The arithmetic that `wanted` means for this model on this machine.
 
-    On a CPU the candidates are timed on `inputs`, one batch of the model's arguments: forward and backward, CPU seconds, medians of
-    interleaved rounds. `auto` takes bf16 where a step is at least GAIN times faster. Neither weights nor random numbers change.
-    Raises SettingsError where bf16 is wanted and the processor has no instructions for it, or the model recomputes its activations.
+    bf16 on a CPU takes plain attention, so that the same settings are the same arithmetic. `auto` there times what is possible on
+    `inputs`, one batch of the model's arguments: forward and backward, CPU seconds, medians of interleaved rounds; it takes bf16 where
+    a step is at least GAIN times faster. Neither weights nor random numbers change. Raises SettingsError where bf16 is wanted and the
+    processor has no instructions for it, or the model recomputes its activations.
     """
     if wanted is Precision.fp32:
         return Arithmetic()
@@ -65,12 +66,12 @@ def choose_arithmetic(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor]
         return Arithmetic()
     if torch.cuda.is_available():
         return Arithmetic("bf16")
-    candidates = [Arithmetic("bf16", attention) for attention in (FUSED, PLAIN) if _takes(model, attention)]
-    if wanted is Precision.auto:
-        candidates.insert(0, Arithmetic())
+    if wanted is Precision.bf16:
+        return Arithmetic("bf16", PLAIN)
+    candidates = [Arithmetic(), *(Arithmetic("bf16", attention) for attention in (FUSED, PLAIN) if _takes(model, attention))]
     seconds = _time(model, inputs, candidates)
     best = min(candidates, key=seconds.__getitem__)
-    if wanted is Precision.auto and seconds[Arithmetic()] < GAIN * seconds[best]:
+    if seconds[Arithmetic()] < GAIN * seconds[best]:
         best = Arithmetic()
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         agreed = [best]

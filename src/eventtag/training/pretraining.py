@@ -26,7 +26,7 @@ import transformers
 from eventtag.articles import Article
 from eventtag.corpus.loading import load_corpus
 from eventtag.errors import DataError, OutputError, SettingsError
-from eventtag.modeling.encoders import TINY, longest_input
+from eventtag.modeling.encoders import TINY, local_files, longest_input
 from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
 from eventtag.pretrain_settings import PretrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file, staged_folder
@@ -87,7 +87,8 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     transformers.set_seed(settings.seed)
     encoder = _load(settings)
     texts = _read_texts(settings, encoder)
-    record = {"settings": plain(settings), "data": texts.about, "seed": settings.seed, "versions": versions()}
+    record = {"settings": plain(settings), "data": texts.about, "encoder": local_files(settings.model.name)}
+    record |= {"seed": settings.seed, "versions": versions()}
     trainer = _build_trainer(settings, encoder, texts)
     for folder in (run_dir, run_dir / "trainer"):
         remove_partial(folder)

@@ -34,6 +34,7 @@ from eventtag.settings import (
     TeacherSettings,
     TrainSettings,
 )
+from eventtag.training.precision import Arithmetic
 from eventtag.training.record import plain
 
 log = logging.getLogger(__name__)
@@ -56,10 +57,10 @@ class PrimerRun:
         """For the record of the actual run."""
         return {**self.corpus.describe("train"), "epochs": self.settings.trainer.epochs}
 
-    def key(self) -> str:
-        """A name that two primers share only if they teach the same: a hash of articles and of settings that weights hang on."""
+    def key(self, arithmetic: Arithmetic) -> str:
+        """A name that two primers share only if they teach the same: a hash of articles, arithmetic and settings that weights hang on."""
         settings = replace(self.settings, run_dir="", trainer=replace(self.settings.trainer, save_every_steps=None))
-        teaching = [plain(settings), self.corpus.describe("train"), self.corpus.describe("validation")]
+        teaching = [plain(settings), arithmetic.to_json(), self.corpus.describe("train"), self.corpus.describe("validation")]
         return hashlib.sha256(json.dumps(teaching, sort_keys=True).encode()).hexdigest()[:16]
 
 

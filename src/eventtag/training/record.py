@@ -11,16 +11,22 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from eventtag.corpus.loading import Corpus
+from eventtag.corpus.loading import Corpus, fingerprint
 from eventtag.errors import OutputError, TrainingError
+from eventtag.ledger import LossLedger
+from eventtag.modeling.encoders import local_files
 from eventtag.settings import TrainSettings
 from eventtag.staging import staged_file
 from eventtag.training.precision import Arithmetic
 from eventtag.training.processes import process_count
+from eventtag.training.teachers import read_unlabelled, teacher_fingerprints
 
 RECORD_FILE = "run.json"
 FREE_KEYS = ("settings.resume", "settings.run_dir", "settings.trainer.save_every_steps", "settings.trainer.tracking")
 """What may change when a run is gone on with: the weights do not hang on it."""
+FOUND = "arithmetic."
+"""How keys begin of what a run found out when it began; it keeps that."""
+ABSENT = object()
 PACKAGES = ("eventtag", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "hydra-core")
 
 
@@ -30,10 +36,20 @@ def versions() -> dict[str, str]:
 
 
 def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
-    """JSON-like: resolved settings, each split's fingerprint and counts, the seed, how many processes train, and versions."""
+    """JSON-like: resolved settings, each split's fingerprint and counts, those of whatever else is learnt from, the seed, how many
+    processes train, and versions.
+
+    Raises CheckpointError for a teacher that is not there.
+    """
+    sources: dict[str, Any] = {"encoder": local_files(settings.model.name)}
+    if settings.teacher.checkpoints:
+        sources["teachers"] = teacher_fingerprints(settings.teacher.checkpoints)
+    if settings.teacher.articles is not None:
+        sources["unlabelled"] = fingerprint(read_unlabelled(settings.teacher, ledger=LossLedger()))
     return {
         "settings": plain(settings),
         "data": {split: corpus.describe(split) for split in corpus.splits},
+        **sources,
         "seed": settings.seed,
         "processes": process_count(),
         "versions": versions(),
@@ -67,11 +83,12 @@ def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: cannot be read ({error}), so this run cannot be resumed; start a new one") from error
-    differing = [key for key in _flat(record) if key not in FREE_KEYS and _flat(record)[key] != _flat(before).get(key)]
-    if differing:
-        key = differing[0]
+    then, now = _flat(before), _flat(record)
+    for key in [*now, *then]:
+        if key in FREE_KEYS or key.startswith(FOUND) or then.get(key, ABSENT) == now.get(key, ABSENT):
+            continue
         raise TrainingError(
-            f"{path}: this run cannot be resumed, {key} was {_flat(before).get(key)!r} and is {_flat(record)[key]!r} now; "
+            f"{path}: this run cannot be resumed, {key} was {_shown(then, key)} and is {_shown(now, key)} now; "
             "give the same settings and data, or start a new run"
         )
 
@@ -92,8 +109,13 @@ def claim_folder(file: Path, record: dict[str, Any], *, free: Collection[str], r
         require_same_run(file, kept)
 
 
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    return repr(flat[key]) if key in flat else "not there"
+
+
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping):
+    """Values by their dotted keys; an empty mapping is a value, so that one that was emptied differs."""
+    if not isinstance(value, Mapping) or not value:
         return {prefix: value}
     return {
         key: item

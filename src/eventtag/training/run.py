@@ -51,12 +51,12 @@ from eventtag.training.dropout import quicken_dropout
 from eventtag.training.duration import with_epochs
 from eventtag.training.features import SpanOptions, build_features, count_tags
 from eventtag.training.optimizer import freeze
-from eventtag.training.precision import choose_arithmetic
+from eventtag.training.precision import Arithmetic, choose_arithmetic
 from eventtag.training.primer import PrimerRun, plan_primer, share, take_weights
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_newer
-from eventtag.training.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
+from eventtag.training.teachers import ask_teachers, read_unlabelled
 from eventtag.training.tracking import require_trackers, tracked
 from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
 from eventtag.training.word_table import keep_gradient
@@ -64,9 +64,9 @@ from eventtag.training.word_table import keep_gradient
 log = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
+"""Written last: where it stands, the run is finished."""
 NOTABLE_OVERLAPS = 0.02
 """From this share of all spans on, those that overlap others and are not learnt are worth a word about the head that learns them."""
-"""Written last: where it stands, the run is finished."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def _train(
     whole: Corpus | None = None,
     primers: Path | None = None,
     after_epoch: AfterEpoch | None = None,
+    arithmetic: Arithmetic | None = None,
 ) -> TrainingResult:
+    """As `train`; with `arithmetic` it is not chosen here."""
     run_dir = Path(settings.run_dir)
     begun = (run_dir / RECORD_FILE).exists()
     if (run_dir / METRICS_FILE).exists():
@@ -124,8 +126,6 @@ def _train(
     if corpus.cluster_field is not None:
         clusters_of(corpus.splits["validation"], corpus.cluster_field)  # wrong before training rather than after it
     record = build_record(settings, corpus)
-    if settings.teacher.checkpoints:
-        record["teachers"] = teacher_fingerprints(settings.teacher.checkpoints)
     primer = plan_primer(settings, whole or corpus)
     if primer is not None:
         record["primer"] = primer.describe()
@@ -137,7 +137,8 @@ def _train(
     if begun:
         trainer.arithmetic = recorded_arithmetic(run_dir / RECORD_FILE)
     else:
-        trainer.arithmetic = choose_arithmetic(trainer.network, typical_inputs(trainer), settings.trainer.precision)
+        wanted = settings.trainer.precision
+        trainer.arithmetic = arithmetic or choose_arithmetic(trainer.network, typical_inputs(trainer), wanted)
         record["arithmetic"] = trainer.arithmetic.to_json()
     state = None
     if is_first_process():
@@ -174,13 +175,13 @@ def _prime(trainer: ArticleTrainer, primer: PrimerRun, primers: Path | None) -> 
     precision = Precision(trainer.arithmetic.precision)
     settings = replace(primer.settings, trainer=replace(primer.settings.trainer, precision=precision))
     run_dir = Path(settings.run_dir)
-    learnt = run_dir / "checkpoint" if primers is None else primers / replace(primer, settings=settings).key()
+    learnt = run_dir / "checkpoint" if primers is None else primers / replace(primer, settings=settings).key(trainer.arithmetic)
     if primers is None or not learnt.exists():
         if (run_dir / METRICS_FILE).exists() and not (run_dir / "checkpoint").exists():
             remove_whole(run_dir)  # it was shared, and has been removed there since
         if not (run_dir / METRICS_FILE).exists():
             log.info("primer: %s first, %g epochs", primer.corpus.name, settings.trainer.epochs)
-            _train(settings, primer.corpus)
+            _train(settings, primer.corpus, arithmetic=trainer.arithmetic)
             log.info("primer: done")
         if primers is not None:
             share(run_dir / "checkpoint", learnt)

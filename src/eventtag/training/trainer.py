@@ -201,7 +201,8 @@ class ArticleTrainer(ResumableTrainer):
         self.speed.count(inputs["attention_mask"])
         if not self.adversarial:
             return self._pass(model, inputs, num_items_in_batch)
-        with movable_words(self.network, inputs["input_ids"]) as move:
+        accumulating = self.args.gradient_accumulation_steps > 1
+        with movable_words(self.network, inputs["input_ids"], accumulating=accumulating) as move:
             loss = self._pass(model, inputs, num_items_in_batch)
             move(self.adversarial)
             self._pass(model, inputs, num_items_in_batch)

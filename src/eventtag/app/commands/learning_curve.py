@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eventtag.app.hydra_task import run_hydra
 from eventtag.settings import LearningCurveSettings
+from eventtag.staging import staged_file
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ def _task(settings: LearningCurveSettings) -> float:
     page = render_curve_page(report)
     # Going on with a curve replaces what was said of its first part.
     for name, text in (("learning_curve.json", json.dumps(report.to_json(), indent=2) + "\n"), ("learning_curve.html", page)):
-        (folder / name).write_text(text, encoding="utf-8")
+        with staged_file(folder / name, replace=True) as file:
+            file.write(text)
     log.info("\n%s", render_curve(report))
     log.info("\nplot: %s", folder / "learning_curve.html")
     return report.curves["micro"].gain

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from eventtag.app.hydra_task import run_hydra
+from eventtag.staging import staged_file
 from eventtag.sweep_settings import SweepSettings
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ def _task(settings: SweepSettings) -> float:
         texts["experiment/best.yaml"] = render_experiment(best, comment=command)
     # Going on with a sweep replaces what was said of its first part.
     for name, text in texts.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        with staged_file(folder / name, replace=True) as file:
+            file.write(text)
     log.info("\n%s", render_sweep(report))
     log.info("\nplots: %s", folder / "results.html")
     if report.best is None:
