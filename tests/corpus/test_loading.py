@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from conftest import make_article
 
 from eventtag.corpus.loading import fingerprint, load_corpus
 from eventtag.errors import DataError, FormatError, SettingsError
@@ -113,3 +114,34 @@ def test_a_bad_article_is_named_with_file_line_and_offsets(tmp_path, line, messa
 def test_a_wrong_setting_is_named_with_what_is_allowed(corpus_file, changes, error, message):
     with pytest.raises(error, match=message):
         load_corpus(DataSettings(**{"path": str(corpus_file), **changes}))
+
+
+def copies(articles, *, prefix):
+    """Each article once more, with a word changed: as wire copies are."""
+    return [replace(article, id=f"{prefix}{article.id}", text=article.text[:-1] + "!") for article in articles]
+
+
+def long_articles(number):
+    return [
+        make_article(f"n{n}", " ".join(f"word{n}x{part}" for part in range(30)) + " Police/ACTOR met/EVENT in Paris/LOCATION .")
+        for n in range(number)
+    ]
+
+
+def test_a_draw_keeps_near_duplicates_together(tmp_path):
+    articles = long_articles(20)
+    path = tmp_path / "articles.jsonl"
+    path.write_text("".join(json_line(article) + "\n" for article in [*articles, *copies(articles, prefix="copy ")]))
+    corpus = load_corpus(DataSettings(path=str(path)))
+    split_of = {article.id: split for split, chosen in corpus.splits.items() for article in chosen}
+    assert set(split_of.values()) == {"train", "validation", "test"}
+    assert all(split_of[article.id] == split_of[f"copy {article.id}"] for article in articles)
+    assert corpus.rule == "drawn with seed 13, stratified by label; near-duplicates together"
+
+
+def test_near_duplicates_in_two_splits_that_were_given_are_warned_of(tmp_path, caplog):
+    articles = long_articles(6)
+    for name, chosen in (("train", articles), ("other", copies(articles[:2], prefix="copy "))):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json_line(article) + "\n" for article in chosen))
+    load_corpus(DataSettings(path=str(tmp_path / "train.jsonl"), validation=str(tmp_path / "other.jsonl")))
+    assert "2 pairs of near-duplicates are in two splits, the first copy n0 (validation) and n0 (train)" in caplog.text

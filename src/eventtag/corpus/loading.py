@@ -11,6 +11,7 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.corpus.mixing import CLUSTER_FIELD, CORPUS_FIELD, mix_splits
+from eventtag.corpus.near_duplicates import find_near_duplicates, warn_of_copies
 from eventtag.corpus.splits import split_articles
 from eventtag.errors import DataError, summarise_problems
 from eventtag.formats.jsonl import json_line
@@ -112,7 +113,8 @@ def learnt_from(training: Mapping[str, Any]) -> set[str]:
 def load_corpus(settings: DataSettings, *, trained_on: Collection[str] | None = None) -> Corpus:
     """Read the articles that the settings name and divide them into splits; a split without articles is absent.
 
-    Where nothing says which articles are which, splits are drawn. Given `trained_on`, the fingerprints of a checkpoint's training
+    Where nothing says which articles are which, splits are drawn, near-duplicates together; near-duplicates in two splits that were
+    given are warned of. Given `trained_on`, the fingerprints of a checkpoint's training
     articles (`fingerprints`), they are drawn only if that gives such training articles again; else all articles are one split, `all`:
     they are somebody else's gold, and none of it needs to be left out. Several corpora are split each for itself, then mixed.
 
@@ -166,6 +168,7 @@ def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | Non
         splits[split] = more
         rule += f"; {split} from {files[split]}"
     _require_distinct(splits)
+    warn_of_copies(splits)
     corpus = Corpus(
         name,
         labels,
@@ -211,6 +214,7 @@ def _draw(articles: Sequence[Article], settings: CorpusSettings) -> tuple[dict[s
         validation_share=settings.validation_share,
         test_share=0.0 if settings.test is not None else settings.test_share,
         seed=settings.split_seed,
+        duplicates=find_near_duplicates(articles),
     )
     return {split: drawn.articles(articles, split) for split in SPLITS}, drawn.rule
 

@@ -7,16 +7,13 @@ score counts it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from eventtag.articles import Article
-from eventtag.corpus.near_duplicates import crossing_pairs, find_near_duplicates
+from eventtag.corpus.near_duplicates import warn_of_copies
 from eventtag.labels import LabelSet
 from eventtag.settings import SPLITS
-
-log = logging.getLogger(__name__)
 
 CORPUS_FIELD = "corpus"
 """Metadata field with the name of an article's corpus."""
@@ -40,7 +37,8 @@ def mix_splits(parts: Mapping[str, Part], *, scored: Collection[str] | None) -> 
             target = "test" if split == "all" and divided else split
             if target == "train" or scored is None or name in scored:
                 mixed[target].extend(_renamed(articles, name, labels, cluster_field))
-    _warn_of_copies(mixed)
+    corpus_of = {article.id: article.meta[CORPUS_FIELD] for articles in mixed.values() for article in articles}
+    warn_of_copies(mixed, lambda pair: corpus_of[pair.first] != corpus_of[pair.second])  # each corpus warned of its own
     return {split: tuple(articles) for split, articles in mixed.items() if articles}
 
 
@@ -50,21 +48,3 @@ def _renamed(articles: Sequence[Article], name: str, labels: LabelSet, cluster_f
         if cluster_field is not None and cluster_field in article.meta:
             meta[CLUSTER_FIELD] = f"{name}: {article.meta[cluster_field]}"
         yield replace(article, id=f"{name}/{article.id}", labels=article.annotated_labels(labels.labels), meta=meta)
-
-
-def _warn_of_copies(splits: Mapping[str, Sequence[Article]]) -> None:
-    articles = [article for chosen in splits.values() for article in chosen]
-    split_of = {article.id: split for split, chosen in splits.items() for article in chosen}
-    corpus_of = {article.id: article.meta[CORPUS_FIELD] for article in articles}
-    pairs = [
-        pair
-        for pair in crossing_pairs(find_near_duplicates(articles), split_of)
-        if corpus_of[pair.first] != corpus_of[pair.second]
-    ]
-    if pairs:
-        first = pairs[0]
-        log.warning(
-            "%d pairs of near-duplicates are in two corpora and two splits, the first %s (%s) and %s (%s); scores will be too high: "
-            "leave one of each out",
-            len(pairs), first.first, split_of[first.first], first.second, split_of[first.second],
-        )  # fmt: skip

@@ -8,8 +8,9 @@ that is in train and in test makes the test easier than the world.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,8 @@ from datasketch import MinHash, MinHashLSH
 from rapidfuzz.distance import LCSseq
 
 from eventtag.articles import Article
+
+log = logging.getLogger(__name__)
 
 PERMUTATIONS = 128
 CANDIDATE_SIMILARITY = 0.4
@@ -129,3 +132,19 @@ def crossing_pairs(duplicates: Duplicates, split_of: Mapping[str, str]) -> Itera
     for pair in duplicates.pairs:
         if split_of.get(pair.first) != split_of.get(pair.second):
             yield pair
+
+
+def warn_of_copies(splits: Mapping[str, Sequence[Article]], counted: Callable[[DuplicatePair], bool] = lambda _: True) -> None:
+    """Say in the log how many pairs of near-duplicates, of those that are `counted`, are in two splits, and which is the first."""
+    if len(splits) < 2:
+        return
+    split_of = {article.id: split for split, chosen in splits.items() for article in chosen}
+    found = find_near_duplicates(article for chosen in splits.values() for article in chosen)
+    pairs = [pair for pair in crossing_pairs(found, split_of) if counted(pair)]
+    if pairs:
+        first = pairs[0]
+        log.warning(
+            "%d pairs of near-duplicates are in two splits, the first %s (%s) and %s (%s); scores will be too high: "
+            "leave one of each out, or let `eventtag split` keep them together",
+            len(pairs), first.first, split_of[first.first], first.second, split_of[first.second],
+        )  # fmt: skip
