@@ -1,4 +1,4 @@
-"""Write docs/configs.md from the settings themselves: each key, its default, and the text below it in settings.py.
+"""Write docs/configs.md from the settings themselves: each key, the text below it in settings.py, and what it is by default.
 
 python scripts/document_settings.py            write it
 python scripts/document_settings.py --check    only say whether it is up to date (exit code 1 if not)
@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
+from typing import Any
+
+from check_configs import ENTRIES, GROUPS
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from eventtag.app.hydra_task import config_dir, register_resolvers
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configs.md"
@@ -52,7 +62,12 @@ values of one (with `-m` a run for each); quote the value again where it belongs
 `meantime` and `crossner` from their homes to `data/corpora/`. They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
 else in `../shared/corpora`; `data.path=` says another place.
 
-**What belongs to the checkpoint.** Labels and windows are saved in it; `evaluate` and `predict` take them from there.
+**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` takes both from there. `evaluate` takes the
+windows, and scores the labels of its own command: repeat `data.labels`, `data.label_map` and `data.overlaps`, or put them into a
+file of your own (`configs/data/mine.yaml`) that both commands name.
+
+**Defaults** below are those of a command that is told `data=corpus` and nothing else. `model=`, `trainer=` and `data=` of another name
+set other values (`--cfg job` shows them): only `model=minilm` has a CRF, a mean of layers and a primer, unless you ask for them.
 
 **Resuming.** `run_dir=DIR resume=true` starts a run, or goes on with it if it was interrupted: the same command every time. Other
 settings or other data than before are refused, and a finished run is never overwritten. The resumed run ends with the same weights,
@@ -82,12 +97,44 @@ def render() -> str:
         names = ", ".join(f"`{file.stem}`" for file in sorted((ROOT / "configs" / group).glob("*.yaml")))
         groups.append(f"* `{group}=` {names}")
     parts = [INTRODUCTION.replace("{groups}", "\n".join(groups))]
+    register_resolvers()
     for command, name in COMMANDS.items():
+        composed = _composed(command.replace("-", "_"))
         more = "The keys of `eventtag train`, and:\n\n" if classes[name].bases else ""
         parts.append(f"## eventtag {command}\n\n{more}| key | default | meaning |\n|---|---|---|\n")
-        parts += [f"| `{key}` | {default} | {text} |\n" for key, default, text in _rows(classes, name, "")]
+        parts += [
+            f"| `{key}` | {_shown(composed[key]) if key in composed else default} | {text} |\n"
+            for key, default, text in _rows(classes, name, "")
+        ]
         parts.append("\n")
     return "".join(parts).rstrip("\n") + "\n"
+
+
+def _composed(entry: str) -> dict[str, Any]:
+    """What the command has by default, each part of it by its dotted key."""
+    ConfigStore.instance().store(name=f"{entry}_schema", node=OmegaConf.structured(ENTRIES[entry]))
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose(entry, ["data=corpus"] if "data" in GROUPS[entry] and entry != "pretrain" else [])
+    flat: dict[str, Any] = {}
+
+    def add(value: Any, key: str) -> None:
+        flat[key] = value
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                add(inner, f"{key}.{name}" if key else str(name))
+
+    add(OmegaConf.to_container(config, resolve=False), "")
+    return flat
+
+
+def _shown(value: Any) -> str:
+    if value == "???":
+        return "must be given"
+    if isinstance(value, Mapping) and "name" in value:
+        value = value["name"]  # of a corpus
+    if isinstance(value, Mapping) and value:
+        return "see `--cfg job`"
+    return f"`{value.name if isinstance(value, Enum) else repr(value)}`"
 
 
 def _rows(classes: dict[str, ast.ClassDef], name: str, prefix: str) -> list[tuple[str, str, str]]:

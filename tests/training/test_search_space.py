@@ -1,10 +1,34 @@
 import pytest
 
 from eventtag.errors import SettingsError
-from eventtag.settings import DataSettings, LoraSettings, ModelSettings, TrainSettings, WindowSettings
-from eventtag.training.search_space import place_values, read_space
+from eventtag.settings import DataSettings, LoraSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.training.search_space import place_values, read_space, values_of
 
 SETTINGS = TrainSettings(data=DataSettings(path="x"), model=ModelSettings(name="tiny"), run_dir="runs")
+
+
+def test_the_values_that_settings_have_are_those_that_the_space_holds():
+    settings = TrainSettings(
+        data=DataSettings(path="x"), model=ModelSettings(name="tiny"), run_dir="x",
+        trainer=TrainerSettings(learning_rate=1e-4, batch_size=8, epochs=None, patience=3, extra={"max_grad_norm": 0.5}),
+    )  # fmt: skip
+    space = {
+        "trainer": {
+            "learning_rate": {"low": 1e-4, "high": 1e-3, "log": True},
+            "head_learning_rate": {"low": 1e-5, "high": 1e-4},
+            "batch_size": [8, 16],
+            "epochs": {"low": 3, "high": 9},
+            "patience": {"low": 2, "high": 6, "step": 2},
+            "extra.max_grad_norm": [0.5, 1.0],
+            "loss": ["cross_entropy", "focal"],
+            "averaging": {"ema": [None, 0.9]},
+        },
+        "window": {"stride": {"low": 0, "high": 48, "step": 16}},
+    }
+    assert values_of(settings, read_space(space, settings)) == {
+        "trainer.learning_rate": 1e-4, "trainer.batch_size": 8, "trainer.extra.max_grad_norm": 0.5,
+        "trainer.loss": "cross_entropy", "trainer.averaging.ema": None, "window.stride": 32,
+    }  # fmt: skip
 
 
 def test_keys_are_nested_or_dotted_and_ranges_take_the_type_of_their_key():

@@ -74,6 +74,14 @@ def test_candidates_are_ranked_by_their_mean_over_seeds(corpus_file, tmp_path, t
     assert report.gap(report.best) is None
 
 
+def test_the_first_candidate_is_the_settings_as_they_are(corpus_file, tmp_path, trained):
+    settings = settings_of(corpus_file, tmp_path / "run", trials=3)
+    settings.trainer = replace(settings.trainer, learning_rate=2e-3, batch_size=4)
+    first, *others = run_sweep(settings).candidates
+    assert first.values == {"trainer.learning_rate": 2e-3, "trainer.batch_size": 4}
+    assert all(other.values != first.values for other in others)
+
+
 def test_hopeless_candidates_are_stopped_and_failing_ones_named(corpus_file, tmp_path, trained):
     report = run_sweep(settings_of(corpus_file, tmp_path / "run", trials=24))
     states = {state: [c for c in report.candidates if c.state == state] for state in ("finished", "pruned", "failed")}

@@ -50,6 +50,15 @@ class Parameter:
             return trial.suggest_int(self.key, int(self.low), int(self.high), step=int(self.step or 1), log=self.log)
         return trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.log)
 
+    def takes(self, value: Any) -> bool:
+        """Whether a value is one of those that may be proposed."""
+        if self.choices:
+            return any(value == choice and type(value) is type(choice) for choice in self.choices)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        steps = (value - self.low) / (self.step or (1 if self.whole else value - self.low or 1))
+        return abs(steps - round(steps)) < 1e-9
+
     def extremes(self) -> tuple[Plain, ...]:
         """All choices, or the ends of the range."""
         if self.choices:
@@ -68,6 +77,19 @@ def read_space(space: Mapping[str, Any], settings: TrainSettings) -> tuple[Param
         for value in parameter.extremes():
             _require_usable(parameter.key, value, parameters, settings)
     return parameters
+
+
+def values_of(settings: TrainSettings, parameters: Sequence[Parameter]) -> dict[str, Plain]:
+    """The settings' own values, by the keys of the parameters that can take them."""
+    found: dict[str, Plain] = {}
+    for parameter in parameters:
+        node: Any = settings
+        for part in parameter.key.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else getattr(node, part)
+        value = node.name if isinstance(node, Enum) else node
+        if parameter.takes(value):
+            found[parameter.key] = value
+    return found
 
 
 def place_values(values: Mapping[str, Plain], settings: TrainSettings) -> TrainSettings:

@@ -33,7 +33,7 @@ from eventtag.training.primer import PRIMERS
 from eventtag.training.processes import require_one_process
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable
-from eventtag.training.search_space import Parameter, Plain, read_space
+from eventtag.training.search_space import Parameter, Plain, read_space, values_of
 from eventtag.training.workers import Workers
 
 if TYPE_CHECKING:
@@ -138,18 +138,22 @@ def _open_study(settings: SweepSettings) -> Study:
 
 
 def _tasks(study: Study, settings: SweepSettings, parameters: tuple[Parameter, ...]) -> Iterator[tuple[Task, Trial]]:
-    """The candidates that were proposed and are not done, then new ones, each proposed when it is asked for."""
+    """The candidates that were proposed and are not done, then new ones, each proposed when it is asked for. The first has the values that
+    the settings have already, as far as the space holds them: what is chosen is compared with what would have been had without it.
+    """
     from optuna.samplers import TPESampler
     from optuna.trial import Trial, TrialState
 
     def proposed(number: int, trial_id: int | None) -> tuple[Task, Trial]:
+        if number == 0 and trial_id is None:
+            study.enqueue_trial(values_of(train_settings(settings), parameters), skip_if_exists=True)
         study.sampler = TPESampler(seed=(settings.seed + 1_000_003 * number) % 2**32, constant_liar=True)
         trial = study.ask() if trial_id is None else Trial(study, trial_id)
         return Task(settings, trial.number, {parameter.key: parameter.suggest(trial) for parameter in parameters}), trial
 
     for unfinished in study.get_trials(states=(TrialState.RUNNING,)):
         yield proposed(unfinished.number, unfinished._trial_id)
-    while (number := len(study.get_trials(deepcopy=False))) < settings.trials:
+    while (number := sum(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))) < settings.trials:
         yield proposed(number, None)
 
 
