@@ -7,7 +7,8 @@
     README.md                               the model card
     manifest.json                           sha256 and size of each of the other files, written last
 
-It loads in plain `transformers.pipeline("token-classification", DIR)` too.
+It loads in `transformers.pipeline("token-classification", DIR)` too, where it has casing, a mean of layers or a CRF after
+`import eventtag.modeling.network`.
 """
 
 from __future__ import annotations
