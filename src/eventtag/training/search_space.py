@@ -53,7 +53,7 @@ class Parameter:
     def takes(self, value: Any) -> bool:
         """Whether a value is one of those that may be proposed."""
         if self.choices:
-            return any(value == choice and type(value) is type(choice) for choice in self.choices)
+            return any(value == choice and isinstance(value, bool) is isinstance(choice, bool) for choice in self.choices)
         if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
             return False
         steps = (value - self.low) / (self.step or (1 if self.whole else value - self.low or 1))
