@@ -37,6 +37,18 @@ def make_article(name: str, marked: str, **fields: object) -> Article:
     return Article(name, text, tuple(spans), **fields)  # type: ignore[arg-type]
 
 
+def make_distinct(count: int, *, train: int) -> list[Article]:
+    """So many articles of which no two are near-duplicates; `meta` gives the first `train` to training and the others to validation."""
+    return [
+        make_article(
+            f"n{number}",
+            " ".join(f"word{number}x{part}" for part in range(20)) + " Police/ACTOR met/EVENT in Paris/LOCATION .",
+            meta={"split": "train" if number < train else "validation"},
+        )
+        for number in range(count)
+    ]
+
+
 ACTORS = ("Police", "Rebels", "Miners", "Nurses", "Moscow", "Kigali", "Reuters", "Students")
 EVENTS = ("attacked", "accused", "arrested", "praised", "met", "blocked", "warned", "freed")
 PLACES = ("Paris", "Lima", "Mosul", "Accra", "Turin", "Quito", "Osaka", "Perth")

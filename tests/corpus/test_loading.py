@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import make_article
+from conftest import make_distinct
 
 from eventtag.corpus.loading import fingerprint, load_corpus
 from eventtag.errors import DataError, FormatError, SettingsError
@@ -121,15 +121,8 @@ def copies(articles, *, prefix):
     return [replace(article, id=f"{prefix}{article.id}", text=article.text[:-1] + "!") for article in articles]
 
 
-def long_articles(number):
-    return [
-        make_article(f"n{n}", " ".join(f"word{n}x{part}" for part in range(30)) + " Police/ACTOR met/EVENT in Paris/LOCATION .")
-        for n in range(number)
-    ]
-
-
 def test_a_draw_keeps_near_duplicates_together(tmp_path):
-    articles = long_articles(20)
+    articles = make_distinct(20, train=20)
     path = tmp_path / "articles.jsonl"
     path.write_text("".join(json_line(article) + "\n" for article in [*articles, *copies(articles, prefix="copy ")]))
     corpus = load_corpus(DataSettings(path=str(path)))
@@ -140,8 +133,16 @@ def test_a_draw_keeps_near_duplicates_together(tmp_path):
 
 
 def test_near_duplicates_in_two_splits_that_were_given_are_warned_of(tmp_path, caplog):
-    articles = long_articles(6)
+    articles = make_distinct(6, train=6)
     for name, chosen in (("train", articles), ("other", copies(articles[:2], prefix="copy "))):
         (tmp_path / f"{name}.jsonl").write_text("".join(json_line(article) + "\n" for article in chosen))
     load_corpus(DataSettings(path=str(tmp_path / "train.jsonl"), validation=str(tmp_path / "other.jsonl")))
     assert "2 pairs of near-duplicates are in two splits, the first copy n0 (validation) and n0 (train)" in caplog.text
+
+
+def test_near_duplicates_that_a_field_parts_are_warned_of(tmp_path, caplog):
+    articles = make_distinct(4, train=3)
+    article = replace(articles[3], id="copy", text=articles[0].text[:-1] + "!")
+    path = write(tmp_path / "articles.jsonl", [*articles, article])
+    load_corpus(DataSettings(path=path, split_field="split"))
+    assert "1 pairs of near-duplicates are in two splits, the first copy (validation) and n0 (train)" in caplog.text

@@ -155,7 +155,7 @@ def plain(span):
 
 @pytest.fixture
 def doubled(tagged):
-    """`tagged` with a shorter, less probable reading of half of its spans, each as often right as the longer one."""
+    """`tagged` with four spans more, all right, and a shorter, less probable one within each: two of these are right, or none."""
 
     def make(right: bool) -> list[TaggedArticle]:
         items = []

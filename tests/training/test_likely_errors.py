@@ -2,7 +2,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from conftest import make_article
+from conftest import make_article, make_distinct
 
 from eventtag.articles import Article
 from eventtag.encoding.align import align_spans
@@ -121,14 +121,7 @@ def test_a_head_that_scores_spans_is_refused_before_anything_is_trained(articles
 
 def test_no_primer_teaches_what_is_to_be_judged(tmp_path, monkeypatch):
     """The primer is a larger corpus that holds the articles to be judged."""
-    larger = [
-        make_article(
-            f"n{number}",
-            " ".join(f"word{number}x{part}" for part in range(20)) + " Police/ACTOR met/EVENT in Paris/LOCATION .",
-            meta={"split": "train" if number < 30 else "validation"},
-        )
-        for number in range(34)
-    ]
+    larger = make_distinct(34, train=30)
     (tmp_path / "larger.jsonl").write_text("".join(json_line(article) + "\n" for article in larger))
     primer = PrimerSettings(data=DataSettings(name="larger", path=str(tmp_path / "larger.jsonl"), split_field="split"))
     settings = TrainSettings(

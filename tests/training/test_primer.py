@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_article
+from conftest import make_article, make_distinct
 from test_run import settings_of
 
 from eventtag.articles import Article
@@ -157,15 +157,7 @@ def test_articles_that_are_in_the_corpus_or_near_its_held_out_ones_teach_nothing
 
 
 def test_a_part_of_a_corpus_is_not_primed_with_what_was_left_out_of_it(encoder, tmp_path):
-    distinct = [
-        make_article(
-            f"n{number}",
-            " ".join(f"word{number}x{part}" for part in range(20)) + " Police/ACTOR met/EVENT in Paris/LOCATION .",
-            meta={"split": "train" if number < 8 else "validation"},
-        )
-        for number in range(10)
-    ]
-    file = write(tmp_path / "articles.jsonl", distinct)
+    file = write(tmp_path / "articles.jsonl", make_distinct(10, train=8))
     settings = primed(file, file, encoder, tmp_path / "curve", trainer={"epochs": 0.5})
     own = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
     run_learning_curve(LearningCurveSettings(**own, sizes=[1, 2, 3], repeats=1))

@@ -9,7 +9,7 @@ from test_run import settings_of
 from eventtag.corpus.loading import load_corpus
 from eventtag.errors import TrainingError
 from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
-from eventtag.settings import DataSettings, EvaluationSettings, PrimerSettings, TeacherSettings
+from eventtag.settings import DataSettings, PrimerSettings, TeacherSettings
 from eventtag.training.record import build_record, claim_folder, require_same_run
 
 KEPT = {"ACTOR": "ACTOR", "EVENT": "EVENT", "LOCATION": "LOCATION"}
@@ -40,7 +40,7 @@ def changed(settings, part, **values):
     ],
 )
 def test_what_was_taken_away_differs_as_what_was_added(corpus_file, tmp_path, part, before, after, message):
-    settings = replace(settings_of(corpus_file, tmp_path / "run"), evaluation=EvaluationSettings())
+    settings = settings_of(corpus_file, tmp_path / "run")
     file = tmp_path / "run.json"
     one, other = (record_of(changed(settings, part, **values)) for values in (before, after))
     for begun, now in ((one, other), (other, one)):

@@ -114,9 +114,9 @@ def load_corpus(settings: DataSettings, *, trained_on: Collection[str] | None = 
     """Read the articles that the settings name and divide them into splits; a split without articles is absent.
 
     Where nothing says which articles are which, splits are drawn, near-duplicates together; near-duplicates in two splits that were
-    given are warned of. Given `trained_on`, the fingerprints of a checkpoint's training
-    articles (`fingerprints`), they are drawn only if that gives such training articles again; else all articles are one split, `all`:
-    they are somebody else's gold, and none of it needs to be left out. Several corpora are split each for itself, then mixed.
+    given are warned of. Given `trained_on`, the fingerprints of a checkpoint's training articles (`fingerprints`), splits are drawn
+    only if that gives such training articles again; else all articles are one split, `all`: they are somebody else's gold, and none
+    of it needs to be left out. Several corpora are split each for itself, then mixed.
 
     Raises DataError for an empty corpus, a label that is not configured, an id that occurs in two files, an article without the
     split field, or more lost spans than `max_loss`; FormatError and SettingsError as the readers do.
@@ -168,7 +168,8 @@ def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | Non
         splits[split] = more
         rule += f"; {split} from {files[split]}"
     _require_distinct(splits)
-    warn_of_copies(splits)
+    if given or settings.split_field is not None:  # a draw alone parts none
+        warn_of_copies(splits)
     corpus = Corpus(
         name,
         labels,

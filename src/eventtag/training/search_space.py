@@ -56,8 +56,8 @@ class Parameter:
             return any(value == choice and isinstance(value, bool) is isinstance(choice, bool) for choice in self.choices)
         if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
             return False
-        steps = (value - self.low) / (self.step or (1 if self.whole else value - self.low or 1))
-        return abs(steps - round(steps)) < 1e-9
+        step = self.step or (1.0 if self.whole else None)
+        return step is None or abs((value - self.low) / step - round((value - self.low) / step)) < 1e-9
 
     def extremes(self) -> tuple[Plain, ...]:
         """All choices, or the ends of the range."""
