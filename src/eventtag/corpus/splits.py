@@ -1,13 +1,13 @@
 """Splits that do not flatter: whole articles, groups and near-duplicates stay together.
 
-Articles that must not be parted (one topic, one source, copies of one text) are one unit. Units are given to train, validation
-and test so that each gets its share of articles and, stratified, of every label's spans: the units with the most spans first,
-each to the split that it brings closest to its shares (after Sechidis et al. 2011,
-https://doi.org/10.1007/978-3-642-23808-6_10). By time, the oldest units are train and the newest test.
+Articles that must not be parted (one topic, one source, copies of one text) are one unit. Units are drawn for test and validation at
+random, each with the same probability, and the rest is train. A stratified draw is balanced: each split has its share of articles,
+of every label's spans, and of long and short articles. By time, the oldest units are train and the newest test.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventtag.articles import Article
+from eventtag.corpus.balanced_draw import draw_balanced
 from eventtag.corpus.near_duplicates import Duplicates, connected, crossing_pairs
 from eventtag.errors import DataError, SettingsError, summarise_problems
 
@@ -130,30 +131,41 @@ def _units(articles: Sequence[Article], group_field: str | None, duplicates: Dup
 
 
 def _by_draw(units: Sequence[Sequence[Article]], shares: Mapping[str, float], seed: int, *, stratify: bool) -> list[str]:
-    """The split of every unit: greedily to the split that comes closest to its shares of articles and of each label's spans."""
+    """The split of every unit. The draw depends on the articles' texts and the seed, not on their order or ids.
+
+    The smallest share is drawn first, from all units; the largest is what remains. A unit that holds more articles than a split
+    is to have is not drawn for it, as long as there are others.
+    """
     labels = sorted({span.label for unit in units for article in unit for span in article.spans}) if stratify else []
-    sizes = np.array([[len(unit), *_label_counts(unit, labels)] for unit in units], dtype=np.float64)
-    weights = sizes / np.maximum(sizes.sum(axis=0), 1)
-    splits = [split for split in shares if shares[split] > 0]
-    goal = np.array([[shares[split]] * weights.shape[1] for split in splits])
-    goal[:, weights.sum(axis=0) == 0] = 0
-    have = np.zeros_like(goal)
-    order = np.random.default_rng(seed).permutation(len(units))
-    if stratify:
-        order = order[np.argsort(-weights[order].max(axis=1), kind="stable")]
-    else:
-        order = order[np.argsort(-sizes[order, 0], kind="stable")]
-    chosen = [""] * len(units)
-    for rank, unit in enumerate(order):
-        missing = goal - have
-        # What a unit takes from the distance to the goal: distance before minus distance after, for each split.
-        gain = (missing**2).sum(axis=1) - ((missing - weights[unit]) ** 2).sum(axis=1)
-        empty = [number for number in range(len(splits)) if splits[number] not in chosen]
-        candidates = empty if len(empty) == len(units) - rank else range(len(splits))
-        best = max(candidates, key=lambda number: (gain[number], -number))
-        chosen[unit] = splits[best]
-        have[best] += weights[unit]
+    counts = np.array([[len(unit), *_label_counts(unit, labels)] for unit in units], dtype=np.float64)
+    # The rarest label has the fewest units to balance it with, so it comes first; lengths come last.
+    rarest_first = 1 + np.argsort((counts[:, 1:] > 0).sum(axis=0), kind="stable")
+    lengths = np.array([float(sum(len(article.text) for article in unit)) for unit in units])
+    measures = np.column_stack([counts[:, 0], counts[:, rarest_first], lengths] if stratify else [counts[:, 0]])
+    random = np.random.default_rng(seed)
+    keys = [_content_key(unit) for unit in units]
+    shuffled = random.permutation(np.array(sorted(range(len(units)), key=lambda number: keys[number]), dtype=np.intp))
+    order = shuffled[np.argsort(-lengths[shuffled], kind="stable")] if stratify else shuffled
+    splits = sorted((split for split in shares if shares[split] > 0), key=lambda split: shares[split])
+    chosen = [splits[-1]] * len(units)
+    left = order
+    for rank, split in enumerate(splits[:-1]):
+        goal = shares[split] * counts[:, 0].sum()
+        later = len(splits) - 1 - rank
+        fitting = left[counts[left, 0] <= goal]
+        pool = fitting if len(fitting) else left
+        wanted = round(goal / counts[pool, 0].mean())
+        drawn = pool[draw_balanced(measures[pool], min(max(wanted, 1), len(pool), len(left) - later), random)]
+        for unit in drawn:
+            chosen[unit] = split
+        left = left[~np.isin(left, drawn)]
     return chosen
+
+
+def _content_key(unit: Sequence[Article]) -> tuple[list[bytes], list[str]]:
+    """What a unit is sorted by: its texts' digests, and its ids where two units have the same texts."""
+    digests = sorted(hashlib.sha256(article.text.encode("utf-8", "surrogatepass")).digest() for article in unit)
+    return digests, sorted(article.id for article in unit)
 
 
 def _label_counts(unit: Sequence[Article], labels: Sequence[str]) -> list[int]:
