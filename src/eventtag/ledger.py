@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO, Literal, TypeVar
 
 from eventtag.errors import DataError
+from eventtag.printable import printable
 from eventtag.spans import Span
 
 KEPT = 50_000
@@ -130,7 +131,7 @@ class LossLedger:
             kept.append(record)
             return
         if self._overflow is None:
-            self._overflow = tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass")  # noqa: SIM115 - it lives with the ledger
+            self._overflow = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - it lives with the ledger
         self._overflow.write(_json_line(record) + "\n")
 
     def dropped_at(self, stage: str) -> int:
@@ -144,16 +145,17 @@ class LossLedger:
 
     def summary(self) -> list[str]:
         """One line per stage, outcome and reason, most frequent first, spans before articles; empty when nothing was lost."""
-        return [
+        lines = [
             f"{count} span{'s' if count > 1 else ''} {outcome} at {stage}: {reason}{' (as configured)' if asked else ''}"
             for (stage, outcome, reason, asked), count in self._spans.most_common()
         ] + [
             f"{count} article{'s' if count > 1 else ''} changed at {stage} ({part}): {reason}"
             for (stage, part, reason), count in self._articles.most_common()
         ]
+        return [printable(line, one_line=True) for line in lines]
 
     def json_lines(self) -> Iterator[str]:
-        """Every entry, then every note, as a JSON object on one line; those beyond `KEPT` of either come last."""
+        """Every entry, then every note, as a JSON object on one line, safe for a terminal; those beyond `KEPT` of either come last."""
         for entry in self.entries:
             yield _json_line(entry)
         for note in self.notes:
@@ -165,4 +167,4 @@ class LossLedger:
 
 
 def _json_line(record: LossEntry | ArticleNote) -> str:
-    return json.dumps({name: getattr(record, name) for name in record.__slots__}, ensure_ascii=False)
+    return printable(json.dumps({name: getattr(record, name) for name in record.__slots__}, ensure_ascii=False))

@@ -176,3 +176,41 @@ def test_lint_cross_validates(run, corpus_file):
     code, output, errors = run("lint", corpus_file, "--cross-validate", 2, *(a for key in tiny for a in ("--train", key)))
     assert code == 0, errors
     assert "in 24 articles with 288 spans" in output
+
+
+HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J\u202e\r"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stats", "in.jsonl"),
+        ("stats", "in.jsonl", "--split-field", HOSTILE, "--json", "made.json"),
+        ("lint", "in.jsonl", "--json", "made.json", "--show", 50),
+        ("split", "in.jsonl", "made", "--keep-duplicates-apart", "--group", HOSTILE),
+        ("split", "in.jsonl", "made", "--keep-duplicates-apart", "--time", HOSTILE),
+        ("agreement", "in.jsonl", "other.jsonl", "--json", "made.json", "--show", 50),
+        ("agreement", "other.jsonl", "--annotator-field", f"x{HOSTILE}"),
+        ("convert", "in.jsonl", "made", "--to", "conll", "--ledger", "made.json"),
+        ("convert", "in.jsonl", "made", "--to", HOSTILE),
+        ("lint", f"in{HOSTILE}.jsonl"),
+    ],
+)
+def test_nothing_in_a_corpus_reaches_the_terminal_as_a_command(run, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, end in (("in.jsonl", 4), ("other.jsonl", 5)):
+        articles = [
+            Article(
+                f"{HOSTILE}{n}",
+                f"Kyiv{HOSTILE} fell {HOSTILE} {FILLER} w{n}",
+                (Span(0, end, f"LOC{HOSTILE}"), Span(2, 9 + n, HOSTILE)),
+                meta={"split": HOSTILE, HOSTILE: f"{HOSTILE}{n % 3}", "annotator": HOSTILE},
+            )
+            for n in range(6)
+        ]
+        write_articles(articles, tmp_path / name, "jsonl", ledger=LossLedger())
+    _, output, error = run(*arguments)
+    written = [path.read_text() for path in tmp_path.glob("made.json")]
+    for text in (output, error, *written):
+        assert not set("\x1b\x07\x9b\u202e\r") & set(text)
+    assert any("u009b" in text or r"\x9b" in text for text in (output, error, *written))

@@ -26,7 +26,7 @@ def test_counts_summary_and_lines_do_not_depend_on_what_is_kept_in_memory(monkey
     assert ledger.summary() == [
         "5 spans dropped at reading: lost",
         "5 spans dropped at mapping labels: X maps to nothing (as configured)",
-        "5 articles changed at writing (meta): é\ud800",
+        "5 articles changed at writing (meta): é\\ud800",
     ]
     lines = list(ledger.json_lines())
     assert sorted(lines) == sorted(filled(5).json_lines())

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eventtag.app.terminal import print_message
 from eventtag.articles import Article
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.ledger import LossLedger
+from eventtag.printable import printable
 from eventtag.staging import named_full_disk
 
 
@@ -26,7 +28,7 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
         with named_full_disk("an output"):
             return task(arguments)
     except EventtagError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_message(f"error: {error}")
         return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,7 +80,7 @@ def label_map(arguments: argparse.Namespace) -> dict[str, str | None] | None:
 def print_remarks(ledger: LossLedger) -> None:
     """Say on the error output what the readers recognised."""
     for text, files in ledger.remarks.items():
-        print(f"recognised: {text}" + (f" ({files} times)" if files > 1 else ""), file=sys.stderr)
+        print_message(f"recognised: {text}" + (f" ({files} times)" if files > 1 else ""))
 
 
 def write_ledger(ledger: LossLedger, path: str | None) -> None:
@@ -102,8 +104,8 @@ def read_all(arguments: argparse.Namespace, source: str, ledger: LossLedger) -> 
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> str:
-    """A table in plain text: the first `left` columns to the left, the others to the right; None is a dash."""
-    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
+    """A table in plain text, safe for a terminal: the first `left` columns to the left, the others to the right; None is a dash."""
+    cells = [[_cell(value) for value in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = []
     for row in cells:
@@ -118,4 +120,4 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value), one_line=True)

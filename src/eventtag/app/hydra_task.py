@@ -21,6 +21,7 @@ from yaml import MarkedYAMLError
 import eventtag
 from eventtag.app.launched import fit_to_launcher
 from eventtag.app.overrides import explain, quote_unreadable, quoted
+from eventtag.app.terminal import print_message
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
 from eventtag.staging import named_full_disk
@@ -39,7 +40,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     try:
         fit_to_launcher(command)
     except SettingsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_message(f"error: {error}")
         return 1
     register_resolvers()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
@@ -69,19 +70,19 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
         except OmegaConfBaseException as error:
             failures.append(explain(error))
         # Raised, the error would come out between lines of Hydra's own and end a sweep.
-        print(f"error: {failures[-1]}", file=sys.stderr)
+        print_message(f"error: {failures[-1]}")
         return None
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors are raised then, instead of being printed by Hydra
     try:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
     except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
+        print_message(f"error: {explain(error)}")
         return 1
     except (OSError, ValueError) as error:
         if begun:
             raise  # a mistake of ours, which needs its traceback
-        print(f"error: {explain(error)}", file=sys.stderr)
+        print_message(f"error: {explain(error)}")
         return 1
     return 1 if failures else 0
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from eventtag.app.terminal import print_message
 from eventtag.jobs.progress import Progress as JobProgress
 
 JSON_SECONDS = 10.0
@@ -40,10 +41,10 @@ def _json_lines() -> Iterator[Callable[[JobProgress], None]]:
         latest = progress
         if time.monotonic() - told >= JSON_SECONDS:
             told = time.monotonic()
-            print(progress_json(progress), file=sys.stderr, flush=True)
+            print_message(progress_json(progress))
 
     yield show
-    print(progress_json(latest), file=sys.stderr, flush=True)
+    print_message(progress_json(latest))
 
 
 def progress_json(progress: JobProgress) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from eventtag.app.hydra_task import compose_training
+from eventtag.app.terminal import log_to_terminal, print_message
 from eventtag.articles import Article
 from eventtag.corpus.lint import RARE, Finding
 from eventtag.corpus.loading import fingerprint, learnt_from
@@ -29,12 +28,11 @@ def judge_by_checkpoint(articles: Sequence[Article], path: str) -> list[Finding]
     unknown = {label: count for label, count in counts.items() if label not in tagger.labels.labels}
     if unknown:
         named = ", ".join(f"{label} ({count})" for label, count in unknown.items())
-        print(f"not judged, the checkpoint does not know these labels: {named}; map them with --map", file=sys.stderr)
+        print_message(f"not judged, the checkpoint does not know these labels: {named}; map them with --map")
     if _was_trained_on(articles, tagger.about or {}):
-        print(
+        print_message(
             f"{path} was trained on articles of these, errors included, and will defend many of them; "
-            "--cross-validate judges each article by a model that did not see it",
-            file=sys.stderr,
+            "--cross-validate judges each article by a model that did not see it"
         )
     return find_likely_errors(tagger.judge_words(articles), tagger.labels)
 
@@ -44,13 +42,13 @@ def judge_by_folds(articles: Sequence[Article], folds: int, overrides: Sequence[
     counts = _counts(articles)
     rare = [label for label, count in counts.items() if count < RARE]
     if rare:
-        print(f"not judged, with fewer than {RARE} spans: {', '.join(rare)}", file=sys.stderr)
+        print_message(f"not judged, with fewer than {RARE} spans: {', '.join(rare)}")
     known = [label for label in counts if label not in rare]
     if not known:
         raise DataError(f"no label has {RARE} spans or more, which is too few to learn from")
     labels = LabelSet(tuple(sorted(known)))
     settings = compose_training(["data=corpus", "data.path=unused", *overrides])
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_to_terminal()
     learnt = [_without(article, rare) for article in articles]
     return find_likely_errors(cross_validate(learnt, labels, settings, folds=folds), labels)
 

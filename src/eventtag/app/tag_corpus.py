@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from eventtag.app.job_progress import show_progress
+from eventtag.app.terminal import print_message
 from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.jobs.assembly import WriteOutput
@@ -81,7 +81,7 @@ def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
                 on_progress=show,
             )
     except KeyboardInterrupt:
-        print("stopped; what is tagged is kept, and the same command goes on from there", file=sys.stderr)
+        print_message("stopped; what is tagged is kept, and the same command goes on from there")
         raise
     _tell(report, settings, ledger)
     require_few_bad_rows(report.bad_rows, int(report.manifest["rows"]), settings.max_bad_rows, where=str(report.job.dead_letters))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eventtag.printable import printable
 from eventtag.scoring.compare import Comparison, Difference, PairComparison
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.seeds import SeedSummary, mean_difference
@@ -117,7 +118,8 @@ def render_seed_difference(first: tuple[str, SeedSummary], second: tuple[str, Se
 
 
 def align_columns(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows of equal length as lines: the first column to the left, the others to the right, two spaces between."""
+    """Rows of equal length as lines, safe for a terminal: the first column to the left, the others to the right, two spaces between."""
+    rows = [tuple(printable(cell, one_line=True) for cell in row) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(

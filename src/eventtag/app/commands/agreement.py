@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.app.terminal import print_result
 from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
+from eventtag.printable import printable
 from eventtag.staging import require_absent, staged_file
 
 if TYPE_CHECKING:
@@ -58,11 +60,11 @@ def _task(arguments: argparse.Namespace) -> int:
     }
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:
-            json.dump({pair: _as_json(agreement) for pair, agreement in found.items()}, file, ensure_ascii=False, indent=2)
-            file.write("\n")
+            content = {pair: _as_json(agreement) for pair, agreement in found.items()}
+            file.write(printable(json.dumps(content, ensure_ascii=False, indent=2)) + "\n")
     for pair, agreement in found.items():
         if arguments.b is None:
-            print(f"{pair}\n")
+            print_result(printable(pair, one_line=True) + "\n")
         _show(agreement, arguments.show)
     return 0
 
@@ -85,13 +87,14 @@ def _by_annotator(articles: Iterable[Article], field: str) -> dict[str, list[Art
 
 def _show(found: Agreement, shown: int) -> None:
     header = ("label", "A", "B", "same", "overlapping", "strict F1", "partial F1", "kappa", "alpha")
-    print(table(header, [_row(label, counts) for label, counts in (*found.labels.items(), ("micro", found.micro))]))
-    print(f"\n{found.articles} articles; only in A: {len(found.only_in_a)}, only in B: {len(found.only_in_b)}")
-    print(f"{len(found.disagreements)} disagreements" + (", the first:" if found.disagreements else ""))
+    print_result(table(header, [_row(label, counts) for label, counts in (*found.labels.items(), ("micro", found.micro))]))
+    print_result(f"\n{found.articles} articles; only in A: {len(found.only_in_a)}, only in B: {len(found.only_in_b)}")
+    print_result(f"{len(found.disagreements)} disagreements" + (", the first:" if found.disagreements else ""))
     for item in found.disagreements[:shown]:
         sides = " / ".join("-" if span is None else f"{span.label} {span.start}-{span.end}" for span in (item.a, item.b))
-        print(f"  {item.article_id}: {item.kind}: {sides}\n      {item.context}")
-    print()
+        print_result("  " + printable(f"{item.article_id}: {item.kind}: {sides}", one_line=True))
+        print_result("      " + printable(item.context, one_line=True))
+    print_result()
 
 
 def _row(label: str, counts: LabelAgreement) -> tuple[object, ...]:

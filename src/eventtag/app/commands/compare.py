@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -14,6 +13,7 @@ from typing import Any
 
 from eventtag.app.file_command import add_reading, label_map, pairs, run_file_command
 from eventtag.app.systems import checkpoint_of, describe_run, find_runs, predictions_of, require_alike
+from eventtag.app.terminal import print_message, print_result
 from eventtag.articles import Article
 from eventtag.corpus.clusters import clusters_of
 from eventtag.errors import DataError, SettingsError
@@ -109,7 +109,7 @@ def _task(arguments: argparse.Namespace) -> int:
     seeds = {name: _summarise(runs, gold, arguments) for runs, name in zip(groups, names[len(arguments.systems) :], strict=True)}
     tallies |= {name: _tally(summary.chosen.report) for name, summary in seeds.items()}
     if seeds and gold.split == "validation":
-        print("note: the validation articles picked the runs, so that these scores flatter them", file=sys.stderr)
+        print_message("note: the validation articles picked the runs, so that these scores flatter them")
 
     content: dict[str, Any] = {"schema_version": 1}
     blocks = [render_seeds(name, summary) for name, summary in seeds.items()]
@@ -135,7 +135,7 @@ def _task(arguments: argparse.Namespace) -> int:
         with staged_file(Path(arguments.output)) as file:
             json.dump(content, file, indent=2, ensure_ascii=False)
             file.write("\n")
-    print("\n\n".join(blocks))
+    print_result("\n\n".join(blocks))
     return 0
 
 
@@ -170,7 +170,7 @@ def _read_gold(arguments: argparse.Namespace) -> _Gold:
         split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
     annotated = {a.id: a for a in corpus.articles(split) if a.annotated is None or a.annotated}
     for line in corpus.ledger.summary():
-        print(f"{corpus.name}: {line}", file=sys.stderr)
+        print_message(f"{corpus.name}: {line}")
     labels = corpus.labels if arguments.labels is None else _label_set(arguments.labels, annotated)
     return _Gold(annotated, labels, arguments.clusters or corpus.cluster_field, split)
 
@@ -181,10 +181,10 @@ def _score(path: str, gold: _Gold, arguments: argparse.Namespace) -> EvaluationR
         return _read(file, source_format or arguments.source_format, options, arguments)
 
     if checkpoint_of(path) is not None:
-        print(f"{path}: tagging {len(gold.articles)} articles", file=sys.stderr)
+        print_message(f"{path}: tagging {len(gold.articles)} articles")
     paired, others = pair_predictions(gold.articles, predictions_of(path, gold.articles, gold.labels, read), source=path)
     if others:
-        print(f"{path}: {others} articles are not among the gold articles and are left out", file=sys.stderr)
+        print_message(f"{path}: {others} articles are not among the gold articles and are left out")
     return score_articles(paired, gold.labels, words=None)
 
 
@@ -218,7 +218,7 @@ def _read(path: str, source_format: str, options: Mapping[str, Any], arguments: 
         articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
     found = list(articles)
     for line in ledger.summary():
-        print(f"{path}: {line}", file=sys.stderr)
+        print_message(f"{path}: {line}")
     return found
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from eventtag.app.file_command import add_reading, pairs, print_remarks, read_all, run_file_command, write_ledger
+from eventtag.app.terminal import print_message
 from eventtag.articles import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.overlaps import resolve_overlaps
@@ -63,7 +63,7 @@ def _task(arguments: argparse.Namespace) -> int:
     if name == "auto":
         entry, reason = recognise(source)
         name = entry.name
-        print(f"{source}: {entry.title} ({reason})", file=sys.stderr)
+        print_message(f"{source}: {entry.title} ({reason})")
     arguments.source_format = name
     articles = read_all(arguments, arguments.input, ledger)
     if arguments.overlaps:
@@ -81,9 +81,9 @@ def _task(arguments: argparse.Namespace) -> int:
     finally:
         print_remarks(ledger)
         for line in ledger.summary():
-            print(line, file=sys.stderr)
+            print_message(line)
         write_ledger(ledger, arguments.ledger)
-    print(f"{output}: {counts.articles} articles, {counts.spans} spans", file=sys.stderr)
+    print_message(f"{output}: {counts.articles} articles, {counts.spans} spans")
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventtag.app.file_command import run_file_command
+from eventtag.app.terminal import print_result
 from eventtag.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _task(arguments: argparse.Namespace) -> int:
 
     data = corpus.describe("validation")
     verdict = export_checkpoint(path, arguments.precision, corpus.splits["validation"], corpus.labels, data=data)
-    print(
+    print_result(
         f"{path}: exported as {arguments.precision}\n"
         f"  strict micro F1 on {verdict.articles} validation articles: {verdict.exported_f1:.4f}, before {verdict.f1:.4f} "
         f"(interval of the change: {100 * verdict.low:+.2f} to {100 * verdict.high:+.2f} points)\n"
@@ -81,7 +82,7 @@ def _plain(path: Path, output: Path, corpus: Corpus) -> int:
 
     seen = corpus.splits.get("train", ())
     loss = export_plain(path, output, corpus.splits["validation"], corpus.labels, seen=seen)
-    print(
+    print_result(
         f"{output}: a token classifier of plain transformers\n"
         f"  strict micro F1 on {loss.articles} validation articles, decoded by eventtag: {loss.plain_f1:.4f}, before {loss.f1:.4f}\n"
         f"  same spans: {loss.agreement:.2%}; a pipeline decodes in its own way and loses more"

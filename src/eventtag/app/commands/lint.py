@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.app.terminal import print_message, print_result
 from eventtag.articles import Article
 from eventtag.corpus.lint import SEVERITIES, LintReport, fix_articles, lint
 from eventtag.errors import SettingsError
 from eventtag.formats.registry import recognise, write_articles
 from eventtag.ledger import LossLedger
+from eventtag.printable import printable
 from eventtag.staging import require_absent, staged_file
 
 
@@ -64,7 +65,7 @@ def _task(arguments: argparse.Namespace) -> int:
     if arguments.source_format == "auto":
         entry, reason = recognise(Path(arguments.data))
         arguments.source_format = entry.name
-        print(f"{arguments.data}: {entry.title} ({reason})", file=sys.stderr)
+        print_message(f"{arguments.data}: {entry.title} ({reason})")
 
     def read(ledger: LossLedger) -> Iterator[Article]:
         return read_all(arguments, arguments.data, ledger)
@@ -83,10 +84,10 @@ def _task(arguments: argparse.Namespace) -> int:
         )
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:
-            file.writelines(json.dumps(finding.to_json(), ensure_ascii=False) + "\n" for finding in report.findings)
+            file.writelines(printable(json.dumps(finding.to_json(), ensure_ascii=False)) + "\n" for finding in report.findings)
     if arguments.fix:
         write_articles(fix_articles(read(LossLedger())), Path(arguments.fix), "jsonl", ledger=LossLedger())
-        print(f"{arguments.fix}: written with the safe repairs", file=sys.stderr)
+        print_message(f"{arguments.fix}: written with the safe repairs")
     _show(report, arguments.show, arguments.rule)
     return 0 if arguments.fail_on == "never" else int(report.at_least(arguments.fail_on) > 0)
 
@@ -96,14 +97,16 @@ def _show(report: LintReport, shown: int, rules: list[str]) -> None:
         if rules and rule not in rules:
             continue
         findings = [finding for finding in report.findings if finding.rule == rule and finding.severity == severity]
-        print(f"{severity}: {rule} ({count}) - {findings[0].fix}")
+        print_result(f"{severity}: {rule} ({count}) - {findings[0].fix}")
         for finding in findings[:shown]:
             place = "" if finding.start is None else f" {finding.start}-{finding.end}"
             where = "  ".join(part for part in (finding.article_id, f"{finding.label or ''}{place}".strip()) if part)
-            print(f"  {where}: {finding.message}" + (f"\n      {finding.context}" if finding.context else ""))
+            print_result("  " + printable(f"{where}: {finding.message}", one_line=True))
+            if finding.context:
+                print_result("      " + printable(finding.context, one_line=True))
         if count > shown:
-            print(f"  ... and {count - shown} more (--show {count}, --rule {rule!r}, --json FILE)")
-        print()
+            print_result(f"  ... and {count - shown} more (--show {count}, --rule {rule!r}, --json FILE)")
+        print_result()
     totals = [(severity, sum(f.severity == severity for f in report.findings)) for severity in SEVERITIES]
-    print(table(("findings", "count"), totals))
-    print(f"in {report.articles} articles with {report.spans} spans")
+    print_result(table(("findings", "count"), totals))
+    print_result(f"in {report.articles} articles with {report.spans} spans")

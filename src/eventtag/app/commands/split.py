@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.app.terminal import print_message, print_result
 from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.formats.registry import write_articles
@@ -71,10 +71,10 @@ def _task(arguments: argparse.Namespace) -> int:
     marked = (replace(article, meta={**article.meta, "split": split.split_of[article.id]}) for article in articles)
     write_articles(marked, output, "jsonl", ledger=ledger)
     for line in ledger.summary():
-        print(line, file=sys.stderr)
-    print(f"{split.rule}\n")
-    print(_sizes(articles, split))
-    print("\n" + _leaks(articles, plain, split, duplicates, arguments.group))
+        print_message(line)
+    print_result(f"{split.rule}\n")
+    print_result(_sizes(articles, split))
+    print_result("\n" + _leaks(articles, plain, split, duplicates, arguments.group))
     return 0
 
 

@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.app.terminal import print_result
 from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics
 from eventtag.corpus.statistics_page import render_statistics
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
+from eventtag.printable import printable
 from eventtag.staging import require_absent, staged_file
 
 
@@ -41,8 +43,7 @@ def _task(arguments: argparse.Namespace) -> int:
         raise DataError(f"{arguments.data}: holds no article; check the path and --from")
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:
-            json.dump(found.to_json(), file, ensure_ascii=False, indent=2)
-            file.write("\n")
+            file.write(printable(json.dumps(found.to_json(), ensure_ascii=False, indent=2)) + "\n")
     if arguments.html:
         with staged_file(Path(arguments.html)) as file:
             file.write(render_statistics(found, title=arguments.data))
@@ -66,18 +67,19 @@ def _show(found: CorpusStatistics) -> None:
         for name, s in found.splits.items()
     ]
     header = ("split", "articles", "words", "median", "longest", "annotated", "spans", "overlapping", "without spans")
-    print(table(header, rows))
+    print_result(table(header, rows))
     label_header = ("split", "label", "spans", "articles", "surfaces", "words", "longest", "distinct", "at edges", "unseen")
     label_rows = [
         (name, label, c.spans, c.articles, c.distinct_surfaces, c.mean_length, c.longest, *_shares(c))
         for name, s in found.splits.items()
         for label, c in s.labels.items()
     ]
-    print("\n" + table(label_header, label_rows, left=2))
+    print_result("\n" + table(label_header, label_rows, left=2))
     for name, s in found.splits.items():
-        print()
+        print_result()
         for label, c in s.labels.items():
-            print(f"{name} {label}: " + ", ".join(f"{surface} ({count})" for surface, count in c.most_frequent))
+            line = f"{name} {label}: " + ", ".join(f"{surface} ({count})" for surface, count in c.most_frequent)
+            print_result(printable(line, one_line=True))
 
 
 def _shares(counts: LabelStatistics) -> tuple[float | None, float | None, float | None]:
