@@ -12,6 +12,7 @@ from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
 from eventtag.scoring.error_kinds import Mentions
 from eventtag.scoring.report import EvaluationReport, analyse_articles, score_articles
+from eventtag.scoring.slices import require_fields
 from eventtag.settings import EvaluationSettings
 from eventtag.tagging.tagger import TaggedArticle, Tagger
 
@@ -40,19 +41,24 @@ def evaluate(
     region are left out too: nothing is known about them. `data` is what the report says of the articles. With `analysis` the report
     has intervals, slices, error kinds and calibration as well; `cluster_field` is the `meta` field whose values are resampled
     together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError when no article remains,
-    none has that field, or a gold label is not among `labels`.
+    none has that field, or a gold label is not among `labels`; SettingsError for a field to slice by that no article has.
     """
     labels = labels or tagger.labels
+    if analysis is not None:
+        articles = list(articles)
+        require_fields(articles, analysis.slices or ())  # wrong before tagging rather than after it
     tagged = tag_annotated(tagger, articles, labels=labels)
     if analysis is None:
         return score_tagged(tagged, tagger, labels=labels, data=data)
-    clusters, rule = clusters_of([item.article for item in tagged], cluster_field)
+    scored = [item.article for item in tagged]
+    clusters, rule = clusters_of(scored, cluster_field)
     data = {**(data or {}), "resampled_by": rule}
     report = analyse_articles(
         [(item.article, item.spans) for item in tagged],
         labels,
         words=_words_in(tagged),
         clusters=clusters,
+        within=clusters if cluster_field is None else clusters_of(scored, None)[0],
         training=training,
         fields=analysis.slices,
         resamples=analysis.resamples,

@@ -6,8 +6,11 @@ from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.reporting.console import render_table
+from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
-from eventtag.scoring.report import score_articles, strict_f1
+from eventtag.scoring.compare import compare_systems
+from eventtag.scoring.report import analyse_articles, score_articles, strict_f1, strict_scores
+from eventtag.scoring.tally import tally_articles
 from eventtag.spans import ScoredSpan, Span
 
 LABELS = LabelSet()
@@ -117,3 +120,37 @@ def test_word_level_counts_words_that_share_a_character_with_a_span():
 def test_word_level_leaves_out_words_of_unannotated_text():
     report = score_articles([(article(annotated=((0, 15),), spans=(POLICE,)), [Span(0, 23, "ACTOR")])], LABELS)
     assert report.schemes["word"].labels["ACTOR"].predicted == 2
+
+
+def test_a_label_that_nobody_was_marking_is_in_no_average():
+    """As when articles annotated for two labels of three are scored with a tagger of all three."""
+    gold, marked = (Span(0, 6, "ACTOR"), Span(7, 11, "EVENT")), ("ACTOR", "EVENT")
+    pairs = [(Article(str(n), "Police came.", gold, labels=marked), gold[: 1 + (n > 0)]) for n in range(10)]
+    report = analyse_articles(pairs, LabelSet(), resamples=200)
+    two = analyse_articles(pairs, LabelSet(marked), resamples=200)
+    assert report.strict.macro == two.strict.macro
+    assert report.strict.macro.f1 == pytest.approx((1 + 18 / 19) / 2)
+    assert strict_scores(pairs, LabelSet()).macro == two.strict.macro
+    for scheme in ("strict", "word"):
+        assert report.intervals.interval(scheme, "macro") == two.intervals.interval(scheme, "macro")
+    assert report.to_json()["unmarked"] == ["LOCATION"]
+    for text in (render_table(report), render_scores_table(report), render_page(report, pairs)):
+        assert "o score for LOCATION: no scored article was annotated for it" in text
+
+
+def test_a_label_that_was_marked_and_not_found_counts_in_macro():
+    """Somebody looked for LOCATION in one article, and there was none."""
+    gold = (Span(0, 6, "ACTOR"),)
+    pairs = [(Article("a", "Police came.", gold, labels=("ACTOR",)), gold), (Article("b", "It rained."), [])]
+    assert score_articles(pairs, LabelSet()).strict.macro.f1 == pytest.approx(1 / 3)
+    unseen = [(pairs[0]), (Article("b", "It rained.", annotated=()), [])]
+    assert score_articles(unseen, LabelSet()).strict.macro.f1 == 1.0
+
+
+def test_systems_are_not_compared_by_labels_that_nobody_was_marking():
+    gold = (Span(0, 6, "ACTOR"),)
+    articles = [Article(str(n), "Police came.", gold, labels=("ACTOR", "EVENT")) for n in range(6)]
+    tallies = {name: tally_articles([(a, gold[:k]) for a in articles], LabelSet()) for name, k in (("a", 0), ("b", 1))}
+    [pair] = compare_systems(tallies, resamples=100, trials=100).pairs
+    assert pair.difference("strict", "macro").difference == pytest.approx(0.5)
+    assert {d.row for d in pair.differences} == {"ACTOR", "EVENT", "micro", "macro", "weighted"}

@@ -31,11 +31,14 @@ def render_table(report: EvaluationReport) -> str:
             interval = intervals.interval("strict", name)
             column.append(f"{interval.low:.4f}-{interval.high:.4f}")
         table = [(*row[:4], cell, *row[4:]) for row, cell in zip(table, column, strict=True)]
+    table = [(row[0], *("-" for _ in row[1:])) if row[0] in strict.unmarked else row for row in table]
     lines = align_columns(table)
     rule = "-" * max(len(line) for line in lines)
     lines.insert(1, rule)
     lines.insert(2 + len(strict.labels), rule)
     lines.append(f"{report.articles} articles; a span is right if its offsets and its label are (strict)")
+    if report.unmarked_note is not None:
+        lines.append(report.unmarked_note)
     if intervals is not None:
         lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {intervals.detectable():.4f}")
     if report.cross_check is not None:

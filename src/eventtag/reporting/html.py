@@ -91,6 +91,7 @@ def _rows(report: EvaluationReport) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
+            "unmarked": name in strict.unmarked,
             "average": number >= len(strict.labels),
             "colour": number % COLOURS,
             **{metric: getattr(row, metric) for metric in METRICS},
@@ -105,6 +106,8 @@ def _rows(report: EvaluationReport) -> list[dict[str, Any]]:
 def _whiskers(report: EvaluationReport) -> list[Whisker]:
     whiskers = []
     for row in _rows(report):
+        if row["unmarked"]:
+            continue
         interval = row["intervals"]["f1"]
         low, high = (row["f1"], row["f1"]) if interval is None else (interval.low, interval.high)
         whiskers.append(Whisker(row["name"], None if row["average"] else row["colour"], row["f1"], low, high))
@@ -115,7 +118,7 @@ def _schemes(report: EvaluationReport) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "labels": [counts.f1 for counts in scores.labels.values()],
+            "labels": [None if label in scores.unmarked else counts.f1 for label, counts in scores.labels.items()],
             "micro": scores.micro.f1,
             "macro": scores.macro.f1,
             "interval": _interval(report, name, "micro", "f1"),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.report import Average, EvaluationReport
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, those that turn the direction of the text round them, and lone surrogates, which no file takes."""
+_PLAIN = re.compile(r"[\w./:@+ -]+")
 
 
 def render_scores_table(report: EvaluationReport) -> str:
@@ -16,12 +22,17 @@ def render_scores_table(report: EvaluationReport) -> str:
     column = "" if intervals is None else f" {100 * intervals.level:g} % interval |"
     lines = [f"| label | precision | recall | F1 |{column} support |", "|---|---:|---:|---:|" + "---:|" * (1 + bool(column))]
     for name, row in rows:
+        if name in strict.unmarked:
+            lines.append(f"| {escape_cell(name)} |" + " - |" * (4 + bool(column)))
+            continue
         cell = ""
         if intervals is not None:
             interval = intervals.interval("strict", name)
             cell = f" {interval.low:.4f}-{interval.high:.4f} |"
         lines.append(f"| {escape_cell(name)} | {row.precision:.4f} | {row.recall:.4f} | {row.f1:.4f} |{cell} {row.support} |")
     lines += ["", f"Strict character spans (offsets and label) on {report.articles} articles."]
+    if report.unmarked_note is not None:
+        lines.append(_sentence(report.unmarked_note))
     if intervals is not None:
         units = "articles" if intervals.units == report.articles else "clusters of articles"
         lines.append(f"Intervals from {intervals.resamples} resamples of {intervals.units} {units} (seed {intervals.seed}).")
@@ -35,8 +46,22 @@ def render_scores_table(report: EvaluationReport) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _sentence(note: str) -> str:
+    return escape_cell(note[0].upper() + note[1:]) + "."
+
+
 def escape_cell(text: str) -> str:
-    """Text that stands for itself in a Markdown table cell."""
-    for character in "\\`*_[]<>|":
+    """Text that stands for itself in Markdown, in a table cell too: on one line, without markup, HTML or control characters.
+
+    What HTML is made of becomes entities, since not every renderer takes a backslash before `<`.
+    """
+    text = " ".join(_CONTROL.sub("\ufffd", " ".join(text.split())).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for character in "\\`*_[]|#~":
         text = text.replace(character, "\\" + character)
     return text
+
+
+def code(text: str) -> str:
+    """Text as a code span where it is a plain name, else as `escape_cell` writes it."""
+    return f"`{text}`" if _PLAIN.fullmatch(text) else escape_cell(text)

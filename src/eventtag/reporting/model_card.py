@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from eventtag.reporting.markdown import render_scores_table
+from eventtag.reporting.markdown import code, escape_cell, render_scores_table
 from eventtag.scoring.report import EvaluationReport
 
 
@@ -21,8 +21,8 @@ def render_model_card(
     licence: str | None,
     calibration: Mapping[str, Any] | None = None,
 ) -> str:
-    """Markdown with front matter. `report` is the checkpoint's on its validation articles, `training` and `calibration` what
-    `CheckpointInfo` keeps.
+    """Markdown with front matter, in which no name, label or licence is markup. `report` is the checkpoint's on its validation
+    articles, `training` and `calibration` what `CheckpointInfo` keeps.
     """
     data, validation = training["data"], report.data
     front = {
@@ -30,32 +30,35 @@ def render_model_card(
         "pipeline_tag": "token-classification",
         "tags": ["eventtag", "token-classification", "event-extraction"],
     }
-    spans = ", ".join(f"{count} {label}" for label, count in data["spans"].items())
+    spans = ", ".join(f"{count} {escape_cell(label)}" for label, count in data["spans"].items())
     strict = report.strict
+    labels, encoder = ", ".join(map(escape_cell, report.labels)), code(training["encoder"])
+    name, split, corpus, rule = map(escape_cell, (name, validation["split"], validation["name"], validation["split_rule"]))
+    versions = ", ".join(escape_cell(f"{package} {version}") for package, version in training["versions"].items())
     return f"""---
 {json.dumps(front, indent=2)}
 ---
 
 # {name}
 
-Tags {", ".join(report.labels)} in news articles. A fine-tuned token classifier over `{training["encoder"]}`, made with eventtag.
+Tags {labels} in news articles. A fine-tuned token classifier over {encoder}, made with eventtag.
 
 ## How well
 
-On {report.articles} {validation["split"]} articles of {validation["name"]} (split {validation["split_rule"]}); a span is right when its
+On {report.articles} {split} articles of {corpus} (split {rule}); a span is right when its
 offsets and its label are exactly those of the gold annotation. These articles also chose the epoch, so that articles never seen before
 may score somewhat lower.
 
 {render_scores_table(report)}
 
-Micro F1 {strict.micro.f1:.4f}, macro F1 {strict.macro.f1:.4f}. Fingerprint of these articles: sha256 `{validation["sha256"]}`.
+Micro F1 {strict.micro.f1:.4f}, macro F1 {strict.macro.f1:.4f}. Fingerprint of these articles: sha256 {code(validation["sha256"])}.
 
 ## How it was made
 
-* Data: {data["name"]}, {data["articles"]} training articles with {spans} spans; sha256 `{data["sha256"]}`; licence:
-  {licence or "not stated"}.{_primer(training.get("primer"))}
-* Encoder `{training["encoder"]}`, seed {training["seed"]}, best epoch {training["epoch"]:g}.
-* Versions: {", ".join(f"{package} {version}" for package, version in training["versions"].items())}.
+* Data: {escape_cell(data["name"])}, {data["articles"]} training articles with {spans} spans; sha256 {code(data["sha256"])};
+  licence: {escape_cell(licence or "not stated")}.{_primer(training.get("primer"))}
+* Encoder {encoder}, seed {training["seed"]}, best epoch {training["epoch"]:g}.
+* Versions: {versions}.
 
 ## How to use it
 
@@ -81,8 +84,8 @@ def _primer(primer: Mapping[str, Any] | None) -> str:
     if primer is None:
         return ""
     return f"""
-* Before these it learnt from {primer["articles"]} articles of {primer["name"]} ({primer["epochs"]:g} epochs; sha256
-  `{primer["sha256"]}`; licence: {primer["licence"] or "not stated"})."""
+* Before these it learnt from {primer["articles"]} articles of {escape_cell(primer["name"])} ({primer["epochs"]:g} epochs; sha256
+  {code(primer["sha256"])}; licence: {escape_cell(primer["licence"] or "not stated")})."""
 
 
 def _pipeline(head: str | None) -> str:
@@ -104,9 +107,13 @@ def _scores(calibration: Mapping[str, Any] | None) -> str:
         text += f", with an expected calibration error of {calibration['cross_fitted_ece']:.3f} there, cross-fitted"
     text += "; on other sources they can be off."
     if calibration["thresholds"]:
-        listed = ", ".join(f"{label} below {threshold:.3f}" for label, threshold in calibration["thresholds"].items())
+        listed = ", ".join(
+            f"{escape_cell(label)} below {threshold:.3f}" for label, threshold in calibration["thresholds"].items()
+        )
         text += f" Spans with low scores are left out: {listed}."
     if calibration["overlapping"]:
-        listed = ", ".join(f"{label} below {threshold:.1f}" for label, threshold in calibration["overlapping"].items())
+        listed = ", ".join(
+            f"{escape_cell(label)} below {threshold:.1f}" for label, threshold in calibration["overlapping"].items()
+        )
         text += f" So are spans that overlap a more probable one: {listed}."
     return text

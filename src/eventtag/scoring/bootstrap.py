@@ -108,8 +108,10 @@ def figure_sums(tally: Tally) -> Floats:
     ).astype(np.float64)
 
 
-def figures(sums: Floats) -> Floats:
-    """[..., N, 3] precision, recall, F1 of every label and average, from [..., L, 4] sums; 0.0 for a division by zero."""
+def figures(sums: Floats, marked: npt.NDArray[np.bool_] | None = None) -> Floats:
+    """[..., N, 3] precision, recall, F1 of every label and average, from [..., L, 4] sums; 0.0 for a division by zero. Macro is the mean
+    over the `marked` labels ([L]; None: all).
+    """
     totals = np.concatenate([sums, sums.sum(axis=-2, keepdims=True)], axis=-2)
     precision = _divide(totals[..., 0], 2 * totals[..., 1])
     recall = _divide(totals[..., 2], 2 * totals[..., 3])
@@ -117,9 +119,15 @@ def figures(sums: Floats) -> Floats:
     labels = plain[..., :-1, :]
     support = sums[..., 3]
     weights = _divide(support, support.sum(axis=-1, keepdims=True))
-    macro = labels.mean(axis=-2, keepdims=True)
+    counted = labels if marked is None else labels[..., marked, :]
+    macro = counted.sum(axis=-2, keepdims=True) / max(1, counted.shape[-2])
     weighted = (labels * weights[..., None]).sum(axis=-2, keepdims=True)
     return np.concatenate([plain, macro, weighted], axis=-2)
+
+
+def marked_mask(tally: Tally) -> npt.NDArray[np.bool_]:
+    """[L]: whether a label was being marked in some article."""
+    return np.array([tally.marked is None or label in tally.marked for label in tally.labels], dtype=np.bool_)
 
 
 def _divide(part: Floats, whole: Floats) -> Floats:
@@ -179,12 +187,13 @@ def bootstrap(
     if not tally.article_ids:
         raise DataError("there is no article to resample; check the data and its split")
     units = sum_clusters(figure_sums(tally), tally.article_ids, clusters)
-    samples = np.concatenate([figures(sums) for sums in resampled_sums(units, resamples=resamples, seed=seed)])
+    marked = marked_mask(tally)
+    samples = np.concatenate([figures(sums, marked) for sums in resampled_sums(units, resamples=resamples, seed=seed)])
     total = units.sum(axis=0)
-    estimate = figures(total)
-    low, high, error = share_interval(samples, estimate, figures(total - units), _sizes(total), level=level)
+    estimate = figures(total, marked)
+    low, high, error = share_interval(samples, estimate, figures(total - units, marked), _sizes(total), level=level)
     constant = (samples == estimate).all(axis=0)
-    _widen_macro(low, high, estimate, constant, labels=len(tally.labels))
+    _widen_macro(low, high, estimate, constant, marked)
     return Bootstrap(
         schemes=tally.schemes,
         rows=(*tally.labels, *AVERAGES),
@@ -207,14 +216,17 @@ def _sizes(total: Floats) -> Floats:
     return np.concatenate([both, both.mean(axis=-1, keepdims=True)], axis=-1)
 
 
-def _widen_macro(low: Floats, high: Floats, estimate: Floats, constant: npt.NDArray[np.bool_], *, labels: int) -> None:
+def _widen_macro(
+    low: Floats, high: Floats, estimate: Floats, constant: npt.NDArray[np.bool_], marked: npt.NDArray[np.bool_]
+) -> None:
     """Add to the macro interval, in place, what resampling cannot know of labels whose score never varies (no gold at all,
     say).
     """
+    labels = len(marked)
     macro = labels + AVERAGES.index("macro")
-    unknown = constant[:, :labels] & ~constant[:, [macro]]
-    low[:, macro] -= np.where(unknown, estimate[:, :labels] - low[:, :labels], 0.0).sum(axis=1) / labels
-    high[:, macro] += np.where(unknown, high[:, :labels] - estimate[:, :labels], 0.0).sum(axis=1) / labels
+    unknown = constant[:, :labels] & ~constant[:, [macro]] & marked[:, None]
+    low[:, macro] -= np.where(unknown, estimate[:, :labels] - low[:, :labels], 0.0).sum(axis=1) / max(1, marked.sum())
+    high[:, macro] += np.where(unknown, high[:, :labels] - estimate[:, :labels], 0.0).sum(axis=1) / max(1, marked.sum())
     np.clip(low, 0.0, 1.0, out=low)
     np.clip(high, 0.0, 1.0, out=high)
 

@@ -120,6 +120,7 @@ def compare_systems(
     names = tuple(systems)
     if len(names) < 2:
         raise DataError("a comparison needs two systems or more; name another file of predictions")
+    systems = {name: tally.of_marked_labels() for name, tally in systems.items()}
     reference = systems[names[0]]
     for name, tally in systems.items():
         if (tally.article_ids, tally.schemes, tally.labels) != (reference.article_ids, reference.schemes, reference.labels):

@@ -1,7 +1,8 @@
 """The evaluation report: every figure that is known about a set of predictions, as one value.
 
-Macro is the mean over the configured labels, always all of them, also those without gold (their figures are 0.0). Weighted is the
-mean weighted by support. The zero-division rule is that of `eventtag.scoring.counts`.
+Macro is the mean over the configured labels that were being marked in the scored articles, also those without gold (their figures are
+0.0). A label that nobody was marking has no score: nothing is known about it. Weighted is the mean weighted by support. The
+zero-division rule is that of `eventtag.scoring.counts`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from eventtag.scoring.tally import (
     WORD_SCHEME,
     Pair,
     Tally,
+    marked_labels,
     require_distinct,
     scored_spans,
     tally_articles,
@@ -53,9 +55,12 @@ class Average:
 
 @dataclass(frozen=True)
 class SchemeScores:
-    """Counts per label under one matching scheme, in the label set's order, and what follows from them."""
+    """Counts per label under one matching scheme, in the label set's order, and what follows from them; `unmarked` are the labels that
+    nobody was marking in these articles.
+    """
 
     labels: dict[str, Counts]
+    unmarked: tuple[str, ...] = ()
 
     @property
     def micro(self) -> Counts:
@@ -64,8 +69,8 @@ class SchemeScores:
 
     @property
     def macro(self) -> Average:
-        """The mean over all configured labels."""
-        return self._average([1.0] * len(self.labels))
+        """The mean over all labels that were being marked; zeros where there is none."""
+        return self._average([float(label not in self.unmarked) for label in self.labels])
 
     @property
     def weighted(self) -> Average:
@@ -110,6 +115,17 @@ class EvaluationReport:
         """The configured labels."""
         return tuple(self.strict.labels)
 
+    @property
+    def unmarked_note(self) -> str | None:
+        """One sentence on the labels that no scored article was annotated for; None where there is none."""
+        unmarked = self.strict.unmarked
+        if not unmarked:
+            return None
+        return (
+            f"no score for {', '.join(unmarked)}: no scored article was annotated for {'it' if len(unmarked) == 1 else 'them'}; "
+            "macro is the mean over the other labels"
+        )
+
     def described(
         self, *, checkpoint: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None
     ) -> EvaluationReport:
@@ -125,6 +141,7 @@ class EvaluationReport:
         return {
             "schema_version": SCHEMA_VERSION,
             **_scheme_json(self.strict),
+            "unmarked": list(self.strict.unmarked),
             "articles": self.articles,
             "checkpoint": self.checkpoint,
             "data": self.data,
@@ -160,7 +177,10 @@ def _scheme_json(scores: SchemeScores) -> dict[str, Any]:
 
 def score_tally(tally: Tally) -> dict[str, SchemeScores]:
     """Scores by scheme from a tally."""
-    return {scheme: SchemeScores({label: tally.counts(scheme, label) for label in tally.labels}) for scheme in tally.schemes}
+    unmarked = () if tally.marked is None else tuple(label for label in tally.labels if label not in tally.marked)
+    return {
+        scheme: SchemeScores({label: tally.counts(scheme, label) for label in tally.labels}, unmarked) for scheme in tally.schemes
+    }
 
 
 def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | None = split_words) -> EvaluationReport:
@@ -172,12 +192,14 @@ def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | No
     Raises DataError for no article at all, an article given twice, or a gold or predicted label outside `labels`.
     """
     ids: list[str] = []
+    marked: set[str] = set()
     rows = []
     tags = WordTags(labels)
     first_come = FirstComeTally()
     for article, predicted in pairs:
         gold, tagged = scored_spans(article, predicted, labels)
         ids.append(article.id)
+        marked.update(marked_labels(article, labels))
         counts = tally_spans(gold, tagged, labels)
         first_come.add(gold, tagged)
         if words is not None:
@@ -189,7 +211,7 @@ def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | No
     if not rows:
         raise DataError("there is no article to score; check the data and its split")
     names = SCHEMES if words is None else (*SCHEMES, WORD_SCHEME)
-    tally = Tally(tuple(ids), names, labels.labels, np.stack(rows))
+    tally = Tally(tuple(ids), names, labels.labels, np.stack(rows), tuple(label for label in labels.labels if label in marked))
     schemes = score_tally(tally)
     check = None
     conventional = conventional_scores(tally, first_come, None if words is None else tags)
@@ -205,6 +227,7 @@ def analyse_articles(
     *,
     words: Words | None = split_words,
     clusters: Mapping[str, Hashable] | None = None,
+    within: Mapping[str, Hashable] | None = None,
     training: Mentions | None = None,
     fields: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
@@ -213,10 +236,11 @@ def analyse_articles(
 ) -> EvaluationReport:
     """`score_articles` with everything else: intervals, slices, error kinds and, where predictions have scores, calibration.
 
-    `clusters` says which articles hang together and are resampled together; `training` are the mentions of the training articles
+    `clusters` says which articles hang together and are resampled together, `within` which hang together inside a cluster (None: none
+    do), for slices that lie in a single cluster; `training` are the mentions of the training articles
     (`count_mentions`) and adds the seen/unseen slices; `fields` are metadata fields to slice by (None: those that suit).
 
-    Raises DataError as `score_articles` does, and for an article without a cluster.
+    Raises DataError as `score_articles` does, and for an article without a cluster; SettingsError for a field that no article has.
     """
     report = score_articles(pairs, labels, words=words)
     assert report.tally is not None
@@ -225,7 +249,9 @@ def analyse_articles(
     return replace(
         report,
         intervals=bootstrap(report.tally, clusters=clusters, resamples=resamples, level=level, seed=seed),
-        slices=slice_scores(pairs, labels, slicers, clusters=clusters, resamples=resamples, level=level, seed=seed),
+        slices=slice_scores(
+            pairs, labels, slicers, clusters=clusters, within=within, resamples=resamples, level=level, seed=seed
+        ),
         errors=find_errors(pairs, labels, training=training),
         calibration=calibration_report(collect_predictions(pairs, labels)) if scored else None,
     )

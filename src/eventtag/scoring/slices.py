@@ -3,6 +3,11 @@
 A slicer says which slice a span of an article belongs to. It looks at the article and the span's offsets and label only, so that
 a gold span and the identical predicted span are always in one slice, and precision, recall and F1 of a slice mean what they say.
 
+A slice has an F1 only where it has a span, so each interval comes from the resamples that have one, and its degrees of freedom are
+those of the articles or clusters that hold the slice, not of all. A slice that lies in a single cluster, as every value of the field
+that is resampled by does, cannot tell how clusters differ: the units inside that cluster are resampled, and the interval is about
+further articles of it. A slice that lies in a single unit has no interval.
+
 A slice is behind if its F1 is lower than that of the rest of its dimension and the difference, by its standard error from
 resampling articles, is significant at 5 % after Holm's correction over all slices.
 """
@@ -17,10 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from eventtag.articles import Article
-from eventtag.errors import DataError
+from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.scoring.bootstrap import (
     RESAMPLES,
@@ -44,6 +48,10 @@ LEAST_ARTICLES = 5
 MOST_VALUES = 20
 """A metadata field with more distinct values than this is not a dimension by itself (ids, dates, titles)."""
 
+SIMPLE = str | int | float | bool
+"""Values of metadata that make a slice."""
+NOT_GIVEN = "not given"
+
 PRONOUNS = frozenset(
     (
         *("i", "me", "my", "mine", "we", "us", "our", "ours", "you", "your", "yours", "he", "him", "his", "himself"),
@@ -57,9 +65,10 @@ PRONOUNS = frozenset(
 class Slice:
     """Scores of one value of one dimension.
 
-    `low` and `high` are the interval of `f1`; `gap` is `f1` minus that of the dimension's other slices together, with its
-    interval; None where there are no others. `behind` as the module says. `articles` counts articles with a gold or predicted
-    span in it.
+    `low` and `high` are the interval of `f1`, from `units` articles or clusters that hold the slice, or from the units inside its only
+    cluster where `one_cluster`; None where that is a single unit. `gap` is `f1` minus that of the dimension's other slices together, with
+    its interval; None where there are no others, its interval where either lies in a single unit or nothing varies. `behind` as the
+    module says. `articles` counts articles with a gold or predicted span in it.
     """
 
     dimension: str
@@ -67,11 +76,13 @@ class Slice:
     precision: float
     recall: float
     f1: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     support: int
     predicted: int
     articles: int
+    units: int
+    one_cluster: bool
     gap: float | None
     gap_low: float | None
     gap_high: float | None
@@ -84,12 +95,14 @@ def slice_scores(
     slicers: Mapping[str, Slicer],
     *,
     clusters: Mapping[str, Hashable] | None = None,
+    within: Mapping[str, Hashable] | None = None,
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 12345,
 ) -> tuple[Slice, ...]:
     """Strict micro scores of every slice that has a span: those behind first, widest gap first, the others by dimension.
 
+    `clusters` are resampled together; `within` are the units inside a cluster, such as near-duplicates of one topic (None: articles).
     Raises DataError as `score_articles` does.
     """
     if not pairs:
@@ -109,62 +122,115 @@ def slice_scores(
         return ()
     sums = np.zeros((len(pairs), len(places), 3))
     np.add.at(sums, tuple(np.array(cells).T), 1)
-    articles = (sums.sum(axis=-1) > 0).sum(axis=0)
-    units = sum_clusters(sums, [article.id for article, _ in pairs], clusters)
     dimension_of = np.array([list(slicers).index(dimension) for dimension, _ in places])
     same = (dimension_of[:, None] == dimension_of[None, :]).astype(np.float64)
     others = same - np.eye(len(places))
-
-    def scores_and_gaps(values: Floats) -> tuple[Floats, Floats]:
-        own = _f1(values)
-        return own, own - _f1(np.einsum("...kc,jk->...jc", values, others, optimize=True))
-
-    total = units.sum(axis=0)
-    f1, gap = scores_and_gaps(total)
-    with ThreadpoolController().limit(limits=1, user_api="blas"):
-        batches = [scores_and_gaps(batch) for batch in resampled_sums(units, resamples=resamples, seed=seed)]
-    f1_samples, gap_samples = (np.concatenate([batch[part] for batch in batches]) for part in (0, 1))
-    f1_left_out, gap_left_out = scores_and_gaps(total - units)
-    low, high, _ = share_interval(f1_samples, f1, f1_left_out, total[:, 1:].mean(axis=-1), level=level)
-    gap_low, gap_high, error = difference_interval(gap_samples, gap, gap_left_out, level=level)
-    compared = (others @ total).sum(axis=-1) > 0
+    total = sums.sum(axis=0)
+    ids = [article.id for article, _ in pairs]
+    spread = _measure(sum_clusters(sums, ids, clusters), others, resamples=resamples, level=level, seed=seed)
+    inside = None
+    if clusters is not None and (np.minimum(spread.units, spread.gap_units) < 2).any():
+        inside = _measure(sum_clusters(sums, ids, within), others, resamples=resamples, level=level, seed=seed)
+    articles = (sums.sum(axis=-1) > 0).sum(axis=0)
+    f1, rest = _f1(total), others @ total
+    gap = f1 - _f1(rest)
+    compared = rest.sum(axis=-1) > 0
+    own = [inside if inside is not None and spread.units[k] < 2 else spread for k in range(len(places))]
+    beside = [inside if inside is not None and spread.gap_units[k] < 2 else spread for k in range(len(places))]
+    error = np.array([measured.error[k] for k, measured in enumerate(beside)])
+    freedom = np.array([measured.gap_units[k] - 1 for k, measured in enumerate(beside)])
     enough = (total[:, 2] >= LEAST_SUPPORT) & (articles >= LEAST_ARTICLES)
-    behind = _behind(gap, error, compared & enough, len(units))
-    found = [
-        Slice(
-            dimension,
-            value,
-            precision=float(total[k, 0] / total[k, 1]) if total[k, 1] else 0.0,
-            recall=float(total[k, 0] / total[k, 2]) if total[k, 2] else 0.0,
-            f1=float(f1[k]),
-            low=float(low[k]),
-            high=float(high[k]),
-            support=int(total[k, 2]),
-            predicted=int(total[k, 1]),
-            articles=int(articles[k]),
-            gap=float(gap[k]) if compared[k] else None,
-            gap_low=float(gap_low[k]) if compared[k] else None,
-            gap_high=float(gap_high[k]) if compared[k] else None,
-            behind=bool(behind[k]),
+    behind = _behind(gap, error, freedom, compared & enough)
+    width = student.ppf((1 + level) / 2, np.maximum(freedom, 1)) * error
+    found = []
+    for (dimension, value), k in places.items():
+        known, tested = own[k].units[k] >= 2, compared[k] and freedom[k] >= 1 and error[k] > 0
+        found.append(
+            Slice(
+                dimension,
+                value,
+                precision=float(total[k, 0] / total[k, 1]) if total[k, 1] else 0.0,
+                recall=float(total[k, 0] / total[k, 2]) if total[k, 2] else 0.0,
+                f1=float(f1[k]),
+                low=float(own[k].low[k]) if known else None,
+                high=float(own[k].high[k]) if known else None,
+                support=int(total[k, 2]),
+                predicted=int(total[k, 1]),
+                articles=int(articles[k]),
+                units=int(own[k].units[k]),
+                one_cluster=own[k] is inside,
+                gap=float(gap[k]) if compared[k] else None,
+                gap_low=max(float(gap[k] - width[k]), -1.0) if tested else None,
+                gap_high=min(float(gap[k] + width[k]), 1.0) if tested else None,
+                behind=bool(behind[k]),
+            )
         )
-        for (dimension, value), k in places.items()
-    ]
     order = list(slicers)
     return tuple(
         sorted(found, key=lambda s: (not s.behind, s.gap if s.behind and s.gap else 0.0, order.index(s.dimension), s.value))
     )
 
 
-def _f1(sums: Floats) -> Floats:
+@dataclass(frozen=True)
+class _Spread:
+    """[K] of K slices: the interval of F1, the units that hold the slice, the standard error of the gap, and the units on the smaller side
+    of it.
+    """
+
+    low: Floats
+    high: Floats
+    units: npt.NDArray[np.int64]
+    error: Floats
+    gap_units: npt.NDArray[np.int64]
+
+
+def _measure(values: Floats, others: Floats, *, resamples: int, level: float, seed: int) -> _Spread:
+    """From [U, K, 3] counts of correct, predicted and gold spans by unit and slice; `others` [K, K] marks the rest of each dimension.
+    Where a slice or its rest is in fewer than two units, its figures are 0.
+    """
+
+    def scores_and_rests(sums: Floats) -> tuple[Floats, Floats]:
+        rest = np.einsum("...kc,jk->...jc", sums, others, optimize=True)
+        return _f1(sums, missing=np.nan), _f1(rest, missing=np.nan)
+
+    held = values.sum(axis=-1) > 0
+    held_beside = (held @ others) > 0
+    units, rests = held.sum(axis=0), held_beside.sum(axis=0)
+    total = values.sum(axis=0)
+    f1, rest = scores_and_rests(total)
+    batches = [scores_and_rests(batch) for batch in resampled_sums(values, resamples=resamples, seed=seed)]
+    f1_samples, rest_samples = (np.concatenate([batch[part] for batch in batches]) for part in (0, 1))
+    f1_left_out, rest_left_out = scores_and_rests(total - values)
+    low, high, error = np.zeros(len(f1)), np.zeros(len(f1)), np.zeros(len(f1))
+    for k in range(len(f1)):
+        if units[k] < 2:
+            continue
+        drawn = f1_samples[~np.isnan(f1_samples[:, k]), k : k + 1]
+        sizes = total[k : k + 1, 1:].mean(axis=-1)
+        ends = share_interval(drawn, f1[k : k + 1], f1_left_out[held[:, k], k : k + 1], sizes, level=level)
+        low[k], high[k] = float(ends[0][0]), float(ends[1][0])
+        if rests[k] < 2:
+            continue
+        gaps = f1_samples[:, k] - rest_samples[:, k]
+        either = held[:, k] | held_beside[:, k]
+        left_out = f1_left_out[either, k] - rest_left_out[either, k]
+        gap = f1[k : k + 1] - rest[k : k + 1]
+        _, _, spread = difference_interval(gaps[~np.isnan(gaps), None], gap, left_out[:, None], level=level)
+        error[k] = float(spread[0]) if spread[0] > 1e-12 else 0.0
+    return _Spread(low, high, units, error, np.minimum(units, rests))
+
+
+def _f1(sums: Floats, *, missing: float = 0.0) -> Floats:
     whole = sums[..., 1] + sums[..., 2]
-    return np.divide(2 * sums[..., 0], whole, out=np.zeros(whole.shape), where=whole > 0)
+    f1: Floats = np.divide(2 * sums[..., 0], whole, out=np.full(whole.shape, missing), where=whole > 0)
+    return f1
 
 
-def _behind(gap: Floats, error: Floats, compared: npt.NDArray[np.bool_], units: int) -> npt.NDArray[np.bool_]:
-    testable = compared & (error > 0)
+def _behind(gap: Floats, error: Floats, freedom: npt.NDArray[np.int64], compared: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    testable = compared & (error > 0) & (freedom >= 1)
     behind = np.zeros(len(gap), dtype=np.bool_)
     if testable.any():
-        p = 2 * student.sf(np.abs(gap[testable] / error[testable]), max(1, units - 1))
+        p = 2 * student.sf(np.abs(gap[testable] / error[testable]), freedom[testable])
         behind[testable] = (holm(p) < SIGNIFICANT) & (gap[testable] < 0)
     return behind
 
@@ -176,8 +242,11 @@ def standard_slicers(
 
     Label; article length (thirds of these articles); span length in words; position in the article; casing; named, nominal or
     pronoun (a heuristic for cased scripts); with `training` mentions: seen or unseen, and of those seen the frequency in
-    training. `fields` are metadata fields; None takes those with 2 to 20 distinct simple values.
+    training. `fields` are metadata fields; None takes those with 2 to 20 distinct simple values. In the dimension of a metadata field, an
+    article without it is in the slice "not given". Raises SettingsError for a field that no article has.
     """
+    if articles:
+        require_fields(articles, fields or ())
     sizes = sorted(len(article.text) for article in articles)
     edges = sorted({sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3]}) if sizes else []
     slicers: dict[str, Slicer] = {
@@ -198,6 +267,19 @@ def standard_slicers(
     return slicers
 
 
+def require_fields(articles: Sequence[Article], fields: Sequence[str]) -> None:
+    """Raise SettingsError for a name in `fields` that no article's `meta` has with a text, number or truth value."""
+    simple = sorted({name for article in articles for name, value in article.meta.items() if isinstance(value, SIMPLE)})
+    for name in fields:
+        if name not in simple:
+            held = any(name in article.meta for article in articles)
+            found = "holds lists or objects, which are no slices" if held else f"is in none of the {len(articles)} articles"
+            raise SettingsError(
+                f"evaluation.slices: the metadata field {name!r} {found}; "
+                + (f"name one of: {', '.join(simple)}" if simple else "these articles have no field to slice by, so leave it out")
+            )
+
+
 def _meta_fields(articles: Sequence[Article]) -> list[str]:
     values: dict[str, set[str]] = {}
     for article in articles:
@@ -210,7 +292,7 @@ def _meta_fields(articles: Sequence[Article]) -> list[str]:
 def _meta_slicer(name: str) -> Slicer:
     def slicer(article: Article, span: Span) -> str | None:  # noqa: ARG001 - every slicer is given both
         value = article.meta.get(name)
-        return str(value) if isinstance(value, str | int | float | bool) else None
+        return str(value) if isinstance(value, SIMPLE) else NOT_GIVEN
 
     return slicer
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,18 +37,27 @@ class Tally:
     """Sufficient statistics of every score.
 
     `values` is [A articles, S schemes, L labels, 8]; the last axis is `counts.STATISTICS`. Articles stand in the order in which
-    they were given, labels in the order of the label set.
+    they were given, labels in the order of the label set. `marked` are the labels that were being marked in an article at least; None
+    means all.
     """
 
     article_ids: tuple[str, ...]
     schemes: tuple[str, ...]
     labels: tuple[str, ...]
     values: npt.NDArray[np.int64]
+    marked: tuple[str, ...] | None = None
 
     @cached_property
     def totals(self) -> npt.NDArray[np.int64]:
         """[S, L, 8]: sums over articles."""
         return np.asarray(self.values.sum(axis=0), dtype=np.int64)
+
+    def of_marked_labels(self) -> Tally:
+        """The tally without labels that nobody was marking, of which nothing is known; all labels where that would leave none."""
+        kept = [place for place, label in enumerate(self.labels) if self.marked is None or label in self.marked]
+        if len(kept) in (0, len(self.labels)):
+            return self
+        return replace(self, labels=tuple(self.labels[place] for place in kept), values=self.values[:, :, kept])
 
     def counts(self, scheme: str, label: str | None = None) -> Counts:
         """Counts of a label, or of all labels together."""
@@ -89,13 +98,20 @@ def tally_articles(pairs: Iterable[Pair], labels: LabelSet, *, schemes: Sequence
     Raises DataError for an article that is given twice, and as `scored_spans` does.
     """
     ids: list[str] = []
+    marked: set[str] = set()
     rows: list[npt.NDArray[np.int64]] = []
     for article, predicted in pairs:
         ids.append(article.id)
+        marked.update(marked_labels(article, labels))
         rows.append(tally_spans(*scored_spans(article, predicted, labels), labels, schemes=schemes))
     require_distinct(ids)
     values = np.stack(rows) if rows else np.zeros((0, len(schemes), len(labels.labels), len(STATISTICS)), dtype=np.int64)
-    return Tally(tuple(ids), tuple(schemes), labels.labels, values)
+    return Tally(tuple(ids), tuple(schemes), labels.labels, values, tuple(label for label in labels.labels if label in marked))
+
+
+def marked_labels(article: Article, labels: LabelSet) -> tuple[str, ...]:
+    """The labels that somebody was marking in the article; none where no region is annotated."""
+    return article.annotated_labels(labels.labels) if article.regions else ()
 
 
 def tally_spans(

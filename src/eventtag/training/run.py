@@ -41,6 +41,7 @@ from eventtag.reporting.model_card import render_model_card
 from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
+from eventtag.scoring.slices import require_fields
 from eventtag.settings import Head, Precision, TrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
@@ -123,6 +124,7 @@ def _train(
         corpus = load_corpus(settings.data)
         require_trainable(corpus)
     require_known_targets(settings.evaluation, corpus.labels)
+    require_fields(corpus.splits["validation"], settings.evaluation.slices or ())
     if corpus.cluster_field is not None:
         clusters_of(corpus.splits["validation"], corpus.cluster_field)  # wrong before training rather than after it
     record = build_record(settings, corpus)
