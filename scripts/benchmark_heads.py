@@ -19,9 +19,8 @@ from eventtag.decoding.spans import decode_spans
 from eventtag.labels import LabelSet
 from eventtag.modeling.crf import crf_loss
 from eventtag.modeling.encoders import load_encoder
-from eventtag.modeling.loss import LossOptions, tag_loss
+from eventtag.modeling.loss import tag_loss
 from eventtag.modeling.span_head import SpanScorer, span_loss
-from eventtag.settings import Loss
 
 ROUNDS = 9
 WINDOWS, TOKENS, WIDEST, WORDS = 8, 128, 16, 400
@@ -51,8 +50,6 @@ def training_steps():
     return {
         "encoder": lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward(),
         "softmax, cross-entropy": lambda: tag_loss(scores, tags, unmarked).backward(),
-        "softmax, focal": lambda: tag_loss(scores, tags, unmarked, options=LossOptions(Loss.focal)).backward(),
-        "softmax, dice": lambda: tag_loss(scores, tags, unmarked, options=LossOptions(Loss.dice)).backward(),
         "crf": lambda: crf_loss(scores, transitions, tags, words, unmarked, legal).backward(),
         "span": lambda: span_loss(scorer(hidden, positions), spans, inside, inside, unmarked).backward(),
     }

@@ -36,14 +36,12 @@ MARKER = "EVENTTAG_FILE_OPERATIONS"
 VARIANTS: dict[str, dict[str, Any]] = {
     "by epoch": {},
     "by step": {"extra": {"gradient_accumulation_steps": 2, "dataloader_num_workers": 1}, "save_every_steps": 1},
-    "averaged": {"averaging": {"ema": 0.9}, "augmentation": {"mention_replacement": 0.5, "masking": 0.1}, "save_every_steps": 3},
-    "primed": {"primer": True, "adversarial": 0.5, "averaging": {"ema": 0.9}},
+    "primed": {"primer": True, "adversarial": 0.5},
     "shared": {"primer": True, "shared": True},
     "early stop": {"patience": 1, "epochs": 4, "learning_rate": 1e-9, "head_learning_rate": 1e-9},
 }
-"""Trainer settings of each: states by epoch; by every update, which takes two batches, read by a worker; an average of the weights, and
-windows that every epoch changes; a run that learns from other articles first, and takes a second look at every batch; one that leaves
-what it learnt first for others; a run that stops early.
+"""Trainer settings of each: states by epoch; by every update, which takes two batches, read by a worker; a run that learns from other
+articles first, and trains adversarially; one that leaves what it learnt first for others; a run that stops early.
 """
 
 
@@ -195,8 +193,6 @@ class Trial:
     def _be_the_run(self, run: Path, action: int, at: int, writing: int) -> None:
         from eventtag.errors import OutputError
         from eventtag.settings import (
-            AugmentationSettings,
-            AveragingSettings,
             DataSettings,
             EvaluationSettings,
             ModelSettings,
@@ -228,8 +224,6 @@ class Trial:
             "patience": None,
             "precision": Precision.fp32,  # `auto` is decided by timing, and may decide otherwise for the next run
         } | self.trainer
-        trainer["averaging"] = AveragingSettings(**trainer.get("averaging", {}))
-        trainer["augmentation"] = AugmentationSettings(**trainer.get("augmentation", {}))
         model = ModelSettings(name="tiny", attention_dropout=0.1)
         if self.primed:
             other = DataSettings(path=str(self.corpus.parent / "other.jsonl"), split_field="split")

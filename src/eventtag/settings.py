@@ -21,10 +21,6 @@ from eventtag.model_settings import LoraSettings as LoraSettings
 from eventtag.model_settings import ModelSettings as ModelSettings
 from eventtag.model_settings import PrimerSettings as PrimerSettings
 from eventtag.teacher_settings import TeacherSettings as TeacherSettings
-from eventtag.trainer_settings import AugmentationSettings as AugmentationSettings
-from eventtag.trainer_settings import AveragedEpochs as AveragedEpochs
-from eventtag.trainer_settings import AveragingSettings as AveragingSettings
-from eventtag.trainer_settings import Loss as Loss
 from eventtag.trainer_settings import Metric as Metric
 from eventtag.trainer_settings import Precision as Precision
 from eventtag.trainer_settings import TrainerSettings as TrainerSettings
@@ -108,39 +104,10 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
-        softmax, trainer = self.model.head is Head.softmax, self.trainer
-        for key, value, plain in (
-            ("loss", trainer.loss.value, Loss.cross_entropy.value),
-            ("class_weights", trainer.class_weights, None),
-            ("label_smoothing", trainer.label_smoothing, 0.0),
-            ("outside_share", trainer.outside_share, 1.0),
-            ("rdrop", trainer.rdrop, 0.0),
-        ):
-            _require(
-                softmax or value == plain, f"trainer.{key}", value, f"only with model.head=softmax, not {self.model.head.value}"
-            )
         _require(
             self.model.head is not Head.span or not self.teacher.checkpoints,
             "teacher.checkpoints", "given", "needs model.head=crf or softmax",
         )  # fmt: skip
-        changed = trainer.augmentation
-        _require(
-            not changed.mention_replacement or (self.model.head is not Head.span and not self.teacher.checkpoints),
-            "trainer.augmentation.mention_replacement", changed.mention_replacement,
-            "not with model.head=span, nor with teacher.checkpoints, whose opinion is of the words that stood there",
-        )  # fmt: skip
-        for label in changed.mention_labels or ():
-            _require(
-                label in self.data.labels,
-                "trainer.augmentation.mention_labels",
-                label,
-                f"the labels are {', '.join(self.data.labels)}",
-            )
-        weights = self.trainer.class_weights
-        for label in weights if isinstance(weights, dict) else ():
-            known = [*self.data.labels, "O"]
-            _require(label in known, f"trainer.class_weights.{label}", weights[label], f"the labels are {', '.join(known)}")
-
         tokens = self.trainer.batch_tokens
         _require(
             tokens is None or tokens >= self.window.max_length,

@@ -11,7 +11,6 @@ from eventtag.manifest import sha256_of
 from eventtag.modeling.encoders import load_encoder
 from eventtag.modeling.lora import add_lora, merge_lora
 from eventtag.settings import (
-    AveragingSettings,
     DataSettings,
     LoraSettings,
     ModelSettings,
@@ -90,7 +89,6 @@ def settings_of(corpus: Path, run: Path) -> TrainSettings:
             patience=None,
             gradient_checkpointing=True,
             precision=Precision.fp32,
-            averaging=AveragingSettings(ema=0.9),
         ),
         resume=True,
         run_dir=str(run),

@@ -15,7 +15,7 @@ from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
 from eventtag.modeling.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from eventtag.modeling.crf import learnt_transitions
-from eventtag.settings import DataSettings, Head, Loss, ModelSettings, Overlaps, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import DataSettings, Head, ModelSettings, Overlaps, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.spans import Span
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.run import train
@@ -79,14 +79,6 @@ def test_the_model_card_says_whether_a_pipeline_reads_the_checkpoint(crf_run, ne
 
 def test_a_plain_checkpoint_has_no_transitions(checkpoint):
     assert load_checkpoint(checkpoint).info.transitions is None
-
-
-@pytest.mark.parametrize(
-    "changes", [{"loss": Loss.focal}, {"class_weights": "balanced"}, {"label_smoothing": 0.1}, {"outside_share": 0.5}]
-)
-def test_losses_of_the_softmax_head_are_refused_for_another(changes):
-    with pytest.raises(SettingsError, match=f"trainer.{next(iter(changes))}=.*only with model.head=softmax, not crf"):
-        TrainSettings(model=ModelSettings(name="tiny", head=Head.crf), trainer=TrainerSettings(**changes))
 
 
 def nested_article(number: int) -> Article:

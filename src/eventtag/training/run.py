@@ -32,9 +32,8 @@ from eventtag.evaluation import Evaluation, evaluate
 from eventtag.ledger import LossLedger
 from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.modeling.crf import learnt_transitions
-from eventtag.modeling.encoders import load_encoder, longest_input, lower_cases, reads_casing
+from eventtag.modeling.encoders import load_encoder, longest_input
 from eventtag.modeling.lora import add_lora, merge_lora
-from eventtag.modeling.loss import build_loss_options
 from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.losses import write_losses
 from eventtag.reporting.model_card import render_model_card
@@ -46,11 +45,10 @@ from eventtag.settings import Head, Precision, TrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
-from eventtag.training.augmentation import build_augmentation
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.dropout import quicken_dropout
 from eventtag.training.duration import with_epochs
-from eventtag.training.features import SpanOptions, build_features, count_tags
+from eventtag.training.features import SpanOptions, build_features
 from eventtag.training.optimizer import freeze
 from eventtag.training.precision import Arithmetic, choose_arithmetic
 from eventtag.training.primer import PrimerRun, plan_primer, share, take_weights
@@ -270,25 +268,11 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         score=score,
         metric=settings.trainer.metric,
         head_learning_rate=settings.trainer.head_learning_rate,
-        casing_learning_rate=settings.trainer.casing_learning_rate,
-        layer_decay=settings.trainer.layer_decay,
         patience=trained.patience,
-        loss=build_loss_options(settings.trainer, corpus.labels, count_tags(features)),
-        augmentation=build_augmentation(
-            settings.trainer.augmentation,
-            features,
-            tokenizer,
-            corpus.labels,
-            max_length=settings.window.max_length,
-            told_casing=reads_casing(model) and lower_cases(tokenizer),
-        ),
-        outside_share=settings.trainer.outside_share,
         batch_tokens=settings.trainer.batch_tokens,
         micro_batch_tokens=settings.trainer.micro_batch_tokens,
         save_every=settings.trainer.save_every_steps,
-        rdrop=settings.trainer.rdrop,
         adversarial=settings.trainer.adversarial,
-        averaging=settings.trainer.averaging,
     )
 
 

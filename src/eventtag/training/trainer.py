@@ -2,9 +2,8 @@
 
 Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the
 model's head (`tag_loss`, `crf_loss`, `span_loss`); the head has its own learning rate; training windows come from
-`LengthPoolSampler`, which deals each update's windows out to the processes; an average of the weights may be scored and kept in
-their place; a loss that is not finite stops training before the update instead of being logged as 0. How states are saved and
-resumed is `ResumableTrainer`'s.
+`LengthPoolSampler`, which deals each update's windows out to the processes; a loss that is not finite stops training before the
+update instead of being logged as 0. How states are saved and resumed is `ResumableTrainer`'s.
 """
 
 from __future__ import annotations
@@ -34,19 +33,15 @@ from transformers import (
 from eventtag.labels import LabelSet
 from eventtag.modeling.crf import crf_loss
 from eventtag.modeling.encoders import reads_casing
-from eventtag.modeling.loss import PLAIN, LossOptions, pass_divergence, tag_loss
+from eventtag.modeling.loss import tag_loss
 from eventtag.modeling.span_head import span_loss
 from eventtag.scoring.report import EvaluationReport
-from eventtag.settings import AveragingSettings, Head, Metric
+from eventtag.settings import Head, Metric
 from eventtag.training import guards
 from eventtag.training.adversarial import movable_words
-from eventtag.training.augmentation import Augmentation, augment_anew
-from eventtag.training.averaging import AverageUpdates, averaged, build_average, put_average
-from eventtag.training.drawn import DrawnWindows
 from eventtag.training.features import Feature, collate
 from eventtag.training.micro_batches import split_batch
 from eventtag.training.optimizer import parameter_groups
-from eventtag.training.outside import sample_outside
 from eventtag.training.precision import Arithmetic, attention_of, run_model
 from eventtag.training.processes import from_first, is_first_process
 from eventtag.training.resumable import ResumableTrainer
@@ -74,48 +69,29 @@ class ArticleTrainer(ResumableTrainer):
         metric: Metric,
         head_learning_rate: float,
         patience: int | None,
-        loss: LossOptions = PLAIN,
-        augmentation: Augmentation | None = None,
-        outside_share: float = 1.0,
         batch_tokens: int | None = None,
         micro_batch_tokens: int | None = None,
         save_every: int | None = None,
-        layer_decay: float = 1.0,
-        casing_learning_rate: float | None = None,
-        rdrop: float = 0.0,
         adversarial: float = 0.0,
-        averaging: AveragingSettings | None = None,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
-        windows: Any = TrainingWindows(features)
-        drawn: list[DrawnWindows] = []
-        if augmentation is not None:
-            drawn.append(windows := DrawnWindows(windows, partial(augment_anew, how=augmentation), seed=args.seed))
-        if outside_share < 1:
-            drawn.append(windows := DrawnWindows(windows, partial(sample_outside, share=outside_share), seed=args.seed))
         super().__init__(
             model=model,
             args=args,
-            train_dataset=windows,
+            train_dataset=TrainingWindows(features),
             eval_dataset=[],
             data_collator=lambda batch: collate(batch, pad_token_id=pad),
             processing_class=tokenizer,
             callbacks=[] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)],
             save_every=save_every,
         )
-        self.drawn = drawn
-        """Datasets that each epoch draws anew."""
         self.features = features
         self.tokenizer = tokenizer
         self.labels = labels
         self.score = score
         self.metric = metric
         self.head_learning_rate = head_learning_rate
-        self.casing_learning_rate = casing_learning_rate
-        self.layer_decay = layer_decay
-        self.rdrop = rdrop
         self.adversarial = adversarial
-        self.loss = loss
         self.arithmetic = Arithmetic()
         self.sampler: LengthPoolSampler | TokenBatchSampler
         self.batch_tokens = batch_tokens
@@ -126,10 +102,6 @@ class ArticleTrainer(ResumableTrainer):
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(QuietProgress())
         self.add_callback(EpochLog())
-        self.average = build_average(averaging or AveragingSettings(), self.network)
-        if self.average is not None:
-            self.further_state = {"average": self.average}
-            self.add_callback(AverageUpdates(self.average, self.network))
 
     @property
     def network(self) -> PreTrainedModel:
@@ -145,9 +117,7 @@ class ArticleTrainer(ResumableTrainer):
                 self.network,
                 learning_rate=self.args.learning_rate,
                 head_learning_rate=self.head_learning_rate,
-                casing_learning_rate=self.casing_learning_rate,
                 weight_decay=self.args.weight_decay,
-                layer_decay=self.layer_decay,
                 decayed=set(self.get_decay_parameter_names(self.network)),
             )
             self.optimizer = optimizer_class(groups, **options)
@@ -173,8 +143,6 @@ class ArticleTrainer(ResumableTrainer):
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:
         self.sampler.set_epoch(options["epoch"])  # accelerate does not reach it through all that it may be wrapped in
-        for dataset in self.drawn:
-            dataset.set_epoch(options["epoch"])
         super()._run_epoch(*args, **options)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -210,10 +178,7 @@ class ArticleTrainer(ResumableTrainer):
 
     def _pass(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
         """Add up the gradients of a batch's parts; returns its loss. Each part's loss is divided by the gold positions of all."""
-        budget = self.micro_batch_tokens
-        if self.rdrop and budget is not None:
-            budget = max(budget // 2, 1)  # each window goes through the model twice
-        *first, last = split_batch(inputs, budget)
+        *first, last = split_batch(inputs, self.micro_batch_tokens)
         losses = []
         for part in first:
             with self.accelerator.no_sync(model):  # processes exchange gradients once a batch, with its last part
@@ -228,24 +193,14 @@ class ArticleTrainer(ResumableTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """The loss of a batch under the model's head, divided by the gold positions of the whole optimizer step; with `rdrop` that of
-        two passes, and their divergence.
-        """
+        """The loss of a batch under the model's head, divided by the gold positions of the whole optimizer step."""
         given = model_inputs(self.network, inputs)
-        if self.rdrop:
-            given = {name: torch.cat([value, value]) for name, value in given.items()}
         with attention_of(self.network, self.arithmetic.attention):
             outputs = run_model(model, given, self.arithmetic)
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
-        if self.rdrop:
-            first, second = outputs.logits.chunk(2)
-            loss = (self._loss(first, inputs, positions) + self._loss(second, inputs, positions)) / 2
-            apart = pass_divergence(first, second, inputs["labels"], positions=positions, weights=inputs["weights"])
-            loss = loss + self.rdrop * apart
-        else:
-            loss = self._loss(outputs.logits, inputs, positions)
+        loss = self._loss(outputs.logits, inputs, positions)
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         guards.require_finite_loss(loss, step=self.state.global_step + 1, articles=inputs["article_ids"])
@@ -269,29 +224,17 @@ class ArticleTrainer(ResumableTrainer):
             return span_loss(
                 emissions, inputs["spans"], decided, inputs["inside"], unmarked, positions=positions, weights=weights
             )
-        return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, options=self.loss, taught=taught)
+        return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, taught=taught)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training: those of the
-        averaged weights where there is an average.
-        """
+        """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""
         self.speed.pause()
-        if self.average is not None:
-            self.average.after_epoch(
-                self.network, lambda: self._score(metric_key_prefix)[f"{metric_key_prefix}_{self.metric.value}"]
-            )
-        with averaged(self.network, self.average):
-            metrics = self._score(metric_key_prefix)
+        metrics = self._score(metric_key_prefix)
         self.speed.go_on()
         self.network.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-    def _load_best_model(self) -> None:
-        super()._load_best_model()
-        if self.average is not None:
-            put_average(self.network, self.average)
 
     def _score(self, prefix: str) -> dict[str, float]:
         """Scores of the model as it stands, by the first process for all."""
