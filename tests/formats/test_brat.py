@@ -117,3 +117,40 @@ def test_two_mentions_of_one_number_are_both_read(tmp_path):
     ann = "T1\tLOC 0 4\tKyiv\nT1\tEVENT 9 16\tshelled\n#1\tAnnotatorNotes T1\tscore 0.5\n"
     (article,) = read_brat(folder(tmp_path, ann), ledger=LossLedger())
     assert mentions(article) == [("Kyiv", "LOC"), ("shelled", "EVENT")]
+
+
+def test_names_and_values_that_begin_with_t_are_no_mentions(tmp_path):
+    ann = (
+        "T1\tDRUG 0 4\tKyiv\nT2\tTREAT 9 16\tshelled\nR1\tTreats Arg1:T1 Arg2:T2\nE1\tTREAT:T2 Theme:T1\nA1\tTense T1\nA2\tSure T1 True\n"
+        "A3\tTone E1 T9\nN1\tReference T1 Taxon:T7\tThe name\n*\tTwin T1 T2\n#1\tTypeNote T1\tTo do\n# a comment by hand\n"
+    )
+    articles = list(read_brat(folder(tmp_path, ann), ledger=LossLedger()))
+    ledger = LossLedger()
+    write_brat(articles, tmp_path / "out", ledger=ledger)
+    assert (tmp_path / "out" / "a.ann").read_text() == ann
+    assert ledger.notes == []
+
+
+def test_what_points_to_a_line_that_is_gone_is_gone_too(tmp_path):
+    ann = "T1\tLOC 0 4\tKyiv\nT2\tEVENT 9 16\tshelled\nE1\tEVENT:T2 Place:T1\nA1\tNegation E1\nA2\tTense T1\n#1\tNote A1\tx\n"
+    (article,) = read_brat(folder(tmp_path, ann), ledger=LossLedger())
+    ledger = LossLedger()
+    write_brat([Article("a", article.text, article.spans[:1], meta=article.meta)], tmp_path / "out", ledger=ledger)
+    assert (tmp_path / "out" / "a.ann").read_text() == "T1\tLOC 0 4\tKyiv\nA2\tTense T1\n"
+    assert [note.part for note in ledger.notes] == ["meta"]
+
+
+def test_the_unit_of_a_file_is_decided_by_all_its_mentions(tmp_path):
+    """Counted with CR LF as one, every mention but the first ones stands by chance at the offsets of another."""
+    text = "Kyiv fell.\r\n" * 30
+    ann = "".join(f"T{n}\tLOC {11 * n} {11 * n + 4}\tKyiv\n" for n in range(30))
+    ledger = LossLedger()
+    (article,) = read_brat(folder(tmp_path, ann, text), ledger=ledger)
+    assert [span.start for span in article.spans] == [12 * n for n in range(30)]
+    assert ledger.entries == []
+
+
+def test_the_unit_of_a_file_without_surfaces_is_the_likely_one(tmp_path):
+    ann = "".join(f"T{n}\tLOC {11 * n} {11 * n + 4}\n" for n in range(5))
+    (article,) = read_brat(folder(tmp_path, ann, "Kyiv fell.\r\n" * 5), ledger=LossLedger())
+    assert [span.start for span in article.spans] == [12 * n for n in range(5)]

@@ -68,7 +68,7 @@ def test_what_the_markup_cannot_hold_is_named(tmp_path):
     assert [(note.part, note.detail) for note in ledger.notes] == [("annotated", ""), ("meta", "id, n")]
 
 
-@pytest.mark.parametrize("name", ["a/b", ".hidden", "a\nb", " a", "x" * 300])
+@pytest.mark.parametrize("name", ["../b", ".hidden", "a\nb", " a", "x" * 300])
 def test_an_id_that_cannot_be_kept_is_an_error(tmp_path, name):
     with pytest.raises(OutputError, match=r"its id (?:cannot be a file name|has white space)"):
         write_inline([Article(name, "x")], tmp_path / "o", ledger=LossLedger())

@@ -93,7 +93,7 @@ def test_layer_and_feature_can_be_chosen_among_custom_layers(tmp_path):
     assert mentions(read(tmp_path, content, layer="Event", feature="kind")[0]) == [("fell", "attack")]
     assert mentions(read(tmp_path, content, layer="Event", feature="mode")[0]) == [("fell", "Event")]
     assert mentions(read(tmp_path, content, layer="custom.Empty")[0]) == [("fell", "Empty")]
-    with pytest.raises(FormatError, match="there are with a feature 'mood': none"):
+    with pytest.raises(FormatError, match="has no feature 'mood' that can hold labels; there are: kind, value, mode"):
         read(tmp_path, content, layer="Event", feature="mood")
 
 
@@ -127,4 +127,4 @@ def test_articles_come_back_with_their_text(tmp_path):
 
 def test_the_format_is_recognised():
     assert sniff_webanno_tsv(HEAD)
-    assert sniff_webanno_tsv("#FORMAT=WebAnno TSV 1") is None
+    assert sniff_webanno_tsv("#FORMAT=WebAnno CSV 3") is None

@@ -16,15 +16,16 @@ Source: https://brat.nlplab.org/standoff.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import FormatError
-from eventtag.formats.file_names import require_file_name
+from eventtag.formats.file_names import article_files, file_for, visible_files
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
-from eventtag.formats.offsets import ForeignSpan, resolve_spans
+from eventtag.formats.offsets import UNIT_NAMES, UNITS, ForeignSpan, OffsetMap, Unit, likely_unit, resolve_spans
 from eventtag.formats.text_file import read_lines, read_text, write_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
@@ -32,90 +33,138 @@ from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_folder
 
 _MENTION = re.compile(r"(T[^\s]*)\t(\S+) (\d{1,9} \d{1,9}(?:;\d{1,9} \d{1,9})*)(?:\t(.*))?", re.DOTALL)
-_OTHER = re.compile(r"[RAMEN#*]\S*\t|\*\t")
-_POINTER = re.compile(r"(?<![^\s:])(T[^\s:]*)(?!\S)")
+_OTHER = re.compile(r"[RAMEN#*]\S*\t|#")
 _SCORE = re.compile(r"#\S*\tAnnotatorNotes (T\S+)\tscore (0(?:\.\d+)?|1(?:\.0+)?)")
 _STAGE = "writing brat"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    """A `T` line: its fragments count some unit."""
+
+    key: str
+    label: str
+    fragments: tuple[tuple[int, int], ...]
+    surface: str | None
+    line: int
 
 
 def read_brat(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous = "cover") -> Iterator[Article]:
     """Stream the articles of a folder (searched with its subfolders) or of one `.ann` or `.txt` file; a text needs its `.ann`.
 
-    The article's id is the file's name without its suffix. `discontinuous`: see `formats.fragments`. Raises FormatError with file
-    and line for a line that is not standoff, or a text without annotations.
+    The article's id is the file's path relative to the folder, without its suffix. `discontinuous`: see `formats.fragments`. Raises
+    FormatError with file and line for a line that is not standoff, or a text without annotations.
     """
     check_policy(discontinuous)
-    files = sorted(path.rglob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
-    if not files:
-        raise FormatError("holds no *.ann file; give the folder with the .txt and .ann files", path=path)
-    for file in files:
+    path = path if path.is_dir() else path.with_suffix(".ann")
+    for file, name in article_files(path, ".ann", remedy="give the folder with the .txt and .ann files"):
         if not file.is_file():
             raise FormatError("no such file beside the text; brat makes one for every text, if only an empty one", path=file)
-        yield _read_article(file, discontinuous, ledger)
+        yield _read_article(file, name, discontinuous, ledger)
+    if path.is_dir() and (alone := sum(f.suffix == ".txt" and not f.with_suffix(".ann").is_file() for f in visible_files(path))):
+        ledger.remark(
+            f"{alone} .txt file{'s' if alone > 1 else ''} without an .ann file: nobody annotated them, and they are left out"
+        )
 
 
 def sniff_brat(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
-    lines = [line for line in head.split("\n")[:-1] or [head] if line.strip()]
+    lines = [line for line in head.split("\n")[:-1] or [head] if line.strip() and not re.match(r"#[^\t]*$", line)]
     if lines and all(_MENTION.fullmatch(line.rstrip("\r")) or _OTHER.match(line) for line in lines[:50]):
         return "has brat standoff lines such as " + lines[0].split("\t", 1)[0]
     return None
 
 
-def _read_article(file: Path, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
-    name = file.stem
+def _read_article(file: Path, name: str, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
     text = read_text(file.with_suffix(".txt"))
+    found, others, scores = _read_lines(file)
+    ledger.seen += len(found)
+    unit = _unit(text, found)
+    if unit != "codepoints":
+        ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
+    offsets = OffsetMap(text, unit)
     spans: dict[Span, str] = {}
-    others: list[str] = []
     mentions: dict[str, list[Any]] = {}
-    scores: dict[str, float] = {}
-    for number, line in read_lines(file):
-        if not line.strip():
-            continue
-        match = _MENTION.fullmatch(line)
-        if match is None:
-            if not _OTHER.match(line):
-                raise FormatError(
-                    f"{line[:60]!r} is not a standoff line (T1<TAB>LABEL START END<TAB>text)", path=file, line=number
-                )
-            if score := _SCORE.fullmatch(line):
-                scores[score[1]] = float(score[2])
-            else:
-                others.append(line)
-            continue
-        ledger.seen += 1
-        key, label, offsets, surface = match.groups()
-        fragments = [(int(start), int(end)) for start, _, end in (pair.partition(" ") for pair in offsets.split(";"))]
-        placed = _place(name, text, fragments, label, surface, ledger)
+    for mention in found:
+        placed = _place(name, text, mention, offsets, ledger)
         if placed is None:
             continue
-        span = span_of_fragments(placed, label, article_id=name, policy=discontinuous, ledger=ledger)
+        span = span_of_fragments(placed, mention.label, article_id=name, policy=discontinuous, ledger=ledger)
         if span in spans:
-            ledger.add_span(name, "reading", "merged", "is marked twice", span, detail=f"{file.name}, line {number}")
-        spans[span] = key
-        mentions[key] = [span.start, span.end, span.label]
+            ledger.add_span(name, "reading", "merged", "is marked twice", span, detail=f"{file.name}, line {mention.line}")
+        spans[span] = mention.key
+        mentions[mention.key] = [span.start, span.end, span.label]
     meta = {"brat": {"mentions": mentions, "lines": others}} if others else {}
     scored = [ScoredSpan(s.start, s.end, s.label, scores[key]) for s, key in spans.items() if key in scores]
     return Article(id=name, text=text, spans=tuple(scored if len(scored) == len(spans) else spans), meta=meta)
 
 
-def _place(
-    name: str, text: str, fragments: list[tuple[int, int]], label: str, surface: str | None, ledger: LossLedger
-) -> list[tuple[int, int]] | None:
+def _read_lines(file: Path) -> tuple[list[_Mention], list[str], dict[str, float]]:
+    """The mentions, all other lines, and the scores of mentions by their keys."""
+    mentions: list[_Mention] = []
+    others: list[str] = []
+    scores: dict[str, float] = {}
+    for number, line in read_lines(file):
+        if match := _MENTION.fullmatch(line):
+            key, label, offsets, surface = match.groups()
+            pairs = (pair.partition(" ") for pair in offsets.split(";"))
+            mentions.append(_Mention(key, label, tuple((int(start), int(end)) for start, _, end in pairs), surface, number))
+        elif score := _SCORE.fullmatch(line):
+            scores[score[1]] = float(score[2])
+        elif _OTHER.match(line):
+            others.append(line)
+        elif line.strip():
+            raise FormatError(f"{line[:60]!r} is not a standoff line (T1<TAB>LABEL START END<TAB>text)", path=file, line=number)
+    return mentions, others, scores
+
+
+def _unit(text: str, mentions: Sequence[_Mention]) -> Unit:
+    """The unit under which most mentions of the file have their surfaces; where none has a surface, the likely one.
+
+    One unit holds for a file: a mention that repeats may by chance stand at another one's offsets.
+    """
+    with_surface = [mention for mention in mentions if mention.surface is not None]
+    if not with_surface:
+        return likely_unit([(text, [ForeignSpan(start, end, m.label) for m in mentions for start, end in m.fragments])])
+    best: Unit = "codepoints"
+    most = -1
+    for unit in UNITS:
+        offsets = OffsetMap(text, unit)
+        count = sum(_fragments_at(text, mention, offsets) is not None for mention in with_surface)
+        if count > most:
+            best, most = unit, count
+        if count == len(with_surface):
+            break
+    return best
+
+
+def _fragments_at(text: str, mention: _Mention, offsets: OffsetMap) -> list[tuple[int, int]] | None:
+    """The fragments in code points; None where they are not in the text or do not read as the surface."""
+    placed = []
+    for first, last in mention.fragments:
+        start, end = offsets.code_points(first), offsets.code_points(last)
+        if start is None or end is None or start >= end:
+            return None
+        placed.append((start, end))
+    if mention.surface is not None and _joined(text[start:end] for start, end in placed) != _joined([mention.surface]):
+        return None
+    return placed
+
+
+def _place(name: str, text: str, mention: _Mention, offsets: OffsetMap, ledger: LossLedger) -> list[tuple[int, int]] | None:
     """The fragments where they are in the text, those that only white space parts joined; None when the mention is dropped."""
-    inside = all(0 <= start < end <= len(text) for start, end in fragments)
-    if inside and (surface is None or _joined(text[start:end] for start, end in fragments) == _joined([surface])):
+    placed = _fragments_at(text, mention, offsets)
+    if placed is not None:
         joined: list[tuple[int, int]] = []
-        for start, end in sorted(fragments):
+        for start, end in sorted(placed):
             if joined and not text[joined[-1][1] : start].strip():
                 joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
             else:
                 joined.append((start, end))
         return joined
-    whole = ForeignSpan(
-        min(s for s, _ in fragments), max(e for _, e in fragments), label, surface if len(fragments) == 1 else None
-    )
-    found = resolve_spans(name, text, [whole], ledger=ledger)
+    first, last = min(s for s, _ in mention.fragments), max(e for _, e in mention.fragments)
+    whole = ForeignSpan(first, last, mention.label, mention.surface if len(mention.fragments) == 1 else None)
+    found = resolve_spans(name, text, [whole], ledger=ledger, unit=offsets.unit)
     return [(found[0][1].start, found[0][1].end)] if found else None
 
 
@@ -131,9 +180,8 @@ def write_brat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -
     """
     with staged_folder(path) as folder:
         for article in articles:
-            require_file_name(article.id)
-            write_text(folder / f"{article.id}.txt", article.text)
-            write_text(folder / f"{article.id}.ann", _format_ann(article, ledger))
+            write_text(file_for(folder, article.id, ".txt"), article.text)
+            write_text(file_for(folder, article.id, ".ann"), _format_ann(article, ledger))
 
 
 def _format_ann(article: Article, ledger: LossLedger) -> str:
@@ -159,9 +207,9 @@ def _format_ann(article: Article, ledger: LossLedger) -> str:
         lines.append(f"{key}\t{span.label} {offsets}\t{surface}\n")
         if isinstance(span, ScoredSpan):
             notes.append(f"#score{len(notes) + 1}\tAnnotatorNotes {key}\tscore {round(span.score, 6):f}\n")
-    kept = [line for line in others if set(_POINTER.findall(line.split("\t")[1])) <= written]
+    kept = _lines_that_hold(others, written)
     if len(kept) < len(others) or (carried is not None and not isinstance(carried, dict)):
-        ledger.note(article.id, _STAGE, "meta", "lines that point to mentions that are gone are not kept")
+        ledger.note(article.id, _STAGE, "meta", "lines that point to what is gone are not kept")
     return "".join(lines) + "".join(notes) + "".join(f"{line}\n" for line in kept)
 
 
@@ -177,6 +225,34 @@ def _carried(value: object) -> tuple[dict[str, list[Any]], list[str]]:
         if isinstance(item, list) and [type(part) for part in item] == [int, int, str] and re.fullmatch(r"T\S*", key)
     }
     return usable, [line for line in lines if isinstance(line, str) and _OTHER.match(line) and "\n" not in line]
+
+
+def _lines_that_hold(lines: Sequence[str], written: Collection[str]) -> list[str]:
+    """The lines of which everything that they point to is there: mentions that are written, and other lines that hold."""
+    kept = list(lines)
+    while True:
+        there = {*written, *(line.split("\t", 1)[0] for line in kept)}
+        holding = [line for line in kept if there.issuperset(_pointers(line))]
+        if len(holding) == len(kept):
+            return kept
+        kept = holding
+
+
+def _pointers(line: str) -> list[str]:
+    """The ids that a line points to. Names of relations, events and attributes, and an attribute's value, are none.
+
+    `R1 Treats Arg1:T1 Arg2:T2`, `E1 Type:T1 Role:T2`, `A1 Tense E1 Past`, `#1 AnnotatorNotes T1`, `N1 Reference T1 Wiki:5`,
+    `* Equiv T1 T2`.
+    """
+    key, _, content = line.partition("\t")
+    words = content.split("\t", 1)[0].split(" ")
+    if key.startswith("E"):
+        named = words
+    elif key.startswith(("R", "*")):
+        named = words[1:]
+    else:
+        named = words[1:2]
+    return [pointer for word in named if (pointer := word.rpartition(":")[2])]
 
 
 def _fragments(article: Article, span: Span, ledger: LossLedger) -> list[tuple[int, int]]:

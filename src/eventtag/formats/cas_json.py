@@ -16,25 +16,26 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from eventtag.articles import Article
-from eventtag.errors import FormatError
-from eventtag.formats.cas import article_of, cas_of, load
+from eventtag.formats.cas import articles_of, cas_of, load
 from eventtag.formats.extras import load_extra
-from eventtag.formats.file_names import require_file_name
+from eventtag.formats.file_names import file_for
+from eventtag.formats.inception import exported_files
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_folder
 
 
-def read_cas_json(path: Path, *, ledger: LossLedger, layer: str | None = None, feature: str | None = None) -> Iterator[Article]:
-    """Stream the articles of one file, or of all `*.json` under a folder; the id is the file's name.
+def read_cas_json(
+    path: Path, *, ledger: LossLedger, layer: str | None = None, feature: str | None = None, annotator: str | None = None
+) -> Iterator[Article]:
+    """Stream the articles of one file, or of all `*.json` under a folder; the id is the file's path relative to the folder.
 
-    `layer` and `feature`: as in `read_xmi`. Raises FormatError, SettingsError where dkpro-cassis is not installed.
+    `layer`, `feature` and `annotator`: as in `read_xmi`. Raises FormatError, SettingsError where dkpro-cassis is not installed.
     """
     cassis = load_extra("cassis", "cas")
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    if not files:
-        raise FormatError("holds no *.json file; give the folder with the exported files", path=path)
-    for file in files:
-        yield article_of(load(file, cassis.load_cas_from_json), file, layer, feature, ledger)
+    files = exported_files(path, ".json", annotator=annotator, ledger=ledger, ignored=("exportedproject.json",))
+    yield from articles_of(
+        files, lambda file: load(file, cassis.load_cas_from_json), path=path, layer=layer, feature=feature, ledger=ledger
+    )
 
 
 def sniff_cas_json(head: str) -> str | None:
@@ -49,6 +50,5 @@ def write_cas_json(articles: Iterable[Article], path: Path, *, ledger: LossLedge
     """
     with staged_folder(path) as folder:
         for article in articles:
-            require_file_name(article.id)
             content = cas_of(article, "writing cas_json", ledger).to_json()
-            (folder / f"{article.id}.json").write_text(str(content), encoding="utf-8", newline="")
+            file_for(folder, article.id, ".json").write_text(str(content), encoding="utf-8", newline="")

@@ -8,7 +8,8 @@
 
 Text: the words joined by one space, the sentences by a newline. Labels are the markables' tag names. A markable without words
 is an instance, not a mention; where a mention refers to an instance with an `ent_type` (MEANTIME), that is added to its label:
-ENTITY_MENTION becomes ENTITY_MENTION_PER. The article's id is the file's name without `.xml`.
+ENTITY_MENTION becomes ENTITY_MENTION_PER. The article's id is the file's name without `.xml`; where
+files of several subfolders share a name, it is the path relative to the folder.
 
 In ECB+ only listed sentences are annotated: the option `sentences` names the list (`ECBplus_coreference_sentences.csv`, with the
 columns Topic, File and Sentence Number), which becomes the `annotated` regions. A list named `annotated_sentences.csv` beside the
@@ -27,9 +28,9 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from eventtag.articles import Article, Region
-from eventtag.errors import FormatError, SettingsError
+from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.cat_sentences import LIST_NAME, SentenceList, format_sentence_list, read_sentence_list
-from eventtag.formats.file_names import require_file_name
+from eventtag.formats.file_names import article_files, require_file_name
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, split_sentences
 from eventtag.formats.xml_events import Attributes, parse_xml
@@ -76,12 +77,12 @@ def read_cat(
         raise SettingsError(
             f"first_sentences: {first_sentences!r} is not a whole number from 1; leave it out to annotate everything"
         )
-    files = sorted(path.rglob("*.xml"), key=lambda file: _natural(file.relative_to(path))) if path.is_dir() else [path]
-    if not files:
-        raise FormatError("holds no *.xml file; give the corpus folder or one file", path=path)
+    files = sorted(article_files(path, ".xml", remedy="give the corpus folder or one file"), key=lambda item: _natural(item[1]))
+    if len({file.stem for file, _ in files}) == len(files):
+        files = [(file, file.stem) for file, _ in files]
     list_path = _find_list(sentences, path)
     listed = None if list_path is None else read_sentence_list(list_path)
-    for file in files:
+    for file, name in files:
         reader = _CatReader(file)
         annotated = None
         if first_sentences is not None:
@@ -89,6 +90,7 @@ def read_cat(
         elif listed is not None:
             annotated = _listed_regions(file.stem, reader.sentences, listed)
         yield reader.article(
+            name,
             annotated=annotated,
             meta=_meta(file, path, reader.attributes, reader.date),
             discontinuous=discontinuous,
@@ -114,6 +116,8 @@ def write_cat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) ->
     with staged_folder(path) as folder:
         for article in articles:
             require_file_name(article.id)
+            if "/" in article.id:
+                raise OutputError(f"article {article.id!r}: files of this format lie in one folder; give it an id without `/`")
             (folder / f"{article.id}.xml").write_text(_format_cat(article, listed, ledger), encoding="utf-8", newline="")
             if article.annotated is None:
                 whole.add(article.id)
@@ -249,10 +253,15 @@ class _CatReader:
         self.markables[-1].words.append(self._words[name])
 
     def article(
-        self, *, annotated: tuple[Region, ...] | None, meta: dict[str, str], discontinuous: Discontinuous, ledger: LossLedger
+        self,
+        name: str,
+        *,
+        annotated: tuple[Region, ...] | None,
+        meta: dict[str, str],
+        discontinuous: Discontinuous,
+        ledger: LossLedger,
     ) -> Article:
-        """The article; `annotated` as in `Article`."""
-        name = self.path.stem
+        """The article of that id; `annotated` as in `Article`."""
         types = {m.attributes.get("m_id", ""): m.attributes["ent_type"] for m in self.markables if m.attributes.get("ent_type")}
         text = self.builder.text
         spans: dict[Span, None] = {}
@@ -312,9 +321,9 @@ def _meta_of_name(name: str) -> dict[str, str]:
     return {"topic": match[1], "collection": match[2]} if match else {}
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
+def _natural(name: str) -> list[tuple[int, int, str]]:
     """Sorts names with the numbers in them as numbers: 2 before 10."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _NUMBER.split(path.as_posix())]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _NUMBER.split(name)]
 
 
 def _find_list(sentences: str | None, root: Path) -> Path | None:

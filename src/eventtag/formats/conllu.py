@@ -29,6 +29,7 @@ from eventtag.formats.fragments import Discontinuous, check_policy, span_of_frag
 from eventtag.formats.tag_schemes import split_tag
 from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import note_parts, spans_over_words, split_sentences
+from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
 from eventtag.spans import Span
 from eventtag.staging import staged_file
@@ -105,7 +106,11 @@ def read_conllu(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous 
 def sniff_conllu(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
     rows = [line for line in head.split("\n")[:-1] or [head] if line.strip() and not line.startswith("#")]
-    if rows and all(re.match(r"\d+(?:[-.]\d+)?\t", row) and row.count("\t") == 9 for row in rows[:50]):
+    if (
+        rows
+        and not is_old_webanno(head)
+        and all(re.match(r"\d+(?:[-.]\d+)?\t", row) and row.count("\t") == 9 for row in rows[:50])
+    ):
         return "has rows of ten columns that begin with a number"
     return None
 

@@ -1,17 +1,68 @@
-"""Article ids as file names, for formats that hold one article a file."""
+"""Files of a folder and article ids, for formats that hold one article a file.
+
+An article's id is its file's path relative to the folder, without the suffix and with `/` between the parts, so that files of
+equal names in several subfolders are several articles. Writers make the subfolders again.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
-from eventtag.errors import OutputError
+from eventtag.errors import FormatError, OutputError
 
 MAX_BYTES = 200
 """A file name may have 255 bytes on every common file system; this leaves room for the suffix."""
+_PART = re.compile(r"[^./\\\x00-\x1f\ud800-\udfff][^/\\\x00-\x1f\ud800-\udfff]*")
 
 
 def require_file_name(article_id: str) -> None:
-    """Raise OutputError when the id cannot be a file name."""
-    usable = re.fullmatch(r"[^/\\\x00-\x1f\ud800-\udfff]+", article_id) and not article_id.startswith(".")
-    if not usable or len(article_id.encode("utf-8")) > MAX_BYTES:
+    """Raise OutputError when the id cannot be the path of a file below a folder."""
+    parts = article_id.split("/")
+    if not all(_PART.fullmatch(part) and len(part.encode("utf-8")) <= MAX_BYTES for part in parts):
         raise OutputError(f"article {article_id!r}: its id cannot be a file name; give it another, or use a format such as jsonl")
+
+
+def file_for(folder: Path, article_id: str, suffix: str) -> Path:
+    """The article's file below the folder; its subfolders are made.
+
+    Raises OutputError when the id cannot be a file's path, or when another article's file stands where a subfolder is needed.
+    """
+    require_file_name(article_id)
+    file = folder / f"{article_id}{suffix}"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _in_the_way(article_id) from error
+    if file.is_dir():
+        raise _in_the_way(article_id)
+    return file
+
+
+def _in_the_way(article_id: str) -> OutputError:
+    return OutputError(
+        f"article {article_id!r}: another article's file or folder has the name that its file needs; rename one of the two"
+    )
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, in no order, without hidden ones and those that macOS puts into archives (`__MACOSX`)."""
+    for file in folder.rglob("*"):
+        parts = file.relative_to(folder).parts
+        if not any(part.startswith(".") or part == "__MACOSX" for part in parts) and file.is_file():
+            yield file
+
+
+def article_files(path: Path, suffix: str, *, remedy: str) -> list[tuple[Path, str]]:
+    """(file, article id) of one file, or of all files with the suffix below a folder, sorted by path.
+
+    The id of a single file is its name without the suffix. Raises FormatError, which ends in `remedy`, for a folder without such
+    files.
+    """
+    if not path.is_dir():
+        return [(path, path.stem)]
+    files = sorted(file for file in visible_files(path) if file.suffix.lower() == suffix)
+    if not files:
+        raise FormatError(f"holds no *{suffix} file; {remedy}", path=path)
+    return [(file, file.relative_to(path).with_suffix("").as_posix()) for file in files]

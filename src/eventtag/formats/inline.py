@@ -22,7 +22,7 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import FormatError, OutputError
-from eventtag.formats.file_names import require_file_name
+from eventtag.formats.file_names import article_files, file_for
 from eventtag.formats.text_file import read_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
@@ -37,11 +37,11 @@ _TOKEN = re.compile(r"\\([\[\]|\\])|\[|\|([^\[\]|\\\s]+)\]|\]")
 
 
 def read_inline(path: Path, *, ledger: LossLedger) -> Iterator[Article]:
-    """Read one file, or every `*.txt` of a folder in the order of their names.
+    """Read one file, or every `*.txt` of a folder and its subfolders in the order of their names.
 
     Raises FormatError with file and line for a missing header or `id`, an unknown short name, or brackets that do not match.
     """
-    for file in sorted(path.glob("*.txt")) if path.is_dir() else [path]:
+    for file, _ in article_files(path, ".txt", remedy="give the folder with the articles"):
         article = parse_inline(read_text(file), path=file)
         ledger.seen += len(article.spans)
         yield article
@@ -125,7 +125,7 @@ def write_inline(articles: Iterable[Article], path: Path, *, ledger: LossLedger)
     """
     with staged_folder(path) as folder:
         for article in articles:
-            require_file_name(article.id)
+            file = file_for(folder, article.id, ".txt")
             if article.id != article.id.strip():
                 raise OutputError(f"article {article.id!r}: its id has white space at its edges; give it another")
             writable = []
@@ -138,7 +138,7 @@ def write_inline(articles: Iterable[Article], path: Path, *, ledger: LossLedger)
             for span, _ in dropped:
                 ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
             note_parts(article, _STAGE, ledger=ledger, meta=tuple(_header_meta(article)))
-            (folder / f"{article.id}.txt").write_text(format_inline(article, kept), encoding="utf-8", newline="")
+            file.write_text(format_inline(article, kept), encoding="utf-8", newline="")
 
 
 def format_inline(article: Article, spans: Iterable[Span]) -> str:

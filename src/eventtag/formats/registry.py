@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
+from eventtag.formats.archives import is_archive, unpacked
+from eventtag.formats.file_names import visible_files
 from eventtag.formats.label_map import map_labels
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
@@ -24,6 +26,8 @@ MAX_LINE = 1 << 23
 """Bytes that are read beyond that to complete a line: an article may be long."""
 MAX_FILES = 20000
 """Files of a folder that are looked at to recognise its format."""
+SAMPLES = 5
+"""Files of one suffix whose beginnings are read for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,56 +120,69 @@ def get_format(name: str) -> Format:
 
 
 def recognise(path: Path) -> tuple[Format, str]:
-    """The format of a file or folder by its content, and why; raises FormatError when none or several fit.
+    """The format of a file, folder or zip archive by its content, and why; raises FormatError when none or several fit.
 
-    In a folder the files of the most frequent suffix decide; where they are of no known format, those of the next.
+    In a folder the files of the most frequent suffix decide, the first ones that are not empty; where they are of no known format,
+    those of the next. Where nothing is recognised, a suffix that only one format has decides.
     """
     if not path.exists():
         raise FormatError("no such file or folder; check the path", path=path)
-    if path.is_file():
-        samples = [path]
-    else:
+    if is_archive(path):
+        with unpacked(path) as folder:
+            return recognise(folder)
+    if path.is_dir():
         for entry in FORMATS.values():
             marker = next((marker for marker in entry.markers if (path / marker).is_file()), None)
             if marker:
                 return entry, f"holds a file {marker}"
-        samples = _samples(path)
+    samples = _samples(path) if path.is_dir() else [path]
+    empty = 0
     fitting: list[tuple[Format, str]] = []
     for sample in samples:
-        fitting = _sniff(sample)
+        head = _head(sample)
+        if not head.strip():
+            empty += 1
+            continue
+        fitting = _sniff(head, sample.suffix.lower())
         if len(fitting) == 1:
             entry, reason = fitting[0]
             return entry, reason if sample == path else f"{sample.relative_to(path)} {reason}"
         if fitting:
             break
+    if not fitting:
+        for suffix in dict.fromkeys(sample.suffix.lower() for sample in samples):
+            alone = [entry for entry in FORMATS.values() if suffix in entry.suffixes]
+            if len(alone) == 1:
+                return alone[0], f"ends in {suffix}, as files of no other format do"
+        if empty == len(samples) > 0:
+            raise FormatError("is empty, so that its format cannot be recognised; check the path", path=path)
     guess = "several formats fit: " + ", ".join(entry.name for entry, _ in fitting) if fitting else "no known format fits"
     raise FormatError(f"{guess}; name it (--from NAME, data.format=NAME; known: {', '.join(FORMATS)})", path=path)
 
 
 def _samples(folder: Path) -> list[Path]:
-    """The first file of each known suffix, the most frequent suffix first."""
+    """The first files of each known suffix, those with content before empty ones, the most frequent suffix first."""
     known = {suffix for entry in FORMATS.values() for suffix in entry.suffixes}
-    first: dict[str, Path] = {}
-    counts: Counter[str] = Counter()
-    for number, file in enumerate(folder.rglob("*")):
-        if number >= MAX_FILES:
-            break
-        suffix = file.suffix.lower()
-        if suffix in known and not file.name.startswith(".") and file.is_file():
-            counts[suffix] += 1
-            first[suffix] = min(first.get(suffix, file), file)
-    return [first[suffix] for suffix, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    found: dict[str, list[Path]] = {}
+    for file in itertools.islice(visible_files(folder), MAX_FILES):
+        if (suffix := file.suffix.lower()) in known:
+            found.setdefault(suffix, []).append(file)
+    chosen: list[Path] = []
+    for _, files in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
+        chosen += sorted(files, key=lambda file: (file.stat().st_size == 0, file))[:SAMPLES]
+    return chosen
 
 
-def _sniff(sample: Path) -> list[tuple[Format, str]]:
+def _head(sample: Path) -> str:
     try:
         with sample.open("rb") as file:
             data = file.read(HEAD_SIZE) + file.readline(MAX_LINE)
-            if not data.strip():
-                raise FormatError("is empty, so that its format cannot be recognised; check the path", path=sample)
-            head = data.decode("utf-8", errors="replace").removeprefix("\ufeff")
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=sample) from error
+    return data.decode("utf-8", errors="replace").removeprefix("\ufeff")
+
+
+def _sniff(head: str, suffix: str) -> list[tuple[Format, str]]:
     found = []
     for entry in FORMATS.values():
         try:
@@ -174,7 +191,7 @@ def _sniff(sample: Path) -> list[tuple[Format, str]]:
             reason = None
         if reason:
             found.append((entry, reason))
-    return [item for item in found if sample.suffix.lower() in item[0].suffixes] or found
+    return [item for item in found if suffix in item[0].suffixes] or found
 
 
 def read_articles(
@@ -185,19 +202,26 @@ def read_articles(
     label_map: Mapping[str, str | None] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[Article]:
-    """Stream the articles of a file or folder, labels mapped, ids checked.
+    """Stream the articles of a file, folder or zip archive, labels mapped, ids checked.
 
-    Raises FormatError (a DataError) with file and line, SettingsError for an unknown format or option, DataError for an id that
-    occurs twice.
+    Where files of a folder share ids, all ids are made of the file's path relative to the folder and the id. Raises FormatError (a
+    DataError) with file and line, SettingsError for an unknown format or option, DataError for an id that occurs twice in a file.
     """
     if not path.exists():
         raise FormatError("no such file or folder; check the path", path=path)
+    if is_archive(path):
+        return _from_archive(path, format_name, ledger=ledger, label_map=label_map, options=options)
     entry = recognise(path)[0] if format_name == "auto" else get_format(format_name)
     _check_options(entry, entry.options, options)
     articles = _read_files(entry, path, ledger, options or {})
     if label_map:
         articles = map_labels(articles, label_map, ledger=ledger)
     return _distinct(articles, path)
+
+
+def _from_archive(path: Path, format_name: str, **how: Any) -> Iterator[Article]:
+    with unpacked(path) as folder:
+        yield from read_articles(folder, format_name, **how)
 
 
 def _check_options(entry: Format, allowed: tuple[str, ...], options: Mapping[str, Any] | None) -> None:
@@ -210,13 +234,38 @@ def _read_files(entry: Format, path: Path, ledger: LossLedger, options: Mapping[
     if entry.folder or path.is_file():
         yield from entry.read(path, ledger=ledger, **options)
         return
-    files = sorted(
-        f for f in path.rglob("*") if f.suffix.lower() in entry.suffixes and not f.name.startswith(".") and f.is_file()
-    )
+    files = sorted(file for file in visible_files(path) if file.suffix.lower() in entry.suffixes)
     if not files:
         raise FormatError(f"holds no file that ends in {', '.join(entry.suffixes)}; give the file itself", path=path)
+    shared = len(files) > 1 and _share_ids(entry, files, options)
+    if shared:
+        ledger.remark("files of the folder share article ids, so that each id is made of the file's path and the id")
     for file in files:
-        yield from entry.read(file, ledger=ledger, **options)
+        empty = True
+        for article in entry.read(file, ledger=ledger, **options):
+            empty = False
+            yield replace(article, id=_id_with_path(article.id, file, path)) if shared else article
+        if empty:
+            ledger.remark("a file of the folder holds no article")
+
+
+def _share_ids(entry: Format, files: Iterable[Path], options: Mapping[str, Any]) -> bool:
+    """Whether two of the files hold articles of the same id; the files are read for that."""
+    seen: set[str] = set()
+    for file in files:
+        own = {article.id for article in entry.read(file, ledger=LossLedger(), **options)}
+        if not seen.isdisjoint(own):
+            return True
+        seen |= own
+    return False
+
+
+def _id_with_path(article_id: str, file: Path, folder: Path) -> str:
+    """The id below the file's path; below its folder's where the reader made the id of the file's name."""
+    place = file.relative_to(folder)
+    made = article_id == file.stem or article_id.startswith(f"{file.stem}-")
+    prefix = (place.parent if made else place.with_suffix("")).as_posix()
+    return article_id if prefix == "." else f"{prefix}/{article_id}"
 
 
 def _distinct(articles: Iterable[Article], path: Path) -> Iterator[Article]:

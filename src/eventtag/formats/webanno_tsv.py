@@ -17,14 +17,16 @@ Source: https://inception-project.github.io/releases/36.0/docs/user-guide.html#s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.file_names import require_file_name
+from eventtag.formats.file_names import file_for
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
+from eventtag.formats.inception import exported_files
+from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose
 from eventtag.formats.offsets import OffsetMap
 from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, split_sentences
@@ -32,7 +34,6 @@ from eventtag.ledger import LossLedger
 from eventtag.spans import Span
 from eventtag.staging import staged_folder
 
-NAMED_ENTITY = "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity"
 MAX_GAP = 10_000
 """More line ends than this between two sentences are damage, not text."""
 
@@ -40,23 +41,36 @@ _ROW = re.compile(r"(\d+-\d+)(\.\d+)?\t(\d{1,9})-(\d{1,9})\t(.*)", re.DOTALL)
 _STACKED = re.compile(r"(?:[^\\|]|\\.)+", re.DOTALL)
 _STACK_ID = re.compile(r"((?:[^\\]|\\.)*?)(?:\[(\d+)\])?", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_OLD = re.compile(r"#(?:id|text)=")
+"""Lines that only WebAnno TSV 1 and 2 have."""
 _STAGE = "writing webanno_tsv"
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where the label stands: its column and those of its layer."""
+    """Where a layer of one document stands: all its columns, and those of the features that may hold labels."""
 
     layer: str
-    feature: str
     columns: tuple[int, ...]
-    label: int
+    features: Mapping[str, int]
+    spans: bool
+    """Whether it is a layer of spans, and not of relations or chains."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """Where the labels of one document stand; `column` is None where it has no such feature, `columns` empty where no such layer."""
+
+    columns: tuple[int, ...]
+    column: int | None
+    default: str
 
 
 @dataclass
 class _Document:
     """The text so far and the fragments of each annotation, in the order in which they begin."""
 
+    name: str
     pieces: list[str] = field(default_factory=list)
     length: int = 0
     end: int = 0
@@ -76,45 +90,107 @@ def read_webanno_tsv(
     ledger: LossLedger,
     layer: str | None = None,
     feature: str | None = None,
+    annotator: str | None = None,
     discontinuous: Discontinuous = "cover",
 ) -> Iterator[Article]:
-    """Stream the articles of one file, or of all `*.tsv` under a folder; the id is the file's name.
+    """Stream the articles of one file, or of all `*.tsv` under a folder; the id is the file's path relative to the folder.
 
-    `layer`: the span layer to read, by its full name or the end of it; by default the only one, or NamedEntity. `feature`: the
-    feature with the label; by default `value` or `label`, else the first. An annotation without a value gets the layer's name.
-    Raises FormatError with file and line; with several layers and no NamedEntity it names them.
+    `layer`: the span layer to read, by its full name or the end of it. `feature`: the feature with the label, which is never a role
+    of an event. Both are chosen for all files together (`formats.layers`), by default as their annotations show; an annotation
+    without a value gets the layer's name. `annotator`: of an INCEpTION export only this person's files. Raises FormatError with file
+    and line; it names the layers where the choice is open.
     """
     check_policy(discontinuous)
-    files = sorted(path.rglob("*.tsv")) if path.is_dir() else [path]
-    if not files:
-        raise FormatError("holds no *.tsv file; give the folder with the exported files", path=path)
-    for file in files:
-        yield _read_article(file, layer, feature, discontinuous, ledger)
+    files = exported_files(path, ".tsv", annotator=annotator, ledger=ledger)
+    layers = Layers()
+    for file, _ in files:
+        _survey(file, layers)
+    choice = choose(layers, layer=layer, feature=feature, path=path, ledger=ledger)
+    for file, name in files:
+        yield _read_article(file, name, choice, discontinuous, ledger)
 
 
 def sniff_webanno_tsv(head: str) -> str | None:
-    """Why the beginning of a file looks like this format, or None."""
-    match = re.match(r"#FORMAT=WebAnno TSV (3[.\d]*)", head)
-    return f"begins with #FORMAT=WebAnno TSV {match[1]}" if match else None
+    """Why the beginning of a file looks like this format, or None. Versions 1 and 2 are recognised to be refused with the remedy."""
+    if match := re.match(r"#FORMAT=WebAnno TSV (\d[.\d]*)", head):
+        return f"begins with #FORMAT=WebAnno TSV {match[1]}"
+    if is_old_webanno(head):
+        return "has lines such as #id= and #text=, as WebAnno TSV 1 and 2"
+    return None
 
 
-def _read_article(
-    file: Path, layer: str | None, feature: str | None, discontinuous: Discontinuous, ledger: LossLedger
-) -> Article:
-    header: list[str] = []
-    document = _Document()
-    columns: _Columns | None = None
-    texts: list[str] = []
-    rows: list[tuple[int, re.Match[str]]] = []
+def is_old_webanno(head: str) -> bool:
+    """Whether the beginning of a file is WebAnno TSV 1 or 2."""
+    lines = [line for line in head.split("\n")[:200] if line.strip()]
+    rows = [line for line in lines[: 200 if head.endswith("\n") else -1] if not line.lstrip().startswith("#")]
+    return any(map(_OLD.match, lines)) and all(re.match(r"(?:\d+-)?\d+\t", row) for row in rows)
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """The file's lines; raises FormatError for another version or another format."""
     for number, line in read_lines(file):
         if number == 1 and not line.startswith("#FORMAT=WebAnno TSV 3"):
-            raise FormatError(f"begins with {line[:40]!r}, not with #FORMAT=WebAnno TSV 3", path=file, line=1)
+            raise FormatError(
+                f"begins with {line[:40]!r}, not with #FORMAT=WebAnno TSV 3; versions 1 and 2 are not read: export it as WebAnno TSV 3 "
+                "or XMI",
+                path=file,
+                line=1,
+            )
+        yield number, line
+
+
+def _survey(file: Path, layers: Layers) -> None:
+    """Add to `layers` what the document's header and rows show."""
+    header: list[_Columns] = []
+    position = 0
+    for _, line in _lines(file):
         if line.startswith("#T_"):
-            header.append(line)
+            header.append(_columns(line, position))
+            position = header[-1].columns[-1] + 1
+            if header[-1].spans:
+                layers.layer(header[-1].layer).declare(header[-1].features)
+        elif (match := _ROW.fullmatch(line)) is not None and (cells := match[5].split("\t")[1:]) and position <= len(cells):
+            for columns in header:
+                if all(cells[column] == "_" for column in columns.columns):
+                    continue
+                if not columns.spans:
+                    layers.unusable.add(columns.layer)
+                    continue
+                seen = layers.layer(columns.layer)
+                seen.annotations += 1
+                for feature, column in columns.features.items():
+                    for value in _STACKED.findall(cells[column]):
+                        if (text := _value(value)[0]) != "_":
+                            seen.add(feature, _unescape(text))
+
+
+def _columns(line: str, position: int) -> _Columns:
+    """The columns that a header line names: a role of an event has two, the role and the type of what it points to."""
+    kind, _, rest = line.partition("=")
+    name, *names = (part.strip() for part in rest.split("|"))
+    features = {
+        feature: position + number
+        for number, feature in enumerate(names)
+        if feature and not feature.startswith("ROLE_") and not (number and names[number - 1].startswith("ROLE_"))
+    }
+    return _Columns(name, tuple(range(position, position + max(len(names), 1))), features, kind == "#T_SP")
+
+
+def _read_article(file: Path, name: str, choice: Choice, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
+    document = _Document(name)
+    label = _Label((), None, choice.default_label)
+    position = 0
+    texts: list[str] = []
+    rows: list[tuple[int, re.Match[str]]] = []
+    for number, line in _lines(file):
+        if line.startswith("#T_"):
+            columns = _columns(line, position)
+            position = columns.columns[-1] + 1
+            if columns.spans and columns.layer == choice.layer:
+                label = _Label(columns.columns, columns.features.get(choice.feature or ""), choice.default_label)
         elif line.startswith("#Text="):
             if rows:
-                columns = columns or _choose(header, layer, feature, file)
-                _add_sentence(document, texts, rows, columns, file, ledger)
+                _add_sentence(document, texts, rows, label, file, ledger)
                 texts, rows = [], []
             texts.append(_unescape(line.removeprefix("#Text=")))
         elif line and not line.startswith("#"):
@@ -122,49 +198,16 @@ def _read_article(
             if match is None:
                 raise FormatError(f"{line[:60]!r} is not a row (1-1<TAB>0-4<TAB>word<TAB>...)", path=file, line=number)
             rows.append((number, match))
-    columns = columns or _choose(header, layer, feature, file)
-    ledger.remark(f"labels are the feature {columns.feature!r} of the layer {columns.layer}")
     if rows or texts:
-        _add_sentence(document, texts, rows, columns, file, ledger)
-    return _article(file.stem, document, discontinuous, ledger)
-
-
-def _choose(header: Sequence[str], wanted: str | None, feature: str | None, file: Path) -> _Columns:
-    found: list[_Columns] = []
-    position = 0
-    for line in header:
-        kind, _, rest = line.partition("=")
-        name, *features = rest.split("|")
-        count = max(len(features), 1)
-        features = [f.strip() for f in features]
-        if kind == "#T_SP":
-            if feature is not None and feature in features:
-                label = features.index(feature)
-            else:
-                label = next((features.index(usual) for usual in ("value", "label") if usual in features), 0)
-            if feature is None or feature in features:
-                found.append(
-                    _Columns(name.strip(), (features or [""])[label], tuple(range(position, position + count)), position + label)
-                )
-        position += count
-    names = [columns.layer for columns in found]
-    if wanted is not None:
-        found = [columns for columns in found if columns.layer == wanted or columns.layer.endswith(f".{wanted}")]
-    elif len(found) > 1:
-        found = [columns for columns in found if columns.layer == NAMED_ENTITY]
-    if len(found) == 1:
-        return found[0]
-    about = f" with a feature {feature!r}" if feature else ""
-    raise FormatError(
-        f"which span layer holds the mentions? there are{about}: {', '.join(names) or 'none'}; name it with layer", path=file
-    )
+        _add_sentence(document, texts, rows, label, file, ledger)
+    return _article(document, discontinuous, ledger)
 
 
 def _add_sentence(
     document: _Document,
     texts: Sequence[str],
     rows: Sequence[tuple[int, re.Match[str]]],
-    columns: _Columns,
+    label: _Label,
     file: Path,
     ledger: LossLedger,
 ) -> None:
@@ -202,10 +245,10 @@ def _add_sentence(
         cells = match[5].split("\t")[1:]
         if start == end:
             where = (base + start, base + start)
-            _record_empty(cells, columns, where, file.stem, ledger)
+            _record_empty(cells, label, where, document.name, ledger)
             continue
         try:
-            _annotations(document, cells, columns, (base + start, base + end), f"{number}.{row}")
+            _annotations(document, cells, label, (base + start, base + end), f"{number}.{row}")
         except DataError as error:
             raise FormatError(str(error), path=file, line=number) from error
 
@@ -220,33 +263,42 @@ def _within(text: str, word: str, parent: tuple[int, int, int], start: int) -> i
     return at if units == 0 and text.startswith(word, at) and at + len(word) <= end else text.find(word, begin, end)
 
 
-def _annotations(document: _Document, cells: Sequence[str], columns: _Columns, place: tuple[int, int], key: str) -> None:
-    if len(cells) <= max(columns.columns):
-        raise DataError(f"{len(cells)} annotation columns where the layer {columns.layer} needs {max(columns.columns) + 1}")
-    if cells[columns.label] == "_" and all(cells[column] == "_" for column in columns.columns):
+def _annotations(document: _Document, cells: Sequence[str], label: _Label, place: tuple[int, int], key: str) -> None:
+    if not label.columns:
         return
-    for position, value in enumerate(_STACKED.findall(cells[columns.label])):
-        match = _STACK_ID.fullmatch(value)
-        text, stack = (match[1], match[2]) if match else (value, None)
-        label = columns.layer.rpartition(".")[2] if text in ("*", "_", "") else _unescape(text)
-        name = f"{stack}\t{label}" if stack else f"{key}|{position}"
+    if len(cells) <= max(label.columns):
+        raise DataError(f"{len(cells)} annotation columns where the header needs {max(label.columns) + 1}")
+    for position, (text, stack) in enumerate(_values(cells, label)):
+        name = f"{stack}\t{text}" if stack else f"{key}|{position}"
         document.fragments.setdefault(name, []).append(place)
-        document.labels[name] = label
+        document.labels[name] = text
 
 
-def _record_empty(cells: Sequence[str], columns: _Columns, place: tuple[int, int], name: str, ledger: LossLedger) -> None:
+def _values(cells: Sequence[str], label: _Label) -> Iterator[tuple[str, str | None]]:
+    """(label, number of the stack or None) of each annotation of the layer in a row."""
+    filled = [cells[column] for column in label.columns if cells[column] != "_"]
+    if not filled:
+        return
+    for item in _STACKED.findall(cells[label.column] if label.column is not None else filled[0]):
+        text, stack = _value(item)
+        yield (label.default if label.column is None or text in ("*", "_", "") else _unescape(text)), stack
+
+
+def _value(item: str) -> tuple[str, str | None]:
+    match = _STACK_ID.fullmatch(item)
+    return (match[1], match[2]) if match else (item, None)
+
+
+def _record_empty(cells: Sequence[str], label: _Label, place: tuple[int, int], name: str, ledger: LossLedger) -> None:
     """Record the annotations of a row of no length as dropped: there is nothing that they mark."""
-    value = cells[columns.label] if len(cells) > columns.label else "_"
-    for item in _STACKED.findall(value) if value != "_" else ():
-        match = _STACK_ID.fullmatch(item)
-        text = match[1] if match else item
-        label = columns.layer.rpartition(".")[2] if text in ("*", "") else _unescape(text)
-        ledger.seen += 1
-        ledger.add_span(name, "reading", "dropped", "is empty", Span(*place, label))
+    if label.columns and len(cells) > max(label.columns):
+        for text, _ in _values(cells, label):
+            ledger.seen += 1
+            ledger.add_span(name, "reading", "dropped", "is empty", Span(*place, text))
 
 
-def _article(name: str, document: _Document, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
-    text = "".join(document.pieces)
+def _article(document: _Document, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
+    name, text = document.name, "".join(document.pieces)
     spans: dict[Span, None] = {}
     for key, fragments in document.fragments.items():
         ledger.seen += 1
@@ -271,8 +323,7 @@ def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLe
     """
     with staged_folder(path) as folder:
         for article in articles:
-            require_file_name(article.id)
-            (folder / f"{article.id}.tsv").write_text(_format_tsv(article, ledger), encoding="utf-8", newline="")
+            file_for(folder, article.id, ".tsv").write_text(_format_tsv(article, ledger), encoding="utf-8", newline="")
 
 
 def _format_tsv(article: Article, ledger: LossLedger) -> str:
