@@ -9,9 +9,11 @@ from typing import Any
 from eventtag.articles import Article
 from eventtag.corpus.clusters import clusters_of
 from eventtag.labels import LabelSet
+from eventtag.modeling.checkpoint import Calibration
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
 from eventtag.scoring.error_kinds import Mentions
 from eventtag.scoring.report import EvaluationReport, analyse_articles, score_articles
+from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import EvaluationSettings
 from eventtag.tagging.tagger import TaggedArticle, Tagger
@@ -93,7 +95,24 @@ def _described(
     report: EvaluationReport, tagger: Tagger, tagged: tuple[TaggedArticle, ...], data: Mapping[str, Any] | None
 ) -> Evaluation:
     about = {**(tagger.about or {}), "thresholds": dict(tagger.calibration.thresholds)}
+    report = replace(report, selection=_selection(tagger.calibration, data or {}))
     return Evaluation(report.described(checkpoint=about, data=data or {}), tagged)
+
+
+def _selection(used: Calibration, data: Mapping[str, Any]) -> Selection | None:
+    """What the articles that `data` describes chose about the tagger; None where others did."""
+    if not _fitted_here(used, data):
+        return None
+    chose = ["the epoch"]
+    if used.temperatures:
+        chose.append("the temperatures of the scores")
+    if used.thresholds or used.overlapping:
+        chose.append("the thresholds")
+    return Selection(tuple(chose), used.cross_fitted)
+
+
+def _fitted_here(used: Calibration, data: Mapping[str, Any]) -> bool:
+    return "sha256" in used.fitted_on and used.fitted_on["sha256"] == data.get("sha256")
 
 
 def _only(item: TaggedArticle, labels: LabelSet) -> TaggedArticle:
@@ -125,11 +144,12 @@ def _calibration(
         (item.article, [replace(span, score=score) for span, score in zip(item.spans, item.raw_scores, strict=True)])
         for item in tagged
     ]
-    fitted_here = "sha256" in used.fitted_on and used.fitted_on["sha256"] == data.get("sha256")
+    fitted_here = _fitted_here(used, data)
     return replace(
         found,
         raw=calibration_report(collect_predictions(raw, labels)),
         temperatures=temperatures,
         fitted_here=fitted_here,
         cross_fitted_ece=used.cross_fitted_ece if fitted_here else None,
+        cross_fitted_expected=used.cross_fitted_expected if fitted_here else None,
     )

@@ -8,6 +8,7 @@ from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import (
     ScoredPredictions,
     average_precision,
+    calibration_report,
     choose_thresholds,
     collect_predictions,
     cross_fitted_ece,
@@ -156,3 +157,38 @@ def test_thresholds_for_unknown_labels_or_two_targets_are_refused():
         choose_thresholds({"EVENT": PREDICTIONS}, target_recall={"PLACE": 0.5})
     with pytest.raises(SettingsError, match="both set"):
         choose_thresholds({"EVENT": PREDICTIONS}, target_precision={"EVENT": 0.5}, target_recall={"EVENT": 0.5})
+
+
+def test_perfect_scores_show_the_error_of_chance_and_no_more():
+    """100 spans with perfectly calibrated scores: the error is about 0.1, and is called more than chance in one case of 20."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        scores = rng.beta(4, 2, 100)
+        found.append(reliability(scores, rng.random(100) < scores))
+    assert np.mean([one.ece for one in found]) == pytest.approx(np.mean([one.expected_ece for one in found]), rel=0.03)
+    assert 0.08 < np.mean([one.expected_ece for one in found]) < 0.15
+    assert np.mean([one.ece > one.usual_ece for one in found]) <= 0.085
+
+
+def test_scores_that_are_off_show_more_than_chance():
+    rng = np.random.default_rng(0)
+    chance = rng.beta(4, 2, 400)
+    found = reliability(apply_temperature(chance, 0.4), rng.random(400) < chance)
+    assert found.ece > found.usual_ece
+    assert "more than chance" in found.beside_chance
+    assert "no more" not in found.beside_chance
+
+
+def test_every_printed_error_stands_beside_that_of_chance():
+    rng = np.random.default_rng(0)
+    scores = rng.beta(4, 2, 100)
+    report = calibration_report({"EVENT": ScoredPredictions(scores, rng.random(100) < scores, 80)})
+    assert f"{report.overall.expected_ece:.4f} on average" in report.note
+    assert report.to_json()["overall"]["usual_ece"] == report.overall.usual_ece
+
+
+def test_one_span_and_sure_scores_have_an_error_of_chance():
+    one = reliability(np.array([0.5]), np.array([True]))
+    assert (one.ece, one.expected_ece, one.usual_ece) == (0.5, 0.5, 0.5)
+    assert reliability(np.ones(3), np.ones(3, dtype=bool)).expected_ece == 0.0

@@ -1,5 +1,6 @@
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,9 +8,15 @@ import pytest
 from eventtag.articles import Article
 from eventtag.decoding.spans import USUAL
 from eventtag.errors import SettingsError
+from eventtag.evaluation import score_tagged
 from eventtag.labels import LabelSet
 from eventtag.modeling.checkpoint import Calibration
+from eventtag.reporting.console import render_table
+from eventtag.reporting.html import render_page
+from eventtag.reporting.markdown import render_scores_table
+from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.calibration import collect_predictions, cross_fitted_ece, precision_recall_curve
+from eventtag.scoring.report import strict_f1
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.spans import ScoredSpan, Span
@@ -253,3 +260,64 @@ def test_a_target_for_an_unknown_label_is_refused():
 def test_impossible_targets_are_refused_before_training(targets, message):
     with pytest.raises(SettingsError, match=message):
         EvaluationSettings(**targets)
+
+
+def drawn(rng, count):
+    """Articles with ten spans each whose scores say little about whether they are right."""
+    items = []
+    for number in range(count):
+        right = rng.random(10) < 0.4
+        scores = np.clip(rng.normal(0.5 + 0.05 * right, 0.2), 0.01, 0.99)
+        spans = [Span(int(start), int(end), "EVENT") for start, end in WORDS]
+        gold = tuple(span for span, true in zip(spans, right, strict=True) if true)
+        found = tuple(ScoredSpan(s.start, s.end, s.label, float(score)) for s, score in zip(spans, scores, strict=True))
+        items.append(TaggedArticle(Article(str(number), "x" * 20, gold), found, WORDS, tuple(s.score for s in found)))
+    return items
+
+
+def f1_with(calibration, tagged):
+    return strict_f1([(item.article, item.spans) for item in calibrated(tagged, calibration)], LABELS)
+
+
+def test_cross_fitted_scores_are_those_of_articles_that_did_not_choose_the_thresholds():
+    rng, settings = np.random.default_rng(0), EvaluationSettings()
+    others = drawn(rng, 300)
+    chosen, crossed, true = [], [], []
+    for _ in range(25):
+        tagged = drawn(rng, 10)
+        fitted = fit_calibration(tagged, LABELS, settings, fitted_on={})
+        chosen.append(f1_with(fitted, tagged))
+        crossed.append(fitted.cross_fitted["micro"]["f1"])
+        true.append(f1_with(fitted, others))
+    assert np.mean(chosen) > np.mean(true) + 0.01
+    assert abs(np.mean(crossed) - np.mean(true)) < np.mean(chosen) - np.mean(true)
+
+
+def test_too_few_articles_are_not_cross_fitted(tagged):
+    assert fit_calibration(tagged[:4], LABELS, EvaluationSettings(), fitted_on={}).cross_fitted == {}
+
+
+def test_scores_on_the_articles_that_chose_say_so_wherever_they_stand(tagged):
+    fitted = fit_calibration(tagged, LABELS, EvaluationSettings(), fitted_on={"sha256": "x"})
+    tagger = SimpleNamespace(labels=LABELS, about={}, calibration=fitted, span_head=None)
+    kept = tuple(calibrated(tagged, fitted))
+    report = score_tagged(kept, tagger, data={"sha256": "x"}).report
+    assert report.selection.chose == ("the epoch", "the temperatures of the scores", "the thresholds")
+    crossed = f"micro F1 is {fitted.cross_fitted['micro']['f1']:.4f}"
+    pairs = [(item.article, item.spans) for item in kept]
+    training = {
+        "encoder": "e",
+        "seed": 1,
+        "epoch": 1.0,
+        "versions": {},
+        "data": {"name": "n", "articles": 1, "sha256": "y", "spans": {}},
+    }
+    card = render_model_card(
+        report.described(data={"name": "n", "split": "validation", "split_rule": "r", "sha256": "x"}),
+        name="n", training=training, licence=None, calibration=asdict(fitted),
+    )  # fmt: skip
+    for text in (render_table(report), render_scores_table(report), render_page(report, pairs), card):
+        assert "hese articles also chose the epoch, the temperatures of the scores and the thresholds" in text
+        assert crossed in text
+    assert crossed in report.to_json()["selection"]["note"]
+    assert score_tagged(kept, tagger, data={"sha256": "other"}).report.selection is None

@@ -43,7 +43,9 @@ class Calibration:
     left out if they overlap a more probable span.
 
     `fitted_on` describes the validation articles that all of it comes from (their `sha256` above all), `cross_fitted_ece` how well
-    temperatures of this kind do on other articles, `targets` what the thresholds were chosen for and reach there.
+    temperatures of this kind do on other articles (`cross_fitted_expected`: what that error would be by chance alone), `targets` what
+    the thresholds were chosen for and reach there, `cross_fitted` by label, micro and macro the precision, recall and F1 there with
+    thresholds fitted on other folds of these articles.
     """
 
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -52,6 +54,8 @@ class Calibration:
     cross_fitted_ece: float | None = None
     targets: Mapping[str, Any] = field(default_factory=dict)
     overlapping: Mapping[str, float] = field(default_factory=dict)
+    cross_fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cross_fitted_expected: float | None = None
 
 
 @dataclass(frozen=True)

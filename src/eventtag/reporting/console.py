@@ -37,6 +37,8 @@ def render_table(report: EvaluationReport) -> str:
     lines.insert(1, rule)
     lines.insert(2 + len(strict.labels), rule)
     lines.append(f"{report.articles} articles; a span is right if its offsets and its label are (strict)")
+    if report.selection is not None:
+        lines.append(report.selection.note)
     if report.unmarked_note is not None:
         lines.append(report.unmarked_note)
     if intervals is not None:

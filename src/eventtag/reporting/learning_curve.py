@@ -24,6 +24,10 @@ CAVEAT = (
     "The interval says how sure the curve is of itself. It supposes that further articles are like these, and that training stays the "
     "same; with few sizes or little difference between them it is wide."
 )
+CHOSE = (
+    "The scored articles also chose the epoch and the thresholds at every size, so all scores are a little high and their intervals with "
+    "them; split=test scores others."
+)
 
 
 def render_curve(report: CurveReport) -> str:
@@ -38,8 +42,13 @@ def render_curve(report: CurveReport) -> str:
     some = next(iter(report.curves.values()))
     lines += ["", f"{some.more} more articles ({some.articles} -> {some.articles + some.more}) would add, in points of F1:"]
     lines += ["  " + line for line in align_columns([(row, *gain_cells(curve)) for row, curve in report.curves.items()])]
-    lines.append(CAVEAT)
+    lines += caveats(report)
     return "\n".join(lines)
+
+
+def caveats(report: CurveReport) -> list[str]:
+    """What the intervals suppose, and whether the scored articles also chose between epochs."""
+    return [CAVEAT, CHOSE] if report.data.get("split") == "validation" else [CAVEAT]
 
 
 def curve_rows(report: CurveReport) -> list[list[str]]:
@@ -70,7 +79,7 @@ def render_curve_page(report: CurveReport, *, title: str = "Learning curve") -> 
         report=report,
         header=header,
         rows=rows,
-        caveat=CAVEAT,
+        caveat=" ".join(caveats(report)),
         some=some,
         gains={row: (100 * curve.end, *gain_cells(curve)) for row, curve in report.curves.items()},
         plots=[learning_plot(report, row, number) for number, row in enumerate(report.curves)],

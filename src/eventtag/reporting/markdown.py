@@ -31,6 +31,8 @@ def render_scores_table(report: EvaluationReport) -> str:
             cell = f" {interval.low:.4f}-{interval.high:.4f} |"
         lines.append(f"| {escape_cell(name)} | {row.precision:.4f} | {row.recall:.4f} | {row.f1:.4f} |{cell} {row.support} |")
     lines += ["", f"Strict character spans (offsets and label) on {report.articles} articles."]
+    if report.selection is not None:
+        lines.append(_sentence(report.selection.note))
     if report.unmarked_note is not None:
         lines.append(_sentence(report.unmarked_note))
     if intervals is not None:

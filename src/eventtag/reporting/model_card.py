@@ -46,8 +46,7 @@ Tags {labels} in news articles. A fine-tuned token classifier over {encoder}, ma
 ## How well
 
 On {report.articles} {split} articles of {corpus} (split {rule}); a span is right when its
-offsets and its label are exactly those of the gold annotation. These articles also chose the epoch, so that articles never seen before
-may score somewhat lower.
+offsets and its label are exactly those of the gold annotation.
 
 {render_scores_table(report)}
 
@@ -105,6 +104,8 @@ def _scores(calibration: Mapping[str, Any] | None) -> str:
     text = "Scores of spans are calibrated on the validation articles (temperature scaling per label)"
     if calibration["cross_fitted_ece"] is not None:
         text += f", with an expected calibration error of {calibration['cross_fitted_ece']:.3f} there, cross-fitted"
+        if calibration.get("cross_fitted_expected") is not None:
+            text += f" (chance alone: {calibration['cross_fitted_expected']:.3f})"
     text += "; on other sources they can be off."
     if calibration["thresholds"]:
         listed = ", ".join(

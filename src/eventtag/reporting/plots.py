@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from eventtag.scoring.calibration import CalibrationReport, Reliability, thin_curve
+from eventtag.scoring.calibration import CalibrationReport, thin_curve
+from eventtag.scoring.reliability import Reliability
 
 SIDE = 260
 MARGIN = 44

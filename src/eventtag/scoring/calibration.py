@@ -10,23 +10,25 @@ label, fitted on validation articles. It keeps the order of scores and with it e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
+from eventtag.scoring.reliability import Reliability as Reliability
+from eventtag.scoring.reliability import reliability as reliability
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.scoring.temperature import apply_temperature
 from eventtag.spans import ScoredSpan
 
 Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
 
-BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """The range in which a temperature is sought; beyond it all scores are 0, 0.5 or 1."""
 PRIOR = 0.5
@@ -43,26 +45,6 @@ class ScoredPredictions:
     scores: Floats
     correct: npt.NDArray[np.bool_]
     support: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReliabilityBin:
-    """Spans with scores in [low, high]: their number, mean score and precision."""
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    precision: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """Expected calibration error (mean distance of score and precision over equally filled bins), Brier score, and the bins."""
-
-    ece: float
-    brier: float
-    bins: tuple[ReliabilityBin, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +72,8 @@ class CalibrationReport:
 
     `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None where no temperature is in force.
     `fitted_here` says that these articles fitted the temperatures, so that `overall` flatters; `cross_fitted_ece` is then the error
-    with temperatures that were fitted on other folds of them. `thresholds` are those below which spans were left out, `overlapping`
-    those of spans that overlap a more probable one.
+    with temperatures that were fitted on other folds of them, and `cross_fitted_expected` what chance alone would give. `thresholds`
+    are those below which spans were left out, `overlapping` those of spans that overlap a more probable one.
     """
 
     overall: Reliability | None
@@ -102,23 +84,22 @@ class CalibrationReport:
     overlapping: dict[str, float] = field(default_factory=dict)
     fitted_here: bool = False
     cross_fitted_ece: float | None = None
+    cross_fitted_expected: float | None = None
 
     @property
     def note(self) -> str:
         """One sentence per line: the calibration error before and after the temperatures, and the thresholds in force."""
         lines = []
-        if self.overall is not None and self.raw is not None and self.raw.overall is not None:
-            line = (
-                f"calibration error of the span scores (ECE): {self.overall.ece:.4f}, "
-                f"{self.raw.overall.ece:.4f} before temperature scaling"
-            )
+        if self.overall is not None:
+            line = f"calibration error of the span scores (ECE): {self.overall.beside_chance}"
+            if self.raw is not None and self.raw.overall is not None:
+                line += f"; {self.raw.overall.ece:.4f} before temperature scaling"
             if self.fitted_here:
                 line += "; these articles fitted the temperatures, so the first figure flatters"
                 if self.cross_fitted_ece is not None:
-                    line += f" ({self.cross_fitted_ece:.4f} with temperatures fitted on other folds of them)"
+                    line += f" ({self.cross_fitted_ece:.4f} with temperatures fitted on other folds of them"
+                    line += ")" if self.cross_fitted_expected is None else f", {self.cross_fitted_expected:.4f} by chance alone)"
             lines.append(line)
-        elif self.overall is not None:
-            lines.append(f"calibration error of the span scores (ECE): {self.overall.ece:.4f}")
         if self.thresholds:
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in self.thresholds.items())
             lines.append(f"thresholds in force: {listed}; spans with lower scores are left out")
@@ -145,11 +126,14 @@ class CalibrationReport:
             "overlapping": self.overlapping,
             "fitted_here": self.fitted_here,
             "cross_fitted_ece": self.cross_fitted_ece,
+            "cross_fitted_expected": self.cross_fitted_expected,
         }
 
     def _errors_json(self) -> dict[str, Any]:
         def errors(found: Reliability | None) -> dict[str, float] | None:
-            return None if found is None else {"ece": found.ece, "brier": found.brier}
+            return (
+                None if found is None else {name: getattr(found, name) for name in ("ece", "expected_ece", "usual_ece", "brier")}
+            )
 
         return {
             "overall": errors(self.overall),
@@ -206,32 +190,6 @@ def collect_predictions(pairs: Iterable[Pair], labels: LabelSet) -> dict[str, Sc
         )
         for label in labels.labels
     }
-
-
-def reliability(scores: Floats, correct: npt.NDArray[np.bool_], *, bins: int = BINS) -> Reliability | None:
-    """Calibration of [N] scores, in up to `bins` bins of equal number (equal scores stay together); None where there is no
-    span.
-    """
-    if not len(scores):
-        return None
-    order = np.argsort(scores, kind="stable")
-    ordered, right = scores[order], correct[order].astype(np.float64)
-    wanted = (np.arange(1, bins) * len(ordered)) // bins
-    before, after = np.searchsorted(ordered, ordered[wanted], "left"), np.searchsorted(ordered, ordered[wanted], "right")
-    edges = np.unique(np.where(wanted - before <= after - wanted, before, after))
-    parts = [part for part in np.split(np.arange(len(ordered)), edges) if len(part)]
-    found = tuple(
-        ReliabilityBin(
-            low=float(ordered[part[0]]),
-            high=float(ordered[part[-1]]),
-            count=len(part),
-            confidence=float(ordered[part].mean()),
-            precision=float(right[part].mean()),
-        )
-        for part in parts
-    )
-    ece = sum(b.count * abs(b.confidence - b.precision) for b in found) / len(ordered)
-    return Reliability(float(ece), float(((ordered - right) ** 2).mean()), found)
 
 
 def fit_temperature(scores: Floats, correct: npt.NDArray[np.bool_]) -> float:
@@ -356,27 +314,40 @@ def choose_thresholds(
     return chosen
 
 
+def split_folds(items: Sequence[T], *, folds: int = 5) -> Iterator[tuple[list[T], list[T]]]:
+    """(the other folds, the fold) for each fold; none where there are fewer items than folds. Folds are runs of neighbours, as corpora
+    keep articles of one topic or source side by side.
+    """
+    if len(items) < folds:
+        return
+    for start, end in pairwise(len(items) * fold // folds for fold in range(folds + 1)):
+        yield [*items[:start], *items[end:]], list(items[start:end])
+
+
+def cross_fitted_reliability(
+    pairs: Sequence[Pair], labels: LabelSet, *, measured: Sequence[Pair] | None = None, folds: int = 5
+) -> Reliability | None:
+    """Calibration where every article's temperatures were fitted on the other folds of articles.
+
+    This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. It is that of the predicted
+    spans of `measured`, the same articles (None: of `pairs`), such as those that thresholds leave. None where there are fewer
+    articles than folds, or no predicted span. Raises DataError as `collect_predictions` does.
+    """
+    scores, correct = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)]
+    for (others, _), (_, fold) in zip(split_folds(pairs, folds=folds), split_folds(measured or pairs, folds=folds), strict=True):
+        fitted = fit_temperatures(collect_predictions(others, labels))
+        for label, found in collect_predictions(fold, labels).items():
+            scores.append(apply_temperature(found.scores, fitted[label]))
+            correct.append(found.correct)
+    return reliability(np.concatenate(scores), np.concatenate(correct))
+
+
 def cross_fitted_ece(
     pairs: Sequence[Pair], labels: LabelSet, *, measured: Sequence[Pair] | None = None, folds: int = 5
 ) -> float | None:
-    """Expected calibration error where every article's temperatures were fitted on the other folds of articles.
-
-    This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. The error is that of the predicted
-    spans of `measured`, the same articles (None: of `pairs`), such as those that thresholds leave. Folds are runs of neighbours, as
-    corpora keep articles of one topic or source side by side. None where there are fewer
-    articles than folds, or no predicted span. Raises DataError as `collect_predictions` does.
-    """
-    if len(pairs) < folds:
-        return None
-    scores, correct = [], []
-    edges = [len(pairs) * fold // folds for fold in range(folds + 1)]
-    for start, end in pairwise(edges):
-        fitted = fit_temperatures(collect_predictions([*pairs[:start], *pairs[end:]], labels))
-        for label, found in collect_predictions((measured or pairs)[start:end], labels).items():
-            scores.append(apply_temperature(found.scores, fitted[label]))
-            correct.append(found.correct)
-    found_in_all = reliability(np.concatenate(scores), np.concatenate(correct).astype(np.bool_))
-    return None if found_in_all is None else found_in_all.ece
+    """The expected calibration error of `cross_fitted_reliability`."""
+    found = cross_fitted_reliability(pairs, labels, measured=measured, folds=folds)
+    return None if found is None else found.ece
 
 
 def _require_share(target: float, key: str) -> None:

@@ -24,6 +24,7 @@ from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
 from eventtag.scoring.error_kinds import ErrorReport, Mentions, find_errors
 from eventtag.scoring.matching import SCHEMES, Scheme
+from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import Slice, slice_scores, standard_slicers
 from eventtag.scoring.tally import (
     WORD_SCHEME,
@@ -89,7 +90,8 @@ class EvaluationReport:
     """Scores of one set of predictions on one set of articles.
 
     `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts.
-    `checkpoint` and `data` say what was evaluated on what; they are JSON-like and carried along. `tally` holds the per-article
+    `selection` says what these articles chose about the tagger, None where they chose nothing. `checkpoint` and `data` say what was
+    evaluated on what; they are JSON-like and carried along. `tally` holds the per-article
     counts from which intervals and tests are computed.
     """
 
@@ -101,6 +103,7 @@ class EvaluationReport:
     slices: tuple[Slice, ...] = ()
     errors: ErrorReport | None = None
     calibration: CalibrationReport | None = None
+    selection: Selection | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     tally: Tally | None = field(default=None, repr=False, compare=False)
@@ -143,6 +146,7 @@ class EvaluationReport:
             **_scheme_json(self.strict),
             "unmarked": list(self.strict.unmarked),
             "articles": self.articles,
+            "selection": None if self.selection is None else self.selection.to_json(),
             "checkpoint": self.checkpoint,
             "data": self.data,
             "schemes": {name: _scheme_json(scores) for name, scores in self.schemes.items()},

@@ -137,7 +137,12 @@ class Tagger:
             raise SettingsError(f"thresholds.{unknown[0]}: no such label; the labels are {', '.join(self.labels.labels)}")
         merged = {**self.calibration.thresholds, **thresholds}
         overlapping = {label: least for label, least in self.calibration.overlapping.items() if thresholds.get(label) != 0}
-        return replace(self, calibration=replace(self.calibration, thresholds=merged, overlapping=overlapping))
+        # What the thresholds that were fitted reach on other articles says nothing of those that are given.
+        cross_fitted = {} if thresholds else self.calibration.cross_fitted
+        return replace(
+            self,
+            calibration=replace(self.calibration, thresholds=merged, overlapping=overlapping, cross_fitted=cross_fitted),
+        )
 
     def with_stride(self, stride: int | None) -> Tagger:
         """The same tagger with windows that share at most `stride` tokens with their neighbours; None leaves them as in training.

@@ -20,10 +20,13 @@ from eventtag.scoring.calibration import (
     ScoredPredictions,
     choose_thresholds,
     collect_predictions,
-    cross_fitted_ece,
+    cross_fitted_reliability,
     fit_temperatures,
+    split_folds,
     threshold_for_f1,
 )
+from eventtag.scoring.counts import Counts
+from eventtag.scoring.report import Average, strict_scores
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.spans import ScoredSpan
@@ -56,18 +59,20 @@ def evaluate_calibrated(
     settings: EvaluationSettings,
     *,
     fitted_on: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> tuple[Evaluation, Calibration]:
     """How an uncalibrated tagger does on validation articles with the temperatures and thresholds that they give, and these.
 
     So every epoch is judged as its checkpoint would tag. The articles are tagged once. Without `fitted_on` it is one epoch of several:
-    nothing is said, and the calibration is not for keeping.
+    nothing is said, and the calibration is not for keeping. `data` is what the report says of the articles.
     """
     tagged = tag_annotated(tagger, articles)
     calibration = fit_calibration(
         tagged, tagger.labels, settings,
         usual=None if tagger.span_head is None else USUAL, fitted_on=fitted_on or {}, quiet=fitted_on is None,
     )  # fmt: skip
-    return score_tagged(tuple(calibrated(tagged, calibration)), replace(tagger, calibration=calibration)), calibration
+    used = replace(tagger, calibration=calibration)
+    return score_tagged(tuple(calibrated(tagged, calibration)), used, data=data), calibration
 
 
 def fit_calibration(
@@ -85,7 +90,7 @@ def fit_calibration(
     threshold of its own a label has the `usual` one (None: none, all spans are kept). A target that no threshold reaches is warned of
     with the best that can be reached, and is left aside: the training behind it is not thrown away. Spans that overlap a more probable
     one have a threshold too where the best F1 is wanted, but for labels that are to reach a recall. `quiet` logs nothing and leaves out
-    the cross-fitted error.
+    what is cross-fitted.
     """
     say, warn = (log.debug, log.debug) if quiet else (log.info, log.warning)
     pairs = [(item.article, item.spans) for item in tagged]
@@ -132,7 +137,33 @@ def fit_calibration(
         (item.article, [replace(span, score=raw) for span, raw in zip(item.spans, item.raw_scores, strict=True)])
         for item in calibrated(tagged, found)
     ]
-    return replace(found, cross_fitted_ece=cross_fitted_ece(pairs, labels, measured=kept))
+    crossed = cross_fitted_reliability(pairs, labels, measured=kept)
+    return replace(
+        found,
+        cross_fitted_ece=None if crossed is None else crossed.ece,
+        cross_fitted_expected=None if crossed is None else crossed.expected_ece,
+        cross_fitted=cross_fitted_scores(tagged, labels, settings, usual=usual),
+    )
+
+
+def cross_fitted_scores(
+    tagged: Sequence[TaggedArticle], labels: LabelSet, settings: EvaluationSettings, *, usual: float | None = None
+) -> dict[str, dict[str, float]]:
+    """By label, micro and macro, the strict precision, recall and F1 where every article's temperatures and thresholds were fitted on the
+    other folds of articles: what to expect of thresholds that these articles chose on other articles of their kind.
+
+    Arguments as for `fit_calibration`. Empty where there are fewer articles than folds.
+    """
+    kept: list[TaggedArticle] = []
+    for others, fold in split_folds(tagged):
+        fitted = fit_calibration(others, labels, settings, usual=usual, fitted_on={}, quiet=True)
+        kept += calibrated(fold, fitted)
+    if not kept:
+        return {}
+    scores = strict_scores([(item.article, item.spans) for item in kept], labels)
+    rows: dict[str, Counts | Average] = {label: counts for label, counts in scores.labels.items() if label not in scores.unmarked}
+    rows |= {"micro": scores.micro, "macro": scores.macro}
+    return {name: {"precision": row.precision, "recall": row.recall, "f1": row.f1} for name, row in rows.items()}
 
 
 def _limit_overlaps(

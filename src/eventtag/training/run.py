@@ -299,8 +299,10 @@ def _finish(
     data = record["data"]["validation"]
     tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window)
     fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
-    used, calibration = evaluate_calibrated(tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on)
-    report = used.report.described(data=data)
+    used, calibration = evaluate_calibrated(
+        tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on, data=data
+    )
+    report = used.report
     info = CheckpointInfo(corpus.labels, settings.window, training, calibration, learnt_transitions(trainer.network))
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration)
