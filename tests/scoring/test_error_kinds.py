@@ -1,4 +1,6 @@
 import random
+import sys
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -101,3 +103,30 @@ def test_kinds_and_confusion_reconcile_with_the_strict_counts(gold, predicted):
         assert sum(errors.predicted_spans(kind, label) for kind in KINDS) == counts.predicted - counts.predicted_correct
         assert sum(errors.confusion[number]) == counts.support
         assert sum(row[number] for row in errors.confusion) == counts.predicted
+
+
+def calls_for(count):
+    """Function calls that scoring takes where one long gold and one long predicted span hold so many errors each."""
+    text = "x" * (10 * count)
+    gold = (Span(0, 10 * count, A), *(Span(10 * k, 10 * k + 4, E) for k in range(count)))
+    predicted = [*(Span(10 * k + 1, 10 * k + 5, E) for k in range(count)), Span(0, 10 * count, "LOCATION")]
+    pairs, calls = [(Article("a", text, gold), predicted)], Counter()
+    sys.setprofile(lambda _frame, event, _argument: calls.update([event]))
+    try:
+        found = find_errors(pairs, LABELS)
+        score_articles(pairs, LABELS, words=None)
+    finally:
+        sys.setprofile(None)
+    assert len(found.cases) == count + 1
+    return calls["call"] + calls["c_call"]
+
+
+def test_work_grows_with_the_errors_on_one_long_span_not_with_their_square():
+    assert calls_for(400) < 2.3 * calls_for(200)
+
+
+def test_pieces_of_a_span_that_was_split_go_to_the_next_closest():
+    """The long gold span is split into the two ACTOR spans; the EVENT span that was closest to it goes to the one inside it."""
+    gold = [Span(0, 20, A), Span(8, 12, A)]
+    predicted = [Span(0, 6, A), Span(14, 20, A), Span(6, 13, E)]
+    assert kinds(gold, predicted) == ["split", "label and boundary"]

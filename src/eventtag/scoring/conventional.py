@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.crosscheck import SHOWN_ARTICLES, WordTags
-from eventtag.scoring.matching import SCHEMES, Scheme, judge, overlap_components
+from eventtag.scoring.matching import SCHEMES, Scheme, judge, overlap_components, overlapping_pairs
 from eventtag.scoring.tally import Tally
 from eventtag.spans import Span
 
@@ -69,11 +69,14 @@ def first_come_counts(gold: Sequence[Span], predicted: Sequence[Span], scheme: S
 
 
 def _serve(gold: Sequence[Span], predicted: Sequence[Span], scheme: Scheme) -> Counter[str]:
-    free = list(gold)
+    free = set(gold)
+    reached: dict[Span, list[int]] = {span: [] for span in predicted}
+    for place, number in overlapping_pairs(gold, predicted):
+        reached[predicted[number]].append(place)
     outcomes: Counter[str] = Counter()
     for span in predicted:
-        near = [(candidate, outcome) for candidate in free if (outcome := judge(candidate, span, scheme)) is not None]
-        near = [(g, outcome) for g, outcome in near if _enough(g, span)]
+        candidates = [gold[place] for place in sorted(reached[span]) if gold[place] in free and _enough(gold[place], span)]
+        near = [(g, outcome) for g in candidates if (outcome := judge(g, span, scheme)) is not None]
         correct = [g for g, outcome in near if outcome == "correct"]
         if not near:
             outcomes["spurious"] += 1

@@ -29,7 +29,7 @@ from typing import Any, Literal
 
 from eventtag.articles import Article
 from eventtag.labels import LabelSet
-from eventtag.scoring.matching import match_component, overlap_components
+from eventtag.scoring.matching import match_component, overlap_components, overlapping_pairs
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.spans import ScoredSpan, Span
 
@@ -166,25 +166,21 @@ _Sorted = tuple[Kind, list[Span], list[Span]]
 
 def _sort_component(gold: Sequence[Span], predicted: Sequence[Span]) -> list[_Sorted]:
     found: list[_Sorted] = []
-    gold_left, predicted_left = list(gold), list(predicted)
+    at: dict[tuple[int, int], list[Span]] = {}
+    for span in gold:
+        at.setdefault((span.start, span.end), []).append(span)
+    taken: set[Span] = set()
+    gold_left, predicted_left = dict.fromkeys(gold), dict.fromkeys(predicted)
     for span in predicted:
-        same = next((g for g in gold_left if (g.start, g.end) == (span.start, span.end)), None)
+        same = next((g for g in at.get((span.start, span.end), ()) if g not in taken), None)
         if same is not None:
             found.append(("wrong label", [same], [span]))
-            gold_left.remove(same)
-            predicted_left.remove(span)
-    for span in sorted(gold_left, key=_longest_first):
-        pieces = [p for p in predicted_left if p.label == span.label and _closest(p, gold_left) == span]
-        if len(pieces) > 1:
-            found.append(("split", [span], pieces))
-            gold_left.remove(span)
-            predicted_left = [p for p in predicted_left if p not in pieces]
-    for span in sorted(predicted_left, key=_longest_first):
-        pieces = [g for g in gold_left if g.label == span.label and _closest(g, predicted_left) == span]
-        if len(pieces) > 1:
-            found.append(("merged", pieces, [span]))
-            predicted_left.remove(span)
-            gold_left = [g for g in gold_left if g not in pieces]
+            taken.add(same)
+            del gold_left[same], predicted_left[span]
+    for whole, pieces in _taken_apart(gold_left, predicted_left):
+        found.append(("split", [whole], pieces))
+    for whole, pieces in _taken_apart(predicted_left, gold_left):
+        found.append(("merged", pieces, [whole]))
     for component in overlap_components(gold_left, predicted_left):
         for match in match_component(*component, "type"):
             if match.gold is None or match.predicted is None:
@@ -195,16 +191,42 @@ def _sort_component(gold: Sequence[Span], predicted: Sequence[Span]) -> list[_So
     return sorted(found, key=lambda item: min(span.start for side in item[1:] for span in side))
 
 
+def _taken_apart(wholes: dict[Span, None], parts: dict[Span, None]) -> list[tuple[Span, list[Span]]]:
+    """Every one of `wholes`, longest first, that is the closest to two or more of `parts` of its label, with these; both are taken out.
+
+    The closest is that which shares most characters, one of the same label before any other, among those that are left. Each part keeps
+    the wholes that it overlaps in that order, so that the work grows with the pairs that overlap, not with the square of the spans.
+    """
+    near: dict[Span, list[Span]] = {part: [] for part in parts}
+    inner, outer = list(parts), list(wholes)
+    for n, k in overlapping_pairs(inner, outer):
+        near[inner[n]].append(outer[k])
+    closest_to: dict[Span, list[Span]] = {whole: [] for whole in wholes}
+    for part, those in near.items():
+        # The closest last, so that taking it away is cheap.
+        those.sort(key=lambda o: (o.label != part.label, max(o.start, part.start) - min(o.end, part.end), o), reverse=True)
+        if those:
+            closest_to[those[-1]].append(part)
+    found = []
+    for whole in sorted(wholes, key=_longest_first):
+        pieces = [part for part in closest_to[whole] if part.label == whole.label and part in parts]
+        if len(pieces) < 2:
+            continue
+        found.append((whole, sorted(pieces)))
+        del wholes[whole]
+        for part in pieces:
+            del parts[part]
+        for part in closest_to[whole]:
+            those = near[part]
+            while those and those[-1] not in wholes:
+                those.pop()
+            if part in parts and those:
+                closest_to[those[-1]].append(part)
+    return found
+
+
 def _longest_first(span: Span) -> tuple[int, Span]:
     return span.start - span.end, span
-
-
-def _closest(span: Span, others: Sequence[Span]) -> Span | None:
-    """The one of `others` that shares most characters with `span`, those of its label before any other."""
-    near = [other for other in others if other.overlaps(span)]
-    if not near:
-        return None
-    return min(near, key=lambda o: (o.label != span.label, max(o.start, span.start) - min(o.end, span.end), o))
 
 
 def _boundary_kind(gold: Span, predicted: Span) -> Kind:
