@@ -1,40 +1,48 @@
-"""Near-duplicate articles: wire copies, updates and abridgements of one text.
+"""Near-duplicate articles: wire copies, updates, abridgements, and articles that hold another or its paragraphs.
 
-Candidates share many runs of words, found by MinHash and locality-sensitive hashing (Broder 1997; datasketch); each pair is then
-confirmed on its words in order (rapidfuzz): they are near-duplicates when the longest common subsequence covers most of both, or
-nearly all of the shorter. News corpora are full of such copies (Silcock et al. 2023, https://arxiv.org/abs/2210.04261), and one
-that is in train and in test makes the test easier than the world.
+News corpora are full of copies (Silcock et al. 2023, https://arxiv.org/abs/2210.04261), and one that is in train and in test makes
+the test easier than the world. Every run of words (`word_runs`) is looked up in all articles (Broder 1997). Runs that a few articles
+share make candidates; a pair is confirmed by how many of its words lie in shared runs, in whatever order. Runs that many articles
+share are boilerplate (headers, footers, slogans) and count for nothing, unless an article has next to nothing else.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from datasketch import MinHash, MinHashLSH
-from rapidfuzz.distance import LCSseq
+import numpy as np
 
 from eventtag.articles import Article
+from eventtag.corpus.word_runs import Mask, Numbers, Texts, Vocabulary, Weights, cover, hash_runs
 
 log = logging.getLogger(__name__)
 
-PERMUTATIONS = 128
-CANDIDATE_SIMILARITY = 0.4
-"""Estimated Jaccard similarity of word runs from which a pair is looked at closely: low, as an abridged copy shares few of them."""
-RUN = 3
-"""Words in a run."""
-MIN_WORDS = 20
+MIN_WORDS = 15
 """A shorter article is a near-duplicate only of one with the same words."""
-
-_WORD = re.compile(r"\w+")
+CONTAINED = 0.4
+"""Share of an article from which it is contained in another ..."""
+QUOTATION = 50
+"""... if more words are shared than a quotation has: articles that quote one speaker are no copies of each other."""
+NEARLY_ALL = 0.85
+"""Share of an article from which it is contained in another, however short it is."""
+PASSAGE = 40
+"""Shared words in a row that are a passage, as they are more than a sentence."""
+PASSAGES = 80
+"""Words in shared passages from which two articles of any length are near-duplicates."""
+MANY = 20
+"""Articles in which a run may be before it is boilerplate; in small corpora a quarter of the articles, but `FEW` at least."""
+FEW = 8
+OWN = 0.1
+"""Share of an article's words outside boilerplate below which it is one of many copies itself; stretches shorter than `MIN_WORDS` are
+left out, as they are what an editor changed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class DuplicatePair:
-    """Two articles and the shares of both texts, and of the shorter one, that are common words in common order."""
+    """Two articles, and the shares of both texts, and of the one that is more contained in the other, that lie in shared runs."""
 
     first: str
     second: str
@@ -44,7 +52,7 @@ class DuplicatePair:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """All confirmed pairs, sorted by id."""
+    """Confirmed pairs, sorted by id. Copies of which there are many are linked one to the next, not each to each."""
 
     pairs: tuple[DuplicatePair, ...]
 
@@ -59,53 +67,133 @@ class Duplicates:
         return {name: number for number, cluster in enumerate(self.clusters) for name in cluster}
 
 
-def find_near_duplicates(
-    articles: Iterable[Article], *, similarity: float = 0.8, containment: float = 0.9, seed: int = 1
-) -> Duplicates:
-    """Find all near-duplicate pairs; keeps the words of every article in memory, as numbers.
+def find_near_duplicates(articles: Iterable[Article]) -> Duplicates:
+    """Find all near-duplicates; takes about 100 bytes of memory a word.
 
-    A pair is confirmed when common words in common order are at least `similarity` of both articles together (2 x common / sum
-    of lengths), or `containment` of the shorter. Candidates are found with high probability, not certainty; the same `seed`
-    finds the same ones.
+    A pair shares two fifths of one article and more than a quotation, nearly all of a short one, or whole passages. What is found depends
+    neither on chance nor on the order of the articles. Of articles with the same words each is paired with the one whose id comes
+    first, and of copies of which there are many each with the next, so that clusters are whole, but not every pair is listed.
     """
-    numbers: dict[str, int] = {}
-    words: dict[str, tuple[int, ...]] = {}
-    index = MinHashLSH(threshold=CANDIDATE_SIMILARITY, num_perm=PERMUTATIONS)
-    same: dict[tuple[int, ...], str] = {}
-    found: list[DuplicatePair] = []
+    vocabulary = Vocabulary()
+    same: dict[bytes, list[str]] = {}
     for article in articles:
-        own = tuple(numbers.setdefault(match[0].casefold(), len(numbers)) for match in _WORD.finditer(article.text))
-        if not own:
-            continue
-        if own in same:
-            found.append(_pair(same[own], article.id, 1.0, 1.0))
-            continue
-        same[own] = article.id
-        if len(own) < MIN_WORDS:
-            continue
-        signature = MinHash(num_perm=PERMUTATIONS, seed=seed)
-        signature.update_batch({b"%d %d %d" % own[start : start + RUN] for start in range(len(own) - RUN + 1)})
-        for candidate in index.query(signature):
-            pair = _confirm(candidate, article.id, words[candidate], own, similarity, containment)
-            if pair is not None:
-                found.append(pair)
-        words[article.id] = own
-        index.insert(article.id, signature)
+        words = vocabulary.number_words(article.text)
+        if len(words):
+            same.setdefault(words.tobytes(), []).append(article.id)
+    groups = sorted((sorted(names), words) for words, names in same.items())
+    found = [DuplicatePair(names[0], name, 1.0, 1.0) for names, _ in groups for name in names[1:]]
+    texts = hash_runs([np.frombuffer(words, dtype=np.int32) for _, words in groups], vocabulary)
+    corpus = _Corpus(texts)
+    for first, second in corpus.candidates():
+        shares = corpus.compare(first, second)
+        if shares is not None:
+            found.append(DuplicatePair(groups[first][0][0], groups[second][0][0], *shares))
     return Duplicates(tuple(sorted(found)))
 
 
-def _confirm(
-    first: str, second: str, a: Sequence[int], b: Sequence[int], similarity: float, containment: float
-) -> DuplicatePair | None:
-    common = LCSseq.similarity(a, b)
-    shared = 2 * common / (len(a) + len(b))
-    contained = common / min(len(a), len(b))
-    return _pair(first, second, shared, contained) if shared >= similarity or contained >= containment else None
+class _Corpus:
+    """Texts with what is boilerplate in them."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+        text_of_runs = texts.text_of_runs()
+        order = np.argsort(texts.hashes, kind="stable")
+        hashes, in_text = texts.hashes[order], text_of_runs[order]
+        new = np.concatenate([[True], hashes[1:] != hashes[:-1]])[: len(order)]
+        first_in_text = new | np.concatenate([[True], in_text[1:] != in_text[:-1]])[: len(order)]
+        run = np.cumsum(new) - 1
+        spread = np.bincount(run, weights=first_in_text)[run]
+        self.many = min(MANY, max(FEW, len(texts) // 4))
+        common = spread > self.many
+        boilerplate = order[common]
+        words = len(texts.weights)
+        self.own: Mask = ~cover(texts.starts[boilerplate], texts.ends[boilerplate], words)
+        self.length = texts.sums(texts.weights)
+        self.copied: Mask = texts.sums(_in_stretches(texts, self.own, MIN_WORDS)) < OWN * self.length
+        """Texts of which there are so many copies that all of their words look like boilerplate."""
+        distinct = np.bincount(in_text[first_in_text], minlength=len(texts))
+        own = np.bincount(in_text[first_in_text & ~common], minlength=len(texts))
+        self.runs = np.where(self.copied, distinct, own)
+        long_enough = self.length >= MIN_WORDS
+        self._rare = _postings(run, in_text, first_in_text & ~common & (spread > 1) & long_enough[in_text])
+        self._common = _postings(run, in_text, first_in_text & common & (self.copied & long_enough)[in_text])
+
+    def candidates(self) -> Iterator[tuple[int, int]]:
+        """Pairs of texts that share enough runs for a closer look, in order."""
+        count = len(self.texts)
+        keys, shared = _count_pairs(*self._rare, count, reach=self.many)
+        linked, by = _count_pairs(*self._common, count, reach=1)
+        keys, shared = _merge(np.concatenate([keys, linked]), np.concatenate([shared, by]))
+        first, second = keys // max(count, 1), keys % max(count, 1)
+        fewest = np.minimum(self.runs[first], self.runs[second])
+        chosen = (shared >= PASSAGES // 2) | (shared >= np.maximum(CONTAINED / 3 * fewest, 1))
+        return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
+
+    def compare(self, first: int, second: int) -> tuple[float, float] | None:
+        """Similarity and containment of two texts; None where they are no near-duplicates."""
+        hashes = [self.texts.hashes[self.texts.runs_of(text)] for text in (first, second)]
+        everything = bool(self.copied[first] and self.copied[second])
+        own_shared = [
+            self._shared(text, np.isin(hashes[side], hashes[1 - side]), everything) for side, text in enumerate((first, second))
+        ]
+        shared = [float(weights.sum()) for weights, _ in own_shared]
+        lengths = [own for _, own in own_shared]
+        contained = max(part / own for part, own in zip(shared, lengths, strict=True) if own) if any(lengths) else 0.0
+        is_copy = (
+            (contained >= CONTAINED and min(shared) > QUOTATION)
+            or (contained >= NEARLY_ALL and min(shared) >= NEARLY_ALL * MIN_WORDS)
+            or _passages(own_shared[0][0]) >= PASSAGES
+        )
+        return (sum(shared) / sum(lengths), contained) if is_copy else None
+
+    def _shared(self, text: int, runs: Mask, everything: bool) -> tuple[Weights, float]:
+        """The weights of a text's own words, 0 where no shared run covers them, and how many words are its own in all."""
+        at = self.texts.words_of(text)
+        starts, ends = (bounds[self.texts.runs_of(text)][runs] - at.start for bounds in (self.texts.starts, self.texts.ends))
+        weights = self.texts.weights[at] if everything else self.texts.weights[at] * self.own[at]
+        return weights * cover(starts, ends, at.stop - at.start), float(weights.sum())
 
 
-def _pair(first: str, second: str, similarity: float, containment: float) -> DuplicatePair:
-    first, second = sorted((first, second))
-    return DuplicatePair(first, second, similarity, containment)
+def _postings(run: Numbers, in_text: Numbers, chosen: Mask) -> tuple[Numbers, Numbers]:
+    return run[chosen], in_text[chosen]
+
+
+def _count_pairs(run: Numbers, in_text: Numbers, texts: int, *, reach: int) -> tuple[Numbers, Numbers]:
+    """Pairs of texts (first x number of texts + second) with how many runs they share, of texts that are at most `reach` apart in
+    the list of a run.
+    """
+    keys, shared = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    for distance in range(1, reach + 1):
+        together = np.flatnonzero(run[distance:] == run[:-distance])
+        if not len(together):
+            break
+        found, times = np.unique(in_text[together] * texts + in_text[together + distance], return_counts=True)
+        keys, shared = _merge(np.concatenate([keys, found]), np.concatenate([shared, times]))
+    return keys, shared
+
+
+def _merge(keys: Numbers, shared: Numbers) -> tuple[Numbers, Numbers]:
+    """Each key once, with the sum of what it shares."""
+    distinct, place = np.unique(keys, return_inverse=True)
+    return distinct, np.bincount(place, weights=shared, minlength=len(distinct)).astype(np.int64)
+
+
+def _passages(shared: Weights) -> float:
+    """The words, by weight, that stand in passages."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], shared > 0, [False]])))
+    total = np.concatenate([[0.0], np.cumsum(shared)])
+    stretches = total[edges[1::2]] - total[edges[::2]]
+    return float(stretches[stretches >= PASSAGE].sum())
+
+
+def _in_stretches(texts: Texts, chosen: Mask, least: float) -> Weights:
+    """The weights of the chosen words that stand in a row of so many; 0 for all others."""
+    begins = chosen.copy()
+    begins[1:] &= ~chosen[:-1]
+    begins[texts.first_word[:-1]] = chosen[texts.first_word[:-1]]
+    weights = texts.weights * chosen
+    stretch = np.maximum(np.cumsum(begins) - 1, 0)
+    return weights * (np.bincount(stretch, weights=weights)[stretch] >= least) if len(weights) else weights
 
 
 def connected(links: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:

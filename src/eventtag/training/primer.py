@@ -116,9 +116,9 @@ def _apart(articles: Sequence[Article], corpus: Corpus) -> tuple[Article, ...]:
     ]
     others = [replace(article, id=f"{FOLDER}/{article.id}") for article in articles]
     copies: set[str] = set()
-    for pair in find_near_duplicates([*held_out, *others]).pairs:
-        if pair.first.startswith("corpus/") != pair.second.startswith("corpus/"):
-            copies |= {pair.first, pair.second}
+    for cluster in find_near_duplicates([*held_out, *others]).clusters:
+        if any(name.startswith("corpus/") for name in cluster):
+            copies |= set(cluster)
     return tuple(article for article in articles if article.text not in texts and f"{FOLDER}/{article.id}" not in copies)
 
 
