@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 import unicodedata
 from collections import Counter
@@ -10,12 +11,12 @@ from collections.abc import Iterator
 import regex
 
 from eventtag.articles import Article
+from eventtag.formats.offsets import cluster_starts
 from eventtag.spans import ScoredSpan, Span
 
 Found = tuple[str, int | None, int | None, str | None]
 """Rule, and the span's start, end and label (None where it is about the article)."""
 
-_CLUSTER = regex.compile(r"\X")
 _JOINING = regex.compile(
     r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=ZWJ}\p{GCB=L}\p{GCB=V}\p{GCB=T}\U0001f1e6-\U0001f1ff]|\r\n"
 )
@@ -69,7 +70,7 @@ def _cluster_edges(text: str) -> set[int] | None:
     """Where characters as they are seen begin and end; None where every code point is one."""
     if not _JOINING.search(text):
         return None
-    return {match.start() for match in _CLUSTER.finditer(text)} | {len(text)}
+    return {*cluster_starts(text), len(text)}
 
 
 def _edge_rules(text: str, span: Span, edges: set[int] | None) -> Iterator[str]:
@@ -134,9 +135,9 @@ def fix_article(article: Article) -> tuple[Span, ...]:
     for span in article.spans:
         start, end = span.start, span.end
         if edges is not None and start not in edges:
-            start = max(edge for edge in ordered if edge < start)
+            start = ordered[bisect.bisect_left(ordered, start) - 1]
         if edges is not None and end not in edges:
-            end = min(edge for edge in ordered if edge > end)
+            end = ordered[bisect.bisect_left(ordered, end)]
         mention = article.text[start:end]
         start += len(mention) - len(mention.lstrip())
         end = start + len(mention.strip())

@@ -16,13 +16,14 @@ Offsets = npt.NDArray[np.int64]
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
 _WORD = regex.compile(
-    rf"{_LETTER}(?:[\p{{M}}\u200c\u200d]*{_LETTER})*\p{{M}}*"  # zero-width joiners stand inside Persian and Indic words
-    rf"|[{_UNSPACED}]\p{{M}}*|[^\s\p{{Cc}}\p{{Cf}}\p{{Cs}}]",
+    rf"{_LETTER}(?:[\p{{M}}\u200c\u200d]*+{_LETTER})*+\p{{M}}*+"  # zero-width joiners stand inside Persian and Indic words
+    rf"|[{_UNSPACED}]\p{{M}}*+|[^\s\p{{Cc}}\p{{Cf}}\p{{Cs}}]",
     regex.VERSION1,
 )
 _SENTENCE_END = regex.compile(
-    r"(?<=[.!?…][\"'”’»)\]]{0,2})\s+(?=[\p{Lu}\p{Lt}\p{N}\"'“‘«(\[\-–—•*])|\s*\n\s*(?!\s|\p{Ll})", regex.VERSION1
+    r"(?<=[.!?…][\"'”’»)\]]{0,2})\s++(?=[\p{Lu}\p{Lt}\p{N}\"'“‘«(\[\-–—•*])|(?<!\s)[^\S\n]*+\n\s*+(?!\p{Ll})", regex.VERSION1
 )
+"""A run of white space is looked at once, from its beginning, and nothing of it is given back: time grows with the text's length alone."""
 _ABBREVIATION = regex.compile(
     r"(?:^|[\s(\"“])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|Gen|Col|Lt|Capt|Sgt|Sen|Rep|Gov|St|Jr|Sr|vs|No|Nos|Inc|Co|Corp|Ltd|Jan|Feb|Mar|Apr|Aug|Sept?|Oct"
     r"|Nov|Dec|\p{Lu}\.(?:\p{Lu}\.)*\p{Lu})\.$",

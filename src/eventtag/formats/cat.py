@@ -100,7 +100,7 @@ def read_cat(
 
 def sniff_cat(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
-    if re.search(r"<Document\b", head) and re.search(r"<token\b[^>]*\bt_id=", head):
+    if re.search(r"<Document\b", head) and re.search(r"<token\b[^<>]*\bt_id=", head):
         return "is XML with a `Document` of `token` elements that have a `t_id`"
     return None
 

@@ -39,8 +39,8 @@ Marker = Literal["-DOCSTART-", "SAMPLE_START", "# newdoc", "empty lines", "the f
 
 _TAG = re.compile(r"O|[BIESLUMW]-\S.*")
 _BARE_TAG = re.compile(r"[^\W\d_][\w.:/&+\-]*")
-_NEWDOC = re.compile(r"#\s*newdoc\b(?:\s+id\s*=\s*(.+?))?\s*")
-_COMMENT_ID = re.compile(r"#\s*id\s*[=:]?\s*(\S+).*")
+_NEWDOC = re.compile(r"#\s*newdoc\b(?:\s+id\s*=(.+)|\s*)")
+_COMMENT_ID = re.compile(r"#\s*+id\s*+[=:]?\s*+(\S+).*")
 _DOCSTART_ID = re.compile(r"-DOCSTART-\s+\((.*)\)\s*", re.DOTALL)
 
 
@@ -190,7 +190,7 @@ class _Rows:
             elif line.startswith("#") and _is_comment(line):
                 if (newdoc := _NEWDOC.fullmatch(line)) and self.marker == "# newdoc":
                     yield block
-                    block = _Block(begins=True, name=newdoc[1])
+                    block = _Block(begins=True, name=(newdoc[1] or "").strip() or None)
                 elif (match := _COMMENT_ID.fullmatch(line)) and self.marker == "empty lines":
                     block.name = match[1]
             else:

@@ -32,6 +32,15 @@ UNIT_NAMES: dict[Unit, str] = {
 _QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»‘’‚‛`´', "'"))
 SEARCHED = 500
 """How many characters around its offsets a surface is looked for that does not stand there."""
+_CLUSTER = regex.compile(r"[\U0001f1e6-\U0001f1ff]{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*+|\X")
+"""A character as it is seen (https://unicode.org/reports/tr29/). Flags are taken in pairs from the left, since `\\X` counts all flags
+that stand before each of them.
+"""
+
+
+def cluster_starts(text: str) -> list[int]:
+    """Where the characters begin as they are seen (grapheme clusters); the work grows with the text's length alone."""
+    return [match.start() for match in _CLUSTER.finditer(text)]
 
 
 class OffsetMap:
@@ -46,7 +55,7 @@ class OffsetMap:
             return
         self._edges = [0]
         if unit == "graphemes":
-            self._edges = [match.start() for match in regex.finditer(r"\X", text)] + [len(text)]
+            self._edges = [*cluster_starts(text), len(text)]
             return
         units = 0
         for position, character in enumerate(text):
@@ -178,8 +187,13 @@ def _nearby(text: str, span: ForeignSpan) -> tuple[int, int] | None:
     if not surface:
         return None
     first = max(span.start - SEARCHED, 0)
-    window = text[first : max(span.end, 0) + SEARCHED]
-    starts = [first + match.start() for match in regex.finditer(regex.escape(surface), window, overlapped=True)]
+    last = max(span.end, 0) + SEARCHED
+    after = text.find(surface, max(span.start, 0), last)
+    # The last one before, sought in reverse: `rfind` takes a time that grows with the product of both lengths.
+    reverse = text[first : min(max(span.start, 0) - 1 + len(surface), last)][::-1]
+    place = reverse.find(surface[::-1])
+    starts = [first + len(reverse) - place - len(surface)] if place >= 0 else []
+    starts += [after] if after >= 0 else []
     if not starts:
         return None
     start = min(starts, key=lambda s: (abs(s - span.start), s))

@@ -51,7 +51,7 @@ def read_re3d(path: Path, *, ledger: LossLedger, min_confidence: float = 0.0) ->
 def sniff_re3d(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
     line = head.split("\n", 1)[0]
-    if re.match(r'\s*\[?\s*\{\s*"_id"', line) and (
+    if re.match(r'\s*+(?:\[\s*+)?\{\s*"_id"', line) and (
         all(f'"{key}"' in line for key in ("documentId", "begin", "end"))
         or all(f'"{key}"' in head for key in ("text", "sourceName"))
     ):

@@ -15,10 +15,11 @@ from eventtag.articles import Article
 from eventtag.spans import Span
 
 _END = re.compile(
-    r"""(?P<sign>[.!?…]+)["'”’»)\]]*(?=\s+["'“‘«(\[]*[^\W_a-zß-öø-ÿ])   # something follows that does not begin in lower case
-    | \n(?=\s*\n) | \n(?![^\S\n]*[a-zß-öø-ÿ])""",
+    r"""(?<![.!?…])(?P<sign>[.!?…]++)["'”’»)\]]*+(?=\s++["'“‘«(\[]*+[^\W_a-zß-öø-ÿ])   # what follows does not begin in lower case
+    | \n(?=[^\S\n]*+\n) | \n(?![^\S\n]*+[a-zß-öø-ÿ])""",
     re.VERBOSE,
 )
+"""Each run of signs or white space is looked at once and nothing of it is given back: time grows with the text's length alone."""
 _WORD_BEFORE = re.compile(r"\S*$")
 _ABBREVIATION = re.compile(
     r"""adm|al|apr|aug|ave|bros|ca|capt|cf|cmdr|co|col|corp|cpl|dec|dept|dr|eds?|esp|est|etc|feb|fig|fr|ft|gen|gov|hon|inc|jan|jr|jul|jun
@@ -29,7 +30,7 @@ _ABBREVIATION = re.compile(
 _MAY_END = re.compile(r"co|corp|etc|inc|jr|ltd|sr|(?:\w\.)+\w", re.IGNORECASE)
 """Abbreviations with which a sentence may end ..."""
 _STARTER = re.compile(
-    r"""\W*(?:A|After|An|And|As|At|Before|But|By|For|From|He|Her|His|If|In|It|Its|On|She|So|That|The|Their|There|They|This|We|When
+    r"""\W*+(?:A|After|An|And|As|At|Before|But|By|For|From|He|Her|His|If|In|It|Its|On|She|So|That|The|Their|There|They|This|We|When
     |While)\b""",
     re.VERBOSE,
 )

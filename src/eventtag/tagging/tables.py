@@ -22,12 +22,17 @@ from eventtag.tagging.streams import BoundedLine, open_stream, read_bounded_line
 BATCH = 64
 """Rows of a Parquet file or dataset that are in memory at a time; articles may be long."""
 
+AGAIN_LINES = 4
+"""Lines that a record may have within a part of a CSV file of which as much has been read again in vain as it holds."""
+
 
 def read_csv_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputRow]:
     """Stream a CSV file (RFC 4180; the separator is whichever of comma, semicolon, tab and `|` the header has most of).
 
     A record that cannot be read is given up from its first line only: reading goes on with the second, so that a quote too many does
-    not swallow the rows after it. A row without id is called by its number. Raises DataError when the header has no column for the text.
+    not swallow the rows after it. Once as much has been read again in vain as the first such record held, a record may have AGAIN_LINES
+    until the damaged part is over. A row without id is called by its number. Raises DataError when the header has no column for the
+    text.
     """
     csv.field_size_limit(max(csv.field_size_limit(), fields.max_row_bytes + 1))
     with open_stream(path) as stream:
@@ -58,6 +63,8 @@ class _Records:
         self._again: deque[BoundedLine] = deque()
         self._record: list[BoundedLine] = []
         self._max_bytes = max_bytes
+        self._allowed = max_bytes
+        """Bytes that the next record may have: fewer while lines are read again."""
         self._size = 0
         self._feed = self._Feed(self)
         self._reader = csv.reader(self._feed, strict=True)
@@ -95,6 +102,9 @@ class _Records:
     def __next__(self) -> tuple[BoundedLine, bytes, list[str], str | None]:
         while True:
             self._record, self._size = [], 0
+            fresh = not self._again
+            if fresh:
+                self._allowed = self._max_bytes
             problem: str | None = None
             cells: list[str] = []
             try:
@@ -103,6 +113,8 @@ class _Records:
                 problem = f"not a row of CSV ({error})" if isinstance(error, csv.Error) else str(error)
                 self._again.extendleft(reversed(self._record[1:]))
                 del self._record[1:]
+                # Each line of a damaged part could begin a record that runs to its end: work that grows with its square.
+                self._allowed = self._size if fresh else max(0, self._allowed - self._size)
             if cells or problem is not None:
                 break
         raw = b"".join(line[2] for line in self._record)
@@ -119,6 +131,8 @@ class _Records:
         self._size += len(line[2])
         if line[3] is not None or self._size > self._max_bytes + 2:
             raise DataError(line[3] or too_long(self._max_bytes))
+        if len(self._record) > AGAIN_LINES and self._size > self._allowed:
+            raise DataError("not a row of CSV (a quote is not closed, as in a row before it)")
         return line[2].decode("utf-8", "surrogateescape")
 
 
