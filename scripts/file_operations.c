@@ -116,6 +116,10 @@ int rename(const char *from, const char *to) {
     GUARD(inside(from), OTHER);
     return REAL(rename)(from, to);
 }
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+    GUARD(at_inside(from_fd, from), OTHER);
+    return REAL(renameat2)(from_fd, from, to_fd, to, flags);
+}
 int unlink(const char *path) {
     GUARD(inside(path), OTHER);
     return REAL(unlink)(path);

@@ -5,8 +5,9 @@ import os
 
 import pytest
 
+from eventtag import staging
 from eventtag.errors import OutputError, SettingsError
-from eventtag.staging import named_full_disk, staged_file
+from eventtag.staging import named_full_disk, staged_file, staged_folder
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
@@ -50,3 +51,73 @@ def test_a_file_on_a_disk_that_gets_full_while_it_is_written_is_named_and_leaves
         file.write("{}")
     assert str(raised.value).startswith(f"{path}: cannot be written (No space left on device)")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(params=["renameat2", "hard links", "neither"])
+def file_system(request, monkeypatch):
+    """A file system that knows a rename which refuses to replace, one that knows hard links, and one that knows neither."""
+    if request.param != "renameat2":
+        monkeypatch.setattr(staging.ctypes, "CDLL", lambda *_, **__: object())
+    if request.param == "neither":
+
+        def link(*_):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.usefixtures("file_system")
+def test_a_file_that_appears_while_it_is_written_is_not_replaced(tmp_path):
+    path = tmp_path / "report.json"
+    with pytest.raises(OutputError, match=r"report\.json has appeared while"), staged_file(path):
+        path.write_text("theirs")
+    assert path.read_text() == "theirs"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+    with staged_file(path, replace=True) as file:
+        file.write("ours")
+    with staged_file(tmp_path / "other.json") as file:
+        file.write("ours")
+    assert [(tmp_path / name).read_text() for name in ("report.json", "other.json")] == ["ours", "ours"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["other.json", "report.json"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_a_folder_that_appears_while_it_is_written_is_not_replaced(tmp_path, kind):
+    path = tmp_path / "corpus"
+
+    def appear() -> None:
+        if kind == "folder":
+            path.mkdir()
+            (path / "b.txt").write_text("theirs")
+        elif kind == "file":
+            path.write_text("theirs")
+        else:
+            path.symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(OutputError, match=r"corpus has appeared while"), staged_folder(path):
+        appear()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["corpus"]
+    assert kind != "folder" or (path / "b.txt").read_text() == "theirs"
+
+
+def test_an_empty_folder_becomes_the_output_s_but_no_file_s(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OutputError, match=r"empty: is a folder; give the name of a file"), staged_file(tmp_path / "empty"):
+        pass
+    with staged_folder(tmp_path / "empty") as folder:
+        (folder / "a.txt").write_text("ours")
+    assert (tmp_path / "empty" / "a.txt").read_text() == "ours"
+
+
+def test_a_link_that_leads_nowhere_is_there(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for stage in (staged_file, staged_folder):
+        with pytest.raises(OutputError, match="exists already"), stage(tmp_path / "link"):
+            pass
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOTDIR, errno.EIO, errno.ENAMETOOLONG])
+def test_an_error_of_the_place_names_it_and_says_what_to_do(number):
+    message = r"^out/a\.json: cannot be read or written \(.*\); give another path"
+    with pytest.raises(OutputError, match=message), named_full_disk("runs/mine"):
+        raise OSError(number, os.strerror(number), "out/a.json")

@@ -8,6 +8,7 @@
     ├── ExportError        an exported model is not good or fast enough to be used
     ├── TrainingError      a run cannot go on (resume impossible, loss not finite)
     └── OutputError        an output exists already or cannot be written
+        └── RunFinishedError   a run was finished before, as it is asked for; there is nothing to do
 
 A message says what is wrong, where (file, line, article id, key), what was found, what is allowed and what to do, in two or three
 lines. The command line prints it without a traceback and exits with 1.
@@ -55,6 +56,10 @@ class TrainingError(EventtagError):
 
 class OutputError(EventtagError):
     """An output exists already or cannot be written; nothing was overwritten."""
+
+
+class RunFinishedError(OutputError):
+    """The run that is to be gone on with is finished, with the same settings and data; the command line says so and exits with 0."""
 
 
 def summarise_problems(title: str, problems: Sequence[str], *, shown: int = 5) -> str:

@@ -1,16 +1,21 @@
 """Outputs that are whole or absent: written under a staging name, flushed to disk, then renamed.
 
-A reader never sees a half-written file or folder under its final name, and nothing that exists is overwritten.
+A reader never sees a half-written file or folder under its final name, and nothing that exists is overwritten: not what was there at the
+start, nor what appeared under the name while the output was written. Where a file system has neither a rename that refuses to replace
+nor hard links, the last check and the rename are two steps, and what appears between them is replaced.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
@@ -20,11 +25,18 @@ PARTIAL = ".partial"
 """How names of things end that are being written."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of a disk that is full, by quota or in fact, or that has become read-only."""
+OF_THE_PLACE = (
+    errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ESTALE,
+)  # fmt: skip
+"""Errors that lie in a file's place or in the disk; the user can do something about them."""
+AT_FDCWD = -100
+RENAME_NOREPLACE = 1
 
 
 @contextmanager
 def named_full_disk(place: Path | str, *, then: str = "give the same command again") -> Iterator[None]:
-    """Within the block, an error that means that the disk takes nothing more becomes an OutputError, which says what to do `then`.
+    """Within the block, an error that means that the disk takes nothing more becomes an OutputError, which says what to do `then`; so does
+    one of a file that may not be read or written, or whose path or disk is at fault.
 
     It names the file that could not be written where the error knows it, else `place`. Libraries that are not Python raise errors of
     their own; those are recognised by their text.
@@ -36,6 +48,11 @@ def named_full_disk(place: Path | str, *, then: str = "give the same command aga
     except Exception as error:
         number = next((n for n in NO_ROOM if getattr(error, "errno", None) == n or os.strerror(n) in str(error)), None)
         if number is None:
+            if isinstance(error, OSError) and error.errno in OF_THE_PLACE and error.filename is not None:
+                raise OutputError(
+                    f"{error.filename}: cannot be read or written ({os.strerror(error.errno)}); give another path, or change its "
+                    "permissions"
+                ) from error
             raise
         raise OutputError(
             f"{getattr(error, 'filename', None) or place}: cannot be written ({os.strerror(number)}); what stands under a final name is "
@@ -44,10 +61,16 @@ def named_full_disk(place: Path | str, *, then: str = "give the same command aga
 
 
 def require_absent(path: Path) -> None:
-    """Raise OutputError if something stands at `path` already (an empty folder does not count)."""
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists():
+    """Raise OutputError if something stands at `path` already, or cannot be looked at (an empty folder does not count)."""
+    try:
+        if path.is_dir() and not any(path.iterdir()):
+            return
+        there = os.path.lexists(path)  # also a link that leads nowhere
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be looked at ({error.strerror}); choose a folder that you may read and write"
+        ) from error
+    if there:
         raise OutputError(f"{path} exists already and is not overwritten; give another name, or move it away")
 
 
@@ -55,10 +78,13 @@ def require_absent(path: Path) -> None:
 def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
     """A UTF-8 text file, line ends kept as written, that gets its name when the block ends without an error.
 
-    With `replace` it takes the place of a file of that name. Raises OutputError when `path` exists otherwise, or cannot be written.
+    With `replace` it takes the place of a file of that name. Raises OutputError when `path` is a folder, when it exists otherwise or comes
+    to exist before the block ends, or when it cannot be written.
     """
     if not replace:
         require_absent(path)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file, in it for example")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
@@ -73,7 +99,10 @@ def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
         umask = os.umask(0)
         os.umask(umask)
         staging.chmod(0o666 & ~umask)
-        staging.replace(path)
+        if replace:
+            staging.replace(path)
+        else:
+            rename_to_absent(staging, path)
     except BaseException as error:
         staging.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
@@ -86,7 +115,7 @@ def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
 def staged_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which gets its name when the block ends without an error.
 
-    Raises OutputError when `path` exists and is not an empty folder, or cannot be written.
+    Raises OutputError when `path` exists and is not an empty folder, or comes to be such before the block ends, or cannot be written.
     """
     require_absent(path)
     try:
@@ -103,13 +132,50 @@ def staged_folder(path: Path) -> Iterator[Path]:
                 file.chmod(0o666 & ~umask)
         sync_tree(staging)
         staging.chmod(0o777 & ~umask)
-        if path.is_dir():
-            path.rmdir()
-        staging.replace(path)
+        try:
+            staging.replace(path)  # takes the place of an empty folder, and of nothing else
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise _appeared(path) from error
+            raise
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     sync_folder(path.parent)
+
+
+def rename_to_absent(staging: Path, path: Path) -> None:
+    """Give a file its final name, unless that name has come to exist: OutputError then, and what has it stays as it is."""
+    try:
+        _rename_no_replace(staging, path)
+    except FileExistsError as error:
+        raise _appeared(path) from error
+
+
+def _rename_no_replace(staging: Path, path: Path) -> None:
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # Linux, and there not on every file system
+    if renameat2 is not None:
+        if renameat2(AT_FDCWD, os.fsencode(staging), AT_FDCWD, os.fsencode(path), RENAME_NOREPLACE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.ENOTSUP):
+            raise OSError(number, os.strerror(number), str(path))
+    try:
+        os.link(staging, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        staging.replace(path)
+        return
+    staging.unlink()
+
+
+def _appeared(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} has appeared while it was being written by this command, and is not overwritten; give another name, or move it away"
+    )
 
 
 def _remedy(error: OSError) -> str:
@@ -153,10 +219,33 @@ def remove_whole(path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def remove_partial(folder: Path) -> None:
-    """Delete what killed processes left half-written in a folder; nothing else may be writing there now."""
+def remove_partial(folder: Path, names: Collection[str]) -> None:
+    """Delete what killed processes left half-written in a folder under one of these final names (or patterns such as `checkpoint-*`);
+    nothing else may be writing there now. What has another name stays.
+    """
     for path in folder.glob(f".*{PARTIAL}"):
-        if path.is_dir():
+        staged = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}" + re.escape(PARTIAL), path.name)  # as `tempfile` makes them
+        if staged is None or not any(fnmatchcase(staged[1], name) for name in names):
+            continue
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def remove_known(folder: Path, names: Collection[str]) -> tuple[str, ...]:
+    """Delete of a folder what has one of these names (or patterns), whole or half-written, and then the folder itself where it is empty.
+
+    Returns the names of what is left, which nobody here has written. Raises OutputError as `remove_whole` does.
+    """
+    if not folder.is_dir() or folder.is_symlink():
+        return ()
+    for path in folder.iterdir():
+        if any(fnmatchcase(path.name, name) for name in names):
+            remove_whole(path)
+    remove_partial(folder, names)
+    left = tuple(sorted(path.name for path in folder.iterdir()))
+    if not left:
+        with suppress(OSError):
+            folder.rmdir()
+    return left

@@ -21,6 +21,7 @@ from yaml import MarkedYAMLError
 import eventtag
 from eventtag.app.launched import fit_to_launcher
 from eventtag.app.overrides import explain, quote_unreadable, quoted
+from eventtag.app.run_records import recorded_run
 from eventtag.app.terminal import print_message
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
@@ -59,9 +60,11 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
         begun.append(config)
         try:
             composed: Any = OmegaConf.to_object(config)
-            if hasattr(composed, "run_dir"):
-                composed.run_dir = HydraConfig.get().runtime.output_dir
-            with named_full_disk("an output"):
+            if not hasattr(composed, "run_dir"):
+                with named_full_disk("an output"):
+                    return task(composed)
+            composed.run_dir = HydraConfig.get().runtime.output_dir
+            with named_full_disk(composed.run_dir), recorded_run(command.replace("_", "-"), composed.run_dir, config):
                 return task(composed)
         except MissingMandatoryValue as error:
             failures.append(f"{error.full_key} must be given: add {error.full_key}=... to the command")

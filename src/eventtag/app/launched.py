@@ -8,7 +8,7 @@ import sys
 from eventtag.errors import SettingsError
 
 LAUNCHABLE = ("train",)
-SILENT = ("hydra.output_subdir=null", "hydra/job_logging=console", "hydra.job_logging.root.level=ERROR")
+SILENT = ("hydra.job_logging.root.level=ERROR",)
 """Hydra's settings for all processes but the first, which alone writes the record, the log file and the log."""
 
 

@@ -8,7 +8,6 @@ primers/                  beside the candidates' folder: what the primer taught,
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -21,7 +20,7 @@ from eventtag.errors import SettingsError, TrainingError
 from eventtag.ledger import LossLedger
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
 from eventtag.settings import TrainSettings
-from eventtag.staging import staged_file
+from eventtag.staging import remove_whole, staged_file
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training.primer import PRIMERS, primer_settings
 from eventtag.training.run import METRICS_FILE, train
@@ -68,7 +67,7 @@ def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: 
             run = replace(own, seed=settings.seed + number, resume=True, run_dir=str(folder / f"seed-{settings.seed + number}"))
             scores.append(_train_seed(run, corpus, number, watch, primers))
             if not settings.keep_checkpoints:
-                shutil.rmtree(Path(run.run_dir) / "checkpoint", ignore_errors=True)
+                remove_whole(Path(run.run_dir) / "checkpoint")
         outcome = Outcome(FINISHED, tuple(scores))
     except _HopelessError as reason:
         outcome = Outcome(PRUNED, tuple(scores), str(reason))

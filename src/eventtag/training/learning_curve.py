@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from math import ceil
@@ -24,12 +23,13 @@ from eventtag.corpus.loading import Corpus, count_spans, load_corpus
 from eventtag.errors import DataError, SettingsError, TrainingError
 from eventtag.evaluation import evaluate
 from eventtag.ledger import LossLedger
+from eventtag.run_folder import RUN_FILES, claimed_folder
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, curve_scores, fit_learning_curves
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
-from eventtag.staging import remove_partial, remove_whole, staged_file
+from eventtag.staging import remove_known, remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.primer import PRIMERS
+from eventtag.training.primer import PRIMERS, remove_primers
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import METRICS_FILE, require_trainable, train
 
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 CURVE_FILE = "curve.json"
 SCORE_FILE = "score.json"
+CURVE_FILES = (CURVE_FILE, PRIMERS, "learning_curve.json", "learning_curve.html")
 HALVINGS = 4
 LEAST_SIZE = 5
 """Fewer articles than this are not trained on unless `sizes` says so."""
@@ -47,8 +48,14 @@ FREE_KEYS = ("sizes", "repeats", "more", "keep_checkpoints")
 def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
     """Train and score every size and repeat that is not done yet, smallest first, and fit the curves.
 
-    Raises an EventtagError before any training for wrong settings or data, or a run directory with another curve.
+    Raises an EventtagError before any training for wrong settings or data, or a run directory that holds anything but this curve or in
+    which another process works.
     """
+    with claimed_folder(Path(settings.run_dir), "learning-curve"):
+        return _run_learning_curve(settings)
+
+
+def _run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
     corpus = load_corpus(settings.data)
     require_trainable(corpus)
     split = settings.split.value
@@ -59,7 +66,7 @@ def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
     run_dir = Path(settings.run_dir)
     record = build_record(settings, corpus)
     claim_folder(run_dir / CURVE_FILE, record, free=FREE_KEYS, resume=settings.resume, what="a learning curve")
-    remove_partial(run_dir)
+    remove_partial(run_dir, CURVE_FILES)
     runs = []
     for size in sizes:
         for repeat in range(settings.repeats):
@@ -68,9 +75,9 @@ def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
                 log.info("\n%d training articles, repeat %d of %d", size, repeat + 1, settings.repeats)
                 _run(settings, corpus, draw_subset(articles, size, seed=settings.seed + repeat), repeat, folder)
             if not settings.keep_checkpoints:
-                shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+                remove_whole(folder / "checkpoint")
             runs.append(_read_score(folder / SCORE_FILE))
-    remove_whole(run_dir / PRIMERS)
+    remove_primers(run_dir)
     analysis = settings.evaluation
     return fit_learning_curves(runs, more=settings.more, level=analysis.level, seed=analysis.seed, data=corpus.describe(split))
 
@@ -109,7 +116,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
     evaluation = None
     if (folder / METRICS_FILE).exists() and not (folder / "checkpoint").exists():
-        remove_whole(folder)  # its checkpoint was removed before its scores were there
+        remove_known(folder, RUN_FILES)  # its checkpoint was removed before its scores were there
     if not (folder / METRICS_FILE).exists():
         result = train(TrainSettings(**own), corpus=part, whole=corpus, primers=Path(settings.run_dir) / PRIMERS)
         evaluation = result.evaluation if settings.split is CurveSplit.validation else None

@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import json
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,11 +26,12 @@ import transformers
 
 from eventtag.articles import Article
 from eventtag.corpus.loading import load_corpus
-from eventtag.errors import DataError, OutputError, SettingsError
+from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.modeling.encoders import TINY, local_files, longest_input
 from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
 from eventtag.pretrain_settings import PretrainSettings
-from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file, staged_folder
+from eventtag.run_folder import claimed_folder
+from eventtag.staging import named_full_disk, remove_partial, remove_whole, require_absent, staged_file, staged_folder
 from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments
 from eventtag.training.dropout import quicken_dropout
@@ -37,13 +39,14 @@ from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
 from eventtag.training.processes import require_one_process
 from eventtag.training.record import plain, require_same_run, versions
-from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_newer
+from eventtag.training.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
 from eventtag.training.text_windows import TextWindow, build_text_windows, count_tokens
 
 log = logging.getLogger(__name__)
 
 RECORD_FILE = "pretraining.json"
 METRICS_FILE = "metrics.json"
+RUN_FILES = ("trainer", "encoder", METRICS_FILE)
 SHOWN = 5
 """Bad rows that are named one by one."""
 
@@ -68,20 +71,29 @@ class Texts:
 def pretrain(settings: PretrainSettings) -> PretrainingResult:
     """Run or resume pre-training as the settings say.
 
-    Raises an EventtagError before any training for wrong settings, unreadable articles, too few of them, an output that exists, or a
-    run that cannot be resumed; OutputError when the disk is full; TrainingError when the loss stops being finite.
+    Raises an EventtagError before any training for wrong settings, unreadable articles, too few of them, a run directory that holds
+    anything but this run or in which another process works, or a run that cannot be resumed; RunFinishedError where `settings.resume`
+    is set and the run is finished with the same settings and articles; OutputError when the disk is full; TrainingError when the loss
+    stops being finite.
     """
     require_one_process("eventtag pretrain")
-    with named_full_disk(settings.run_dir, then=GO_ON):
+    with named_full_disk(settings.run_dir, then=GO_ON), claimed_folder(Path(settings.run_dir), "pretrain"):
         return _pretrain(settings, Path(settings.run_dir))
 
 
 def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     begun = (run_dir / RECORD_FILE).exists()
-    if (run_dir / METRICS_FILE).exists():
+    finished = begun and (run_dir / METRICS_FILE).exists()
+    if finished:
         clear_states(run_dir)
-    if (run_dir / METRICS_FILE).exists() or ((run_dir / "encoder").exists() and not begun):
-        raise OutputError(f"{run_dir / 'encoder'}: this run is finished and is not overwritten; give another run_dir")
+        if not settings.resume:
+            raise OutputError(f"{run_dir / 'encoder'}: this run is finished and is not overwritten; give another run_dir")
+    there = [name for name in RUN_FILES if os.path.lexists(run_dir / name)]
+    if there and not begun:
+        raise TrainingError(
+            f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be gone on with, and "
+            "nothing was changed there. Give another run_dir"
+        )
     if begun and not settings.resume:
         raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
     transformers.set_seed(settings.seed)
@@ -89,12 +101,16 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     texts = _read_texts(settings, encoder)
     record = {"settings": plain(settings), "data": texts.about, "encoder": local_files(settings.model.name)}
     record |= {"seed": settings.seed, "versions": versions()}
+    if finished:
+        raise _finished(run_dir, record)
     trainer = _build_trainer(settings, encoder, texts)
-    for folder in (run_dir, run_dir / "trainer"):
-        remove_partial(folder)
+    remove_partial(run_dir, (RECORD_FILE, *RUN_FILES))
+    remove_partial(run_dir / "trainer", STATES)
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
-        remove_whole(run_dir / "encoder")  # stopped while it finished; it will write the same again
+        if (run_dir / "encoder" / RECORD_FILE).exists():
+            remove_whole(run_dir / "encoder")  # stopped while it finished; it will write the same again
+        require_absent(run_dir / "encoder")
     else:
         _write_json(run_dir / RECORD_FILE, record)
     log.info(
@@ -120,6 +136,16 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     _write_json(run_dir / METRICS_FILE, metrics)
     clear_states(run_dir)
     return PretrainingResult(run_dir / "encoder", metrics)
+
+
+def _finished(run_dir: Path, record: Mapping[str, Any]) -> OutputError:
+    said = f"{run_dir / 'encoder'}: this run is finished"
+    try:
+        before = json.loads((run_dir / RECORD_FILE).read_text(encoding="utf-8"))
+        require_same_run(run_dir / RECORD_FILE, {**record, "versions": before["versions"]})
+    except (TrainingError, ValueError, TypeError, KeyError) as error:
+        return OutputError(f"{said} and is not overwritten; give another run_dir\n({error})")
+    return RunFinishedError(f"{said}; nothing to do")
 
 
 def _load(settings: PretrainSettings) -> MaskedEncoder:

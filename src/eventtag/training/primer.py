@@ -32,6 +32,7 @@ from eventtag.settings import (
     TeacherSettings,
     TrainSettings,
 )
+from eventtag.staging import remove_known, remove_partial
 from eventtag.training.precision import Arithmetic
 from eventtag.training.record import plain
 
@@ -57,7 +58,7 @@ class PrimerRun:
 
     def key(self, arithmetic: Arithmetic) -> str:
         """A name that two primers share only if they teach the same: a hash of articles, arithmetic and settings that weights hang on."""
-        settings = replace(self.settings, run_dir="", trainer=replace(self.settings.trainer, save_every_steps=None))
+        settings = replace(self.settings, run_dir=FOLDER, trainer=replace(self.settings.trainer, save_every_steps=None))
         teaching = [plain(settings), arithmetic.to_json(), self.corpus.describe("train"), self.corpus.describe("validation")]
         return hashlib.sha256(json.dumps(teaching, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -130,6 +131,14 @@ def share(checkpoint: Path, place: Path) -> None:
     except OSError:
         if not place.exists():
             raise
+
+
+def remove_primers(run_dir: Path) -> None:
+    """Remove the primers that the runs below `run_dir` shared; what else stands there is named in the log."""
+    left = remove_known(run_dir / PRIMERS, ("[0-9a-f]" * 16,))
+    if left:
+        log.warning("%s: is left with what no run has written there: %s", run_dir / PRIMERS, ", ".join(left))
+    remove_partial(run_dir, (PRIMERS,))
 
 
 def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +29,10 @@ from eventtag.corpus.clusters import clusters_of
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.encoding.align import record_unmatchable
 from eventtag.encoding.tokens import tokenise
-from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
+from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.evaluation import Evaluation, evaluate
 from eventtag.ledger import LossLedger
+from eventtag.manifest import MANIFEST_FILE
 from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.modeling.crf import learnt_transitions
 from eventtag.modeling.encoders import load_encoder, longest_input
@@ -38,11 +41,12 @@ from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.losses import write_losses
 from eventtag.reporting.model_card import render_model_card
 from eventtag.reporting.training import TrainingHistory
+from eventtag.run_folder import RUN_FILES, claimed_folder
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import Head, Precision, TrainSettings
-from eventtag.staging import named_full_disk, remove_partial, remove_whole, staged_file
+from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
@@ -54,7 +58,7 @@ from eventtag.training.precision import Arithmetic, choose_arithmetic
 from eventtag.training.primer import PrimerRun, plan_primer, share, take_weights
 from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
-from eventtag.training.saving import GO_ON, clear_states, newest_sound, remove_newer
+from eventtag.training.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
 from eventtag.training.teachers import ask_teachers, read_unlabelled
 from eventtag.training.tracking import require_trackers, tracked
 from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
@@ -64,6 +68,8 @@ log = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
 """Written last: where it stands, the run is finished."""
+SCORES = ("predictions.jsonl", "errors.jsonl", "report.md", "report.html", "report.json")
+"""Written after the checkpoint."""
 NOTABLE_OVERLAPS = 0.02
 """From this share of all spans on, those that overlap others and are not learnt are worth a word about the head that learns them."""
 
@@ -94,12 +100,14 @@ def train(
     `whole` is the corpus that `corpus` is a part of: no primer teaches what was left out of it. `primers` is a folder on the run's file
     system where runs of one process each leave what their primers taught, and do not learn again what another one left.
 
-    Raises an EventtagError before anything is computed for wrong settings or data, an output that exists, or a run that cannot be
-    resumed; OutputError when the disk is full; TrainingError when the loss stops being finite.
+    Raises an EventtagError before anything is computed for wrong settings or data, a run directory that is not empty and was not made by
+    training or in which another process works, or a run that cannot be resumed; RunFinishedError where `settings.resume` is set and the
+    run is finished with the same settings and data; OutputError when the disk is full; TrainingError when the loss stops being finite.
     """
     require_trackers(settings.trainer.tracking)
     run_dir = Path(settings.run_dir)
-    with named_full_disk(run_dir, then=GO_ON), tracked(settings.trainer.tracking, run_dir):
+    claimed = claimed_folder(run_dir, "train") if is_first_process() else nullcontext()
+    with named_full_disk(run_dir, then=GO_ON), claimed, tracked(settings.trainer.tracking, run_dir):
         return _train(settings, corpus, whole, primers, after_epoch)
 
 
@@ -113,11 +121,7 @@ def _train(
 ) -> TrainingResult:
     """As `train`; with `arithmetic` it is not chosen here."""
     run_dir = Path(settings.run_dir)
-    begun = (run_dir / RECORD_FILE).exists()
-    if (run_dir / METRICS_FILE).exists():
-        clear_states(run_dir)
-    if (run_dir / METRICS_FILE).exists() or ((run_dir / "checkpoint").exists() and not begun):
-        raise OutputError(f"{run_dir / 'checkpoint'}: this run is finished and is not overwritten; give another run_dir")
+    begun = _is_begun(run_dir, resume=settings.resume)
     if corpus is None:
         corpus = load_corpus(settings.data)
         require_trainable(corpus)
@@ -129,8 +133,8 @@ def _train(
     primer = plan_primer(settings, whole or corpus)
     if primer is not None:
         record["primer"] = primer.describe()
-    if begun and not settings.resume:
-        raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
+    if begun and (run_dir / METRICS_FILE).exists():
+        raise _finished(run_dir, record)
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
     trainer = _build_trainer(settings, corpus)  # where there are several processes, they have found each other from here on
@@ -142,7 +146,7 @@ def _train(
         record["arithmetic"] = trainer.arithmetic.to_json()
     state = None
     if is_first_process():
-        _open_run(settings, record, corpus.ledger)
+        _open_run(settings, record, corpus.ledger, begun=begun)
         state = newest_sound(run_dir / "trainer", processes=process_count())
         remove_newer(run_dir / "trainer", state)
     state = from_first(state)
@@ -178,7 +182,7 @@ def _prime(trainer: ArticleTrainer, primer: PrimerRun, primers: Path | None) -> 
     learnt = run_dir / "checkpoint" if primers is None else primers / replace(primer, settings=settings).key(trainer.arithmetic)
     if primers is None or not learnt.exists():
         if (run_dir / METRICS_FILE).exists() and not (run_dir / "checkpoint").exists():
-            remove_whole(run_dir)  # it was shared, and has been removed there since
+            remove_known(run_dir, RUN_FILES)  # it was shared, and has been removed there since
         if not (run_dir / METRICS_FILE).exists():
             log.info("primer: %s first, %g epochs", primer.corpus.name, settings.trainer.epochs)
             _train(settings, primer.corpus, arithmetic=trainer.arithmetic)
@@ -187,6 +191,41 @@ def _prime(trainer: ArticleTrainer, primer: PrimerRun, primers: Path | None) -> 
             share(run_dir / "checkpoint", learnt)
     take_weights(trainer.network, learnt)
     transformers.set_seed(trainer.args.seed)  # as in a run that found the primer learnt
+
+
+def _is_begun(run_dir: Path, *, resume: bool) -> bool:
+    """Whether a run was begun in this folder. Raises OutputError where it is not to be gone on with, and TrainingError where its record
+    is missing.
+    """
+    if (run_dir / RECORD_FILE).exists():
+        if (run_dir / METRICS_FILE).exists():
+            clear_states(run_dir)
+            if not resume:
+                raise OutputError(f"{run_dir / 'checkpoint'}: this run is finished and is not overwritten; give another run_dir")
+        elif not resume:
+            raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
+        return True
+    there = [name for name in RUN_FILES if os.path.lexists(run_dir / name)]
+    if there:
+        raise TrainingError(
+            f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be gone on with, and "
+            "nothing was changed there. Give another run_dir"
+        )
+    return False
+
+
+def _finished(run_dir: Path, record: Mapping[str, Any]) -> OutputError:
+    """What to raise for a finished run that is to be gone on with: whether it is the one that is asked for. With which versions it was
+    made, and by how many processes, changes nothing any more.
+    """
+    said = f"{run_dir / 'checkpoint'}: this run is finished"
+    try:
+        before = json.loads((run_dir / RECORD_FILE).read_text(encoding="utf-8"))
+        kept = {key: before[key] for key in ("versions", "processes") if key in before}
+        require_same_run(run_dir / RECORD_FILE, {**record, **kept})
+    except (TrainingError, ValueError, TypeError) as error:
+        return OutputError(f"{said} and is not overwritten; give another run_dir\n({error})")
+    return RunFinishedError(f"{said}; nothing to do")
 
 
 def require_trainable(corpus: Corpus) -> None:
@@ -322,7 +361,7 @@ def _finish(
     metrics = {
         "best_epoch": best["epoch"],
         "validation": evaluation.report.to_json(),
-        "epochs": [entry for entry in history if "eval_micro_f1" in entry],
+        "epochs": [dict(sorted(entry.items())) for entry in history if "eval_micro_f1" in entry],
         "loss": [{key: entry[key] for key in ("epoch", "loss", "learning_rate")} for entry in history if "loss" in entry],
         **speed,
     }
@@ -332,9 +371,11 @@ def _finish(
 
 
 def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
-    """The validation scores of an epoch, keys without their `eval_`."""
+    """The validation scores of an epoch, keys without their `eval_`, sorted: saved states sort them too, and a resumed run writes what one
+    that was never interrupted does.
+    """
     entry = next(entry for entry in history if entry.get("epoch") == epoch and "eval_micro_f1" in entry)
-    return {key.removeprefix("eval_"): value for key, value in entry.items() if key.startswith("eval_")}
+    return {key.removeprefix("eval_"): value for key, value in sorted(entry.items()) if key.startswith("eval_")}
 
 
 def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], best_epoch: float) -> TrainingHistory:
@@ -347,16 +388,21 @@ def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], be
     return TrainingHistory(curve("loss"), curve("learning_rate"), scores, best_epoch)
 
 
-def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLedger) -> None:
+def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLedger, *, begun: bool) -> None:
     """Write what is known before training. In a run that was interrupted, remove what it was writing, and what it had written already
-    while it finished; it will write the same again.
+    while it finished; it will write the same again. Raises OutputError for a file that the run will write and has not written yet.
     """
     run_dir = Path(settings.run_dir)
-    for folder in (run_dir, run_dir / "trainer"):
-        remove_partial(folder)
-    remove_whole(run_dir / "checkpoint")
-    for name in ("predictions.jsonl", "errors.jsonl", "report.md", "report.html", "report.json"):
-        (run_dir / name).unlink(missing_ok=True)
+    remove_partial(run_dir, RUN_FILES)
+    remove_partial(run_dir / "trainer", STATES)
+    if begun and (run_dir / "checkpoint" / MANIFEST_FILE).exists():  # the scores come after it, so they go before it
+        for name in SCORES:
+            (run_dir / name).unlink(missing_ok=True)
+        remove_whole(run_dir / "checkpoint")
+    for name in ("checkpoint", *SCORES):
+        require_absent(run_dir / name)
+    if begun:
+        (run_dir / "losses.jsonl").unlink(missing_ok=True)  # a resumed run finds the same losses again
     if not (run_dir / RECORD_FILE).exists():
         _write_json(run_dir / RECORD_FILE, record)
     if not (run_dir / "settings.yaml").exists():
@@ -371,9 +417,7 @@ def _report_losses(ledger: LossLedger, run_dir: Path) -> None:
     unlearnt = ledger.dropped_at("resolving overlaps")
     if unlearnt > NOTABLE_OVERLAPS * ledger.seen:
         log.info("model.head=span model.overlap=true would learn and find the %d spans that overlap others, too", unlearnt)
-    path = run_dir / "losses.jsonl"
-    path.unlink(missing_ok=True)  # a resumed run finds the same losses again
-    write_losses(ledger, path)
+    write_losses(ledger, run_dir / "losses.jsonl")
 
 
 def _write_json(path: Path, value: Any) -> None:

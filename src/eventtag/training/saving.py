@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from eventtag.errors import CheckpointError, EventtagError, OutputError
 from eventtag.manifest import check_manifest, write_manifest
-from eventtag.staging import PARTIAL, remove_whole, staged_folder
+from eventtag.run_folder import RUN_FILES
+from eventtag.staging import remove_known, remove_partial, remove_whole, staged_folder
 from eventtag.training.processes import from_first, is_first_process, wait_for_all
 
 log = logging.getLogger(__name__)
 
 PREFIX = "checkpoint-"
+STATES = (f"{PREFIX}*", f"unsound-{PREFIX}*")
+"""What stands in the folder of states."""
 STATE_FILE = "trainer_state.json"
 GO_ON = "go on with the same command and resume=true"
 
@@ -137,10 +139,13 @@ def _first_line(error: Exception) -> str:
 
 
 def clear_states(run_dir: Path) -> None:
-    """Remove the states of a finished run and its primer, and what was left where a process was killed while it removed them."""
+    """Remove the states of a finished run and its primer, and what was left where a process was killed while it removed them. What no run
+    has written stays, and is named in the log.
+    """
     if not is_first_process():
         return
-    for name in ("trainer", "primer"):
-        remove_whole(run_dir / name)
-        for rest in run_dir.glob(f".{name}.*{PARTIAL}"):
-            shutil.rmtree(rest, ignore_errors=True)
+    for name, known in (("trainer", STATES), ("primer", RUN_FILES)):
+        left = remove_known(run_dir / name, known)
+        if left:
+            log.warning("%s: is left with what no run has written there: %s", run_dir / name, ", ".join(left))
+    remove_partial(run_dir, ("trainer", "primer"))

@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.errors import SettingsError, TrainingError
 from eventtag.jobs.lock import JobLock
+from eventtag.run_folder import claimed_folder
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
-from eventtag.staging import remove_partial, remove_whole
+from eventtag.staging import remove_partial
 from eventtag.sweep_settings import SweepSettings
 from eventtag.training.candidate import Outcome, read_outcome, run_candidate, train_settings, write_outcome
 from eventtag.training.journal import mend_journal, open_journal
-from eventtag.training.primer import PRIMERS
+from eventtag.training.primer import PRIMERS, remove_primers
 from eventtag.training.processes import require_one_process
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 RECORD_FILE = "sweep.json"
 JOURNAL_FILE = "journal.log"
+SWEEP_FILES = (RECORD_FILE, PRIMERS, "results.json", "results.html")
 STUDY = "sweep"
 FREE_KEYS = ("trials", "workers", "keep_checkpoints")
 """Settings that may change when a sweep is gone on with: they change no score."""
@@ -66,19 +68,23 @@ class Task:
 def run_sweep(settings: SweepSettings) -> SweepReport:
     """Run or go on with a sweep, and report on all its candidates.
 
-    Raises an EventtagError before any training for wrong settings, space or data, or a run directory with another sweep or at which
-    another process is working; TrainingError when a worker is killed.
+    Raises an EventtagError before any training for wrong settings, space or data, or a run directory that holds anything but this sweep
+    or at which another process is working; TrainingError when a worker is killed.
     """
+    with claimed_folder(Path(settings.run_dir), "sweep"):
+        return _run_sweep(settings)
+
+
+def _run_sweep(settings: SweepSettings) -> SweepReport:
     require_one_process("eventtag sweep")
     _require_optuna()
     parameters = read_space(settings.space, train_settings(settings))
     corpus = load_learnable(settings)
     run_dir = Path(settings.run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
     with JobLock(run_dir / ".lock", instead="give another run_dir") as lock:
         record = build_record(settings, corpus)
         claim_folder(run_dir / RECORD_FILE, record, free=FREE_KEYS, resume=settings.resume, what="a sweep")
-        remove_partial(run_dir)
+        remove_partial(run_dir, SWEEP_FILES)
         mend_journal(run_dir / JOURNAL_FILE)
         study = _open_study(settings)
         with Workers(min(settings.workers, settings.trials), train_candidate, lock=lock) as workers:
@@ -89,7 +95,7 @@ def run_sweep(settings: SweepSettings) -> SweepReport:
                     _tell(study, settings, workers.next_done())
             while workers.busy:
                 _tell(study, settings, workers.next_done())
-        remove_whole(run_dir / PRIMERS)
+        remove_primers(run_dir)
         return _report(study, settings, parameters, corpus)
 
 

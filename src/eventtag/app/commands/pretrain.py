@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from pathlib import Path
 
 from eventtag.app.hydra_task import run_hydra
 from eventtag.pretrain_settings import PretrainSettings
@@ -16,8 +18,13 @@ def run() -> int:
 
 
 def _task(settings: PretrainSettings) -> float:
-    from eventtag.training.pretraining import pretrain
+    from eventtag.errors import RunFinishedError
+    from eventtag.training.pretraining import METRICS_FILE, pretrain
 
-    result = pretrain(settings)
+    try:
+        result = pretrain(settings)
+    except RunFinishedError as finished:
+        log.info("%s", finished)
+        return float(json.loads((Path(settings.run_dir) / METRICS_FILE).read_text(encoding="utf-8"))["after"])
     log.info("\nencoder: %s\ntrain on it: eventtag train model.name=%s", result.encoder, result.encoder)
     return float(result.metrics["after"])

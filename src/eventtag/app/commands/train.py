@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from pathlib import Path
 
 from eventtag.app.hydra_task import run_hydra
 from eventtag.settings import TrainSettings
@@ -16,11 +18,18 @@ def run() -> int:
 
 
 def _task(settings: TrainSettings) -> float:
+    from eventtag.errors import RunFinishedError
     from eventtag.reporting.console import render_table
     from eventtag.training.processes import leave_processes
-    from eventtag.training.run import train
+    from eventtag.training.run import METRICS_FILE, train
 
-    result = train(settings)
+    try:
+        result = train(settings)
+    except RunFinishedError as finished:
+        leave_processes()
+        log.info("%s", finished)
+        metrics = json.loads((Path(settings.run_dir) / METRICS_FILE).read_text(encoding="utf-8"))
+        return float(metrics["validation"][settings.trainer.metric.value.removesuffix("_f1")]["f1"])
     leave_processes()
     strict = result.evaluation.report.strict
     log.info("\nvalidation articles, best epoch %g:\n%s", result.metrics["best_epoch"], render_table(result.evaluation.report))
