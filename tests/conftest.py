@@ -9,6 +9,7 @@ import sys
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,22 +78,26 @@ def corpus_file(articles: tuple[Article, ...], tmp_path_factory: pytest.TempPath
     return path
 
 
+def trained_settings(corpus: Path) -> dict[str, Any]:
+    """The settings of `trained_run`."""
+    from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, WindowSettings
+
+    return {
+        "data": DataSettings(path=str(corpus), split_field="split"),
+        "model": ModelSettings(name="tiny", attention_dropout=None),
+        "window": WindowSettings(max_length=24, stride=6),
+        "trainer": TrainerSettings(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+    }
+
+
 @pytest.fixture(scope="session")
 def trained_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a finished run of the tiny model on the articles."""
-    from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
+    from eventtag.settings import TrainSettings
     from eventtag.training.run import train
 
     run = tmp_path_factory.mktemp("runs") / "trained"
-    train(
-        TrainSettings(
-            data=DataSettings(path=str(corpus_file), split_field="split"),
-            model=ModelSettings(name="tiny", attention_dropout=None),
-            window=WindowSettings(max_length=24, stride=6),
-            trainer=TrainerSettings(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
-            run_dir=str(run),
-        )
-    )
+    train(TrainSettings(**trained_settings(corpus_file), run_dir=str(run)))
     return run
 
 

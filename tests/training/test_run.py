@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import trained_settings
 from transformers import TrainingArguments
 
-from eventtag.errors import DataError, EventtagError, OutputError, SettingsError, TrainingError
+from eventtag.errors import DataError, EventtagError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line, read_jsonl
 from eventtag.ledger import LossLedger
@@ -274,3 +275,94 @@ def test_a_setting_that_is_found_wrong_leaves_no_run_behind(corpus_file, tmp_pat
             train(settings_of(corpus_file, tmp_path / "run", **wrong))
     assert not (tmp_path / "run" / "run.json").exists()
     train(settings_of(corpus_file, tmp_path / "run", trainer={"epochs": 1}))
+
+
+def test_a_finished_run_started_again_changes_nothing_and_says_so(trained_run, corpus_file):
+    settings = TrainSettings(**trained_settings(corpus_file), run_dir=str(trained_run))
+    before = {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")}
+    with pytest.raises(RunFinishedError, match=r"this run is finished; nothing to do$"):
+        train(replace(settings, resume=True))
+    with pytest.raises(OutputError, match=r"this run is finished and is not overwritten; give another run_dir$") as refused:
+        train(settings)
+    assert not isinstance(refused.value, RunFinishedError)
+    with pytest.raises(
+        OutputError, match=r"(?s)this run is finished and is not overwritten.*seed was 42 and is 7 now"
+    ) as refused:
+        train(replace(settings, resume=True, seed=7))
+    assert not isinstance(refused.value, RunFinishedError)
+    assert before == {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")}
+
+
+def interrupted(corpus: Path, run: Path, monkeypatch) -> TrainSettings:
+    """A run that stopped after its last state was saved."""
+    from eventtag.training import run as run_module
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    settings = settings_of(corpus, run, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "_finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings)
+    return settings
+
+
+def test_a_resumed_run_leaves_the_same_checkpoint_to_the_last_byte(corpus_file, tmp_path, monkeypatch):
+    whole = train(settings_of(corpus_file, tmp_path / "whole" / "run", resume=True)).checkpoint
+    resumed = train(interrupted(corpus_file, tmp_path / "resumed" / "run", monkeypatch)).checkpoint
+    for name in ("manifest.json", "eventtag.json", "README.md"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_states_without_the_record_of_their_run_are_not_gone_on_with(corpus_file, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    settings = interrupted(corpus_file, run, monkeypatch)
+    (run / "run.json").unlink()
+    names = {path.name for path in run.iterdir()}
+    with pytest.raises(OutputError, match=r"was not made by eventtag train, which knows its folders by their run\.json"):
+        train(settings)
+    (run / ".eventtag").write_text('{"command": "train", "process": 0}')  # what a killed process leaves
+    with pytest.raises(TrainingError, match=r"holds settings\.yaml, losses\.jsonl, trainer, but no run\.json, which would say"):
+        train(settings)
+    assert {path.name for path in run.iterdir()} == names | {".eventtag"}
+
+
+def test_a_run_removes_nothing_that_it_has_not_written(corpus_file, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    settings = interrupted(corpus_file, run, monkeypatch)
+    mine = [run / "notes.txt", run / ".notes.partial", run / "trainer" / "notes.txt", run / "report.md"]
+    for path in mine:
+        path.write_text("mine")
+    with pytest.raises(OutputError, match=r"report\.md exists already and is not overwritten"):
+        train(settings)
+    mine.pop().unlink()
+    train(settings)
+    assert all(path.read_text() == "mine" for path in mine)
+    assert {path.name for path in (run / "trainer").iterdir()} == {"notes.txt"}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_of_somebody_else_is_neither_trained_in_nor_changed(corpus_file, tmp_path, resume):
+    mine = tmp_path / "mine"
+    for name in ("report.md", "predictions.jsonl", "trainer/notes.txt", "primer/notes.txt", ".draft.partial", "metrics.json"):
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        (mine / name).write_text("mine")
+    with pytest.raises(OutputError, match="was not made by eventtag train"):
+        train(settings_of(corpus_file, mine, resume=resume))
+    assert {path.name: path.read_text() for path in mine.rglob("*") if path.is_file()} == {
+        "report.md": "mine", "predictions.jsonl": "mine", "notes.txt": "mine", ".draft.partial": "mine", "metrics.json": "mine",
+    }  # fmt: skip
+
+
+def test_a_second_training_in_a_directory_is_refused(corpus_file, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    program = "import sys\nfrom pathlib import Path\nfrom eventtag.run_folder import claimed_folder\n"
+    program += "with claimed_folder(Path(sys.argv[1]), 'train'):\n    print('ready', flush=True)\n    sys.stdin.read()"
+    command = [sys.executable, "-c", program, str(run)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        with pytest.raises(OutputError, match=rf"process {process.pid} is working in this folder already"):
+            train(settings_of(corpus_file, run))
+        process.stdin.close()
+    assert not (run / "run.json").exists()

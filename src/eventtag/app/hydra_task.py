@@ -20,7 +20,8 @@ from yaml import MarkedYAMLError
 
 import eventtag
 from eventtag.app.launched import fit_to_launcher
-from eventtag.app.overrides import explain, quote_unreadable, quoted
+from eventtag.app.overrides import explain, literal, quote_unreadable, quoted
+from eventtag.app.own_configs import config_dir, guard_configurations, warn_of_hidden
 from eventtag.app.run_records import recorded_run
 from eventtag.app.terminal import print_message
 from eventtag.errors import EventtagError, SettingsError
@@ -44,6 +45,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
         print_message(f"error: {error}")
         return 1
     register_resolvers()
+    guard_configurations()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(settings))
     sys.argv[1:] = quote_unreadable(spell_out_corpora(sys.argv[1:]))
@@ -79,7 +81,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors are raised then, instead of being printed by Hydra
     try:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
-    except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
+    except (HydraException, OmegaConfBaseException, MarkedYAMLError, SettingsError) as error:
         print_message(f"error: {explain(error)}")
         return 1
     except (OSError, ValueError) as error:
@@ -117,6 +119,7 @@ def _compose(
 ) -> Any:
     """What is composed, or its `part`; an error repeats what was `said` on the command line, else the overrides."""
     register_resolvers()
+    guard_configurations()
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(schema))
     try:
         with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
@@ -132,7 +135,10 @@ def _compose(
 def _own_configs() -> list[str]:
     """The override that lets Hydra search the current folder's `configs` too, where there is one that is not ours."""
     own = Path.cwd() / "configs"
-    return [f"hydra.searchpath=[{quoted(f'file://{own}')}]"] if own.is_dir() and own.resolve() != config_dir().resolve() else []
+    if not own.is_dir() or own.resolve() == config_dir().resolve():
+        return []
+    warn_of_hidden(own)
+    return [f"hydra.searchpath=[{quoted(literal(f'file://{own}'))}]"]
 
 
 def spell_out_corpora(overrides: Sequence[str]) -> list[str]:
@@ -162,13 +168,6 @@ def open_schema(settings: type[Any]) -> DictConfig:
                     OmegaConf.set_struct(inner, False)
                 nodes.append(inner)
     return schema
-
-
-def config_dir() -> Path:
-    """The folder of our configuration files: inside the installed package, or at the top of a source tree."""
-    package = Path(eventtag.__file__).parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent.parent / "configs"
 
 
 def corpus_dir(name: str) -> str:

@@ -17,8 +17,15 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import MarkedYAMLError
 
+from eventtag.errors import SettingsError
+
 STRUCTURED = re.compile(r"""[\[{'"]|\w+\([^()]*\)?$""")
 """How values begin that are meant as Hydra's lists, mappings, quoted text or functions; a mistake in one is told."""
+
+NAMES_OF_FILES = re.compile(
+    r"\+{0,2}(model\.primer\.)?(data\.(corpora\.[^.]+\.)?(path|validation|test)|input|output|checkpoint|teacher\.articles)"
+)
+"""Keys of files, in whose values nothing is interpolated: somebody else may have chosen a file's name."""
 
 
 def quote_unreadable(arguments: Sequence[str]) -> list[str]:
@@ -29,6 +36,8 @@ def quote_unreadable(arguments: Sequence[str]) -> list[str]:
 
 def _readable(argument: str, parser: OverridesParser) -> str:
     key, equals, value = argument.partition("=")
+    if equals and "${" in value and NAMES_OF_FILES.fullmatch(key):
+        return f"{key}={quoted(literal(value))}"
     if not equals or key.startswith("-") or _reads(argument, parser) or not _reads(f"{key}=x", parser):
         return argument
     parts = re.split(r"(?<!\\),", value)
@@ -36,6 +45,11 @@ def _readable(argument: str, parser: OverridesParser) -> str:
         return argument
     plain = [part if _reads(f"{key}={part}", parser) else quoted(part.replace("\\,", ",")) for part in parts]
     return f"{key}={','.join(plain)}"
+
+
+def literal(text: str) -> str:
+    """A text in which OmegaConf interpolates nothing: `${` stands for itself."""
+    return re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", text)
 
 
 def _reads(argument: str, parser: OverridesParser) -> bool:
@@ -53,6 +67,8 @@ def quoted(text: str) -> str:
 
 def explain(error: Exception) -> str:
     """What an error of Hydra or OmegaConf says, in at most three lines: what was given, what is wrong, and what to write instead."""
+    if isinstance(error, SettingsError):
+        return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return (

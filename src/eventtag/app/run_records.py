@@ -14,6 +14,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from eventtag.printable import PrintableFormatter
 from eventtag.run_folder import claimed_folder
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -37,7 +38,7 @@ def recorded_run(command: str, run_dir: str, config: DictConfig) -> Iterator[Non
         for name, part in (("config", config), ("hydra", hydra), ("overrides", overrides)):
             OmegaConf.save(part, folder / f"{name}.yaml")
         handler = logging.FileHandler(Path(run_dir) / f"{command.replace('-', '_')}.log", encoding="utf-8")
-        handler.setFormatter(logging.Formatter(LINE))
+        handler.setFormatter(PrintableFormatter(LINE))
         logging.getLogger().addHandler(handler)
         try:
             yield
