@@ -37,7 +37,9 @@ def quote_unreadable(arguments: Sequence[str]) -> list[str]:
 def _readable(argument: str, parser: OverridesParser) -> str:
     key, equals, value = argument.partition("=")
     if equals and "${" in value and NAMES_OF_FILES.fullmatch(key):
-        return f"{key}={quoted(literal(value))}"
+        given = re.fullmatch(r"""(["'])(.*)\1""", value, re.DOTALL)
+        parts = [given[2]] if given else [part.replace("\\,", ",") for part in re.split(r"(?<!\\),", value)]
+        return f"{key}={','.join(quoted(literal(part)) for part in parts)}"
     if not equals or key.startswith("-") or _reads(argument, parser) or not _reads(f"{key}=x", parser):
         return argument
     parts = re.split(r"(?<!\\),", value)

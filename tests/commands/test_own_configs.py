@@ -1,0 +1,168 @@
+"""A user's folder of configurations adds to the groups of ours, and never chooses code."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+from conftest import REPOSITORY
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
+
+from eventtag.app.hydra_task import compose_data, open_schema, register_resolvers
+from eventtag.app.own_configs import config_dir, guard_configurations
+from eventtag.errors import SettingsError
+from eventtag.settings import TrainSettings
+
+EVIL = "_target_: pandas.read_pickle\nfilepath_or_buffer: evil.pkl\n"
+
+
+def compose(folder: Path, *overrides: str) -> DictConfig:
+    register_resolvers()
+    guard_configurations()
+    ConfigStore.instance().store(name="train_schema", node=open_schema(TrainSettings))
+    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return hydra.compose("train", [f"hydra.searchpath=['file://{folder}']", *overrides], return_hydra_config=True)
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+
+
+def test_a_file_under_hydra_takes_the_place_of_none_of_hydra_s_own(tmp_path):
+    for name in (
+        "sweeper/basic",
+        "launcher/basic",
+        "job_logging/console",
+        "hydra_logging/quiet",
+        "callbacks/evil",
+        "output/default",
+    ):
+        write(tmp_path, f"hydra/{name}.yaml", EVIL)
+    write(tmp_path, "hydra/config.yaml", f"# @package _global_\nhydra:\n  launcher: {{{EVIL.replace(chr(10), ', ')}}}\n")
+    write(tmp_path, "train_schema.yaml", EVIL)
+    composed = compose(tmp_path)
+    assert "pandas" not in str(composed)
+    assert composed.hydra.sweeper._target_ == "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    assert "pandas" not in str(compose(tmp_path, "+hydra/callbacks=evil"))  # a key of that name, and no group
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("hydra: {launcher: {_target_: pandas.read_pickle}}", r"hydra\.launcher\._target_"),
+        ("hydra: {launcher: {n_jobs: 2, more: {_target_: pandas.read_pickle}}}", r"hydra\.launcher\.more\._target_"),
+        ("hydra: {launcher: {setup: [touch evil]}}", r"hydra\.launcher\.setup"),
+        ("hydra: {launcher: {partition: 'short\\ntouch evil'}}", r"hydra\.launcher\.partition"),
+        ("hydra: {sweeper: {_target_: pandas.read_pickle, params: {seed: '1,2'}}}", r"hydra\.sweeper\._target_"),
+        (
+            "hydra: {sweeper: {params: {hydra.launcher._target_: pandas.read_pickle}}}",
+            r"hydra\.sweeper\.params\.hydra\.launcher\._target_",
+        ),
+        ("hydra: {sweeper: {params: {+hydra/launcher: evil}}}", r"hydra\.sweeper\.params\.\+hydra/launcher"),
+        ("hydra: {sweeper: {params: {+data@hydra.launcher: evil}}}", r"hydra\.sweeper\.params\.\+data@hydra\.launcher"),
+        ("hydra: {sweeper: {custom_search_space: evil.space}}", r"hydra\.sweeper\.custom_search_space"),
+        ("hydra: {callbacks: {mine: {_target_: pandas.read_pickle}}}", r"hydra\.callbacks\.mine\._target_"),
+        ("hydra: {job_logging: {handlers: {mine: {(): pandas.read_pickle}}}}", r"hydra\.job_logging\.handlers\.mine\.\(\)"),
+        (
+            "hydra: {hydra_logging: {handlers: {mine: {class: pandas.read_pickle}}}}",
+            r"hydra\.hydra_logging\.handlers\.mine\.class",
+        ),
+        ("hydra: {job: {env_set: {PYTHONPATH: .}}}", r"hydra\.job\.env_set\.PYTHONPATH"),
+        ("hydra: {output_subdir: ../..}", r"hydra\.output_subdir"),
+        ("hydra: {searchpath: [pkg://evil]}", r"hydra\.searchpath"),
+        ("hydra: evil", r"hydra\."),
+        ("defaults:\n  - /data@hydra.launcher: evil", r"defaults: /data@hydra\.launcher"),
+        ("defaults:\n  - /data@_global_.hydra.callbacks.a: evil", r"defaults: /data@_global_\.hydra\.callbacks\.a"),
+        ("defaults:\n  - /data/evil@hydra.launcher", r"defaults: /data/evil@hydra\.launcher"),
+        ("defaults:\n  - override /hydra/launcher: ../../evil", r"defaults: override /hydra/launcher: \.\./\.\./evil"),
+    ],
+)
+def test_a_user_s_file_cannot_set_what_chooses_code(tmp_path, text, key):
+    write(tmp_path, "experiment/mine.yaml", f"# @package _global_\n{text}\n")
+    write(tmp_path, "data/evil.yaml", EVIL)
+    with pytest.raises(
+        SettingsError, match=rf"experiment/mine\.yaml: {key}.* is not allowed, since it could choose which code runs"
+    ):
+        compose(tmp_path, "experiment=mine")
+
+
+def test_a_user_s_file_cannot_be_put_under_hydra(tmp_path):
+    write(tmp_path, "data/evil.yaml", f"# @package hydra.launcher\n{EVIL}")
+    with pytest.raises(SettingsError, match=r"data/evil\.yaml: @package hydra\.launcher is not allowed"):
+        compose(tmp_path, "data=evil")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+data@hydra.callbacks.mine=evil",
+        "hydra.launcher._target_=pandas.read_pickle",
+        "hydra.job_logging.handlers.console.class=pandas.read_pickle",
+    ],
+)
+def test_what_was_composed_calls_nothing_but_hydra_s_own(tmp_path, override):
+    write(tmp_path, "data/evil.yaml", EVIL)
+    with pytest.raises(
+        SettingsError, match=r"=pandas\.read_pickle is not allowed: only what Hydra and its installed plugins bring"
+    ):
+        compose(tmp_path, override)
+
+
+@pytest.mark.parametrize("group", ["hydra/launcher", "data"])
+def test_no_choice_leads_out_of_its_folder(tmp_path, group):
+    write(tmp_path, "evil.yaml", EVIL)
+    for root in ("../" * 12, "../../"):
+        with pytest.raises(Exception, match="Could not"):
+            compose(tmp_path, f"{group}={root}{tmp_path.relative_to('/')}/evil")
+
+
+def test_what_users_write_for_sweeps_goes_on_working(tmp_path):
+    for name in ("seeds", "learning_rate"):
+        write(tmp_path, f"sweep/my_{name}.yaml", (REPOSITORY / "configs" / "sweep" / f"{name}.yaml").read_text())
+    write(
+        tmp_path,
+        "experiment/mine.yaml",
+        "# @package _global_\ndefaults:\n  - override /model: tiny\n  - override /hydra/launcher: basic\n"
+        "  - override /hydra/sweeper: basic\n"
+        "seed: 7\nhydra:\n  sweep: {dir: outputs/mine}\n  sweeper: {max_batch_size: 2}\n",
+    )
+    assert compose(tmp_path, "sweep=my_seeds").hydra.sweeper.params.seed == "1,2,3,4,5"
+    composed = compose(tmp_path, "experiment=mine")
+    assert (composed.seed, composed.model.name, composed.hydra.sweeper.max_batch_size) == (7, "tiny", 2)
+    callback = "+hydra.callbacks.log={_target_:hydra.experimental.callbacks.LogJobReturnCallback}"
+    assert compose(tmp_path, callback, "hydra/job_logging=stdout").hydra.callbacks.log
+
+
+def test_what_an_installed_plugin_registers_may_be_called(tmp_path):
+    plugin = {"_target_": "hydra_plugins.some_launcher.SomeLauncher", "n_jobs": 1}
+    ConfigStore.instance().store(group="hydra/launcher", name="some", node=plugin, provider="some_launcher")
+    try:
+        write(tmp_path, "experiment/mine.yaml", "# @package _global_\nhydra: {launcher: {n_jobs: 4}}\n")
+        assert compose(tmp_path, "hydra/launcher=some", "experiment=mine").hydra.launcher.n_jobs == 4
+    finally:
+        del ConfigStore.instance().repo["hydra"]["launcher"]["some.yaml"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a${oc.env:HOME}.jsonl",
+        "a${b",
+        "${data.name}",
+        "a\\${b}.jsonl",
+        "we${ird} (1).jsonl",
+        'q"${x}"y',
+        "x${y}\\",
+        "Zürich ${x},",
+    ],
+)
+def test_the_name_of_a_file_is_not_interpolated(name):
+    assert compose_data(["data=corpus", "data.path=" + name.replace(",", "\\,")]).path == name
+
+
+def test_each_of_several_names_stands_for_itself(tmp_path):
+    from eventtag.app.overrides import quote_unreadable
+
+    assert quote_unreadable(["input=a${b},c.txt"]) == ['input="a\\${b}","c.txt"']
+    assert quote_unreadable(["run_dir=${now:%Y}", "name=${data.name}"]) == ["run_dir=${now:%Y}", "name=${data.name}"]
