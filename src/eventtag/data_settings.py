@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -18,6 +19,32 @@ def require_setting(condition: bool, key: str, value: object, allowed: str) -> N
     """Raise SettingsError with the key, its value and what is allowed, unless the condition holds."""
     if not condition:
         raise SettingsError(f"{key}={value} is not allowed: {allowed}")
+
+
+def require_given(key: str, value: str | None) -> None:
+    """Raise SettingsError for a name of a file, folder or field that is blank, as an unset shell variable makes it."""
+    require_setting(
+        value is None or bool(value.strip()), key, repr(value), "it is blank; give a name (is a shell variable unset?)"
+    )
+
+
+def require_names(key: str, names: Sequence[str] | None, *, among: Sequence[str] | None = None) -> None:
+    """Raise SettingsError for a list of names that is empty, or holds a blank one, one twice, or one that is not `among` the given."""
+    if names is None:
+        return
+    allowed = "different names, one at least" + ("" if among is None else f", of {', '.join(among)}")
+    require_setting(bool(names) and all(name.strip() for name in names), key, list(names), allowed)
+    require_setting(len(set(names)) == len(names), key, list(names), allowed)
+    unknown = [name for name in names if among is not None and name not in among]
+    require_setting(not unknown, key, ", ".join(unknown), allowed)
+
+
+def require_labels(key: str, labels: Sequence[str]) -> None:
+    """Raise SettingsError for labels that cannot be a label set."""
+    require_names(key, labels)
+    for label in labels:
+        plain = label != "O" and not any(character.isspace() for character in label)
+        require_setting(plain, key, repr(label), "a label is a word without white space other than O")
 
 
 class Overlaps(Enum):
@@ -76,8 +103,14 @@ class CorpusSettings:
     """Licence of the corpus, for the model card."""
 
     def __post_init__(self) -> None:
-        require_setting(bool(self.path), "data.path", repr(self.path), "give a file or folder with articles")
-        require_setting(bool(self.labels), "data.labels", self.labels, "name at least one label")
+        require_setting(
+            bool(self.path and self.path.strip()), "data.path", repr(self.path), "give a file or folder with articles"
+        )
+        require_labels("data.labels", self.labels)
+        require_names("data.annotated_labels", self.annotated_labels)
+        for key in ("name", "format", "split_field", "validation", "test", "cluster_field"):
+            require_given(f"data.{key}", getattr(self, key))
+        require_setting(0 <= self.split_seed < 2**32, "data.split_seed", self.split_seed, "0 <= split_seed < 2**32")
         for key in ("validation_share", "test_share"):
             require_setting(0 <= getattr(self, key) < 1, f"data.{key}", getattr(self, key), "0 <= share < 1")
         shares = self.validation_share + self.test_share
@@ -86,6 +119,7 @@ class CorpusSettings:
         )
         for name in self.splits:
             require_setting(name in SPLITS, "data.splits", name, f"a split is one of {', '.join(SPLITS)}")
+            require_names(f"data.splits.{name}", self.splits[name])
         require_setting(
             not self.splits or self.split_field is not None, "data.splits", list(self.splits), "needs data.split_field"
         )
@@ -94,6 +128,8 @@ class CorpusSettings:
             bool(self.overlap_priority) is by_priority, "data.overlap_priority", self.overlap_priority,
             "data.overlaps=priority needs the labels in their order, and only it",
         )  # fmt: skip
+        if by_priority:
+            require_names("data.overlap_priority", self.overlap_priority, among=self.labels)
         require_setting(0 <= self.max_loss <= 1, "data.max_loss", self.max_loss, "a share, 0 <= max_loss <= 1")
 
 
@@ -119,6 +155,7 @@ class DataSettings(CorpusSettings):
         if not self.corpora:
             super().__post_init__()
             return
+        require_labels("data.labels", self.labels)
         given = CorpusSettings()
         for name in CORPUS_KEYS:
             require_setting(
@@ -136,7 +173,8 @@ class DataSettings(CorpusSettings):
             require_setting(not unknown, f"data.corpora.{name}.labels", corpus.labels, f"data.labels has {self.labels}")
         unknown = [name for name in self.scored or () if name not in self.corpora]
         require_setting(
-            self.scored is None or (bool(self.scored) and not unknown), "data.scored", self.scored,
+            self.scored is None or (bool(self.scored) and not unknown and len(set(self.scored)) == len(self.scored)), "data.scored",
+            self.scored,
             f"name some of {', '.join(self.corpora)}, or null for all",
         )  # fmt: skip
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
-from eventtag.data_settings import MISSING, DataSettings
+from eventtag.data_settings import MISSING, DataSettings, require_given, require_names
 from eventtag.data_settings import require_setting as _require
 
 
@@ -38,9 +39,7 @@ class LoraSettings:
         _require(self.rank is None or self.rank >= 1, "model.lora.rank", self.rank, "at least 1, or null")
         _require(self.alpha is None or self.alpha >= 1, "model.lora.alpha", self.alpha, "at least 1, or null")
         _require(0 <= self.dropout < 1, "model.lora.dropout", self.dropout, "0 <= dropout < 1")
-        _require(
-            self.targets is None or bool(self.targets), "model.lora.targets", self.targets, "name at least one layer, or null"
-        )
+        require_names("model.lora.targets", self.targets)
 
 
 @dataclass
@@ -54,7 +53,12 @@ class PrimerSettings:
     """Passes over them."""
 
     def __post_init__(self) -> None:
-        _require(self.epochs > 0, "model.primer.epochs", self.epochs, "above 0; model.primer.data=null goes without a primer")
+        _require(
+            0 < self.epochs < math.inf,
+            "model.primer.epochs",
+            self.epochs,
+            "above 0; model.primer.data=null goes without a primer",
+        )
 
 
 @dataclass
@@ -82,6 +86,7 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")
+        require_given("model.revision", self.revision)
         if self.attention_dropout is not None:
             _require(
                 0 <= self.attention_dropout < 1, "model.attention_dropout", self.attention_dropout, "0 <= dropout < 1, or null"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from eventtag.data_settings import MISSING, DataSettings
+from eventtag.data_settings import require_given as _require_given
 from eventtag.data_settings import require_setting as _require
 from eventtag.settings import ModelSettings
 
@@ -33,9 +35,9 @@ class PretrainTrainerSettings:
 
     def __post_init__(self) -> None:
         for key in ("epochs", "learning_rate", "head_learning_rate"):
-            _require(getattr(self, key) > 0, f"trainer.{key}", getattr(self, key), "above 0")
+            _require(0 < getattr(self, key) < math.inf, f"trainer.{key}", getattr(self, key), "above 0")
         _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
-        _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")
+        _require(0 <= self.weight_decay < math.inf, "trainer.weight_decay", self.weight_decay, "0 or above")
         for key in ("head_first", "warmup"):
             _require(0 <= getattr(self, key) < 0.5, f"trainer.{key}", getattr(self, key), "a share, 0 <= share < 0.5")
 
@@ -69,6 +71,8 @@ class PretrainSettings:
     """Directory of this run; the encoder stands in `encoder` below it."""
 
     def __post_init__(self) -> None:
+        for key in ("input", "text_field", "run_dir"):
+            _require_given(key, getattr(self, key))
         _require(self.input is not None or self.data is not None, "input", "null", "give input= or data=, or both")
         _require(self.max_length >= 8, "max_length", self.max_length, "at least 8 tokens")
         _require(self.model.lora.rank is None, "model.lora.rank", self.model.lora.rank, "null; pre-training trains all weights")

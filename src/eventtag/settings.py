@@ -6,6 +6,7 @@ SettingsError with the full key, the value and what is allowed. Types are checke
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,6 +16,8 @@ from eventtag.data_settings import CorpusSettings as CorpusSettings
 from eventtag.data_settings import DataSettings as DataSettings
 from eventtag.data_settings import MixedCorpusSettings as MixedCorpusSettings
 from eventtag.data_settings import Overlaps as Overlaps
+from eventtag.data_settings import require_given as _require_given
+from eventtag.data_settings import require_names as _require_names
 from eventtag.data_settings import require_setting as _require
 from eventtag.model_settings import Head as Head
 from eventtag.model_settings import LoraSettings as LoraSettings
@@ -74,7 +77,9 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         _require(self.resamples >= 100, "evaluation.resamples", self.resamples, "at least 100")
         _require(0.5 <= self.level < 1, "evaluation.level", self.level, "0.5 <= level < 1")
-        _require(self.seed >= 0, "evaluation.seed", self.seed, "0 or above")
+        _require(0 <= self.seed < 2**32, "evaluation.seed", self.seed, "0 <= seed < 2**32")
+        if self.slices:
+            _require_names("evaluation.slices", self.slices)
         for key in ("target_precision", "target_recall"):
             for label, target in getattr(self, key).items():
                 _require(0 < target <= 1, f"evaluation.{key}.{label}", target, "above 0 and at most 1")
@@ -104,6 +109,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
+        _require_given("run_dir", self.run_dir)
         _require(
             self.model.head is not Head.span or not self.teacher.checkpoints,
             "teacher.checkpoints", "given", "needs model.head=crf or softmax",
@@ -147,7 +153,7 @@ class LearningCurveSettings(TrainSettings):
         super().__post_init__()
         _require(self.repeats >= 1, "repeats", self.repeats, "at least 1")
         _require(self.more >= 1, "more", self.more, "at least 1")
-        _require(self.stretch >= 1, "stretch", self.stretch, "at least 1")
+        _require(1 <= self.stretch < math.inf, "stretch", self.stretch, "at least 1")
         if self.sizes is not None:
             _require(len(set(self.sizes)) >= 3, "sizes", self.sizes, "three different numbers or more; fewer give no curve")
             _require(min(self.sizes) >= 1, "sizes", self.sizes, "numbers of articles, 1 and more")
@@ -199,7 +205,10 @@ class EvaluateSettings:
     """Directory for report.json, report.md, report.html and predictions.jsonl."""
 
     def __post_init__(self) -> None:
+        _require_given("checkpoint", self.checkpoint)
+        _require_given("run_dir", self.run_dir)
         _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
+        _require(self.stride is None or self.stride >= 0, "stride", self.stride, "0 or above, or null")
         _require_thresholds(self.thresholds)
 
 
@@ -287,14 +296,18 @@ class PredictSettings:
     """Tell the progress as JSON lines on standard error (`--json-logs` does the same)."""
 
     def __post_init__(self) -> None:
-        _require(bool(self.output.strip("./")), "output", repr(self.output), "give the name of a file, or - for standard output")
+        for key in ("checkpoint", "input", "text_field", "id_field", "ray_address"):
+            _require_given(key, getattr(self, key))
+        _require_names("labels", self.labels)
+        _require(self.stride is None or self.stride >= 0, "stride", self.stride, "0 or above, or null")
+        _require(bool(self.output.strip(" ./")), "output", repr(self.output), "give the name of a file, or - for standard output")
         _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
         _require(self.max_row_bytes >= 1, "max_row_bytes", self.max_row_bytes, "at least 1")
         _require(self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1, or null")
         _require(self.threads >= 1, "threads", self.threads, "at least 1")
-        _require(self.ray_cpus > 0, "ray_cpus", self.ray_cpus, "above 0")
-        _require(self.ray_gpus is None or self.ray_gpus >= 0, "ray_gpus", self.ray_gpus, "0 or above, or null")
+        _require(0 < self.ray_cpus < math.inf, "ray_cpus", self.ray_cpus, "above 0")
+        _require(self.ray_gpus is None or 0 <= self.ray_gpus < math.inf, "ray_gpus", self.ray_gpus, "0 or above, or null")
         _require(self.shard_rows >= 1, "shard_rows", self.shard_rows, "at least 1")
-        _require(self.max_bad_rows >= 0, "max_bad_rows", self.max_bad_rows, "0 or above")
+        _require(0 <= self.max_bad_rows < math.inf, "max_bad_rows", self.max_bad_rows, "0 or above")
         _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")
         _require_thresholds(self.thresholds)

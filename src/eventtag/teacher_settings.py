@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from eventtag.data_settings import require_setting
+from eventtag.data_settings import require_given, require_names, require_setting
 
 
 @dataclass
@@ -24,6 +24,9 @@ class TeacherSettings:
     """Least probability of a word's best tag for learning from a word that nobody annotated."""
 
     def __post_init__(self) -> None:
+        if self.checkpoints:
+            require_names("teacher.checkpoints", self.checkpoints)
+        require_given("teacher.articles", self.articles)
         require_setting(0 <= self.share <= 1, "teacher.share", self.share, "0 to 1")
         require_setting(0 <= self.confidence <= 1, "teacher.confidence", self.confidence, "0 to 1")
         require_setting(

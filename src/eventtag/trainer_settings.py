@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from eventtag.data_settings import require_names
 from eventtag.data_settings import require_setting as _require
 
 
@@ -72,23 +74,25 @@ class TrainerSettings:
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 
     def __post_init__(self) -> None:
-        _require(self.epochs is None or self.epochs > 0, "trainer.epochs", self.epochs, "above 0, or null")
+        _require(self.epochs is None or 0 < self.epochs < math.inf, "trainer.epochs", self.epochs, "above 0, or null")
         _require(self.min_updates >= 0, "trainer.min_updates", self.min_updates, "0 or above")
         _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
         for key in ("batch_tokens", "micro_batch_tokens"):
             _require(
                 getattr(self, key) is None or getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "at least 1, or null"
             )
-        _require(self.learning_rate > 0, "trainer.learning_rate", self.learning_rate, "above 0")
-        _require(self.head_learning_rate > 0, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
-        _require(0 <= self.adversarial < float("inf"), "trainer.adversarial", self.adversarial, "0 or above")
+        _require(0 < self.learning_rate < math.inf, "trainer.learning_rate", self.learning_rate, "above 0")
+        _require(0 < self.head_learning_rate < math.inf, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
+        _require(0 <= self.adversarial < math.inf, "trainer.adversarial", self.adversarial, "0 or above")
         _require(self.freeze_layers >= 0, "trainer.freeze_layers", self.freeze_layers, "0 or above")
-        _require(self.weight_decay >= 0, "trainer.weight_decay", self.weight_decay, "0 or above")
+        _require(0 <= self.weight_decay < math.inf, "trainer.weight_decay", self.weight_decay, "0 or above")
         _require(0 <= self.warmup < 1, "trainer.warmup", self.warmup, "a share, 0 <= warmup < 1")
         _require(self.patience is None or self.patience >= 1, "trainer.patience", self.patience, "at least 1, or null")
         for key, least in (("gradient_accumulation_steps", 1), ("max_steps", -1)):
             number = self.extra.get(key, least)
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
             _require(whole, f"trainer.extra.{key}", number, f"a whole number, {least} or above")
+        if self.tracking:
+            require_names("trainer.tracking", self.tracking)
         every = self.save_every_steps
         _require(every is None or every >= 1, "trainer.save_every_steps", every, "at least 1, or null")

@@ -119,7 +119,9 @@ class GuardedFiles(FileConfigSource):
 def warn_of_hidden(folder: Path) -> None:
     """Say where a user's folder holds something for Hydra itself, which is not read."""
     if (folder / "hydra").is_dir() and folder.resolve() != config_dir().resolve():
-        print_message(f"{folder / 'hydra'}: is not read; a folder of configurations adds to the groups of eventtag, not to Hydra's own")
+        print_message(
+            f"{folder / 'hydra'}: is not read; a folder of configurations adds to the groups of eventtag, not to Hydra's own"
+        )
 
 
 def _leads_out(config_path: str) -> bool:
