@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from eventtag.articles import Article, Region
 from eventtag.errors import DataError, FormatError
+from eventtag.formats.arrow_rows import rows_of
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.json_file import dump_json
-from eventtag.formats.table_row import article_from_row, choose_column, parse_value
+from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column, parse_value
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
 from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
@@ -31,6 +33,8 @@ TOKENS_COLUMNS = ("tokens", "words")
 TAGS_COLUMNS = ("ner_tags", "tags", "labels", "ner")
 IGNORED = -100
 """The tag id that PyTorch's loss ignores (https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html)."""
+BATCH = 256
+"""Rows that are held in memory at a time when reading."""
 _STAGE = "writing hf_dataset"
 
 
@@ -54,9 +58,42 @@ def read_hf_dataset(
     splits = dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"": loaded}
     if split is not None and split not in splits:
         raise FormatError(f"has no split {split!r}; there are: {', '.join(splits)}", path=path)
-    for name, rows in splits.items():
-        if split in (None, name):
-            yield from _read_split(path, name, rows, tokens_column, tags_column, ledger)
+    chosen = {name: rows for name, rows in splits.items() if split in (None, name)}
+    shared = _share_ids(chosen)
+    if shared:
+        ledger.remark("splits share article ids, so that each id is made of the split's name and the id")
+    for name, rows in chosen.items():
+        for article in _read_split(path, name, rows, tokens_column, tags_column, ledger):
+            yield replace(article, id=f"{name}/{article.id}") if shared else article
+
+
+def _share_ids(splits: Mapping[str, Any]) -> bool:
+    """Whether two splits have rows of the same id."""
+    seen: set[str] = set()
+    for rows in splits.values():
+        if "id" not in rows.column_names:
+            continue
+        own = {
+            str(row["id"]) for table in _tables(rows.select_columns(["id"])) for row in rows_of(table) if row["id"] is not None
+        }
+        if not seen.isdisjoint(own):
+            return True
+        seen |= own
+    return False
+
+
+def _tables(rows: Any) -> Iterator[Any]:
+    """The rows as Arrow tables: what they hold is not decoded, and no file that they name is opened."""
+    yield from rows.with_format("arrow").iter(batch_size=BATCH)
+
+
+def _is_medium(feature: Any) -> bool:
+    """Whether a column holds images, sounds or other things that `datasets` decodes."""
+    if isinstance(feature, Mapping):
+        return any(map(_is_medium, feature.values()))
+    if isinstance(feature, list):
+        return any(map(_is_medium, feature))
+    return hasattr(feature, "decode_example") or _is_medium(getattr(feature, "feature", []))
 
 
 def _read_split(
@@ -64,32 +101,43 @@ def _read_split(
 ) -> Iterator[Article]:
     number = 0
     try:
+        media = [name for name, feature in rows.features.items() if _is_medium(feature)]
+        if media:
+            ledger.remark(f"columns of images, sounds and the like are left out and not opened: {', '.join(media)}")
+            rows = rows.remove_columns(media)
         columns = list(rows.column_names)
-        with_spans = {"text", "spans"} <= set(columns) and tokens_column is None
+        named = tokens_column is not None or set(columns) & set(TOKENS_COLUMNS)
+        with_spans = not named and set(columns) & set(TEXT_COLUMNS) and set(columns) & set(SPANS_COLUMNS)
+        if {"text", "spans"} <= set(columns) and tokens_column is None:
+            with_spans = True
         tokens = tags = ""
         names: Sequence[str] | None = None
-        if not with_spans:
+        if with_spans:
+            text, spans = choose_column(columns, None, TEXT_COLUMNS, "text"), choose_column(columns, None, SPANS_COLUMNS, "spans")
+        else:
             tokens = choose_column(columns, tokens_column, TOKENS_COLUMNS, "tokens")
             tags = choose_column(columns, tags_column, TAGS_COLUMNS, "tags")
             feature = rows.features[tags]
             names = getattr(getattr(feature, "feature", feature), "names", None)
-        for row in rows:
-            number += 1
-            default = f"{split or path.stem}-{number}"
-            if with_spans:
-                article = article_from_row(
-                    row, name=default, text_column="text", spans_column="spans", id_column="id", offsets="auto", ledger=ledger
+        for table in _tables(rows):
+            found = rows_of(table)
+            for _ in range(table.num_rows):
+                number += 1
+                row = next(found)
+                default = f"{split or path.stem}-{number}"
+                if with_spans:
+                    article = article_from_row(
+                        row, name=default, text_column=text, spans_column=spans, id_column="id", offsets="auto", ledger=ledger
+                    )
+                else:
+                    article = _article(row, default, tokens, tags, names, ledger)
+                yield (
+                    replace(article, meta={**article.meta, "split": split}) if split and "split" not in article.meta else article
                 )
-            else:
-                article = _article(row, default, tokens, tags, names, ledger)
-            if split and "split" not in article.meta:
-                article = Article(
-                    article.id, article.text, article.spans, article.annotated, article.labels, {**article.meta, "split": split}
-                )
-            yield article
     except (DataError, OSError, KeyError, TypeError, ValueError) as error:
-        where = f"split {split!r}, row {number}" if split else f"row {number}"
-        raise FormatError(f"{where}: {error}", path=path) from error
+        where = [f"split {split!r}"] if split else []
+        where += [f"row {number}"] if number else []
+        raise FormatError(": ".join([", ".join(where), str(error)] if where else [str(error)]), path=path) from error
 
 
 def _article(
@@ -119,7 +167,7 @@ def _article(
         spans.append(Span(places[0][0], places[-1][1], chunk.label))
     annotated = _annotated(found, offsets, text) if None in found else None
     own = {tokens, tags, FIELD, "id", "text", "offsets", "ignored"}
-    meta = {key: value for key, value in row.items() if key not in own and isinstance(value, str | int | float | bool)}
+    meta = {key: value for key, value in row.items() if key not in own and value is not None and value != ""}
     return uncarry(Article(id=name, text=text, spans=tuple(spans), annotated=annotated, meta=meta), carried)
 
 

@@ -2,7 +2,8 @@
 
     id: string, text: string, spans: list<struct<start: int64, end: int64, label: string>>, topic: string, ...
 
-The spans may also be lists or JSON (`formats.table_row`). All further columns become metadata.
+The spans may also be lists or JSON (`formats.table_row`). All further columns become metadata;
+dates, decimals, bytes and infinities in them become text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
+from eventtag.formats.arrow_rows import require_distinct_columns, rows_of
 from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.csv import span_record
 from eventtag.formats.json_file import dump_json
@@ -51,12 +53,15 @@ def read_parquet(
     try:
         with pq.ParquetFile(path) as file:
             columns = list(file.schema_arrow.names)
+            require_distinct_columns(columns)
             text = choose_column(columns, text_column, TEXT_COLUMNS, "text")
             spans = choose_column(columns, spans_column, SPANS_COLUMNS, "spans")
             for batch in file.iter_batches(batch_size=BATCH):
                 batch.validate(full=True)
-                for row in batch.to_pylist():
+                rows = rows_of(batch)
+                for _ in range(batch.num_rows):
                     number += 1
+                    row = next(rows)
                     yield article_from_row(
                         row,
                         name=f"{path.stem}-{number}",
@@ -67,7 +72,7 @@ def read_parquet(
                         ledger=ledger,
                     )
     except DataError as error:
-        raise FormatError(f"row {number}: {error}", path=path) from error
+        raise FormatError(f"row {number}: {error}" if number else str(error), path=path) from error
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise FormatError(f"cannot be read as Parquet ({str(error)[:200]}); write the file again", path=path) from error
 
