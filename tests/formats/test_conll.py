@@ -105,7 +105,6 @@ def test_a_mention_of_white_space_only_is_named_as_dropped(tmp_path):
         ("a B-X\nb\n", 2, "1 columns where the first row has 2"),
         ("word\n", 1, "one column"),
         ("a\tO\nb\t(PER*\n", 2, "cannot be a tag"),
-        ("a\tO\n\n-DOCSTART- (x)\n\nb\tO\n", 3, "first article has none"),
     ],
 )
 def test_a_damaged_file_is_an_error_with_file_and_line(tmp_path, content, line, problem):
@@ -156,3 +155,121 @@ def test_columns_are_recognised_by_content():
     assert "3 columns" in (sniff_conll("-DOCSTART- -X- O\n\nEU NNP B-ORG\nis VBZ O\n") or "")
     assert sniff_conll("a sentence of words\nand another one\n") is None
     assert sniff_conll('{"text": "O"}\n') is None
+
+
+def test_articles_are_parted_at_docstart_although_the_first_has_none(tmp_path):
+    articles, _ = read(tmp_path, "Kyiv\tB-LOC\nfell\tO\n\n-DOCSTART-\tO\n\nLviv\tB-LOC\nheld\tO\n")
+    assert [(a.id, a.text, mentions(a)) for a in articles] == [
+        ("news-1", "Kyiv fell", [("Kyiv", "LOC")]),
+        ("news-2", "Lviv held", [("Lviv", "LOC")]),
+    ]
+
+
+def test_one_docstart_before_all_tasks_is_said_and_blocks_can_be_articles(tmp_path):
+    content = "-DOCSTART- -X- O\nKyiv -X- _ B-LOC\nfell -X- _ O\n\nLviv -X- _ B-LOC\n\n"
+    articles, ledger = read(tmp_path, content)
+    assert [a.text for a in articles] == ["Kyiv fell\nLviv"]
+    assert any("article=block: each is one" in remark for remark in ledger.remarks)
+    articles, ledger = read(tmp_path, content, article="block")
+    assert [(a.id, a.text) for a in articles] == [("news-1", "Kyiv fell"), ("news-2", "Lviv")]
+    assert not any("article=block" in remark for remark in ledger.remarks)
+
+
+HEADERS = {
+    "english": "Word\tTag\nKyiv\tB-LOC\nfell\tO\n",
+    "bare tags": "token\tlabel\nKyiv\tLOC\nfell\tO\n",
+    "any language": "Wort\tEtikett\nKyiv\tB-LOC\nfell\tO\n",
+    "repeated": "Word\tTag\nKyiv\tB-LOC\n\nWord\tTag\nfell\tO\n",
+    "after a comment": "# made by hand\n\nWord\tTag\nKyiv\tB-LOC\nfell\tO\n",
+    "named columns": "ner_tag,x\tlemma\ttoken\tpos\n".replace(",x", "") + "B-LOC\tkyiv\tKyiv\tNNP\nO\tfall\tfell\tVBD\n",
+    "numbered": "Nr\tWort\tEtikett\n1\tKyiv\tB-LOC\n2\tfell\tO\n",
+}
+
+
+@pytest.mark.parametrize("content", HEADERS.values(), ids=HEADERS)
+def test_a_header_row_is_no_mention(tmp_path, content):
+    articles, ledger = read(tmp_path, content)
+    assert " ".join(a.text for a in articles) == "Kyiv fell"
+    assert [m for a in articles for m in mentions(a)] == [("Kyiv", "LOC")]
+    assert any("the first row is a header" in remark for remark in ledger.remarks)
+    assert sniff_conll(content)
+
+
+def test_tags_without_a_scheme_are_recognised_and_their_first_row_is_no_header(tmp_path):
+    content = "Kyiv\tLOC\nfell\tO\n"
+    articles, _ = read(tmp_path, content)
+    assert mentions(articles[0]) == [("Kyiv", "LOC")]
+    assert sniff_conll(content)
+    assert sniff_conll("Kyiv\tis a city\nfell\tO\n") is None
+    assert sniff_conll("text\tlabel\ngood\tPOSITIVE\n") is None
+
+
+def test_germeval_is_read_with_its_comments_numbers_and_both_layers(tmp_path):
+    content = (
+        "#\thttp://example.org/a\t[2020-01-01]\n1\tKyiv\tB-LOC\tO\n2\tZoo\tI-LOC\tB-ORG\n\n"
+        "#\thttp://example.org/b\t[2020-01-02]\n1\tLviv\tB-LOC\tB-LOC\n2\tfell\tO\tO\n"
+    )
+    articles, ledger = read(tmp_path, content)
+    assert [(a.text, mentions(a)) for a in articles] == [
+        ("Kyiv Zoo", [("Kyiv Zoo", "LOC"), ("Zoo", "ORG")]),
+        ("Lviv fell", [("Lviv", "LOC")]),
+    ]
+    assert [e.outcome for e in ledger.entries] == ["merged"]
+    assert any("words in column 1, tags in column 2 and 3" in remark for remark in ledger.remarks)
+    assert sniff_conll(content)
+    assert mentions(read(tmp_path, content, tag_column=2)[0][0]) == [("Kyiv Zoo", "LOC")]
+
+
+def test_hipe_is_read_by_documents_with_its_coarse_literal_tags(tmp_path):
+    content = (
+        "TOKEN\tNE-COARSE-LIT\tNE-COARSE-METO\tNE-NESTED\tNEL-LIT\tMISC\n"
+        "# hipe2022:document_id = nzz-1\n# hipe2022:date = 1798-01-20\nKyiv\tB-loc\tO\tO\tQ1\t_\nfell\tO\tO\tO\t_\tEndOfLine\n\n"
+        "# hipe2022:document_id = nzz-2\nLviv\tB-loc\tO\tO\t_\t_\n"
+    )
+    articles, ledger = read(tmp_path, content)
+    assert [(a.id, a.text, mentions(a)) for a in articles] == [
+        ("nzz-1", "Kyiv fell", [("Kyiv", "loc")]),
+        ("nzz-2", "Lviv", [("Lviv", "loc")]),
+    ]
+    assert any("columns of tags that are not read: NE-COARSE-METO, NE-NESTED" in remark for remark in ledger.remarks)
+    assert sniff_conll(content)
+
+
+@pytest.mark.parametrize("content", ["Kyiv B-LOC\nfell O\n O\nLviv B-LOC\n", "Kyiv\tB-LOC\nfell\tO\n\tO\n \tO\nLviv\tB-LOC\n"])
+def test_a_word_that_is_a_blank_adds_nothing(tmp_path, content):
+    articles, ledger = read(tmp_path, content)
+    assert [(a.text, mentions(a)) for a in articles] == [("Kyiv fell Lviv", [("Kyiv", "LOC"), ("Lviv", "LOC")])]
+    assert ledger.entries == []
+    assert sniff_conll(content)
+
+
+ONTONOTES = (
+    "#begin document (bc/x); part 000\n"
+    "bc/x 0 0 The DT (TOP(NP* - - - S#1 (ORG* * -\nbc/x 0 1 New NNP * - - - S#1 (GPE* * (1\nbc/x 0 2 York NNP * - - - S#1 *) * 1)\n"
+    "bc/x 0 3 Times NNP *)) - - - S#1 *) * -\n\nbc/x 0 0 Kyiv NNP (TOP* - - - S#1 (GPE) * * (2)\n\n#end document\n"
+    "#begin document (bc/x); part 001\nbc/x 1 0 fell VBD * - - - S#1 * -\n\n#end document\n"
+)
+
+
+def test_conll_2012_is_read_with_nested_entities(tmp_path):
+    articles, _ = read(tmp_path, ONTONOTES)
+    assert [(a.id, a.text, mentions(a)) for a in articles] == [
+        ("bc/x-000", "The New York Times\nKyiv", [("The New York Times", "ORG"), ("New York", "GPE"), ("Kyiv", "GPE")]),
+        ("bc/x-001", "fell", []),
+    ]
+    assert sniff_conll(ONTONOTES)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (ONTONOTES.replace("*)) - - - S#1 *)", "*)) - - - S#1 *"), "2: opens a named entity 'ORG' that is never closed"),
+        (ONTONOTES.replace("(ORG* *", "* *"), "5: closes a named entity that is not open"),
+        (ONTONOTES.replace("(GPE) *", "GPE *"), "7: 'GPE' is no named entity"),
+        (ONTONOTES.replace("#end document", "", 1) + "a b\n", "14: 'a b' stands outside a document"),
+        ("#begin document (x)\na b c\n", "2: 3 columns where CoNLL-2012 has at least 11"),
+    ],
+)
+def test_damaged_conll_2012_is_an_error_with_file_and_line(tmp_path, content, problem):
+    with pytest.raises(FormatError, match=rf"news.conll:(?:{problem})"):
+        read(tmp_path, content)

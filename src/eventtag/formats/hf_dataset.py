@@ -106,10 +106,14 @@ def _read_split(
             ledger.remark(f"columns of images, sounds and the like are left out and not opened: {', '.join(media)}")
             rows = rows.remove_columns(media)
         columns = list(rows.column_names)
-        named = tokens_column is not None or set(columns) & set(TOKENS_COLUMNS)
-        with_spans = not named and set(columns) & set(TEXT_COLUMNS) and set(columns) & set(SPANS_COLUMNS)
-        if {"text", "spans"} <= set(columns) and tokens_column is None:
-            with_spans = True
+
+        def has_any(names: Sequence[str]) -> bool:
+            return any(name in columns for name in names)
+
+        with_spans = tokens_column is None and (
+            {"text", "spans"} <= set(columns)
+            or (not has_any(TOKENS_COLUMNS) and has_any(TEXT_COLUMNS) and has_any(SPANS_COLUMNS))
+        )
         tokens = tags = ""
         names: Sequence[str] | None = None
         if with_spans:
