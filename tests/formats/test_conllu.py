@@ -81,8 +81,8 @@ def test_articles_begin_at_newdoc_and_sentences_on_a_new_line(tmp_path):
     [
         (rows((1, "a", "Entity=1)")), "f.conllu:1: Entity closes '1', which is not open"),
         (rows((1, "a", "_"), (2, "b", "Entity=(1-x-1")), "f.conllu:2: Entity opens '1', which is never closed"),
-        ("1\ta\n", "f.conllu:1: .* is not a row of ten columns"),
-        (rows(("x", "a", "_")), "is not a row of ten columns"),
+        ("1\ta\n", "f.conllu:1: .* is not a row of 10 columns"),
+        (rows(("x", "a", "_")), "is not a row of 10 columns"),
     ],
 )
 def test_a_damaged_file_is_an_error_with_file_and_line(tmp_path, content, problem):
@@ -130,3 +130,67 @@ def test_gum_has_the_same_mentions_in_both_of_its_formats():
     for name, article in tsv.items():
         squeezed = [sorted(("".join(text.split()), label) for text, label in mentions(a)) for a in (article, conllu[name])]
         assert squeezed[0] == squeezed[1]
+
+
+ZERO = {
+    "closes": (rows((1, "Dijo", "Entity=(e1-person-1"), ("1.1", "_", "Entity=e1)"), (2, ".", "_")), ["Dijo"], 0),
+    "opens": (rows(("0.1", "_", "Entity=(e1-person-1"), (1, "Dijo", "_"), (2, "Lima", "Entity=e1)")), ["Dijo Lima"], 0),
+    "in between": (rows((1, "a", "Entity=(e1-person-1"), ("1.1", "_", "_"), (2, "b", "Entity=e1)")), ["a b"], 0),
+    "alone": (rows((1, "Dijo", "_"), ("1.1", "_", "Entity=(e1-person-1)")), [], 1),
+    "two nodes": (rows((1, "Dijo", "_"), ("1.1", "_", "Entity=(e1-person-1"), ("1.2", "_", "Entity=e1)"), (2, "x", "_")), [], 1),
+    "nested": (rows((1, "a", "Entity=(e1-person-1"), ("1.1", "_", "Entity=(e2-person-1)e1)")), ["a"], 1),
+    "in a token": (
+        rows(("1-2", "del", "_"), (1, "de", "_"), ("1.1", "_", "Entity=(e1-person-1"), (2, "el", "Entity=e1)")),
+        ["del"],
+        0,
+    ),
+    "a fragment": (rows((1, "a", "Entity=(e1[1/2]-person-1)"), ("1.1", "_", "Entity=(e1[2/2]-person-1)")), ["a"], 0),
+    "all fragments": (rows((1, "a", "_"), ("1.1", "_", "Entity=(e1[1/2]-person-1)(e1[2/2]-person-1)")), [], 1),
+}
+
+
+@pytest.mark.parametrize(("content", "found", "noted"), ZERO.values(), ids=ZERO)
+def test_of_a_mention_at_an_empty_node_the_part_in_the_text_is_read(tmp_path, content, found, noted):
+    (article,), ledger = read(tmp_path, content)
+    assert [article.mention(span) for span in article.spans] == found
+    assert [note.reason for note in ledger.notes] == ["a mention at an empty node has no text"] * noted
+    assert ledger.seen == len(found)
+
+
+def plain(*tags, size=10, at=4):
+    """Two words of so many columns, with tags in one of them."""
+    return "".join(
+        f"{number}\t{word}"
+        + "".join(f"\t{tag if column == at else 'x' if column == 3 else '_'}" for column in range(2, size))
+        + "\n"
+        for number, (word, tag) in enumerate(zip(("Kyiv", "fell"), tags, strict=True), start=1)
+    )
+
+
+@pytest.mark.parametrize(("size", "at"), [(10, 4), (11, 10), (5, 4), (3, 2), (14, 12)])
+def test_tags_in_a_column_of_their_own_are_read_where_misc_has_none(tmp_path, size, at):
+    (article,), ledger = read(tmp_path, plain("B-LOC", "O", size=size, at=at))
+    assert mentions(article) == [("Kyiv", "LOC")]
+    assert list(ledger.remarks) == [f"mentions are the tags in column {at + 1}"]
+
+
+def test_columns_can_be_declared(tmp_path):
+    content = "# global.columns = ID FORM UPOS PARSEME:MWE FIN:NER\n1\tKyiv\tPROPN\t*\tB-LOC\n2\tfell\tVERB\t*\tO\n"
+    (article,), ledger = read(tmp_path, content)
+    assert (article.text, mentions(article)) == ("Kyiv fell", [("Kyiv", "LOC")])
+    assert list(ledger.remarks) == ["mentions are the tags in column FIN:NER"]
+
+
+def test_a_file_without_mentions_is_said_and_columns_that_nothing_explains_are_refused(tmp_path):
+    (article,), ledger = read(tmp_path, plain("NNP", "VBD"))
+    assert article.spans == ()
+    assert [remark for remark in ledger.remarks if "there is no mention" in remark]
+    for size in (5, 14):
+        with pytest.raises(FormatError, match=rf"f.conllu:1: has rows of {size} columns, none of which holds mentions"):
+            read(tmp_path, plain("NNP", "VBD", size=size))
+
+
+def test_mentions_in_misc_win_over_columns_of_tags(tmp_path):
+    content = plain("B-NP", "O", at=4).replace("_\n", "Entity=(e1-place-1)\n", 1)
+    (article,), _ = read(tmp_path, content)
+    assert mentions(article) == [("Kyiv", "place")]

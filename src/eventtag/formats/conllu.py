@@ -9,7 +9,10 @@
 `Entity=(e1-place` opens a mention, `e1)` closes it, `(e1-place)` does both; mentions nest and cross. `e1[1/2]` is the first of
 two fragments of a discontinuous one. `# global.Entity` names the fields; the one called `etype` is the label. Text: words
 joined as `SpaceAfter=No` says (a row such as `1-2 don't` stands for its words), sentences by a newline. An article begins at `#
-newdoc`.
+newdoc`. Empty nodes (`1.1`) have no text: of a mention that begins or ends at one, the part in the text is read.
+
+Other numbers of columns are read where `# global.columns` names them (CoNLL-U Plus). Where MISC has no mention in the whole file, a
+column of IOB tags, if there is one, holds them.
 
 Sources: https://universaldependencies.org/format.html, https://ufal.mff.cuni.cz/corefud (file format),
 https://gucorpling.org/gum/
@@ -25,6 +28,7 @@ from pathlib import Path
 
 from eventtag.articles import Article
 from eventtag.errors import FormatError, OutputError
+from eventtag.formats.conllu_layout import ROW, Layout, recognise_conllu
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
 from eventtag.formats.tag_schemes import split_tag
 from eventtag.formats.text_file import read_lines
@@ -53,13 +57,19 @@ class _Document:
     glue: str = ""
     fields: tuple[str, ...] = DEFAULT_FIELDS
     meta: dict[str, str] = field(default_factory=dict)
-    opened: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
-    """Of each group: the (beginning, label, line) of its open mentions, the innermost last."""
+    opened: dict[str, list[tuple[int | None, str, int]]] = field(default_factory=dict)
+    """Of each group: the (beginning, label, line) of its open mentions, the innermost last; no beginning before their first word."""
     fragments: list[tuple[str, list[tuple[int, int]]]] = field(default_factory=list)
     parts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     tag: tuple[int, int, str] | None = None
     """The mention that IOB tags have open."""
     words: int = 0
+    last: tuple[int, int] = (0, 0)
+    """The place of the last word of the text."""
+    waiting: set[str] = field(default_factory=set)
+    """Groups with an open mention that has had no word yet."""
+    unheard: list[tuple[str, int]] = field(default_factory=list)
+    """Label and line of mentions that stand at empty nodes only."""
 
     def add(self, form: str) -> tuple[int, int]:
         text = (self.glue if self.length else "") + form
@@ -76,11 +86,15 @@ class _Document:
 def read_conllu(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous = "cover") -> Iterator[Article]:
     """Stream the articles of a file; without `# newdoc` the file is one article, called after it. `# meta::` comments become `meta`.
 
-    Raises FormatError with file and line for a row without ten columns, or a mention that is closed but not open or never closed.
+    The file is read twice, first to recognise its columns. Mentions at empty nodes only are noted in the ledger. Raises FormatError with
+    file and line for a row with another number of columns, or a mention that is closed but not open or never closed.
     """
     check_policy(discontinuous)
     document: _Document | None = None
-    reader = _Reader(path)
+    layout = recognise_conllu(path)
+    if layout.said:
+        ledger.remark(layout.said)
+    reader = _Reader(path, layout)
     count = 0
     for number, line in read_lines(path):
         if newdoc := _NEWDOC.fullmatch(line):
@@ -109,22 +123,23 @@ def sniff_conllu(head: str) -> str | None:
     if (
         rows
         and not is_old_webanno(head)
-        and all(re.match(r"\d+(?:[-.]\d+)?\t", row) and row.count("\t") == 9 for row in rows[:50])
+        and all(re.match(r"\d+(?:[-.]\d+)?\t", row) and row.count("\t") >= 9 for row in rows[:50])
     ):
-        return "has rows of ten columns that begin with a number"
+        return "has rows of ten or more columns that begin with a number"
     return None
 
 
 class _Reader:
     """Rows and comments of one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, layout: Layout) -> None:
         self.path = path
+        self.layout = layout
         self.multiword_end = 0
         self.multiword = (0, 0)
         self.multiword_text = ""
-        self.parts: list[tuple[str, dict[str, str], int]] = []
-        """The words of the multiword token that is being read: form, MISC and line."""
+        self.parts: list[tuple[str | None, dict[str, str], int]] = []
+        """The words of the multiword token that is being read: form (none of an empty node), MISC and line."""
 
     def end_sentence(self, document: _Document) -> None:
         """What follows begins on a new line."""
@@ -143,25 +158,35 @@ class _Reader:
     def row(self, line: str, number: int, document: _Document) -> None:
         """Take one word."""
         cells = line.split("\t")
-        match = re.fullmatch(r"(\d{1,6})(?:([-.])(\d{1,6}))?", cells[0])
-        if len(cells) != 10 or match is None or not cells[1]:
+        match = ROW.fullmatch(cells[0])
+        if len(cells) != self.layout.columns or match is None or not cells[self.layout.form]:
             raise FormatError(
-                f"{line[:60]!r} is not a row of ten columns (number, word, lemma, ...)", path=self.path, line=number
+                f"{line[:60]!r} is not a row of {self.layout.columns} columns (number, word, lemma, ...)",
+                path=self.path,
+                line=number,
             )
-        if match[2] == ".":
-            return  # an empty node is not in the text
-        misc = dict(item.partition("=")[::2] for item in cells[9].split("|"))
+        form = cells[self.layout.form]
+        misc = {} if self.layout.misc is None else dict(item.partition("=")[::2] for item in cells[self.layout.misc].split("|"))
+        if self.layout.tag is not None:
+            misc = {key: value for key, value in misc.items() if key not in TAG_KEYS} | {TAG_KEYS[0]: cells[self.layout.tag]}
         word = int(match[1])
+        if match[2] == "." and word < self.multiword_end:
+            self.parts.append((None, misc, number))
+            return
+        if match[2] == ".":
+            self.flush(document)
+            self.mentions(None, misc, number, document)
+            return
         if match[2] == "-":
             self.flush(document)
-            self.multiword = document.add(cells[1])
-            self.multiword_text, self.multiword_end = cells[1], int(match[3])
+            self.multiword = document.add(form)
+            self.multiword_text, self.multiword_end = form, int(match[3])
         elif word <= self.multiword_end:
-            self.parts.append((cells[1], misc, number))
+            self.parts.append((form, misc, number))
             return
         else:
             self.flush(document)
-            self.mentions(document.add(cells[1]), misc, number, document)
+            self.mentions(document.add(form), misc, number, document)
         document.glue = _space_after(misc)
         document.words += 1
 
@@ -169,36 +194,48 @@ class _Reader:
         """Place the words of a multiword token: each at its own letters where they make up the token (it + 's), else at all of it."""
         parts, self.parts = self.parts, []
         start, end = self.multiword
-        apart = "".join(form for form, _, _ in parts) == self.multiword_text
+        apart = "".join(form for form, _, _ in parts if form is not None) == self.multiword_text
         for form, misc, number in parts:
+            if form is None:
+                self.mentions(None, misc, number, document)
+                continue
             self.mentions((start, start + len(form)) if apart else (start, end), misc, number, document)
             start += len(form) if apart else 0
         self.multiword_end = 0
 
-    def mentions(self, place: tuple[int, int], misc: dict[str, str], number: int, document: _Document) -> None:
-        """Open, close and continue the mentions that a word's MISC column names."""
+    def mentions(self, place: tuple[int, int] | None, misc: dict[str, str], number: int, document: _Document) -> None:
+        """Open, close and continue the mentions that a word's MISC column names; an empty node has no place."""
+        if place is not None:
+            document.last = place
+            for group in document.waiting:
+                opened = document.opened[group]
+                opened[:] = [(place[0] if start is None else start, label, line) for start, label, line in opened]
+            document.waiting.clear()
         if misc.get("Entity", "_") != "_":
             self.brackets(misc["Entity"], place, number, document)
         tag = next((misc[key] for key in TAG_KEYS if key in misc), None)
-        if tag is not None or document.tag is not None:
+        if place is not None and (tag is not None or document.tag is not None):
             self.iob(tag or "O", place, document)
 
-    def brackets(self, value: str, place: tuple[int, int], number: int, document: _Document) -> None:
+    def brackets(self, value: str, place: tuple[int, int] | None, number: int, document: _Document) -> None:
         """Open and close mentions."""
         for match in _BRACKET.finditer(value):
             if match[1] is not None:
                 parts = match[1].split("-")
                 group, label = self.group(parts, document)
                 if match[2]:
-                    self.mention(group, label, (place[0], place[1]), document)
+                    self.mention(group, label, place, number, document)
                 else:
-                    document.opened.setdefault(group, []).append((place[0], label, number))
+                    document.opened.setdefault(group, []).append((None if place is None else place[0], label, number))
+                    if place is None:
+                        document.waiting.add(group)
                 continue
             group = match[3].split("-")[0]
             if not document.opened.get(group):
                 raise FormatError(f"Entity closes {group!r}, which is not open", path=self.path, line=number)
-            start, label, _ = document.opened[group].pop()
-            self.mention(group, label, (start, place[1]), document)
+            start, label, line = document.opened[group].pop()
+            end = document.last[1]
+            self.mention(group, label, None if start is None or end <= start else (start, end), line, document)
 
     def group(self, parts: Sequence[str], document: _Document) -> tuple[str, str]:
         """The group and the label that an opening bracket names."""
@@ -208,17 +245,23 @@ class _Reader:
         label = parts[at] if at < len(parts) else ""
         return parts[group] if group < len(parts) else parts[0], label or "entity"
 
-    def mention(self, group: str, label: str, place: tuple[int, int], document: _Document) -> None:
-        """Record a mention, or one fragment of it."""
+    def mention(self, group: str, label: str, place: tuple[int, int] | None, number: int, document: _Document) -> None:
+        """Record a mention, or one fragment of it; without a place it stands at empty nodes only."""
         part = _PART.fullmatch(group)
         if part is None:
-            document.fragments.append((label, [place]))
+            if place is None:
+                document.unheard.append((label, number))
+            else:
+                document.fragments.append((label, [place]))
             return
         key = f"{part[1]}/{part[3]}"
         if part[2] == "1" or key not in document.parts:
             document.parts[key] = []
             document.fragments.append((label, document.parts[key]))
-        document.parts[key].append(place)
+        if place is not None:
+            document.parts[key].append(place)
+        elif part[2] == part[3] and not document.parts[key]:
+            document.unheard.append((label, number))
 
     def iob(self, tag: str, place: tuple[int, int], document: _Document) -> None:
         """Continue, close or open the mention of the IOB tags."""
@@ -241,7 +284,11 @@ def _finish(document: _Document, path: Path, discontinuous: Discontinuous, ledge
         if opened:
             raise FormatError(f"Entity opens {group!r}, which is never closed", path=path, line=opened[-1][2])
     spans: dict[Span, None] = {}
+    for label, number in document.unheard:
+        ledger.note(document.name, "reading", "spans", "a mention at an empty node has no text", detail=f"line {number}: {label}")
     for label, fragments in document.fragments:
+        if not fragments:
+            continue
         ledger.seen += 1
         span = span_of_fragments(fragments, label, article_id=document.name, policy=discontinuous, ledger=ledger)
         if span in spans:
