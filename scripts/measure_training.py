@@ -26,7 +26,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +148,7 @@ def measure(plan: Plan, variant: str, gold: Mapping[str, Article], labels: Label
     return Measured(tallies, tuple(seconds))
 
 
-def render(measured: Mapping[str, Measured], labels: LabelSet, clusters: Mapping[str, str] | None) -> str:
+def render(measured: Mapping[str, Measured], labels: LabelSet, clusters: Mapping[str, Hashable] | None) -> str:
     """The table; a variant without finished runs has no row."""
     head = ["variant", "seeds", "micro F1", "difference", "p (articles)", *labels.labels, "CPU s"]
     rows = [head, ["---", *["---:"] * (len(head) - 1)]]
@@ -168,7 +168,7 @@ def render(measured: Mapping[str, Measured], labels: LabelSet, clusters: Mapping
 
 
 def compare(
-    first: Mapping[int, Tally], second: Mapping[int, Tally], seeds: Sequence[int], clusters: Mapping[str, str] | None
+    first: Mapping[int, Tally], second: Mapping[int, Tally], seeds: Sequence[int], clusters: Mapping[str, Hashable] | None
 ) -> tuple[str, str]:
     """The difference of micro F1 over the seeds with both intervals, in points, and its p-value over articles."""
     gaps = [100 * (second[seed].counts("strict").f1 - first[seed].counts("strict").f1) for seed in seeds]
@@ -178,13 +178,11 @@ def compare(
     )
     found = over_articles.pairs[0].difference("strict", "micro")
     reach = half_width(gaps)
-    text = f"{fmean(gaps):+.2f}"
-    if reach is not None:
-        text += f" (seeds {fmean(gaps) - reach:+.2f} to {fmean(gaps) + reach:+.2f}"
-        text += f"; articles {100 * found.low:+.2f} to {100 * found.high:+.2f})"
-    else:
-        text += f" (articles {100 * found.low:+.2f} to {100 * found.high:+.2f})"
-    return text, f"{found.p:.4f}"
+    intervals = [] if reach is None else [f"seeds {fmean(gaps) - reach:+.2f} to {fmean(gaps) + reach:+.2f}"]
+    if found.low is not None and found.high is not None:
+        intervals.append(f"articles {100 * found.low:+.2f} to {100 * found.high:+.2f}")
+    text = f"{fmean(gaps):+.2f}" + (f" ({'; '.join(intervals)})" if intervals else "")
+    return text, "" if found.p is None else f"{found.p:.4f}"
 
 
 def add_tallies(tallies: Sequence[Tally]) -> Tally:

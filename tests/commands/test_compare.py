@@ -29,7 +29,9 @@ def files(tmp_path):
         write_articles(articles, path, "jsonl", ledger=LossLedger())
         return str(path)
 
-    return {name: write(name, keep) for name, keep in (("gold", 1.0), ("weak", 0.5), ("strong", 0.9), ("twin", 0.9))}
+    return {
+        name: write(name, keep) for name, keep in (("gold", 1.0), ("weak", 0.5), ("strong", 0.9), ("twin", 0.9), ("weaker", 0.5))
+    }
 
 
 def run(monkeypatch, *arguments):
@@ -150,3 +152,67 @@ def test_runs_that_are_not_one_system_are_refused(files, monkeypatch, capsys, tm
         evaluated(folder / "1", files["twin"], validation=0.6, **change)
     assert run(monkeypatch, "--seeds", str(folder), "--gold", files["gold"]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_recipes_are_compared_over_articles_and_seeds_together(files, monkeypatch, capsys, tmp_path):
+    for recipe, sources in (("good", ("strong", "twin")), ("poor", ("weak", "weaker"))):
+        for number, source in enumerate(sources):
+            evaluated(tmp_path / recipe / str(number), files[source], seed=number, validation=0.6)
+    output = tmp_path / "seeds.json"
+    seeds = ["--seeds", str(tmp_path / "poor"), "--seeds", str(tmp_path / "good"), "--gold", files["gold"]]
+    assert run(monkeypatch, *seeds, "--output", str(output)) == 0
+    shown = capsys.readouterr().out
+    assert "means over 2 and 2 runs; interval and p are about other articles and other seeds" in shown
+    assert "good is better" in shown
+    content = json.loads(output.read_text())
+    assert content["runs"] == [2, 2]
+    assert content["pairs"][0]["recipes"] == ["poor", "good"]
+    assert run(monkeypatch, *seeds, files["twin"]) == 0
+    assert "other seeds, but twin stands as it is" in capsys.readouterr().out
+
+
+def test_one_run_each_says_nothing_of_recipes(files, monkeypatch, capsys, tmp_path):
+    evaluated(tmp_path / "good" / "0", files["strong"], seed=1, validation=0.6)
+    evaluated(tmp_path / "poor" / "0", files["weak"], seed=1, validation=0.6)
+    assert run(monkeypatch, "--seeds", str(tmp_path / "good"), "--seeds", str(tmp_path / "poor"), "--gold", files["gold"]) == 0
+    shown = capsys.readouterr().out
+    assert "is better" not in shown
+    assert "a single run says nothing of other seeds" in shown
+
+
+def test_articles_of_which_nothing_is_known_are_left_out_and_counted(monkeypatch, capsys, tmp_path):
+    def write(name, keep):
+        rng = random.Random(name)
+        known = [Article(str(n), f"{TEXT} {n}", tuple(s for s in WORDS if rng.random() < keep)) for n in range(9)]
+        unknown = [Article("nowhere", TEXT, annotated=()), Article("unmarked", TEXT, labels=("ACTOR",)), Article("empty", "")]
+        write_articles([*known, *unknown], tmp_path / name, "jsonl", ledger=LossLedger())
+        return str(tmp_path / name)
+
+    gold, one, other = (write(name, keep) for name, keep in (("gold.jsonl", 1), ("one.jsonl", 0.5), ("other.jsonl", 0.9)))
+    assert run(monkeypatch, one, other, "--gold", gold, "--labels", "EVENT") == 0
+    shown = capsys.readouterr()
+    assert "3 of 12 articles are left out, the first is 'nowhere'" in shown.err
+    assert "9 articles; strict" in shown.out
+    assert run(monkeypatch, one, other, "--gold", gold, "--labels", "ACTOR") == 1
+
+
+@pytest.mark.parametrize("field", [None, "topic"])
+def test_articles_in_one_cluster_have_no_interval_and_the_reason_is_printed(monkeypatch, capsys, tmp_path, field):
+    text = " ".join(f"word{n}" for n in range(80)) + " one two three four"
+    spans = [Span(text.index(f" {word}") + 1, text.index(f" {word}") + 1 + len(word), "EVENT") for word in TEXT.split()[:4]]
+
+    def write(name, found):
+        articles = [Article(str(n), text, tuple(spans[: found(n)]), meta={"topic": "all"}) for n in range(12)]
+        write_articles(articles, tmp_path / name, "jsonl", ledger=LossLedger())
+        return str(tmp_path / name)
+
+    gold, one, other = (
+        write("gold.jsonl", lambda n: 4),
+        write("one.jsonl", lambda n: n % 2),
+        write("other.jsonl", lambda n: 3 + n % 2),
+    )
+    assert run(monkeypatch, one, other, "--gold", gold, *(["--clusters", field] if field else [])) == 0
+    shown = capsys.readouterr().out
+    assert "all articles are in one cluster" in shown
+    assert " to " not in shown.split("articles that changed most")[0]
+    assert "is better" not in shown

@@ -3,9 +3,12 @@ import time
 import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import nct, norm
+from scipy.stats import t as student
 
 from eventtag.errors import DataError
-from eventtag.scoring.bootstrap import bootstrap, figure_sums, figures, smallest_detectable_difference
+from eventtag.scoring.bootstrap import METRICS, bootstrap, figure_sums, figures
+from eventtag.scoring.power import effect_by_flips, effect_by_t, fewest_units, reachable_level, smallest_detectable_difference
 from eventtag.scoring.report import score_tally
 from eventtag.scoring.tally import Tally
 
@@ -82,8 +85,9 @@ def test_a_score_that_never_varies_has_the_exact_interval_of_its_spans():
 
 
 def test_a_label_without_any_span_says_nothing():
-    interval = bootstrap(Tally(("a", "b"), ("strict",), ("A",), np.zeros((2, 1, 1, 8), dtype=np.int64)), resamples=50)
-    assert (interval.low.min(), interval.high.max()) == (0.0, 1.0)
+    found = bootstrap(Tally(("a", "b"), ("strict",), ("A",), np.zeros((2, 1, 1, 8), dtype=np.int64)), resamples=50)
+    assert found.interval("strict", "A") is None
+    assert "no interval for A, micro, macro, weighted: fewer than two articles hold such spans" in found.notes
 
 
 def test_no_article_is_an_error():
@@ -105,9 +109,67 @@ def test_ten_thousand_articles_take_two_seconds_of_one_core():
 
 
 def test_smallest_detectable_difference_shrinks_with_correlation():
-    unrelated = smallest_detectable_difference(0.01)
+    unrelated = smallest_detectable_difference(0.01, weights=[1] * 10_000)
     assert unrelated == pytest.approx(2.8016 * 0.01 * 2**0.5, rel=1e-3)
-    assert smallest_detectable_difference(0.01, correlation=0.75) == pytest.approx(unrelated / 2)
+    assert smallest_detectable_difference(0.01, weights=[1] * 10_000, correlation=0.75) == pytest.approx(unrelated / 2)
+
+
+def test_smallest_detectable_difference_knows_few_units_and_many_tests():
+    def smallest(units, **options):
+        return smallest_detectable_difference(0.01, weights=[1] * units, **options)
+
+    assert smallest(5) is None  # the smallest exact p is 0.0625
+    few = [smallest(units) for units in (6, 7, 8, 20, 1000)]
+    assert few == sorted(few, reverse=True)
+    assert smallest(6, tests=3) is None
+    assert smallest(7, tests=3) > few[1]
+    uneven = smallest_detectable_difference(0.01, weights=[3, 1, 1, 1, 1, 1, 1])
+    assert uneven > few[1]
+
+
+@pytest.mark.parametrize("units", [6, 8, 12, 30])
+def test_the_detectable_difference_is_that_of_the_noncentral_t(units):
+    needed = float(effect_by_t(units - 1, level=0.05))
+    edge = student.ppf(0.975, units - 1)
+    assert nct.sf(edge, units - 1, needed) + nct.cdf(-edge, units - 1, needed) == pytest.approx(0.8, abs=0.015)
+
+
+def test_with_six_units_all_must_point_one_way():
+    needed = effect_by_flips((1.0,) * 6, level=1 / 32, confidence=0.95)
+    alone = norm.cdf(needed / 6**0.5)
+    assert alone**6 + (1 - alone) ** 6 == pytest.approx(0.8, abs=0.03)
+
+
+def test_levels_of_an_exact_test_are_multiples_of_its_smallest_p():
+    assert reachable_level(0.05, 5) == 0.0
+    assert reachable_level(0.05, 6) == 1 / 32
+    assert reachable_level(0.05, 8) == 6 / 128
+    assert reachable_level(0.0625, 5) == 0.0  # below, not at
+    assert [fewest_units(alpha) for alpha in (0.05, 0.05 / 3, 0.0625)] == [6, 7, 6]
+
+
+def test_one_cluster_has_no_interval_and_says_why():
+    tally = random_tally(12)
+    found = bootstrap(tally, clusters=dict.fromkeys(tally.article_ids, "one"), resamples=100)
+    assert found.notes == ["no interval: all articles are in one cluster"]
+    content = found.to_json()
+    assert {content["schemes"]["strict"][row][metric] for row in found.rows for metric in METRICS} == {None}
+    assert set(content["detectable_difference"]["micro"].values()) == {None}
+
+
+def test_five_clusters_say_that_nothing_can_be_shown_with_them():
+    tally = random_tally(20)
+    found = bootstrap(tally, clusters={name: int(name) % 5 for name in tally.article_ids}, resamples=100)
+    assert found.detectable() is None
+    assert "with 5 clusters an exact p is 0.0625 or more; less than 0.05 takes 6" in found.notes[0]
+
+
+def test_a_score_that_never_varies_is_as_sure_as_its_clusters_and_not_its_spans():
+    values = np.zeros((40, 1, 1, 8), dtype=np.int64)
+    values[..., 0] = values[..., 4] = 5
+    tally = Tally(tuple(map(str, range(40))), ("strict",), ("A",), values)
+    found = bootstrap(tally, clusters={name: int(name) % 4 for name in tally.article_ids}, resamples=100).interval("strict", "A")
+    assert (found.low, found.high) == (pytest.approx(0.025 ** (1 / 4)), 1.0)
 
 
 def test_macro_does_not_claim_to_know_a_label_that_never_occurs():
@@ -115,5 +177,5 @@ def test_macro_does_not_claim_to_know_a_label_that_never_occurs():
     values = np.concatenate([known.values, np.zeros((40, 2, 1, 8), dtype=np.int64)], axis=2)
     result = bootstrap(Tally(known.article_ids, known.schemes, LABELS, values), resamples=300)
     absent, macro = result.interval("strict", "LOCATION"), result.interval("strict", "macro")
-    assert (absent.low, absent.high) == (0.0, 1.0)
+    assert absent is None
     assert macro.high - macro.low > 1 / 3

@@ -18,7 +18,8 @@ MAX_FALL = 0.002
 class Verdict:
     """An export beside its checkpoint in float32 with torch, on the same validation articles.
 
-    `f1` and `exported_f1`: strict micro F1; `low` and `high`: 95 % interval of the second minus the first, resampling articles.
+    `f1` and `exported_f1`: strict micro F1; `low` and `high`: 95 % interval of the second minus the first over articles, None where
+    there is none (both gave the same on every article, say).
     `agreement`: spans that both found (same offsets and label) over the mean number of both. `speed` and `exported_speed`: tokens a
     second of CPU time.
     """
@@ -26,19 +27,26 @@ class Verdict:
     articles: int
     f1: float
     exported_f1: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     agreement: float
     speed: float
     exported_speed: float
+
+    @property
+    def interval(self) -> str:
+        """The interval of the change in points, in words."""
+        if self.low is None or self.high is None:
+            return "interval of the change: none, as it does not vary"
+        return f"interval of the change: {100 * self.low:+.2f} to {100 * self.high:+.2f} points"
 
     def require_accepted(self, precision: str) -> None:
         """Raise ExportError when F1 falls by more than MAX_FALL or the export is not faster."""
         fall = self.f1 - self.exported_f1
         if fall > MAX_FALL:
             raise ExportError(
-                f"{precision}: strict micro F1 falls by {100 * fall:.2f} points, from {self.f1:.4f} to {self.exported_f1:.4f} (interval of "
-                f"the change: {100 * self.low:+.2f} to {100 * self.high:+.2f}), on {self.articles} validation articles; "
+                f"{precision}: strict micro F1 falls by {100 * fall:.2f} points, from {self.f1:.4f} to {self.exported_f1:.4f} "
+                f"({self.interval}), on {self.articles} validation articles; "
                 f"at most {100 * MAX_FALL:.1f} are allowed\nnothing is written; choose another precision"
             )
         if self.exported_speed <= self.speed:

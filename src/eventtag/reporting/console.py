@@ -5,7 +5,7 @@ from __future__ import annotations
 from eventtag.printable import printable
 from eventtag.scoring.compare import Comparison, Difference, PairComparison
 from eventtag.scoring.report import EvaluationReport
-from eventtag.scoring.seeds import SeedSummary, mean_difference
+from eventtag.scoring.seeds import SeedSummary
 
 SHOWN_ARTICLES = 5
 
@@ -29,7 +29,7 @@ def render_table(report: EvaluationReport) -> str:
         column = [f"{100 * intervals.level:g} % interval"]
         for name, *_ in rows:
             interval = intervals.interval("strict", name)
-            column.append(f"{interval.low:.4f}-{interval.high:.4f}")
+            column.append("-" if interval is None else f"{interval.low:.4f}-{interval.high:.4f}")
         table = [(*row[:4], cell, *row[4:]) for row, cell in zip(table, column, strict=True)]
     table = [(row[0], *("-" for _ in row[1:])) if row[0] in strict.unmarked else row for row in table]
     lines = align_columns(table)
@@ -42,7 +42,9 @@ def render_table(report: EvaluationReport) -> str:
     if report.unmarked_note is not None:
         lines.append(report.unmarked_note)
     if intervals is not None:
-        lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {intervals.detectable():.4f}")
+        if (detectable := intervals.detectable()) is not None:
+            lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {detectable:.4f}")
+        lines += intervals.notes
     if report.cross_check is not None:
         lines.append(report.cross_check.note)
     if report.calibration is not None and report.calibration.note:
@@ -50,12 +52,15 @@ def render_table(report: EvaluationReport) -> str:
     return "\n".join(lines)
 
 
-def render_comparison(comparison: Comparison) -> str:
-    """Differences in F1 of every pair of systems, in points, and the articles that changed most; ends without a newline."""
-    return "\n\n".join(_render_pair(pair, comparison) for pair in comparison.pairs)
+def render_comparison(comparison: Comparison, *, resampled_by: str) -> str:
+    """Differences in F1 of every pair of systems, in points, and the articles that changed most; ends without a newline.
+
+    `resampled_by` says how articles were put into clusters.
+    """
+    return "\n\n".join(_render_pair(pair, comparison, resampled_by) for pair in comparison.pairs)
 
 
-def _render_pair(pair: PairComparison, comparison: Comparison) -> str:
+def _render_pair(pair: PairComparison, comparison: Comparison, resampled_by: str) -> str:
     header = ("F1", pair.first, pair.second, "difference", f"{100 * comparison.level:g} % interval", "p", "p (Holm)", "")
     strict = [d for d in pair.differences if d.metric == "f1" and d.scheme == "strict" and d.row != "weighted"]
     others = [d for d in pair.differences if d.metric == "f1" and d.scheme != "strict" and d.row == "micro"]
@@ -64,16 +69,40 @@ def _render_pair(pair: PairComparison, comparison: Comparison) -> str:
     rule = "-" * max(len(line) for line in lines)
     lines.insert(1, rule)
     lines.insert(2 + len(strict), rule)
-    units = "articles" if comparison.units == comparison.articles else f"articles in {comparison.units} clusters"
+    clusters = "" if resampled_by == "articles" else f" in {comparison.units} clusters by {resampled_by}"
     micro = pair.difference("strict", "micro")
     lines.append(
-        f"{comparison.articles} {units}; strict unless said otherwise, in points; difference: {pair.second} minus {pair.first}"
+        f"{comparison.articles} articles{clusters}; strict unless said otherwise, in points; difference: {pair.second} minus {pair.first}"
     )
-    lines.append(f"smallest difference in micro F1 that these articles can show between the two: {100 * micro.detectable:.2f}")
+    lines.append(_about(pair, comparison))
+    notes: dict[str, list[str]] = {}
+    for found, row in zip((*strict, *others), rows, strict=True):
+        if found.note:
+            notes.setdefault(found.note, []).append(row[0])
+    lines += [f"{'; '.join(names)}: {note}" for note, names in notes.items()]
+    if micro.detectable is not None:
+        lines.append(
+            f"smallest difference in micro F1 that this comparison finds four times out of five: {100 * micro.detectable:.2f}"
+        )
     if pair.changed:
         lines.append(f"articles that changed most (strict errors, {pair.first} -> {pair.second}):")
-        lines += [f"  {c.article_id}: {c.first_errors} -> {c.second_errors}" for c in pair.changed[:SHOWN_ARTICLES]]
+        lines += [f"  {c.article_id}: {c.first_errors:.3g} -> {c.second_errors:.3g}" for c in pair.changed[:SHOWN_ARTICLES]]
     return "\n".join(lines)
+
+
+def _about(pair: PairComparison, comparison: Comparison) -> str:
+    """What interval and p are about."""
+    if not pair.over_seeds:
+        return "interval and p are about other articles and these very predictions, not about other seeds (see --seeds)"
+    runs = dict(zip(comparison.systems, comparison.runs, strict=True))
+    said = f"means over {runs[pair.first]} and {runs[pair.second]} runs; interval and p are about other articles and other seeds"
+    fixed = [name for name in (pair.first, pair.second) if name not in pair.recipes]
+    single = [name for name in pair.recipes if runs[name] == 1]
+    if fixed:
+        said += f", but {fixed[0]} stands as it is"
+    if single and len(single) < len(pair.recipes):
+        said += f"; {single[0]} has one run, whose seeds are taken to vary as those of the other"
+    return said
 
 
 def _row(name: str, found: Difference, pair: PairComparison) -> tuple[str, ...]:
@@ -83,9 +112,9 @@ def _row(name: str, found: Difference, pair: PairComparison) -> tuple[str, ...]:
         f"{100 * found.first:.2f}",
         f"{100 * found.second:.2f}",
         f"{100 * found.difference:+.2f}",
-        f"{100 * found.low:+.2f} to {100 * found.high:+.2f}",
-        f"{found.p:.4f}",
-        f"{found.adjusted_p:.4f}",
+        "-" if found.low is None or found.high is None else f"{100 * found.low:+.2f} to {100 * found.high:+.2f}",
+        "-" if found.p is None else f"{found.p:.4f}",
+        "-" if found.adjusted_p is None else f"{found.adjusted_p:.4f}",
         better.get(found.verdict, "no difference shown"),
     )
 
@@ -97,7 +126,7 @@ def render_seeds(name: str, summary: SeedSummary) -> str:
     for row, spread in summary.f1.items():
         report = chosen.report.strict
         own = report.labels[row].f1 if row in report.labels else getattr(report, row).f1
-        deviation = f"{100 * spread.deviation:.2f}" if len(summary.runs) > 1 else "-"
+        deviation = "-" if spread.deviation is None else f"{100 * spread.deviation:.2f}"
         mean, low, high, picked = (f"{100 * value:.2f}" for value in (spread.mean, spread.low, spread.high, own))
         rows.append((row, mean, deviation, low, high, picked))
     lines = align_columns(rows)
@@ -109,17 +138,6 @@ def render_seeds(name: str, summary: SeedSummary) -> str:
         f"picked by its validation score {100 * chosen.validation:.2f}, not by the above: {chosen.name}, seed {chosen.seed}"
     )
     return "\n".join(lines)
-
-
-def render_seed_difference(first: tuple[str, SeedSummary], second: tuple[str, SeedSummary], *, level: float) -> str | None:
-    """The difference of two systems' means over seeds as one line; None where one has a single run."""
-    found = mean_difference(first[1], second[1], level=level)
-    if found is None:
-        return None
-    return (
-        f"mean micro F1 over seeds, {second[0]} minus {first[0]}: {100 * found.difference:+.2f} "
-        f"({100 * level:g} % interval over seeds {100 * found.low:+.2f} to {100 * found.high:+.2f}, on these articles)"
-    )
 
 
 def align_columns(rows: list[tuple[str, ...]]) -> list[str]:

@@ -18,7 +18,7 @@ from eventtag.labels import LabelSet
 from eventtag.reporting.page import read_template, render_template
 from eventtag.reporting.plots import Whisker, curve_plot, forest_plot, reliability_plot
 from eventtag.reporting.training import TrainingHistory, training_plots, training_table
-from eventtag.scoring.bootstrap import CORRELATED, METRICS, Interval
+from eventtag.scoring.bootstrap import CORRELATED, METRICS, Bootstrap, Interval
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.error_kinds import KINDS, NONE, ErrorReport, find_errors
 from eventtag.scoring.report import Average, EvaluationReport
@@ -60,12 +60,8 @@ def render_page(
         forest=forest_plot(_whiskers(report), title="F1 with its interval"),
         level=None if report.intervals is None else report.intervals.level,
         units=None if report.intervals is None else report.intervals.units,
-        detectable=None
-        if report.intervals is None
-        else {
-            "unrelated": report.intervals.detectable(),
-            "correlated": report.intervals.detectable(correlation=CORRELATED),
-        },
+        detectable={} if report.intervals is None else _detectable(report.intervals),
+        notes=[] if report.intervals is None else report.intervals.notes,
         schemes=_schemes(report),
         cross_check=None if report.cross_check is None else report.cross_check.note,
         errors=_kinds(errors),
@@ -82,6 +78,11 @@ def render_page(
 
 def _interval(report: EvaluationReport, scheme: str, row: str, metric: str) -> Interval | None:
     return None if report.intervals is None else report.intervals.interval(scheme, row, metric)
+
+
+def _detectable(intervals: Bootstrap) -> dict[str, float]:
+    found = {"unrelated": intervals.detectable(), "correlated": intervals.detectable(correlation=CORRELATED)}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _rows(report: EvaluationReport) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def render_scores_table(report: EvaluationReport) -> str:
         cell = ""
         if intervals is not None:
             interval = intervals.interval("strict", name)
-            cell = f" {interval.low:.4f}-{interval.high:.4f} |"
+            cell = " - |" if interval is None else f" {interval.low:.4f}-{interval.high:.4f} |"
         lines.append(f"| {escape_cell(name)} | {row.precision:.4f} | {row.recall:.4f} | {row.f1:.4f} |{cell} {row.support} |")
     lines += ["", f"Strict character spans (offsets and label) on {report.articles} articles."]
     if report.selection is not None:
@@ -37,6 +37,7 @@ def render_scores_table(report: EvaluationReport) -> str:
         lines.append(_sentence(report.unmarked_note))
     if intervals is not None:
         units = "articles" if intervals.units == report.articles else "clusters of articles"
+        lines += [escape_cell(f"{note[0].upper()}{note[1:]}.") for note in intervals.notes]
         lines.append(f"Intervals from {intervals.resamples} resamples of {intervals.units} {units} (seed {intervals.seed}).")
     if report.cross_check is not None:
         lines.append(" ".join(escape_cell(line.strip()) for line in report.cross_check.note.splitlines()))

@@ -13,8 +13,9 @@ scripts/simulate_coverage.py and docs/evaluation.md.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from math import sqrt
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from scipy.stats import t as student
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from eventtag.errors import DataError
+from eventtag.scoring.power import fewest_units, least_p, smallest_detectable_difference
 from eventtag.scoring.tally import Tally
 
 METRICS = ("precision", "recall", "f1")
@@ -54,7 +56,8 @@ class Bootstrap:
     """Estimates and intervals of every score.
 
     Arrays are [S schemes, N rows, 3 metrics]; rows are the labels, then AVERAGES; metrics are METRICS. `units` is the number of
-    articles or clusters that were resampled.
+    articles or clusters that were resampled, `holding` of those that hold spans behind a score; `weights` [units, N] are the spans of each
+    behind strict F1.
     """
 
     schemes: tuple[str, ...]
@@ -63,20 +66,51 @@ class Bootstrap:
     low: Floats
     high: Floats
     standard_error: Floats
+    holding: npt.NDArray[np.int64]
+    weights: Floats
     level: float
+    unit: str
     units: int
     resamples: int
     seed: int
 
-    def interval(self, scheme: str, row: str, metric: str = "f1") -> Interval:
-        """The interval of one score; `row` is a label, `micro`, `macro` or `weighted`."""
+    def interval(self, scheme: str, row: str, metric: str = "f1") -> Interval | None:
+        """The interval of one score; `row` is a label, `micro`, `macro` or `weighted`. None where fewer than two articles (clusters)
+        hold spans behind it: then nobody knows how it would vary.
+        """
         place = self.schemes.index(scheme), self.rows.index(row), METRICS.index(metric)
+        if self.holding[place] < 2:
+            return None
         return Interval(float(self.low[place]), float(self.high[place]), float(self.standard_error[place]))
 
-    def detectable(self, row: str = "micro", *, correlation: float = 0.0) -> float:
-        """The smallest true difference in strict F1 to another system that these articles could show (power 0.8)."""
-        error = self.interval("strict", row).standard_error
-        return smallest_detectable_difference(error, correlation=correlation, level=self.level)
+    def detectable(self, row: str = "micro", *, correlation: float = 0.0) -> float | None:
+        """The smallest true difference in strict F1 to another system that these articles could show (power 0.8), of a label after
+        Holm's correction over all labels; None where there is no interval or no p could be small enough.
+        """
+        found = self.interval("strict", row)
+        if found is None:
+            return None
+        weights = self.weights[:, self.rows.index(row)]
+        tests = 1 if row in AVERAGES else len(self.rows) - len(AVERAGES)
+        return smallest_detectable_difference(
+            found.standard_error, weights=weights[weights > 0].tolist(), tests=tests, correlation=correlation, level=self.level
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """What cannot be had for strict F1, and why, one sentence each."""
+        if self.units < 2:
+            return [f"no interval: all articles are in one {self.unit}" if self.unit == "cluster" else "no interval: one article"]
+        found = []
+        if none := [row for row in self.rows if self.interval("strict", row) is None]:
+            found.append(f"no interval for {', '.join(none)}: fewer than two {self.unit}s hold such spans")
+        alpha = 1 - self.level
+        if least_p(self.units) >= alpha:
+            found.append(
+                f"no difference to another system can be shown: with {self.units} {self.unit}s an exact p is {least_p(self.units):.3g} "
+                f"or more; less than {alpha:.3g} takes {fewest_units(alpha)}"
+            )
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """JSON-like values: level, units, resamples, seed, detectable differences, and every interval by scheme, row and
@@ -87,15 +121,20 @@ class Bootstrap:
             "units": self.units,
             "resamples": self.resamples,
             "seed": self.seed,
+            "notes": self.notes,
             "detectable_difference": {
                 row: {"unrelated": self.detectable(row), "correlated": self.detectable(row, correlation=CORRELATED)}
                 for row in self.rows
             },
             "schemes": {
-                scheme: {row: {metric: asdict(self.interval(scheme, row, metric)) for metric in METRICS} for row in self.rows}
+                scheme: {row: {metric: self._json(scheme, row, metric) for metric in METRICS} for row in self.rows}
                 for scheme in self.schemes
             },
         }
+
+    def _json(self, scheme: str, row: str, metric: str) -> dict[str, float] | None:
+        found = self.interval(scheme, row, metric)
+        return None if found is None else asdict(found)
 
 
 def figure_sums(tally: Tally) -> Floats:
@@ -113,12 +152,12 @@ def figures(sums: Floats, marked: npt.NDArray[np.bool_] | None = None) -> Floats
     over the `marked` labels ([L]; None: all).
     """
     totals = np.concatenate([sums, sums.sum(axis=-2, keepdims=True)], axis=-2)
-    precision = _divide(totals[..., 0], 2 * totals[..., 1])
-    recall = _divide(totals[..., 2], 2 * totals[..., 3])
-    plain = np.stack([precision, recall, _divide(2 * precision * recall, precision + recall)], axis=-1)
+    precision = divide(totals[..., 0], 2 * totals[..., 1])
+    recall = divide(totals[..., 2], 2 * totals[..., 3])
+    plain = np.stack([precision, recall, divide(2 * precision * recall, precision + recall)], axis=-1)
     labels = plain[..., :-1, :]
     support = sums[..., 3]
-    weights = _divide(support, support.sum(axis=-1, keepdims=True))
+    weights = divide(support, support.sum(axis=-1, keepdims=True))
     counted = labels if marked is None else labels[..., marked, :]
     macro = counted.sum(axis=-2, keepdims=True) / max(1, counted.shape[-2])
     weighted = (labels * weights[..., None]).sum(axis=-2, keepdims=True)
@@ -130,7 +169,8 @@ def marked_mask(tally: Tally) -> npt.NDArray[np.bool_]:
     return np.array([tally.marked is None or label in tally.marked for label in tally.labels], dtype=np.bool_)
 
 
-def _divide(part: Floats, whole: Floats) -> Floats:
+def divide(part: Floats, whole: Floats) -> Floats:
+    """Element by element, broadcast; 0.0 for a division by zero."""
     return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole != 0)
 
 
@@ -151,6 +191,17 @@ def sum_clusters(values: Floats, article_ids: Sequence[str], clusters: Mapping[s
     return summed
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Matrix products in one thread: several are much slower at small products where cores are busy."""
+    limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limited
+
+
 def resampled_sums(values: Floats, *, resamples: int, seed: int) -> Iterator[Floats]:
     """[b, ...] batches of sums of [U, ...] over resamples of units with replacement; `resamples` in all, integers exact."""
     units = values.shape[0]
@@ -160,14 +211,13 @@ def resampled_sums(values: Floats, *, resamples: int, seed: int) -> Iterator[Flo
     peak = units * float(np.abs(columns).max(initial=0.0))
     columns = columns.astype(np.float32 if peak < EXACT_FLOAT32 else np.float64)
     rng = np.random.default_rng(seed)
-    threads = ThreadpoolController()  # several threads are much slower at these small products where cores are busy
     batch = max(1, BATCH_CELLS // units)
     for done in range(0, resamples, batch):
         size = min(batch, resamples - done)
         drawn = rng.integers(0, units, size=(size, units))
         drawn += np.arange(size)[:, None] * units
         multiplicities = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(columns.dtype)
-        with threads.limit(limits=1, user_api="blas"):
+        with one_thread():
             sums = multiplicities @ columns
         yield sums.astype(np.float64)[:, back.ravel()].reshape(size, *values.shape[1:])
 
@@ -191,7 +241,11 @@ def bootstrap(
     samples = np.concatenate([figures(sums, marked) for sums in resampled_sums(units, resamples=resamples, seed=seed)])
     total = units.sum(axis=0)
     estimate = figures(total, marked)
-    low, high, error = share_interval(samples, estimate, figures(total - units, marked), _sizes(total), level=level)
+    spans = spans_behind(units)
+    sizes, holding = spans.sum(axis=0), (spans > 0).sum(axis=0)
+    low, high, error = share_interval(
+        samples, estimate, figures(total - units, marked), sizes, units=np.minimum(holding, sizes), level=level
+    )
     constant = (samples == estimate).all(axis=0)
     _widen_macro(low, high, estimate, constant, marked)
     return Bootstrap(
@@ -201,16 +255,19 @@ def bootstrap(
         low=low,
         high=high,
         standard_error=error,
+        holding=holding,
+        weights=spans[:, tally.schemes.index("strict") if "strict" in tally.schemes else 0, :, METRICS.index("f1")],
         level=level,
+        unit="article" if clusters is None else "cluster",
         units=len(units),
         resamples=resamples,
         seed=seed,
     )
 
 
-def _sizes(total: Floats) -> Floats:
+def spans_behind(units: Floats) -> Floats:
     """[..., N, 3]: predicted spans, gold spans, and their mean, behind precision, recall and F1 of each row, from [..., L, 4]."""
-    labels = total[..., [1, 3]]
+    labels = units[..., [1, 3]]
     everything = labels.sum(axis=-2, keepdims=True)
     both = np.concatenate([labels, *([everything] * len(AVERAGES))], axis=-2)
     return np.concatenate([both, both.mean(axis=-1, keepdims=True)], axis=-1)
@@ -232,13 +289,14 @@ def _widen_macro(
 
 
 def share_interval(
-    samples: Floats, estimate: Floats, leave_one_out: Floats, sizes: Floats, *, level: float
+    samples: Floats, estimate: Floats, leave_one_out: Floats, sizes: Floats, *, level: float, units: Floats | None = None
 ) -> tuple[Floats, Floats, Floats]:
     """Lower end, upper end and standard error, [...], of statistics in [0, 1].
 
     `samples` is [B, ...] resampled statistics, `leave_one_out` [U, ...], `sizes` [...] the number of spans behind each: log-odds
     are taken no further out than half a span from 0 and 1. A statistic that never varies has the exact (Clopper-Pearson) interval
-    of as many independent spans instead, for a resample says nothing about it.
+    of as many independent spans as `units` (None: `sizes`) instead, for a resample says nothing about it, and the spans of one unit
+    might all be wrong together.
     """
     edge = 0.5 / (sizes + 1)
     _, width = _symmetric(*(_log_odds(values, edge) for values in (samples, estimate, leave_one_out)), level=level)
@@ -246,6 +304,7 @@ def share_interval(
     centre = _log_odds(estimate, edge)
     low, high = _share(centre - width), _share(centre + width)
     constant = (samples == estimate).all(axis=0)
+    sizes = sizes if units is None else units
     tail = (1 - level) / 2
     exact_low = np.where(estimate > 0, beta.ppf(tail, np.maximum(sizes * estimate, 1e-9), sizes * (1 - estimate) + 1), 0.0)
     exact_high = np.where(estimate < 1, beta.ppf(1 - tail, sizes * estimate + 1, np.maximum(sizes * (1 - estimate), 1e-9)), 1.0)
@@ -286,15 +345,3 @@ def _log_odds(share: Floats, edge: Floats) -> Floats:
 
 def _share(log_odds: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-log_odds)))
-
-
-def smallest_detectable_difference(
-    standard_error: float, *, correlation: float = 0.0, level: float = 0.95, power: float = 0.8
-) -> float:
-    """The true difference between two systems that a test at 1 - `level` finds with probability `power`.
-
-    `standard_error` is one system's; the other is taken to have the same, and `correlation` is that of both systems' errors over
-    articles (0.0: unrelated; two fine-tuned models of one kind: often 0.5 to 0.9). See Card et al. 2020,
-    https://aclanthology.org/2020.emnlp-main.745/.
-    """
-    return float((ndtri((1 + level) / 2) + ndtri(power)) * standard_error * sqrt(2 * (1 - correlation)))

@@ -1,47 +1,37 @@
 """Is one system better than another, or did this test set only happen to say so?
 
-Both systems tag the same articles, so everything is paired by article (or by cluster of articles that hang together):
+A system is one set of predictions as it stands, or a recipe: several runs that differ in their seed, which stand for all the runs that
+the recipe could give. All tag the same articles, so everything is paired by article (or by cluster of articles that hang together):
 
-* the difference has a confidence interval from resampling articles for both systems at once (`eventtag.scoring.bootstrap`);
-* its p-value comes from approximate randomisation (Noreen 1989; Yeh 2000, https://aclanthology.org/C00-2137/): if the systems
-were
-  alike, swapping their outputs on any article would not matter. Two-sided; (c + 1) / (trials + 1), or exact where all swaps of
-  the articles that differ can be tried;
+* the difference has an interval by Student's t. Its variance over articles is the jackknife's. Where a recipe takes part, the variance
+  over seeds is added, and what both count (the chance of a run on an article) is taken off once, as for any two crossed ways of
+  drawing (Cameron, Gelbach and Miller 2011, https://doi.org/10.1198/jbes.2010.07136). Degrees of freedom follow Satterthwaite (1946)
+  and are fewer where few articles make up the difference;
+* between systems as they stand, p comes from flipping signs (`eventtag.scoring.sign_flips`), exactly where articles are few; where a
+  recipe takes part, from the same t as the interval;
 * p-values of labels are corrected for their number by Holm's method (1979), over labels and pairs of systems together.
 
-A system is called better only if the interval excludes 0 and the corrected p-value is below 1 - level.
+A system is called better only if the interval excludes 0 and the corrected p-value is below 1 - level. How often that is wrong, and how
+often the intervals hold the truth: scripts/simulate_comparisons.py and docs/evaluation.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.special import ndtri
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+import numpy.typing as npt
 
 from eventtag.errors import DataError
-from eventtag.scoring.bootstrap import (
-    AVERAGES,
-    BATCH_CELLS,
-    METRICS,
-    RESAMPLES,
-    Floats,
-    difference_interval,
-    figure_sums,
-    figures,
-    resampled_sums,
-    sum_clusters,
-)
+from eventtag.scoring.bootstrap import AVERAGES, METRICS, Floats, figure_sums, sum_clusters
+from eventtag.scoring.paired import Paired, System, compare_pair
+from eventtag.scoring.power import POWER, effect_by_t, effect_of, fewest_units, least_p, reachable_level
 from eventtag.scoring.tally import Tally
 
 TRIALS = 10_000
 SHOWN_ARTICLES = 20
-POWER = 0.8
-TOLERANCE = 1e-12
-"""Differences of scores within this are equal: it only has to exceed the rounding of a few divisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +40,7 @@ class Difference:
 
     `p` is two-sided, `adjusted_p` corrected by Holm (labels; averages only over pairs of systems). `detectable` is the smallest
     true difference that this test set would find with probability 0.8. `verdict` is `first`, `second` (which is better) or `not
-    shown`.
+    shown`. What cannot be had is None, and `note` says why.
     """
 
     scheme: str
@@ -59,31 +49,41 @@ class Difference:
     first: float
     second: float
     difference: float
-    low: float
-    high: float
-    p: float
-    adjusted_p: float
-    detectable: float
+    low: float | None
+    high: float | None
+    p: float | None
+    adjusted_p: float | None
+    detectable: float | None
     verdict: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedArticle:
-    """Strict errors (missed and wrong gold, spurious and wrong predictions) of both systems on an article."""
+    """Strict errors (missed and wrong gold, spurious and wrong predictions) of both systems on an article; means over a recipe's runs."""
 
     article_id: str
-    first_errors: int
-    second_errors: int
+    first_errors: float
+    second_errors: float
 
 
 @dataclass(frozen=True, slots=True)
 class PairComparison:
-    """Two systems by name, all differences, and the articles whose number of errors changed most."""
+    """Two systems by name, all differences, and the articles whose number of errors changed most.
+
+    `recipes`: those of the two whose seeds count.
+    """
 
     first: str
     second: str
+    recipes: tuple[str, ...]
     differences: tuple[Difference, ...]
     changed: tuple[ChangedArticle, ...]
+
+    @property
+    def over_seeds(self) -> bool:
+        """Whether intervals and p-values are about other seeds as well as other articles."""
+        return bool(self.recipes)
 
     def difference(self, scheme: str, row: str, metric: str = "f1") -> Difference:
         """One score's difference; `row` is a label, `micro`, `macro` or `weighted`."""
@@ -92,123 +92,84 @@ class PairComparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs of some systems on one set of articles; `units` is the number of articles or clusters that are resampled."""
+    """All pairs of some systems on one set of articles; `units` is the number of articles or clusters that count as one, `runs` that of
+    each system.
+    """
 
     systems: tuple[str, ...]
+    runs: tuple[int, ...]
     articles: int
     units: int
     level: float
-    resamples: int
     trials: int
     seed: int
     pairs: tuple[PairComparison, ...]
 
 
 def compare_systems(
-    systems: Mapping[str, Tally],
+    systems: Mapping[str, Tally | tuple[Tally, ...]],
     *,
     clusters: Mapping[str, Hashable] | None = None,
     level: float = 0.95,
-    resamples: int = RESAMPLES,
     trials: int = TRIALS,
     seed: int = 12345,
 ) -> Comparison:
     """Compare two or more systems, each pair in the order given; the keys are their names.
+
+    A tally is a system as it stands; a tuple of tallies is a recipe with a run per seed. Of a recipe with a single run nobody knows how
+    much its seeds vary: they are taken to vary as those of the recipe that it is compared with, or nothing is said.
 
     Raises DataError if the tallies are not of the same articles in the same order, labels and schemes, or there is only one.
     """
     names = tuple(systems)
     if len(names) < 2:
         raise DataError("a comparison needs two systems or more; name another file of predictions")
-    systems = {name: tally.of_marked_labels() for name, tally in systems.items()}
-    reference = systems[names[0]]
-    for name, tally in systems.items():
-        if (tally.article_ids, tally.schemes, tally.labels) != (reference.article_ids, reference.schemes, reference.labels):
-            raise DataError(f"{name} and {names[0]} were not scored on the same articles, labels and schemes; score them alike")
-    units = {name: sum_clusters(figure_sums(tally), tally.article_ids, clusters) for name, tally in systems.items()}
+    runs = {
+        name: tuple(tally.of_marked_labels() for tally in (found if isinstance(found, tuple) else (found,)))
+        for name, found in systems.items()
+    }
+    reference = runs[names[0]][0]
+    for name, tallies in runs.items():
+        for tally in tallies:
+            if (tally.article_ids, tally.schemes, tally.labels) != (reference.article_ids, reference.schemes, reference.labels):
+                raise DataError(
+                    f"{name} and {names[0]} were not scored on the same articles, labels and schemes; score them alike"
+                )
+    unit = "article" if clusters is None else "cluster"
+    prepared = {
+        name: System(
+            np.stack([sum_clusters(figure_sums(tally), tally.article_ids, clusters) for tally in tallies]),
+            recipe=isinstance(systems[name], tuple),
+        )
+        for name, tallies in runs.items()
+    }
     raw = {
-        (first, second): _paired_figures(units[first], units[second], level=level, resamples=resamples, trials=trials, seed=seed)
-        for first, second in combinations(names, 2)
+        (one, other): compare_pair(prepared[one], prepared[other], unit=unit, level=level, trials=trials, seed=seed)
+        for one, other in combinations(names, 2)
     }
     adjusted = _adjust({pair: found.p for pair, found in raw.items()}, labels=len(reference.labels))
     pairs = tuple(
-        PairComparison(*pair, _differences(found, adjusted[pair], reference, level), _changed(systems[pair[0]], systems[pair[1]]))
+        PairComparison(
+            *pair,
+            tuple(name for name in pair if prepared[name].recipe),
+            _differences(found, adjusted[pair], reference, level=level, pairs=len(raw), unit=unit),
+            _changed(runs[pair[0]], runs[pair[1]]),
+        )
         for pair, found in raw.items()
     )
-    count = len(units[names[0]])
-    return Comparison(names, len(reference.article_ids), count, level, resamples, trials, seed, pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class _Paired:
-    """Arrays [S, N, 3] of one pair of systems."""
-
-    first: Floats
-    second: Floats
-    low: Floats
-    high: Floats
-    error: Floats
-    p: Floats
-
-
-def _paired_figures(first: Floats, second: Floats, *, level: float, resamples: int, trials: int, seed: int) -> _Paired:
-    both = np.stack([first, second], axis=1)
-    total = both.sum(axis=0)
-    samples = np.concatenate([_difference(sums) for sums in resampled_sums(both, resamples=resamples, seed=seed)])
-    low, high, error = difference_interval(samples, _difference(total), _difference(total - both), level=level)
-    p = randomisation_p(first, second, trials=trials, seed=seed)
-    return _Paired(figures(total[0]), figures(total[1]), low, high, error, p)
-
-
-def _difference(sums: Floats) -> Floats:
-    """[..., S, N, 3] second minus first, from [..., 2, S, L, 4]."""
-    scores = figures(sums)
-    return np.asarray(scores[..., 1, :, :, :] - scores[..., 0, :, :, :])
-
-
-def randomisation_p(first: Floats, second: Floats, *, trials: int = TRIALS, seed: int = 12345) -> Floats:
-    """[S, N, 3] two-sided p-values of every score's difference, from [U, S, L, 4] sums of two systems per unit."""
-    total = first.sum(axis=0), second.sum(axis=0)
-    observed = np.abs(figures(total[1]) - figures(total[0]))
-    gap = second - first
-    gap = gap[np.any(gap != 0, axis=(1, 2, 3))]
-    differing = len(gap)
-    if not differing:
-        return np.ones(observed.shape)
-    exact = 2**differing <= trials
-    middle = (total[0] + total[1]) / 2
-    reached = np.zeros(observed.shape)
-    threads = ThreadpoolController()
-    for signs in _all_signs(differing) if exact else _random_signs(differing, trials, seed):
-        with threads.limit(limits=1, user_api="blas"):
-            product = signs @ gap.reshape(differing, -1)
-        half = product.reshape(-1, *observed.shape[:1], *gap.shape[2:]) / 2
-        swapped = np.abs(figures(middle + half) - figures(middle - half))
-        reached += (swapped >= observed - TOLERANCE).sum(axis=0)
-    return np.asarray(reached / 2**differing if exact else (reached + 1) / (trials + 1))
-
-
-def _all_signs(count: int) -> Iterator[Floats]:
-    numbers = np.arange(2**count)
-    yield np.asarray(1.0 - 2.0 * ((numbers[:, None] >> np.arange(count)) & 1), dtype=np.float64)
-
-
-def _random_signs(count: int, trials: int, seed: int) -> Iterator[Floats]:
-    rng = np.random.default_rng(seed)
-    batch = max(1, BATCH_CELLS // count)
-    for done in range(0, trials, batch):
-        size = min(batch, trials - done)
-        bits = np.unpackbits(np.frombuffer(rng.bytes(size * (-(-count // 8))), dtype=np.uint8).reshape(size, -1), axis=1)
-        yield np.asarray(1.0 - 2.0 * bits[:, :count], dtype=np.float64)
+    units = prepared[names[0]].units.shape[1]
+    counts = tuple(len(tallies) for tallies in runs.values())
+    return Comparison(names, counts, len(reference.article_ids), units, level, trials, seed, pairs)
 
 
 def holm(p: Floats) -> Floats:
-    """[K] p-values corrected for their number by Holm's step-down method."""
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    """[K] p-values corrected for their number by Holm's step-down method; one that is not known (nan) counts as 1."""
+    known = np.nan_to_num(p, nan=1.0)
+    order = np.argsort(known, kind="stable")
+    stepped = np.maximum.accumulate(known[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty_like(stepped)
     adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
+    return np.where(np.isnan(p), np.nan, adjusted)
 
 
 def _adjust(raw: Mapping[tuple[str, str], Floats], *, labels: int) -> dict[tuple[str, str], Floats]:
@@ -225,10 +186,16 @@ def _adjust(raw: Mapping[tuple[str, str], Floats], *, labels: int) -> dict[tuple
     return dict(zip(raw, adjusted, strict=True))
 
 
-def _differences(found: _Paired, adjusted: Floats, reference: Tally, level: float) -> tuple[Difference, ...]:
+def _differences(
+    found: Paired, adjusted: Floats, reference: Tally, *, level: float, pairs: int, unit: str
+) -> tuple[Difference, ...]:
     gap = found.second - found.first
-    shown = ((found.low > 0) | (found.high < 0)) & (adjusted < 1 - level)
-    needed = float(ndtri((1 + level) / 2) + ndtri(POWER)) * found.error
+    # An exact p stands by itself where the difference does not vary, so that there is no interval.
+    apart = np.isnan(found.low) | (found.low > 0) | (found.high < 0)
+    shown = apart & (np.nan_to_num(adjusted, nan=1.0) < 1 - level)
+    rows = (*reference.labels, *AVERAGES)
+    tests = [pairs * (len(reference.labels) if row < len(reference.labels) else 1) for row in range(len(rows))]
+    detectable, note = _detectable(found, alpha=1 - level, tests=tests, unit=unit)
     return tuple(
         Difference(
             scheme,
@@ -237,23 +204,64 @@ def _differences(found: _Paired, adjusted: Floats, reference: Tally, level: floa
             first=float(found.first[place]),
             second=float(found.second[place]),
             difference=float(gap[place]),
-            low=float(found.low[place]),
-            high=float(found.high[place]),
-            p=float(found.p[place]),
-            adjusted_p=float(adjusted[place]),
-            detectable=float(needed[place]),
+            low=_known(found.low[place]),
+            high=_known(found.high[place]),
+            p=_known(found.p[place]),
+            adjusted_p=_known(adjusted[place]),
+            detectable=_known(detectable[place]),
             verdict="not shown" if not shown[place] else "second" if gap[place] > 0 else "first",
+            note=note[place],
         )
         for s, scheme in enumerate(reference.schemes)
-        for r, row in enumerate((*reference.labels, *AVERAGES))
+        for r, row in enumerate(rows)
         for m, metric in enumerate(METRICS)
         for place in [(s, r, m)]
     )
 
 
-def _changed(first: Tally, second: Tally) -> tuple[ChangedArticle, ...]:
-    strict = first.schemes.index("strict") if "strict" in first.schemes else 0
-    errors = [tally.values[:, strict][..., [1, 3, 5, 7]].sum(axis=(1, 2)) for tally in (first, second)]
-    rows = [ChangedArticle(name, int(a), int(b)) for name, a, b in zip(first.article_ids, *errors, strict=True) if a != b]
+def _detectable(found: Paired, *, alpha: float, tests: Sequence[int], unit: str) -> tuple[Floats, npt.NDArray[np.object_]]:
+    """[S, N, 3] smallest detectable differences, nan where there is none, and what is to be said of interval, p and them. `tests` is by
+    row how many Holm's method corrects for: all others are taken to find nothing.
+    """
+    note = found.note.copy()
+    needed = np.full(note.shape, np.nan)
+    for place in map(tuple, np.argwhere(note == "")):
+        count = tests[place[1]]
+        spans = found.weights[(slice(None), *place)]
+        spans = spans[spans > 0]
+        freedom, units = float(found.freedom[place]), len(spans)
+        wanted = alpha / count if found.over_seeds else reachable_level(alpha / count, units)
+        if not wanted:
+            corrected = f", {min(1.0, count * least_p(units)):.3g} after Holm over {count} tests" if count > 1 else ""
+            note[place] = (
+                f"{units} {unit}s hold such spans, so that p is {least_p(units):.3g} or more{corrected}; less than {alpha:.3g} takes "
+                f"{fewest_units(alpha / count)} {unit}s"
+            )
+            continue
+        if found.over_seeds:
+            effect = float(effect_by_t(freedom, level=wanted))
+        else:
+            effect = effect_of(spans.tolist(), level=wanted, confidence=1 - alpha, freedom=freedom)
+        if effect * found.error[place] <= 1:
+            needed[place] = effect * found.error[place]
+        else:
+            note[place] = f"no difference can be shown with a probability of {POWER:g}: too little is known of such spans"
+    return needed, note
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _changed(first: tuple[Tally, ...], second: tuple[Tally, ...]) -> tuple[ChangedArticle, ...]:
+    one, other = (np.mean([_errors(tally) for tally in tallies], axis=0) for tallies in (first, second))
+    ids = first[0].article_ids
+    rows = [ChangedArticle(name, float(a), float(b)) for name, a, b in zip(ids, one, other, strict=True) if a != b]
     rows.sort(key=lambda row: (-abs(row.second_errors - row.first_errors), row.article_id))
     return tuple(rows[:SHOWN_ARTICLES])
+
+
+def _errors(tally: Tally) -> Floats:
+    """[A]: wrong spans of each article, strict if that was scored."""
+    strict = tally.schemes.index("strict") if "strict" in tally.schemes else 0
+    return np.asarray(tally.values[:, strict][..., [1, 3, 5, 7]].sum(axis=(1, 2)), dtype=np.float64)

@@ -140,7 +140,8 @@ def curve_scores(report: EvaluationReport) -> dict[str, CurveScore]:
     return {row: _curve_score(f1, report.intervals.interval("strict", row), report.intervals.level) for row, f1 in values.items()}
 
 
-def _curve_score(f1: float, interval: Interval, level: float) -> CurveScore:
+def _curve_score(f1: float, interval: Interval | None, level: float) -> CurveScore:
+    interval = interval or Interval(0.0, 1.0, 0.0)  # nothing is known of it
     # A score of 0 or 1 has no standard error, and yet an interval.
     implied = (interval.high - interval.low) / 2 / float(ndtri((1 + level) / 2))
     return CurveScore(f1, interval.low, interval.high, max(interval.standard_error, implied))

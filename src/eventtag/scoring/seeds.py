@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from statistics import fmean, stdev
-
-from scipy.stats import t as student
 
 from eventtag.errors import DataError
 from eventtag.scoring.report import EvaluationReport
@@ -30,10 +27,10 @@ class SeedRun:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A score over runs; `deviation` is the sample standard deviation, 0.0 for one run."""
+    """A score over runs; `deviation` is the sample standard deviation, None for one run."""
 
     mean: float
-    deviation: float
+    deviation: float | None
     low: float
     high: float
 
@@ -64,34 +61,7 @@ def summarise_seeds(runs: Sequence[SeedRun]) -> SeedSummary:
     values["micro"] = [run.report.strict.micro.f1 for run in runs]
     values["macro"] = [run.report.strict.macro.f1 for run in runs]
     f1 = {
-        row: Spread(fmean(scores), stdev(scores) if len(scores) > 1 else 0.0, min(scores), max(scores))
+        row: Spread(fmean(scores), stdev(scores) if len(scores) > 1 else None, min(scores), max(scores))
         for row, scores in values.items()
     }
     return SeedSummary(tuple(runs), f1, max(runs, key=lambda run: run.validation))
-
-
-@dataclass(frozen=True, slots=True)
-class MeanDifference:
-    """Second minus first of mean F1 over seeds, with its interval [low, high] for other seeds on the same articles."""
-
-    difference: float
-    low: float
-    high: float
-
-
-def mean_difference(first: SeedSummary, second: SeedSummary, row: str = "micro", *, level: float = 0.95) -> MeanDifference | None:
-    """Difference of two systems' mean strict F1 over their seeds, with Welch's interval (1947); None for fewer than two runs.
-
-    It says what other seeds would do on these articles, and nothing of other articles.
-    """
-    if len(first.runs) < 2 or len(second.runs) < 2:
-        return None
-    one, other = first.f1[row], second.f1[row]
-    parts = [spread.deviation**2 / len(summary.runs) for spread, summary in ((one, first), (other, second))]
-    error = sqrt(sum(parts))
-    gap = other.mean - one.mean
-    if not error:
-        return MeanDifference(gap, gap, gap)
-    freedom = error**4 / sum(part**2 / (len(summary.runs) - 1) for part, summary in zip(parts, (first, second), strict=True))
-    reach = float(student.ppf((1 + level) / 2, freedom)) * error
-    return MeanDifference(gap, gap - reach, gap + reach)

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,16 @@ from eventtag.formats.label_map import map_labels
 from eventtag.formats.registry import read_articles
 from eventtag.labels import DEFAULT_LABELS, LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.reporting.console import render_comparison, render_seed_difference, render_seeds
+from eventtag.reporting.console import render_comparison, render_seeds
 from eventtag.scoring.compare import compare_systems
 from eventtag.scoring.pairing import pair_predictions
 from eventtag.scoring.report import EvaluationReport, score_articles
-from eventtag.scoring.seeds import SeedRun, SeedSummary, mean_difference, summarise_seeds
+from eventtag.scoring.seeds import SeedRun, SeedSummary, summarise_seeds
 from eventtag.scoring.tally import Tally
 from eventtag.staging import require_absent, staged_file
+
+SCHEMA_VERSION = 2
+"""Raised when a key of the JSON output changes its meaning or goes away; new keys do not raise it."""
 
 
 def run() -> int:
@@ -61,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="RUNS",
-        help="runs that differ in their seed, as one system: a sweep's folder, runs, or a quoted pattern; once per system. The run "
-        "that validation picks is compared with the other systems",
+        help="runs that differ in their seed, as one recipe: a sweep's folder, runs, or a quoted pattern; once per recipe. Their mean "
+        "is compared, over articles and seeds together; the run to keep is picked by validation",
     )
     gold = parser.add_argument_group("gold articles")
     gold.add_argument("--gold", metavar="FILE", help="the gold articles")
@@ -84,8 +86,10 @@ def _parser() -> argparse.ArgumentParser:
         help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
     )
     parser.add_argument("--level", type=float, default=0.95, help="confidence of the intervals (default: 0.95)")
-    parser.add_argument("--resamples", type=int, default=10_000, help="resamples and trials of the test (default: 10000)")
-    parser.add_argument("--seed", type=int, default=12345, help="seed of the resampling (default: 12345)")
+    parser.add_argument(
+        "--resamples", type=int, default=10_000, help="trials of the test of files and checkpoints (default: 10000)"
+    )
+    parser.add_argument("--seed", type=int, default=12345, help="seed of the trials (default: 12345)")
     parser.add_argument("--output", metavar="FILE", help="write everything as JSON as well; must not exist")
     return parser
 
@@ -103,34 +107,25 @@ def _task(arguments: argparse.Namespace) -> int:
     gold = _read_gold(arguments)
     groups = [find_runs(patterns) for patterns in arguments.seeds]
     names = _names([*arguments.systems, *(_group_path(runs) for runs in groups)])
-    tallies: dict[str, Tally] = {}
+    tallies: dict[str, Tally | tuple[Tally, ...]] = {}
     for path, name in zip(arguments.systems, names, strict=False):
         tallies[name] = _tally(_score(path, gold, arguments))
     seeds = {name: _summarise(runs, gold, arguments) for runs, name in zip(groups, names[len(arguments.systems) :], strict=True)}
-    tallies |= {name: _tally(summary.chosen.report) for name, summary in seeds.items()}
+    tallies |= {name: tuple(_tally(run.report) for run in summary.runs) for name, summary in seeds.items()}
     if seeds and gold.split == "validation":
         print_message("note: the validation articles picked the runs, so that these scores flatter them")
 
-    content: dict[str, Any] = {"schema_version": 1}
+    content: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
     blocks = [render_seeds(name, summary) for name, summary in seeds.items()]
-    for first, second in combinations(seeds.items(), 2):
-        if line := render_seed_difference(first, second, level=arguments.level):
-            blocks.append(line)
     if len(tallies) > 1:
         clusters, rule = clusters_of(list(gold.articles.values()), gold.cluster_field)
         comparison = compare_systems(
-            tallies, clusters=clusters, level=arguments.level, resamples=arguments.resamples, trials=arguments.resamples,
-            seed=arguments.seed,
-        )  # fmt: skip
+            tallies, clusters=clusters, level=arguments.level, trials=arguments.resamples, seed=arguments.seed
+        )
         content |= {**asdict(comparison), "resampled_by": rule}
-        blocks.append(render_comparison(comparison))
+        blocks.append(render_comparison(comparison, resampled_by=rule))
     if seeds:
         content["seeds"] = {name: _seeds_json(summary) for name, summary in seeds.items()}
-        content["seed_differences"] = [
-            {"first": one, "second": other, **asdict(found)}
-            for (one, a), (other, b) in combinations(seeds.items(), 2)
-            if (found := mean_difference(a, b, level=arguments.level)) is not None
-        ]
     if arguments.output:
         with staged_file(Path(arguments.output)) as file:
             json.dump(content, file, indent=2, ensure_ascii=False)
@@ -159,7 +154,8 @@ def _read_gold(arguments: argparse.Namespace) -> _Gold:
         if not articles:
             raise DataError(f"{arguments.gold}: holds no article; check the path and --gold-from")
         found = {article.id: article for article in articles}
-        return _Gold(found, _label_set(arguments.labels, found), arguments.clusters, None)
+        labels = _label_set(arguments.labels, found)
+        return _Gold(_only_known(found, labels, arguments.gold), labels, arguments.clusters, None)
     from eventtag.app.hydra_task import compose_data  # slow to import
     from eventtag.corpus.loading import load_corpus
 
@@ -168,11 +164,28 @@ def _read_gold(arguments: argparse.Namespace) -> _Gold:
     split = arguments.split
     if split == "auto":
         split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
-    annotated = {a.id: a for a in corpus.articles(split) if a.annotated is None or a.annotated}
+    found = {article.id: article for article in corpus.articles(split)}
     for line in corpus.ledger.summary():
         print_message(f"{corpus.name}: {line}")
-    labels = corpus.labels if arguments.labels is None else _label_set(arguments.labels, annotated)
-    return _Gold(annotated, labels, arguments.clusters or corpus.cluster_field, split)
+    labels = corpus.labels if arguments.labels is None else _label_set(arguments.labels, found)
+    return _Gold(_only_known(found, labels, corpus.name), labels, arguments.clusters or corpus.cluster_field, split)
+
+
+def _only_known(articles: Mapping[str, Article], labels: LabelSet, source: str) -> dict[str, Article]:
+    """The articles where an annotator has looked for some of the labels; the others count for nothing, and would count as units."""
+    known = {name: article for name, article in articles.items() if article.regions and article.annotated_labels(labels.labels)}
+    unknown = [name for name in articles if name not in known]
+    if not known:
+        raise DataError(
+            f"{source}: none of its {len(articles)} articles has an annotated region where one of {list(labels.labels)} was marked, so "
+            "that nothing can be scored; check the annotated regions and labels of the articles, or --labels"
+        )
+    if unknown:
+        print_message(
+            f"{source}: {len(unknown)} of {len(articles)} articles are left out, the first is {unknown[0]!r}: no region of theirs is "
+            "annotated with these labels, so that nobody knows what is right there"
+        )
+    return known
 
 
 def _score(path: str, gold: _Gold, arguments: argparse.Namespace) -> EvaluationReport:
@@ -184,7 +197,7 @@ def _score(path: str, gold: _Gold, arguments: argparse.Namespace) -> EvaluationR
         print_message(f"{path}: tagging {len(gold.articles)} articles")
     paired, others = pair_predictions(gold.articles, predictions_of(path, gold.articles, gold.labels, read), source=path)
     if others:
-        print_message(f"{path}: {others} articles are not among the gold articles and are left out")
+        print_message(f"{path}: {others} articles are not among the gold articles that are scored, and are left out")
     return score_articles(paired, gold.labels, words=None)
 
 

@@ -70,7 +70,7 @@ def _task(arguments: argparse.Namespace) -> int:
     print_result(
         f"{path}: exported as {arguments.precision}\n"
         f"  strict micro F1 on {verdict.articles} validation articles: {verdict.exported_f1:.4f}, before {verdict.f1:.4f} "
-        f"(interval of the change: {100 * verdict.low:+.2f} to {100 * verdict.high:+.2f} points)\n"
+        f"({verdict.interval})\n"
         f"  same spans: {verdict.agreement:.2%}\n"
         f"  tokens a second of CPU time: {verdict.exported_speed:,.0f}, with torch in float32 {verdict.speed:,.0f}"
     )
