@@ -87,17 +87,19 @@ def true_figures(population: str, rng: np.random.Generator) -> Floats:
 
 
 def coverage(population: str, articles: int, replications: int, resamples: int, rng: np.random.Generator) -> list[float]:
-    """Share of intervals that hold the truth, for each of COLUMNS."""
+    """Share of intervals that hold the truth, for each of COLUMNS; corpora without an interval are left out."""
     truth = true_figures(population, rng)
-    hits = np.zeros(len(COLUMNS))
+    hits, given = np.zeros(len(COLUMNS)), np.zeros(len(COLUMNS))
     for replication in range(replications):
         tally = tally_of(draw_systems(population, articles, 1, rng)[0])
         result = bootstrap(tally, resamples=resamples, seed=replication)
         for column, (row, metric) in enumerate(COLUMNS):
             value = truth[result.rows.index(row), METRICS.index(metric)]
             interval = result.interval("strict", row, metric)
-            hits[column] += interval.low <= value <= interval.high
-    return [float(hit) for hit in hits / replications]
+            if interval is not None:
+                given[column] += 1
+                hits[column] += interval.low <= value <= interval.high
+    return [float(hit) for hit in hits / np.maximum(given, 1)]
 
 
 def size(
@@ -108,8 +110,8 @@ def size(
     for replication in range(replications):
         first, second = draw_systems(population, articles, 2, rng)
         systems = {"first": tally_of(first), "second": tally_of(second)}
-        [pair] = compare_systems(systems, resamples=resamples, trials=resamples, seed=replication).pairs
-        rejected += [pair.difference("strict", row, metric).p <= 0.05 for row, metric in COLUMNS]
+        [pair] = compare_systems(systems, trials=resamples, seed=replication).pairs
+        rejected += [(pair.difference("strict", row, metric).p or 1.0) <= 0.05 for row, metric in COLUMNS]
         called += any(pair.difference("strict", label).verdict != "not shown" for label in LABELS)
     return [float(share) for share in rejected / replications], called / replications
 

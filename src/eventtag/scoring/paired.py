@@ -101,7 +101,7 @@ def _few(changes: Floats) -> Floats:
     second, fourth = (changes**2).sum(axis=0), (changes**4).sum(axis=0)
     kurtosis = np.divide(units * fourth, second**2, out=np.full(second.shape, 3.0), where=second > FLAT**2)
     most = max(1.0, units - 1.0)
-    return np.clip(2 * units / np.maximum(kurtosis - 1, 1e-9), 1.0, most)
+    return np.asarray(np.clip(2 * units / np.maximum(kurtosis - 1, 1e-9), 1.0, most))
 
 
 def _add_seeds(first: System, second: System, variance: Floats, freedom: Floats) -> tuple[Floats, Floats, bool]:
