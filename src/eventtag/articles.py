@@ -5,6 +5,7 @@ Offsets are Unicode code points into `text` as stored, half-open. Nothing ever r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,12 @@ from eventtag.errors import DataError
 from eventtag.spans import Span
 
 Region = tuple[int, int]
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _refuse_surrogates(name: str, what: str, article_id: str) -> None:
+    if not name.isascii() and _SURROGATE.search(name):
+        raise DataError(f"article {article_id!r}: {what} {name!r} holds half of a surrogate pair, from damaged JSON; rename it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,8 @@ class Article:
     overlap.
 
     Raises DataError, naming the article, when a span or region is empty, lies outside the text or is not of its type, when regions
-    overlap, or when a span has a label that `labels` excludes.
+    overlap, when a span has a label that `labels` excludes, when a label is empty, or when the id or a label holds a lone surrogate,
+    which no file in UTF-8 can hold.
     """
 
     id: str
@@ -37,6 +45,11 @@ class Article:
 
     def __post_init__(self) -> None:
         size = len(self.text)
+        _refuse_surrogates(self.id, "its id", self.id)
+        for label in {*(span.label for span in self.spans), *(self.labels or ())}:
+            if not label.strip():
+                raise DataError(f"article {self.id!r}: a span or `labels` has the label {label!r}; give it a name")
+            _refuse_surrogates(label, "a label", self.id)
         for span in self.spans:
             if not 0 <= span.start < span.end <= size:
                 raise DataError(

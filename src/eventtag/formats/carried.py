@@ -38,6 +38,8 @@ def carried_id(record: object) -> str | None:
 def uncarry(article: Article, record: object) -> Article:
     """The article with what was carried along instead of its own; itself where nothing was.
 
+    Metadata that the article has besides (a column that somebody added) stays.
+
     Raises DataError when the field is not as `carry` makes it, or does not fit the text.
     """
     if not isinstance(record, Mapping):
@@ -46,16 +48,22 @@ def uncarry(article: Article, record: object) -> Article:
         annotated: Sequence[Any] | None = record.get("annotated")
         labels: Sequence[Any] | None = record.get("labels")
         regions: tuple[Region, ...] | None = (
-            None if annotated is None else tuple((whole(s, "a region's start"), whole(e, "a region's end")) for s, e in annotated)
+            None if annotated is None else tuple((whole(s, "a region's start"), whole(e, "a region's end")) for s, e in _list(annotated))
         )
         return replace(
             article,
             annotated=regions,
-            labels=None if labels is None else tuple(map(str, labels)),
-            meta=dict(record.get("meta") or {}),
+            labels=None if labels is None else tuple(map(str, _list(labels))),
+            meta={**article.meta, **(record.get("meta") or {})},
         )
     except (TypeError, ValueError) as error:
         raise DataError(f"article {article.id!r}: the field `{FIELD}` is damaged ({error}); take it away") from error
+
+
+def _list(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{str(value)[:40]!r} is no list")
+    return value
 
 
 def unique_spans(spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -1,15 +1,18 @@
-"""CSV with a column of texts and a column of spans (RFC 4180; separators other than the comma are recognised).
+"""CSV with a column of texts and a column of spans (RFC 4180; other separators and UTF-16, as Excel writes them, are recognised).
 
     id,text,spans
     a1,Kyiv fell,"[[0, 4, ""LOCATION""]]"
 
-What a cell of spans may hold: `formats.table_row`. All further columns become metadata.
+What a cell of spans may hold: `formats.span_lists`. All further columns become metadata.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,9 +20,17 @@ from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.json_file import dump_json
-from eventtag.formats.offsets import check_unit
+from eventtag.formats.offsets import check_unit, file_unit
 from eventtag.formats.sentences import sentences_of_spans
-from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column
+from eventtag.formats.span_lists import UnreadSpans
+from eventtag.formats.table_row import (
+    SPANS_COLUMNS,
+    TEXT_COLUMNS,
+    article_from_row,
+    choose_column,
+    look_for_spans,
+    units_of_rows,
+)
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
@@ -30,6 +41,9 @@ SPAN_COLUMNS = ("article_id", "start", "end", "label", "text", "score")
 SENTENCE_COLUMNS = ("sentence_start", "sentence_end", "sentence")
 MAX_CELL = 1 << 27
 """Characters of one cell; Python's own limit of 131,072 is less than a long article."""
+_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?')
+"""The first line by which Excel is told the separator."""
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def read_csv(
@@ -40,62 +54,132 @@ def read_csv(
     spans_column: str | None = None,
     id_column: str = "id",
     delimiter: str | None = None,
+    encoding: str | None = None,
     offsets: str = "auto",
 ) -> Iterator[Article]:
     """Stream the rows as articles; without an id column the id is made of the file's name and the row.
 
-    `delimiter`: by default whichever of comma, semicolon, tab and `|` the header has most of. `offsets`: see `formats.offsets`.
-    Raises FormatError with file and line.
+    `delimiter`: by default what a first line `sep=;` says, else whichever of comma, semicolon, tab and `|` the header has most of.
+    `encoding`: by default UTF-8, or UTF-16 where the file begins with its mark. `offsets`: see `formats.offsets`; the file is read
+    twice where their unit is to be found. Raises FormatError with file and line.
     """
     check_unit(offsets)
     if delimiter is not None and len(delimiter) != 1:
         raise SettingsError(f"delimiter: {delimiter!r} is not one character")
-    csv.field_size_limit(MAX_CELL)
-    line = 1
+    header, _ = next(_rows(path, delimiter, encoding))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        text = choose_column(header, text_column, TEXT_COLUMNS, "text")
+        spans = choose_column(header, spans_column, SPANS_COLUMNS, "spans")
+    except DataError as error:
+        raise FormatError(str(error), path=path, line=1) from error
+    given = next((name for name in header if name == id_column), None)
+    given = given or next((name for name in header if name.casefold() == id_column.casefold()), None)
+    rows = (dict(zip(header, cells, strict=True)) for cells, _ in islice(_rows(path, delimiter, encoding), 1, None))
+    unit = file_unit(units_of_rows(rows, text, spans), offsets=offsets, ledger=ledger, path=path)
+    unread = UnreadSpans(ledger)
+    for number, (cells, line) in enumerate(islice(_rows(path, delimiter, encoding), 1, None), start=1):
+        row = dict(zip(header, cells, strict=True))
+        try:
+            article = article_from_row(
+                row,
+                name=f"{path.stem}-{number}",
+                text_column=text,
+                spans_column=spans,
+                id_column=given,
+                offsets=offsets,
+                assumed=unit,
+                ledger=ledger,
+            )
+        except DataError as error:
+            raise FormatError(str(error), path=path, line=line) from error
+        look_for_spans(row, spans, unread)
+        yield article
+    unread.require_none(path)
+
+
+def _rows(path: Path, delimiter: str | None, encoding: str | None) -> Iterator[tuple[list[str], int]]:
+    """(cells, line on which the row begins) of the header, its names without white space at their edges, and of every row."""
+    csv.field_size_limit(MAX_CELL)
+    encoding = _encoding(path, encoding)
+    line, skipped = 1, 0
+    try:
+        with path.open(encoding=encoding, newline="") as file:
             first = file.readline()
+            if separator := _SEPARATOR.fullmatch(first.rstrip("\r\n")):
+                skipped = 1
+                delimiter = delimiter or separator[1]
+                first = file.readline()
             file.seek(0)
+            for _ in range(skipped):
+                file.readline()
             rows = csv.reader(file, delimiter=delimiter or max(",;\t|", key=first.count), strict=True)
-            header = next(rows, [])
-            text = choose_column(header, text_column, TEXT_COLUMNS, "text")
-            spans = choose_column(header, spans_column, SPANS_COLUMNS, "spans")
+            header = [name.strip() for name in next(rows, [])]
             if len(set(header)) < len(header):
-                raise DataError(f"a column's name stands twice in {header}")
-            number = 0
+                raise DataError(f"a column's name stands twice in {header}; rename one")
+            yield header, 1 + skipped
             while True:
-                line = rows.line_num + 1
+                line = rows.line_num + 1 + skipped
                 row = next(rows, None)
                 if row is None:
                     return
                 if not row:
                     continue
-                number += 1
                 if len(row) != len(header):
                     raise DataError(f"{len(row)} cells where the header has {len(header)}")
-                yield article_from_row(
-                    dict(zip(header, row, strict=True)),
-                    name=f"{path.stem}-{number}",
-                    text_column=text,
-                    spans_column=spans,
-                    id_column=id_column if id_column in header else None,
-                    offsets=offsets,
-                    ledger=ledger,
-                )
-    except UnicodeDecodeError as error:
-        raise FormatError(f"is not UTF-8 ({error.reason}); save the file as UTF-8", path=path, line=line) from error
+                yield row, line
+    except UnicodeError as error:
+        reason = getattr(error, "reason", str(error))
+        raise FormatError(
+            f"is not {encoding.removesuffix('-sig').upper()} ({reason}); save the file as UTF-8, or say what it is, as in "
+            "encoding=cp1252 (--read-option encoding=..., data.options.encoding=...)",
+            path=path,
+            line=_undecodable_line(path, encoding) or line,
+        ) from error
     except (DataError, csv.Error) as error:
         raise FormatError(str(error), path=path, line=line) from error
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error
 
 
+def _encoding(path: Path, wanted: str | None) -> str:
+    if wanted is not None:
+        try:
+            name = codecs.lookup(wanted).name
+        except LookupError:
+            raise SettingsError(f"encoding: {wanted!r} is unknown; allowed are Python's names: utf-8, utf-16, cp1252, ...") from None
+        return "utf-8-sig" if name == "utf-8" else name
+    try:
+        with path.open("rb") as file:
+            return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error
+
+
+def _undecodable_line(path: Path, encoding: str) -> int | None:
+    """The first line of which the bytes cannot be decoded: readers decode ahead of the row that they are at."""
+    if encoding.startswith("utf-16"):
+        return None
+    line = 1
+    with path.open("rb") as file:
+        for data in file:
+            try:
+                data.decode(encoding)
+            except UnicodeError as error:
+                before = data[: error.start] if isinstance(error, UnicodeDecodeError) else b""
+                return line + len(_LINE_END.findall(before))
+            line += len(_LINE_END.findall(data))
+    return None
+
+
 def sniff_csv(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
-    first = head.split("\n", 1)[0].rstrip("\r")
-    for delimiter in ",;\t|":
-        names = [name.strip().strip('"') for name in first.split(delimiter)]
-        if len(names) > 1 and set(names) & set(TEXT_COLUMNS) and set(names) & set(SPANS_COLUMNS) and "{" not in first:
+    lines = re.split(r"\r\n|\r|\n", head.lstrip("\ufeff"), maxsplit=2)
+    separator = _SEPARATOR.fullmatch(lines[0])
+    first = lines[1] if separator and len(lines) > 1 else lines[0]
+    for delimiter in separator[1] if separator else ",;\t|":
+        names = [name.strip().strip('"').strip() for name in first.split(delimiter)]
+        known = {name.casefold() for name in names}
+        if len(names) > 1 and known & set(TEXT_COLUMNS) and known & set(SPANS_COLUMNS) and "{" not in first:
             return f"has a header with the columns {', '.join(names)}"
     return None
 

@@ -1,7 +1,7 @@
 """doccano's JSONL for sequence labelling, both dialects and the older ones.
 
-    {"id": 1, "text": "Kyiv fell", "label": [[0, 4, "LOCATION"]]} {"id": 2, "text": "Kyiv fell", "entities": [{"id": 7, "label":
-    "LOCATION", "start_offset": 0, "end_offset": 4}], "relations": []}
+    {"id": 1, "text": "Kyiv fell", "label": [[0, 4, "LOCATION"]]}
+    {"id": 2, "text": "Kyiv fell", "entities": [{"id": 7, "label": "LOCATION", "start_offset": 0, "end_offset": 4}], "relations": []}
 
 Offsets are UTF-16 units, code points or, in grapheme mode, grapheme clusters, depending on version and project, and some count
 a stored CR LF as one; the export does not say. The unit is chosen over the whole file: the one under which spans begin and end
@@ -17,18 +17,19 @@ import bisect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
-from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, likely_unit, resolve_spans
+from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, file_unit, resolve_spans
+from eventtag.formats.span_lists import UnreadSpans, spans_field
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
-SPAN_FIELDS = ("label", "labels", "entities", "annotations")
-OWN_FIELDS = {*SPAN_FIELDS, "id", "doc_id", "text", "data", "relations", "Comments", "comments", FIELD}
+SPAN_FIELDS = ("label", "labels", "entities", "annotations", "spans")
+OWN_FIELDS = {"id", "doc_id", "text", "data", "relations", "Comments", "comments", FIELD}
 
 
 def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> Iterator[Article]:
@@ -38,18 +39,22 @@ def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> It
     file and line; for spans whose labels are numbers (exports before 1.3) it says what to do.
     """
     check_unit(offsets)
-    unit: Unit = likely_unit(_texts(path)) if offsets == "auto" else cast(Unit, offsets)
+    unit = file_unit(_texts(path), offsets=offsets, ledger=LossLedger(), path=path)
     ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
+    unread = UnreadSpans(ledger)
     for line, record in read_records(path):
         try:
-            yield _article(record, f"{path.stem}-{line}", unit, ledger)
+            article = _article(record, f"{path.stem}-{line}", unit, ledger)
         except DataError as error:
             raise FormatError(str(error), path=path, line=line) from error
+        unread.look(record)
+        yield article
+    unread.require_none(path)
 
 
 def sniff_doccano(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
-    if not re.match(r"\s*\{", head) or '"text"' not in head:
+    if not re.match(r"\s*(?:\[\s*)?\{", head) or '"text"' not in head:
         return None
     if re.search(r'"start_offset"\s*:\s*\d', head):
         return "has spans with `start_offset` and `end_offset`, as doccano exports"
@@ -78,7 +83,7 @@ def _text(record: Mapping[str, Any]) -> str:
 
 
 def _spans(record: Mapping[str, Any]) -> list[ForeignSpan]:
-    field = next((name for name in SPAN_FIELDS if record.get(name) is not None), None)
+    field = spans_field(record, SPAN_FIELDS)
     found = []
     for item in list_of(record, field) if field else ():
         if isinstance(item, list) and len(item) >= 3:
@@ -86,8 +91,8 @@ def _spans(record: Mapping[str, Any]) -> list[ForeignSpan]:
         else:
             fields = mapping_of(item, f"one of `{field}`")
             start, end, label = (
-                fields.get("start_offset"),
-                fields.get("end_offset"),
+                fields.get("start_offset", fields.get("start")),
+                fields.get("end_offset", fields.get("end")),
                 fields.get("label_name") or fields.get("label"),
             )
         if isinstance(label, int):
@@ -110,7 +115,8 @@ def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLe
     spans = [span for _, span in resolve_spans(name, text, foreign, ledger=ledger, unit=unit)]
     for span in {span for span in spans if spans.count(span) > 1}:
         ledger.add_span(name, "reading", "merged", "is marked twice", span)
-    meta = {key: value for key, value in record.items() if key not in OWN_FIELDS}
+    own = OWN_FIELDS | {spans_field(record, SPAN_FIELDS), *(key for key in SPAN_FIELDS if not record.get(key))}
+    meta = {key: value for key, value in record.items() if key not in own}
     return uncarry(Article(id=name, text=text, spans=unique_spans(spans), meta=meta), record.get(FIELD))
 
 

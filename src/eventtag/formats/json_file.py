@@ -1,22 +1,54 @@
-"""JSON records, streamed from JSON Lines or from one array, with the line of each."""
+"""JSON records, streamed from JSON Lines, from one array, or from objects that follow each other, with the line of each."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.text_file import decode, read_lines
+from eventtag.formats.text_file import BYTE_ORDER_MARK, decode, read_lines
 
 CHUNK = 1 << 20
 """Bytes that are read at a time from an array."""
+_CONSTANT = re.compile(r'"([^"\\]*)"\s*:\s*(?:NaN|-?Infinity)\b')
 
 
 def refuse_constant(name: str) -> NoReturn:
     """For `parse_constant`: NaN and Infinity are Python's, not JSON's."""
     raise ValueError(f"{name} is not JSON")
+
+
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+    return record
+
+
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=_distinct_keys)
+
+
+def parse_json(line: str) -> Any:
+    """The value of a line of JSON, which may end in a comma.
+
+    Raises DataError for anything that is not JSON: also NaN, a key that stands twice in one object, and nesting that is too deep.
+    """
+    try:
+        value, end = _DECODER.raw_decode(line, len(line) - len(line.lstrip()))
+        if line[end:].strip() not in ("", ","):
+            raise json.JSONDecodeError("Extra data", line, end)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not valid JSON ({_problem(error, line)}); every line must be one JSON object") from error
+    return value
+
+
+def _problem(error: Exception, text: str) -> str:
+    constant = _CONSTANT.search(text) if "is not JSON" in str(error) else None
+    return f"{error}: the key {constant[1]!r} has it; write null" if constant else str(error)
 
 
 def dump_json(record: object) -> str:
@@ -30,33 +62,53 @@ def dump_json(record: object) -> str:
 
 
 def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(line on which it begins, record) for every object of a JSON Lines file or of a file that is one array of objects.
+    """(line on which it begins, record) for every object of a file: one a line, in one array, or one after another.
 
     Raises FormatError with file and line for anything else.
     """
-    values = _array_items(path) if _is_array(path) else _line_values(path)
-    for line, value in values:
+    for line, value in read_values(path):
         if not isinstance(value, Mapping):
             raise FormatError(f"a JSON {type(value).__name__} where an object is needed", path=path, line=line)
         yield line, value
 
 
-def _is_array(path: Path) -> bool:
-    return next((line.lstrip()[0] for _, line in read_lines(path) if line.strip()), "") == "["
+def read_values(path: Path) -> Iterator[tuple[int, Any]]:
+    """(line on which it begins, value) for every value of a file, as `read_records`; a list that begins with a text is a value."""
+    first = next((line for _, line in read_lines(path) if line.strip()), "").strip()
+    if first.startswith("[") and not first[1:].lstrip().startswith('"'):
+        return _array_items(path)
+    return _following_values(path) if _goes_on(first) else _line_values(path)
+
+
+def _goes_on(line: str) -> bool:
+    """Whether the line is the beginning of a value that is written over several lines."""
+    try:
+        _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        return line.startswith(("{", "[")) and error.pos >= len(line)
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def _line_values(path: Path) -> Iterator[tuple[int, Any]]:
     for number, line in read_lines(path):
         if line.strip():
             try:
-                yield number, json.loads(line, parse_constant=refuse_constant)
-            except (ValueError, RecursionError) as error:
-                problem = f"not valid JSON ({error}); every line must be one JSON object"
-                raise FormatError(problem, path=path, line=number) from error
+                yield number, parse_json(line)
+            except DataError as error:
+                raise FormatError(str(error), path=path, line=number) from error
+
+
+def _following_values(path: Path) -> Iterator[tuple[int, Any]]:
+    buffer = _Buffer(path)
+    while buffer.peek():
+        yield buffer.next_value()
+        if buffer.peek() == ",":
+            buffer.skip(1)
 
 
 def _array_items(path: Path) -> Iterator[tuple[int, Any]]:
-    decoder = json.JSONDecoder(parse_constant=refuse_constant)
     buffer = _Buffer(path)
     buffer.skip(1)  # the bracket
     while True:
@@ -65,22 +117,11 @@ def _array_items(path: Path) -> Iterator[tuple[int, Any]]:
             if buffer.peek():
                 raise FormatError("something follows the end of the array", path=path, line=buffer.line)
             return
-        line = buffer.line
-        while True:
-            try:
-                value, end = decoder.raw_decode(buffer.text)
-            except (ValueError, RecursionError) as error:
-                if isinstance(error, RecursionError) or not buffer.grow():
-                    raise FormatError(f"not valid JSON ({error})", path=path, line=line) from error
-                continue
-            if end < len(buffer.text) or not buffer.grow():
-                break
-        buffer.skip(end)
-        yield line, value
+        yield buffer.next_value()
         if buffer.peek() == ",":
             buffer.skip(1)
             if buffer.peek() == "]":
-                raise FormatError("a comma before the end of the array", path=path, line=buffer.line)
+                raise FormatError("a comma before the end of the array; take it away", path=path, line=buffer.line)
         elif buffer.peek() != "]":
             raise FormatError("neither a comma nor the end of the array after a record", path=path, line=buffer.line)
 
@@ -95,7 +136,24 @@ class _Buffer:
         self._rest = b""
         self._chunk = CHUNK
         self._file = path.open("rb")
+        if self._file.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
+            self._file.seek(0)
         self.skip(0)
+
+    def next_value(self) -> tuple[int, Any]:
+        """(line on which it begins, value) of the next value, which is left behind; raises FormatError."""
+        line = self.line
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.text)
+            except (ValueError, RecursionError) as error:
+                if not isinstance(error, json.JSONDecodeError) or not self.grow():
+                    raise FormatError(f"not valid JSON ({_problem(error, self.text)})", path=self.path, line=line) from error
+                continue
+            if end < len(self.text) or not self.grow():
+                break
+        self.skip(end)
+        return line, value
 
     def grow(self) -> bool:
         """Read more, each time twice as much as before within one record; False at the end of the file."""

@@ -1,35 +1,51 @@
 """Foreign offsets made into code points.
 
-Tools count differently: Python in code points, JavaScript and Java in UTF-16 units, some in UTF-8 bytes or grapheme clusters,
-and some count a stored CR LF as one. `resolve_spans` tries them against the surfaces that an export carries along; where an
-export has none (doccano), `likely_unit` chooses the unit under which spans begin and end at the edges of words.
+Tools count differently: Python and R in code points, JavaScript and Java in UTF-16 units, some in UTF-8 bytes or grapheme
+clusters, and some count a stored CR LF as one. `file_unit` finds the unit of a whole file before any of its spans is placed: by
+the surfaces that an export carries along and, for spans without one, by the edges of words. `resolve_spans` then places the spans
+of one article.
 """
 
 from __future__ import annotations
 
 import bisect
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal, cast, get_args
 
 import regex
 
-from eventtag.errors import SettingsError
+from eventtag.errors import FormatError, SettingsError
 from eventtag.ledger import LossLedger
 from eventtag.spans import Span
 
-Unit = Literal["codepoints", "utf16", "utf8", "graphemes", "codepoints_lf", "utf16_lf"]
+Unit = Literal["codepoints", "utf16", "codepoints_lf", "utf16_lf", "graphemes", "utf8"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
+"""In the order in which they are preferred where nothing tells them apart."""
 
 UNIT_NAMES: dict[Unit, str] = {
     "codepoints": "code points",
     "utf16": "UTF-16 units",
-    "utf8": "UTF-8 bytes",
-    "graphemes": "grapheme clusters",
     "codepoints_lf": "code points, CR LF as one",
     "utf16_lf": "UTF-16 units, CR LF as one",
+    "graphemes": "grapheme clusters",
+    "utf8": "UTF-8 bytes",
 }
 _QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»‘’‚‛`´', "'"))
+_ODD = {
+    "utf16": regex.compile("[\U00010000-\U0010ffff]"),
+    "codepoints_lf": regex.compile(r"\r(?=\n)"),
+    "utf16_lf": regex.compile("[\U00010000-\U0010ffff]|\r(?=\n)"),
+    "utf8": regex.compile(r"[^\x00-\x7f]"),
+}
+"""By unit, the characters whose width is not 1."""
+_CLUSTERED = regex.compile(
+    r"\r\n|[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=RI}\p{GCB=L}\p{GCB=V}\p{GCB=T}]"
+)
+"""What a text holds in which a grapheme cluster can be longer than one character."""
 SEARCHED = 500
 """How many characters around its offsets a surface is looked for that does not stand there."""
 _CLUSTER = regex.compile(r"[\U0001f1e6-\U0001f1ff]{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*+|\X")
@@ -49,41 +65,47 @@ class OffsetMap:
     def __init__(self, text: str, unit: Unit) -> None:
         self.unit = unit
         self.size = len(text)
-        self._edges: list[int] | None = None
-        plain = text.isascii() and (not unit.endswith("_lf") or "\r\n" not in text)
-        if unit == "codepoints" or (plain and (unit != "graphemes" or "\r\n" not in text)):
-            return
-        self._edges = [0]
+        self._clusters: list[int] | None = None
+        self._odd: list[int] = []
+        """Code point offsets of the characters whose width is not 1."""
+        self._extra: list[int] = [0]
+        """What the first n of them add to the width of a text before them."""
         if unit == "graphemes":
-            self._edges = [*cluster_starts(text), len(text)]
-            return
-        units = 0
-        for position, character in enumerate(text):
-            if unit.endswith("_lf") and character == "\r" and text[position + 1 : position + 2] == "\n":
-                width = 0
-            elif unit.startswith("utf16"):
-                width = 2 if character > "\uffff" else 1
-            else:
-                width = len(character.encode("utf-8", "surrogatepass")) if unit == "utf8" else 1
-            units += width
-            self._edges.append(units)
+            if _CLUSTERED.search(text):
+                self._clusters = [*cluster_starts(text), len(text)]
+        elif unit != "codepoints":
+            self._odd = [match.start() for match in _ODD[unit].finditer(text)]
+            self._extra = list(accumulate((_width(text[at], unit) - 1 for at in self._odd), initial=0))
+        self._after = [at + 1 + extra for at, extra in zip(self._odd, self._extra[1:], strict=True)]
+
+    @property
+    def plain(self) -> bool:
+        """Whether every offset is the same in code points."""
+        return self._clusters is None and not self._odd
 
     def code_points(self, offset: int) -> int | None:
         """The code point offset; None where the foreign offset is outside the text or inside a character."""
-        if self._edges is None:
-            return offset if 0 <= offset <= self.size else None
-        if self.unit == "graphemes":
-            return self._edges[offset] if 0 <= offset < len(self._edges) else None
-        position = bisect.bisect_left(self._edges, offset)
-        return position if position < len(self._edges) and self._edges[position] == offset else None
+        if self._clusters is not None:
+            return self._clusters[offset] if 0 <= offset < len(self._clusters) else None
+        passed = bisect.bisect_left(self._after, offset)
+        place = offset - self._extra[passed]
+        if passed < len(self._odd) and place > self._odd[passed]:
+            if offset != self._after[passed]:
+                return None
+            place = self._odd[passed] + 1
+        return place if 0 <= place <= self.size else None
 
     def foreign(self, offset: int) -> int:
         """The foreign offset of a code point offset (for graphemes: of the cluster's beginning)."""
-        if self._edges is None:
-            return offset
-        if self.unit == "graphemes":
-            return bisect.bisect_left(self._edges, offset)
-        return self._edges[offset]
+        if self._clusters is not None:
+            return bisect.bisect_left(self._clusters, offset)
+        return offset + self._extra[bisect.bisect_left(self._odd, offset)]
+
+
+def _width(character: str, unit: Unit) -> int:
+    if character == "\r":
+        return 0
+    return len(character.encode("utf-8", "surrogatepass")) if unit == "utf8" else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,49 +124,101 @@ def check_unit(unit: str) -> None:
         raise SettingsError(f"offsets: {unit!r} is unknown; allowed: auto, {', '.join(UNITS)}")
 
 
-def likely_unit(texts: Iterable[tuple[str, Sequence[ForeignSpan]]]) -> Unit:
-    """The unit under which most span edges are edges of words; code points where the texts do not tell them apart."""
-    clean = dict.fromkeys(UNITS, 0)
+def file_unit(
+    texts: Iterable[tuple[str, Sequence[ForeignSpan]]], *, offsets: str = "auto", ledger: LossLedger, path: Path | None = None
+) -> Unit:
+    """The unit of a file's offsets: the one that `offsets` names or, for `auto`, the one that fits all its texts and spans best.
+
+    It is the unit under which most surfaces are found at their offsets, then the one under which most spans without a surface
+    begin and end at the edges of words. A unit that is not code points, or that only edges of words tell, is remarked in the
+    ledger. Raises FormatError where two units fit equally well and place spans differently.
+    """
+    if offsets != "auto":
+        return cast(Unit, offsets)
+    surfaces, edges = dict.fromkeys(UNITS, 0), dict.fromkeys(UNITS, 0)
+    places = dict.fromkeys(UNITS, 0)
     for text, spans in texts:
-        if text.isascii() and "\r\n" not in text:
+        if not spans or (text.isascii() and "\r\n" not in text):
             continue
+        plain = _evidence(text, spans, OffsetMap(text, "codepoints"))
         for unit in UNITS:
-            offsets = OffsetMap(text, unit)
-            for span in spans:
-                start, end = offsets.code_points(span.start), offsets.code_points(span.end)
-                if start is not None and end is not None and start < end:
-                    clean[unit] += _is_edge(text, start) + _is_edge(text, end) + (text[start:end] == text[start:end].strip())
-    return max(UNITS, key=lambda unit: clean[unit])
+            offset_map = OffsetMap(text, unit)
+            surface, edge, placed = plain if offset_map.plain else _evidence(text, spans, offset_map)
+            surfaces[unit] += surface
+            edges[unit] += edge
+            places[unit] = hash((places[unit], placed))
+    most = max((surfaces[unit], edges[unit]) for unit in UNITS)
+    best = [unit for unit in UNITS if (surfaces[unit], edges[unit]) == most]
+    chosen = best[0]
+    # Bytes are counted so rarely that they are taken only where nothing else fits as well.
+    rivals = [unit for unit in best[1:] if places[unit] != places[chosen] and unit != "utf8"]
+    if rivals:
+        names = " or ".join(UNIT_NAMES[unit] for unit in (chosen, *rivals))
+        raise FormatError(
+            f"its offsets may count {names}, and nothing in the file tells which\n"
+            f"say it: offsets={chosen} or offsets={rivals[0]} (--read-option offsets=..., data.options.offsets=...)",
+            path=path,
+        )
+    if chosen != "codepoints" or any(edges.values()):
+        ledger.remark(f"offsets count {UNIT_NAMES[chosen]}")
+    return chosen
+
+
+def _evidence(text: str, spans: Sequence[ForeignSpan], offsets: OffsetMap) -> tuple[int, int, int]:
+    """(surfaces found at their offsets, clean edges of spans without a surface, a digest of where those are placed)."""
+    surfaces = edges = digest = 0
+    for span in spans:
+        place = _placed(text, span, offsets)
+        if span.surface is not None:
+            surfaces += place is not None
+            continue
+        digest = hash((digest, place))
+        if place is not None:
+            start, end = place
+            edges += _is_edge(text, start) + _is_edge(text, end) + (not text[start].isspace()) + (not text[end - 1].isspace())
+    return surfaces, edges, digest
 
 
 def _is_edge(text: str, position: int) -> bool:
     if position in (0, len(text)):
         return True
-    return not (text[position - 1].isalnum() and text[position].isalnum())
+    before, after = text[position - 1], text[position]
+    if (before == "\r" and after == "\n") or "\u200d" in (before, after) or unicodedata.category(after).startswith("M"):
+        return False
+    return not (before.isalnum() and after.isalnum())
 
 
 def resolve_spans(
-    article_id: str, text: str, spans: Sequence[ForeignSpan], *, ledger: LossLedger, unit: str = "auto", stage: str = "reading"
+    article_id: str,
+    text: str,
+    spans: Sequence[ForeignSpan],
+    *,
+    ledger: LossLedger,
+    unit: str = "auto",
+    assumed: Unit = "codepoints",
+    stage: str = "reading",
 ) -> list[tuple[int, Span]]:
     """(position in `spans`, span in code points) for all that can be placed; the ledger names those that are moved or dropped.
 
-    `auto`: the first unit under which every surface is found at its offsets, else the one under which most are. A surface that is
-    not at its offsets is looked for nearby and, found, is moved there. All white space counts as equal,
-    and so do all quotation marks.
+    `auto`: the unit that is `assumed` (`file_unit`), unless another finds more of the article's surfaces at their offsets. A surface
+    that is not at its offsets is looked for nearby and, found, is moved there. All white space counts as equal, so do all quotation
+    marks, and a backslash with n counts as a newline.
     """
-    units = UNITS if unit == "auto" else tuple(known for known in UNITS if known == unit)
+    first = assumed if unit == "auto" else cast(Unit, unit)
+    units = [first, *(other for other in UNITS if other != first)] if unit == "auto" else [first]
+    with_surface = [position for position, span in enumerate(spans) if span.surface is not None]
     best: list[tuple[int, int] | None] = []
     most = -1
-    found_unit: Unit = "codepoints"
+    found_unit = first
     for candidate in units:
         offsets = OffsetMap(text, candidate)
         placed = [_placed(text, span, offsets) for span in spans]
-        count = sum(place is not None for place in placed)
+        count = sum(placed[position] is not None for position in with_surface)
         if count > most:
             best, most, found_unit = placed, count, candidate
-        if count == len(spans):
+        if count == len(with_surface):
             break
-    if unit == "auto" and found_unit != "codepoints":
+    if unit == "auto" and found_unit != assumed:
         ledger.remark(f"offsets count {UNIT_NAMES[found_unit]}")
     found = []
     for position, (span, place) in enumerate(zip(spans, best, strict=True)):
@@ -169,9 +243,22 @@ def _placed(text: str, span: ForeignSpan, offsets: OffsetMap) -> tuple[int, int]
     start, end = offsets.code_points(span.start), offsets.code_points(span.end)
     if start is None or end is None or start >= end:
         return None
-    if span.surface is not None and _plain(text[start:end]) != _plain(span.surface):
+    if span.surface is not None and not same_surface(text[start:end], span.surface):
         return None
     return start, end
+
+
+def same_surface(mention: str, surface: str) -> bool:
+    """Whether a mention is what an export calls it, white space, quotation marks and a spelt-out newline aside."""
+    if mention == surface:
+        return True
+    plain = _plain(mention)
+    return plain in (_plain(surface), _plain(_spelt_out(surface)))
+
+
+def _spelt_out(surface: str) -> str:
+    """Label Studio writes a newline as a backslash and n."""
+    return surface.replace("\\r", " ").replace("\\n", " ")
 
 
 def _plain(text: str) -> str:
@@ -186,6 +273,12 @@ def _nearby(text: str, span: ForeignSpan) -> tuple[int, int] | None:
     surface = span.surface.strip() if span.surface else ""
     if not surface:
         return None
+    found = [place for wanted in {surface, surface.replace("\\n", "\n")} for place in _places_around(text, wanted, span)]
+    return min(found, key=lambda place: (abs(place[0] - span.start), place), default=None)
+
+
+def _places_around(text: str, surface: str, span: ForeignSpan) -> list[tuple[int, int]]:
+    """The nearest place of the surface before the span's beginning, and after it."""
     first = max(span.start - SEARCHED, 0)
     last = max(span.end, 0) + SEARCHED
     after = text.find(surface, max(span.start, 0), last)
@@ -194,7 +287,4 @@ def _nearby(text: str, span: ForeignSpan) -> tuple[int, int] | None:
     place = reverse.find(surface[::-1])
     starts = [first + len(reverse) - place - len(surface)] if place >= 0 else []
     starts += [after] if after >= 0 else []
-    if not starts:
-        return None
-    start = min(starts, key=lambda s: (abs(s - span.start), s))
-    return start, start + len(surface)
+    return [(start, start + len(surface)) for start in starts]

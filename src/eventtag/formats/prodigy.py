@@ -4,10 +4,11 @@
     "id": 1}],
      "spans": [{"start": 0, "end": 4, "token_start": 0, "token_end": 0, "label": "LOCATION"}], "answer": "accept"}
 
-Offsets are code points; `token_end` is inclusive and is not needed. A row that was accepted, or has no answer, is annotated. In
-a rejected row the spans are wrong, in an ignored one nobody decided: their spans are dropped as the annotator asked, and the
-article has no annotated region. In an accepted row of the binary interface (`_view_id` is `ner`) only the shown spans were
-looked at.
+Offsets are code points, which the tokens and their texts confirm over the whole file; `token_end` is inclusive and is not
+needed. A row that was accepted, or has no answer, is annotated. In a rejected row the spans are wrong, in an ignored one nobody
+decided: their spans are dropped as the annotator asked, and the article has no annotated region. In an accepted row of the binary
+interface only the shown spans were looked at. Such a row has the `_view_id` `ner`, or none and spans with a model's `score` or
+`rank` and no `tokens`, which every interface for marking spans writes.
 
 Source: https://prodi.gy/docs/api-interfaces
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,85 +25,161 @@ from eventtag.articles import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
-from eventtag.formats.offsets import ForeignSpan, resolve_spans
-from eventtag.formats.table_row import score_of
+from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans
+from eventtag.formats.span_lists import UnreadSpans, score_of, scored, spans_field
 from eventtag.formats.tokenised import split_sentences
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_file
 
 ANSWERS = ("accept", "reject", "ignore")
+SPAN_FIELDS = ("spans", "entities", "ents")
+OWN_FIELDS = {"text", "tokens", "answer", "meta", FIELD}
+"""Fields of a row that are not metadata, besides its spans and those that begin with `_`."""
 
 
-def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None) -> Iterator[Article]:
+def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, offsets: str = "auto") -> Iterator[Article]:
     """Stream the rows as articles; `session` keeps the rows of one annotator (`_session_id` or `_annotator_id`) only.
 
     The id is the one in `meta`, else the input's hash, else the file's name and the line. The annotator becomes the metadata
     `annotator`; an article that another has annotated before gets the id `ID@ANNOTATOR`, and one that stands in several rows the id
-    `ID@LINE`.
-    Raises FormatError with file and line.
+    `ID@LINE`; where their spans or answers contradict each other, the ledger notes it. Further fields of a row become metadata.
+    `offsets`: see `formats.offsets`. Raises FormatError with file and line.
     """
+    check_unit(offsets)
+    unit = file_unit(_texts(path), offsets=offsets, ledger=ledger, path=path)
     seen: set[str] = set()
+    unread = UnreadSpans(ledger)
+    earlier: dict[tuple[object, str], _Earlier] = {}
     for line, record in read_records(path):
         who = record.get("_annotator_id") or record.get("_session_id")
         if session is not None and who != session:
             continue
         try:
-            article = _article(record, f"{path.stem}-{line}", ledger)
+            article, shown = _article(record, f"{path.stem}-{line}", unit, ledger)
+            unread.look(record)
             if isinstance(who, str) and who:
                 name = article.id if article.id not in seen else f"{article.id}@{who}"
                 article = replace(article, id=name, meta={**article.meta, "annotator": who})
             if article.id in seen:  # one text in several rows, as binary questions make them
                 article = replace(article, id=f"{article.id}@{line}")
             seen.add(article.id)
+            other = earlier.setdefault((record.get("_input_hash"), article.text), _Earlier())
+            if reason := other.contradicted_by(article, shown, accepted=record.get("answer", "accept") == "accept"):
+                ledger.note(article.id, "reading", "article", reason, detail="session=NAME takes one annotator's rows")
             yield article
         except DataError as error:
             raise FormatError(str(error), path=path, line=line) from error
+    unread.require_none(path)
 
 
 def sniff_prodigy(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
-    if re.match(r"\s*\{", head) and '"text"' in head and re.search(r'"(?:answer|_input_hash|_task_hash|token_start)"\s*:', head):
+    if (
+        re.match(r"\s*(?:\[\s*)?\{", head)
+        and '"text"' in head
+        and re.search(r'"(?:answer|_input_hash|_task_hash|token_start)"\s*:', head)
+    ):
         return "has lines with an `answer` or a task hash, as Prodigy writes"
     return None
 
 
-def _article(record: Mapping[str, Any], default: str, ledger: LossLedger) -> Article:
+@dataclass
+class _Earlier:
+    """What the rows before said of one text."""
+
+    manual: set[tuple[Span, ...]] = field(default_factory=set)
+    accepted: set[Span] = field(default_factory=set)
+    rejected: set[Span] = field(default_factory=set)
+
+    def contradicted_by(self, article: Article, shown: tuple[Span, ...], *, accepted: bool) -> str:
+        """How a further row contradicts them, which it then joins; empty where it does not."""
+        plain = tuple(Span(span.start, span.end, span.label) for span in shown)
+        if accepted and article.annotated is None:
+            differs = bool(self.manual) and plain not in self.manual
+            self.manual.add(plain)
+            return "the same text is annotated otherwise in another row" if differs else ""
+        mine, others = (self.accepted, self.rejected) if accepted else (self.rejected, self.accepted)
+        differs = any(span in others for span in plain)
+        mine.update(plain)
+        return "a span of it is accepted in one row and rejected in another" if differs else ""
+
+
+def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
+    """Texts with their tokens and spans: tokens have a surface."""
+    for line, record in read_records(path):
+        text = record.get("text")
+        if not isinstance(text, str) or (text.isascii() and "\r\n" not in text) or isinstance(record.get(FIELD), Mapping):
+            continue
+        try:
+            tokens = [
+                ForeignSpan(whole(token.get("start"), "`start`"), whole(token.get("end"), "`end`"), "", token["text"])
+                for token in list_of(record, "tokens")
+                if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
+            ]
+            yield text, [*tokens, *(span for span, _ in _foreign(record))]
+        except DataError as error:
+            raise FormatError(str(error), path=path, line=line) from error
+
+
+def _foreign(record: Mapping[str, Any]) -> list[tuple[ForeignSpan, float | None]]:
+    name = spans_field(record, SPAN_FIELDS)
+    found = []
+    for item in list_of(record, name) if name else ():
+        row = mapping_of(item, f"one of `{name}`")
+        label = row.get("label", record.get("label"))
+        if not isinstance(label, str) or not label:
+            raise DataError(f"one of `{name}` has the label {label!r}; it must be a text")
+        surface = row["text"] if isinstance(row.get("text"), str) and row["text"] else None
+        start, end = row.get("start", row.get("start_offset")), row.get("end", row.get("end_offset"))
+        found.append((ForeignSpan(whole(start, "`start`"), whole(end, "`end`"), label, surface), score_of(row.get("score"))))
+    return found
+
+
+def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLedger) -> tuple[Article, tuple[Span, ...]]:
+    """The article, and the spans that the annotator was shown."""
     text = text_of(record, "text")
     answer = record.get("answer", "accept")
     if answer not in ANSWERS:
         raise DataError(f"`answer` is {answer!r}; allowed: {', '.join(ANSWERS)}")
+    carried = record.get(FIELD)
     meta = dict(mapping_of(record.get("meta") or {}, "`meta`"))
     given = meta.get("id") or record.get("_input_hash")
-    name = carried_id(record.get(FIELD)) or (str(given) if isinstance(given, int | str) else default)
-    foreign: list[ForeignSpan] = []
-    scores: list[float | None] = []
-    for item in list_of(record, "spans"):
-        row = mapping_of(item, "one of `spans`")
-        label = row.get("label")
-        if not isinstance(label, str) or not label:
-            raise DataError(f"one of `spans` has the label {label!r}; it must be a text")
-        surface = row.get("text") if isinstance(row.get("text"), str) else None
-        foreign.append(ForeignSpan(whole(row.get("start"), "`start`"), whole(row.get("end"), "`end`"), label, surface))
-        scores.append(score_of(row.get("score")))
-    ledger.seen += len(foreign)
-    spans: list[Span] = []
-    for position, span in resolve_spans(name, text, foreign, ledger=ledger, unit="codepoints"):
-        score = scores[position]
-        spans.append(span if score is None else ScoredSpan(span.start, span.end, span.label, score))
+    name = carried_id(carried) or (str(given) if isinstance(given, int | str) else default)
+    if isinstance(carried, Mapping):
+        unit = "codepoints"
+        meta.pop("id", None)
+    own = {*OWN_FIELDS, spans_field(record, SPAN_FIELDS), *meta}
+    meta |= {key: value for key, value in record.items() if key not in own and not key.startswith("_") and value is not None}
+    found = _foreign(record)
+    ledger.seen += len(found)
+    resolved = resolve_spans(name, text, [span for span, _ in found], ledger=ledger, assumed=unit)
+    spans = [scored(span, found[position][1]) for position, span in resolved]
     for span in {span for span in spans if spans.count(span) > 1}:
         ledger.add_span(name, "reading", "merged", "is marked twice", span)
+    shown = unique_spans(spans)
     annotated: tuple[Region, ...] | None = None
     if answer != "accept":
         for span in spans:
             ledger.add_span(name, "reading", "dropped", f"the answer is {answer}", span, asked=True)
         spans, annotated = [], ()
-    elif record.get("_view_id") == "ner":
-        annotated = _merged(spans)
-    return uncarry(Article(id=name, text=text, spans=unique_spans(spans), annotated=annotated, meta=meta), record.get(FIELD))
+    elif _is_binary(record):
+        annotated = merged_regions(spans)
+    article = Article(id=name, text=text, spans=unique_spans(spans), annotated=annotated, meta=meta)
+    return uncarry(article, carried), shown
 
 
-def _merged(spans: Iterable[Span]) -> tuple[Region, ...]:
+def _is_binary(record: Mapping[str, Any]) -> bool:
+    if record.get("_view_id") is not None or FIELD in record:
+        return record.get("_view_id") == "ner"
+    items = record.get(spans_field(record, SPAN_FIELDS) or "")
+    return "tokens" not in record and any(
+        isinstance(item, Mapping) and ("rank" in item or "score" in item) for item in (items if isinstance(items, list) else ())
+    )
+
+
+def merged_regions(spans: Iterable[Span]) -> tuple[Region, ...]:
+    """The stretches that the spans cover, sorted and disjoint."""
     regions: list[Region] = []
     for span in sorted(spans):
         if regions and span.start < regions[-1][1]:

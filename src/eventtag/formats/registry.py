@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import inspect
 import itertools
@@ -179,7 +180,8 @@ def _head(sample: Path) -> str:
             data = file.read(HEAD_SIZE) + file.readline(MAX_LINE)
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=sample) from error
-    return data.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    return data.decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
 def _sniff(head: str, suffix: str) -> list[tuple[Format, str]]:

@@ -1,39 +1,44 @@
 """A row of a table (CSV, Parquet) as an article and back.
 
-The spans stand in one column, as a JSON list of `{"start": 0, "end": 4, "label": "LOC"}` or of `[0, 4, "LOC"]`, or as such a
-list of the table's own types. Label Studio's CSV (`labels` for `label`) and Python's way of writing lists are read as well.
+The spans stand in one column, as JSON or Python's way of writing it, or as a list of the table's own types (`formats.span_lists`).
 """
 
 from __future__ import annotations
 
 import ast
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.formats.carried import FIELD, uncarry, unique_spans
-from eventtag.formats.json_file import refuse_constant, whole
-from eventtag.formats.offsets import ForeignSpan, resolve_spans
+from eventtag.formats.json_file import parse_json
+from eventtag.formats.offsets import ForeignSpan, Unit, resolve_spans
+from eventtag.formats.span_lists import SPAN_FIELDS, UnreadSpans, foreign_spans, scored
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan
+from eventtag.spans import Span
 
 TEXT_COLUMNS = ("text", "body", "content", "article", "sentence")
-SPANS_COLUMNS = ("spans", "entities", "labels", "label", "annotations", "ner")
+SPANS_COLUMNS = SPAN_FIELDS
+MISSING = frozenset({"nan", "NaN", "NA", "N/A", "<NA>", "None", "null", "NULL"})
+"""How pandas, R, Python and databases write that there is no value."""
 MAX_LITERAL = 1_000_000
 """Characters of a Python literal that are parsed; longer ones are refused."""
 
 
 def choose_column(columns: Sequence[str], wanted: str | None, usual: Sequence[str], what: str) -> str:
-    """The column that the user names, or the first of the usual names that is there; raises DataError naming all columns."""
+    """The column that the user names, or the first of the usual names that is there, in capitals or not.
+
+    Raises DataError naming all columns.
+    """
     if wanted is not None:
         if wanted in columns:
             return wanted
         raise DataError(f"there is no column {wanted!r}; there are: {', '.join(columns)}")
     for name in usual:
-        if name in columns:
-            return name
+        found = name if name in columns else next((column for column in columns if column.strip().casefold() == name), None)
+        if found is not None:
+            return found
     raise DataError(f"which column holds the {what}? there are: {', '.join(columns)}; name it with {what}_column")
 
 
@@ -45,21 +50,29 @@ def article_from_row(
     spans_column: str,
     id_column: str | None,
     offsets: str,
+    assumed: Unit = "codepoints",
     ledger: LossLedger,
 ) -> Article:
-    """The article of one row; every other column that is not empty becomes metadata. Raises DataError."""
+    """The article of one row; every other column that is not empty becomes metadata. Raises DataError.
+
+    `assumed`: the unit of the file's offsets (`formats.offsets.file_unit`), except in a row that eventtag wrote.
+    """
     text = row[text_column]
     if not isinstance(text, str):
         raise DataError(f"column {text_column!r} is {str(text)[:40]!r}; it must be a text")
     given = row.get(id_column) if id_column else None
     if given is not None and str(given) != "":
         name = str(given)
-    foreign, scores = _foreign_spans(row[spans_column])
+    foreign, scores = _spans_of_cell(row[spans_column])
+    if not foreign and _is_missing(row[spans_column]):
+        ledger.note(
+            name, "reading", "spans", "its spans are a missing value (nan), which is read as no span", detail=str(row[spans_column])
+        )
     ledger.seen += len(foreign)
-    spans = []
-    for position, span in resolve_spans(name, text, foreign, ledger=ledger, unit=offsets):
-        score = scores[position]
-        final = span if score is None else ScoredSpan(span.start, span.end, span.label, score)
+    spans: list[Span] = []
+    unit: Unit = "codepoints" if _is_as_written(row) else assumed
+    for position, span in resolve_spans(name, text, foreign, ledger=ledger, unit=offsets, assumed=unit):
+        final = scored(span, scores[position])
         if final in spans:
             ledger.add_span(name, "reading", "merged", "is marked twice", span)
         spans.append(final)
@@ -71,11 +84,52 @@ def article_from_row(
     return uncarry(Article(id=name, text=text, spans=unique_spans(spans), meta=meta), carried)
 
 
+def units_of_rows(
+    rows: Iterable[Mapping[str, Any]], text_column: str, spans_column: str
+) -> Iterator[tuple[str, Sequence[ForeignSpan]]]:
+    """What `file_unit` looks at: the text and the spans of each row in which units could differ."""
+    for row in rows:
+        text = row[text_column]
+        if isinstance(text, str) and not (text.isascii() and "\r\n" not in text) and not _is_as_written(row):
+            try:
+                yield text, _spans_of_cell(row[spans_column])[0]
+            except DataError:
+                continue  # reading the row names what is wrong with it
+
+
+def look_for_spans(row: Mapping[str, Any], spans_column: str, unread: UnreadSpans) -> None:
+    """Look into the other columns that usually hold spans, as long as none was read."""
+    others: dict[str, object] = {}
+    for key, value in row.items():
+        if key == spans_column or key.strip().casefold() not in SPANS_COLUMNS:
+            continue
+        try:
+            others[key] = _spans_of_cell(value)[0] and [[span.start, span.end, span.label] for span in _spans_of_cell(value)[0]]
+        except DataError:
+            continue
+    unread.look(others)
+
+
+def _is_as_written(row: Mapping[str, Any]) -> bool:
+    """Whether eventtag wrote the row, whose offsets then count code points."""
+    return isinstance(row.get(FIELD), str) and row[FIELD].startswith("{")
+
+
+def _is_missing(cell: object) -> bool:
+    return cell != cell or (isinstance(cell, str) and cell.strip() in MISSING)  # noqa: PLR0124 - a float that is no number
+
+
+def _spans_of_cell(cell: Any) -> tuple[list[ForeignSpan], list[float | None]]:
+    if cell is None or _is_missing(cell) or (isinstance(cell, str) and not cell.strip()):
+        return [], []
+    return foreign_spans(parse_value(cell) if isinstance(cell, str) else cell)
+
+
 def parse_value(text: str) -> Any:
     """The value of a cell: JSON, or a Python literal; raises DataError for neither."""
     try:
-        return json.loads(text, parse_constant=refuse_constant)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except DataError:
         pass
     try:
         if len(text) > MAX_LITERAL:
@@ -83,37 +137,3 @@ def parse_value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
         raise DataError(f"{text[:60]!r} is no list of spans; write [[START, END, LABEL], ...] as JSON") from error
-
-
-def _foreign_spans(cell: Any) -> tuple[list[ForeignSpan], list[float | None]]:
-    if cell is None or (isinstance(cell, str) and not cell.strip()):
-        return [], []
-    items = parse_value(cell) if isinstance(cell, str) else cell
-    if not isinstance(items, list | tuple):
-        raise DataError(f"the spans are {str(items)[:60]!r}; they must be a list")
-    found: list[ForeignSpan] = []
-    scores: list[float | None] = []
-    for item in items:
-        if isinstance(item, Mapping):
-            labels = item.get("label", item.get("labels", item.get("type")))
-            start = item.get("start", item.get("start_offset", item.get("begin")))
-            end = item.get("end", item.get("end_offset"))
-            surface, score = item.get("text"), item.get("score")
-        elif isinstance(item, list | tuple) and len(item) >= 3:
-            (start, end, labels), surface, score = item[:3], None, None
-        else:
-            raise DataError(f"the span {str(item)[:60]!r} is neither an object nor [START, END, LABEL]")
-        for label in labels if isinstance(labels, list | tuple) else [labels]:
-            if not isinstance(label, str) or not label:
-                raise DataError(f"a span has the label {label!r}; it must be a text")
-            surface = surface if isinstance(surface, str) and surface else None
-            found.append(ForeignSpan(whole(start, "a span's start"), whole(end, "a span's end"), label, surface))
-            scores.append(score_of(score))
-    return found, scores
-
-
-def score_of(value: object) -> float | None:
-    """The value as a score from 0 to 1; None where it is none."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
-        return float(value)
-    return None

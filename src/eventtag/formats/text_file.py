@@ -7,6 +7,8 @@ from pathlib import Path
 
 from eventtag.errors import FormatError
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def read_text(path: Path) -> str:
     """The file's text with its line ends as stored; a byte order mark is dropped.
@@ -17,11 +19,13 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error
-    return decode(data, path)
+    return decode(data.removeprefix(BYTE_ORDER_MARK), path)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     r"""(line number from 1, line without its `\n` or `\r\n`), streamed; only `\n` ends a line.
+
+    A byte order mark at the beginning of the file is dropped; anywhere else U+FEFF is a character like any other.
 
     Raises FormatError, with the line, when the file cannot be opened or is not UTF-8.
     """
@@ -32,19 +36,20 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     with file:
         for number, data in enumerate(file, start=1):
             if number == 1:
-                data = data.removeprefix(b"\xef\xbb\xbf")
+                data = data.removeprefix(BYTE_ORDER_MARK)
             yield number, decode(data, path, line=number).removesuffix("\n").removesuffix("\r")
 
 
 def decode(data: bytes, path: Path, *, line: int = 1) -> str:
     """`data` as strict UTF-8; `line` is the number of its first line, for the error."""
     try:
-        return data.decode("utf-8").removeprefix("\ufeff")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
-        raise FormatError(
-            f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8; save the file as UTF-8", path=path, line=line
-        ) from error
+        problem = f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8"
+        if line == 1 and data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            problem = "is UTF-16, not UTF-8"
+        raise FormatError(f"{problem}; save the file as UTF-8", path=path, line=line) from error
 
 
 def write_text(path: Path, text: str) -> None:
