@@ -30,7 +30,7 @@ def test_entities_are_joined_to_documents_and_only_the_schema_was_marked(tmp_pat
     (article,) = read_re3d(root, ledger=ledger)
     assert [(article.mention(s), s.label) for s in article.spans] == [("Col. “J.D.”", "Person"), ("Kyiv", "Location")]
     assert article.labels == SCHEMA
-    assert article.meta == {"sourceName": "CENTCOM", "sourceUrl": "u", "title": "T", "collection": "centcom"}
+    assert article.meta == {"sourceName": "CENTCOM", "sourceUrl": "u", "wordCount": 2, "title": "T", "collection": "centcom"}
     assert (ledger.seen, ledger.entries) == (2, [])
     (mapped,) = map_labels([article], {"Person": "ACTOR", "Organisation": "ACTOR", "Location": "LOCATION"}, ledger=ledger)
     assert mapped.labels == ("LOCATION", "ACTOR")

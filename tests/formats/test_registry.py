@@ -53,7 +53,7 @@ def test_unknown_formats_options_and_paths_are_errors(tmp_path):
     with pytest.raises(FormatError, match="no such file or folder"):
         read_articles(tmp_path / "none", ledger=LossLedger())
     (tmp_path / "a.jsonl").write_text("")
-    with pytest.raises(SettingsError, match="format jsonl has no option 'x'; it has: none"):
+    with pytest.raises(SettingsError, match="format jsonl has no option 'x'; it has: offsets"):
         read_articles(tmp_path / "a.jsonl", "jsonl", ledger=LossLedger(), options={"x": 1})
     with pytest.raises(SettingsError, match="format conll has no option 'x'; it has: scheme"):
         write_articles([], tmp_path / "o", "conll", ledger=LossLedger(), options={"x": 1})

@@ -5,7 +5,9 @@
 
 Offsets are Unicode code points, half-open. `annotated` absent: all of the text was annotated. `labels` absent: for all labels.
 `spans` and `meta` may be absent. A predicted span carries its `score` as well, its `text`, and where it was asked for its
-`sentence` (`{"start": 0, "end": 20, "text": "..."}`); a reader needs neither of the last two. JSON: RFC 8259.
+`sentence` (`{"start": 0, "end": 20, "text": "..."}`); a `text` that contradicts its offsets is an error. JSON: RFC 8259.
+
+An array of such objects is read as well, one object over several lines, and what else is certain (`formats.json_shapes`).
 """
 
 from __future__ import annotations
@@ -18,32 +20,72 @@ from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
+from eventtag.formats.doccano import sniff_doccano
+from eventtag.formats.json_file import dump_json, read_values
+from eventtag.formats.json_shapes import KEYS, first_value, name_shape, own_shape
+from eventtag.formats.label_studio import sniff_label_studio
+from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans, same_surface
+from eventtag.formats.prodigy import sniff_prodigy
+from eventtag.formats.re3d import sniff_re3d
 from eventtag.formats.sentences import sentences_of_spans
-from eventtag.formats.text_file import read_lines
+from eventtag.formats.span_lists import UnreadSpans
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_file
 
-_BEGINNING = re.compile(r'\{"id": "(?:[^"\\]|\\.)*", "text": "')
+_BEGINNING = re.compile(r'(?:\[\s*)?\{"id": "(?:[^"\\]|\\.)*", "text": "')
 """An article may be longer than what a recogniser sees."""
-SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence"}
-KEYS = ("id", "text", "spans", "annotated", "labels", "meta")
 
 
-def read_jsonl(path: Path, *, ledger: LossLedger) -> Iterator[Article]:
-    """Stream the articles of a file in the project's format.
+def read_jsonl(path: Path, *, ledger: LossLedger, offsets: str = "codepoints") -> Iterator[Article]:
+    """Stream the articles of a file in the project's format, or in one that can mean but one thing.
 
-    Raises FormatError with file and line for bad JSON, a missing or mistyped field, or spans outside their text.
+    An article without an id is called by file and line; fields that are not the format's become metadata. `offsets`: `auto` finds
+    the unit by the spans' `text`, or by the edges of words (`formats.offsets`). Raises FormatError with file and line for bad JSON, a
+    missing or mistyped field, spans outside their text, or a span's `text` that is not at its offsets.
     """
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
+    check_unit(offsets)
+    unit: Unit = "codepoints"
+    if offsets != "codepoints":
+        unit = file_unit(((record["text"], _foreign(record)) for _, record in _records(path, set())), offsets=offsets, ledger=ledger)
+    unread = UnreadSpans(ledger)
+    said: set[str] = set()
+    for line, record in _records(path, said):
         try:
-            article = article_from_json(parse_json(line))
+            if unit != "codepoints":
+                record = {**record, "spans": _converted(record, unit, ledger)}
+            article = article_from_json(record)
         except DataError as error:
-            raise FormatError(str(error), path=path, line=number) from error
+            raise FormatError(str(error), path=path, line=line) from error
         ledger.seen += len(article.spans)
+        unread.look({**record, **article.meta})
         yield article
+    for remark in sorted(said):
+        ledger.remark(remark)
+    unread.require_none(path)
+
+
+def _records(path: Path, said: set[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for line, value in read_values(path):
+        try:
+            yield line, own_shape(value, f"{path.stem}-{line}", said)
+        except DataError as error:
+            raise FormatError(str(error), path=path, line=line) from error
+
+
+def _foreign(record: Mapping[str, Any]) -> list[ForeignSpan]:
+    name = str(record.get("id"))
+    spans = (_span(name, item) for item in _list(name, record, "spans"))
+    return [
+        ForeignSpan(span.start, span.end, span.label, item.get("text"))
+        for span, item in zip(spans, record.get("spans") or (), strict=True)
+    ]
+
+
+def _converted(record: Mapping[str, Any], unit: Unit, ledger: LossLedger) -> list[dict[str, Any]]:
+    placed = resolve_spans(str(record["id"]), str(record.get("text")), _foreign(record), ledger=ledger, unit=unit)
+    items = record.get("spans") or []
+    return [{**items[position], "start": span.start, "end": span.end} for position, span in placed]
 
 
 def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:  # noqa: ARG001 - nothing is lost
@@ -58,28 +100,14 @@ def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger, 
 
 def sniff_jsonl(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
-    first = head.lstrip().split("\n", 1)[0]
-    try:
-        record = json.loads(first)
-    except ValueError:
+    value = first_value(head)
+    if value is None:
         return "begins like an article in the project's JSONL" if _BEGINNING.match(head) and "\n" not in head else None
-    known = isinstance(record, dict) and {"id", "text"} <= set(record) <= set(KEYS)
-    spans = record.get("spans", []) if known else None
-    if isinstance(spans, list) and all(isinstance(s, dict) and set(s) <= SPAN_KEYS for s in spans):
-        return "each line is a JSON object with `text` and `spans` of start, end and label"
-    return None
-
-
-def parse_json(line: str) -> Any:
-    """The value of a JSON text; raises DataError for bad JSON (also NaN, and nesting that is too deep)."""
-    try:
-        return json.loads(line, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not valid JSON ({error}); every line must be one JSON object") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    reason = name_shape(value)
+    if reason is None or "each line" in reason:
+        return reason
+    others = (sniff_doccano, sniff_prodigy, sniff_label_studio, sniff_re3d)
+    return None if any(sniff(head) for sniff in others) else reason
 
 
 def json_line(article: Article, *, sentences: bool = False) -> str:
@@ -96,12 +124,7 @@ def json_line(article: Article, *, sentences: bool = False) -> str:
         record["labels"] = list(article.labels)
     if article.meta:
         record["meta"] = dict(article.meta)
-    line = json.dumps(record, ensure_ascii=False)
-    try:
-        line.encode("utf-8")
-    except UnicodeEncodeError:
-        line = json.dumps(record)
-    return line
+    return dump_json(record)
 
 
 def _span_json(article: Article, span: Span, sentence: tuple[int, int] | None) -> dict[str, Any]:
@@ -139,7 +162,7 @@ def article_from_json(record: Any) -> Article:
     return Article(
         id=name,
         text=text,
-        spans=_spans(name, record),
+        spans=_spans(name, record, text),
         annotated=None if record.get("annotated") is None else tuple(_region(name, r) for r in _list(name, record, "annotated")),
         labels=None if record.get("labels") is None else tuple(_label(name, label) for label in _list(name, record, "labels")),
         meta=meta,
@@ -155,8 +178,16 @@ def _list(name: str, record: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _spans(name: str, record: Mapping[str, Any]) -> tuple[Span, ...]:
-    spans = tuple(_span(name, item) for item in _list(name, record, "spans"))
+def _spans(name: str, record: Mapping[str, Any], text: str) -> tuple[Span, ...]:
+    items = _list(name, record, "spans")
+    spans = tuple(_span(name, item) for item in items)
+    for span, item in zip(spans, items, strict=True):
+        surface, mention = item.get("text"), text[max(span.start, 0) : max(span.end, 0)]
+        if isinstance(surface, str) and surface and 0 <= span.start < span.end <= len(text) and not same_surface(mention, surface):
+            raise DataError(
+                f"article {name!r}: the span {span.label} {span.start}-{span.end} covers {mention[:60]!r}, but its `text` is "
+                f"{surface[:60]!r}\noffsets count code points (offsets=auto finds another unit); correct them, or take `text` away"
+            )
     if len({type(span) for span in spans}) > 1:
         raise DataError(f"article {name!r}: some of its spans have a `score` and some have none; give all of them one, or none")
     return spans

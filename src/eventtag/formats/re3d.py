@@ -20,7 +20,7 @@ from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, read_records, text_of, whole
-from eventtag.formats.offsets import ForeignSpan, resolve_spans
+from eventtag.formats.offsets import ForeignSpan, Unit, file_unit, resolve_spans
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_folder
@@ -31,12 +31,14 @@ SCHEMA = (
 )  # fmt: skip
 """The entity types of re3d, all of which its annotators were marking."""
 META = ("sourceName", "sourceUrl", "title")
+"""The metadata that have a field of their own when articles are written."""
+OWN_FIELDS = ("_id", "text", FIELD)
 
 
 def read_re3d(path: Path, *, ledger: LossLedger, min_confidence: float = 0.0) -> Iterator[Article]:
     """Stream the articles of a folder with the two files, or of all such folders under it.
 
-    `min_confidence`: entities below it are dropped, as asked for. The folder's name is the metadata `collection`. Raises
+    `min_confidence`: entities below it are dropped, as asked for. The folder's name is the metadata `collection`, beside the document's other fields. Raises
     FormatError with file and line; also for an entity whose document is not there.
     """
     if not 0 <= min_confidence <= 1:
@@ -81,17 +83,28 @@ def _read_folder(folder: Path, min_confidence: float, ledger: LossLedger) -> Ite
         entities.setdefault(name, []).append((span, confidence))
         lines.setdefault(name, line)
     documents = folder / "documents.json"
+    texts = ((text_of(record, "text"), [span for span, _ in entities.get(_key(record), [])]) for _, record in _texts(documents))
+    unit = file_unit(texts, ledger=ledger, path=file)
     for line, record in read_records(documents):
         try:
-            key = record.get("_id")
-            key = key.get("$oid") if isinstance(key, Mapping) else key
-            if not isinstance(key, str) or not key:
-                raise DataError(f"`_id` is {key!r}; it must be a text")
-            yield _article(record, key, folder.name, entities.pop(key, []), min_confidence, ledger)
+            key = _key(record)
+            if not key:
+                raise DataError(f"`_id` is {record.get('_id')!r}; it must be a text")
+            yield _article(record, key, folder.name, entities.pop(key, []), min_confidence, unit, ledger)
         except DataError as error:
             raise FormatError(str(error), path=documents, line=line) from error
     for name in entities:
         raise FormatError(f"the document {name!r} of this entity is not in documents.json", path=file, line=lines[name])
+
+
+def _key(record: Mapping[str, Any]) -> str:
+    key = record.get("_id")
+    key = key.get("$oid") if isinstance(key, Mapping) else key
+    return key if isinstance(key, str) else ""
+
+
+def _texts(documents: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    return ((line, record) for line, record in read_records(documents) if isinstance(record.get("text"), str))
 
 
 def _article(
@@ -100,13 +113,15 @@ def _article(
     collection: str,
     entities: list[tuple[ForeignSpan, float]],
     min_confidence: float,
+    unit: Unit,
     ledger: LossLedger,
 ) -> Article:
     text = text_of(record, "text")
-    name = carried_id(record.get(FIELD)) or key
+    carried = record.get(FIELD)
+    name = carried_id(carried) or key
     ledger.seen += len(entities)
     spans = []
-    for position, span in resolve_spans(name, text, [entity for entity, _ in entities], ledger=ledger):
+    for position, span in resolve_spans(name, text, [entity for entity, _ in entities], ledger=ledger, assumed=unit):
         confidence = entities[position][1]
         if confidence < min_confidence:
             ledger.add_span(name, "reading", "dropped", f"its confidence is below {min_confidence}", span, asked=True)
@@ -115,8 +130,10 @@ def _article(
             ledger.add_span(name, "reading", "merged", "is marked twice", span)
         spans.append(span)
     labels = tuple(dict.fromkeys((*SCHEMA, *sorted(span.label for span in spans))))
-    meta = {field: record[field] for field in META if isinstance(record.get(field), str)} | {"collection": collection}
-    return uncarry(Article(id=name, text=text, spans=unique_spans(spans), labels=labels, meta=meta), record.get(FIELD))
+    meta = {key: value for key, value in record.items() if key not in OWN_FIELDS and value is not None}
+    if not isinstance(carried, Mapping):
+        meta["collection"] = collection
+    return uncarry(Article(id=name, text=text, spans=unique_spans(spans), labels=labels, meta=meta), carried)
 
 
 def write_re3d(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost

@@ -17,6 +17,7 @@ from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.archives import is_archive, unpacked
 from eventtag.formats.file_names import visible_files
 from eventtag.formats.label_map import map_labels
+from eventtag.formats.unrecognised import describe
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 
@@ -92,13 +93,13 @@ def _options(function: Callable[..., Any]) -> tuple[str, ...]:
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson"), surrogates=True, scores=True),
+        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson", ".json"), surrogates=True, scores=True),
         Format("inline", "inline markup", (".txt",), folder=True),
         Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt")),
         Format("brat", "brat standoff", (".ann", ".txt"), folder=True, scores=True),
         Format("label_studio", "Label Studio JSON", (".json", ".jsonl"), surrogates=True, scores=True),
         Format("doccano", "doccano JSONL", (".jsonl", ".json"), surrogates=True),
-        Format("prodigy", "Prodigy JSONL", (".jsonl",), surrogates=True, scores=True),
+        Format("prodigy", "Prodigy JSONL", (".jsonl", ".json"), surrogates=True, scores=True),
         Format("webanno_tsv", "WebAnno TSV 3 (INCEpTION)", (".tsv",), folder=True),
         Format("conllu", "CoNLL-U with Entity= or NE=", (".conllu",)),
         Format("re3d", "re3d's JSON", (".json",), folder=True, markers=("entities.json",), surrogates=True),
@@ -158,6 +159,8 @@ def recognise(path: Path) -> tuple[Format, str]:
         if empty == len(samples) > 0:
             raise FormatError("is empty, so that its format cannot be recognised; check the path", path=path)
     guess = "several formats fit: " + ", ".join(entry.name for entry, _ in fitting) if fitting else "no known format fits"
+    if not fitting and samples and (found := describe(_head(samples[0]))):
+        guess += f": {found}\nif it is one of them all the same"
     raise FormatError(f"{guess}; name it (--from NAME, data.format=NAME; known: {', '.join(FORMATS)})", path=path)
 
 

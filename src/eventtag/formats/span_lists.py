@@ -47,9 +47,9 @@ def foreign_spans(items: Any) -> tuple[list[ForeignSpan], list[float | None]]:
             raise DataError(f"the span {str(item)[:60]!r} is neither an object nor [START, END, LABEL]")
         for label in labels if isinstance(labels, list | tuple) else [labels]:
             if isinstance(label, int) and not isinstance(label, bool):
-                raise DataError(f"a span has the label {label}, a number; it must be a text: write the label's name")
+                raise DataError(f"the span {str(item)[:60]} has the label {label}, a number; write the label's name")
             if not isinstance(label, str) or not label.strip():
-                raise DataError(f"a span has the label {label!r}; it must be a text that is not empty")
+                raise DataError(f"the span {str(item)[:60]} has the label {label!r}; it must be a text that is not empty")
             mention = surface if isinstance(surface, str) and surface else None
             found.append(ForeignSpan(_offset(start, "a span's start"), _offset(end, "a span's end"), label, mention))
             scores.append(score_of(score))
@@ -109,6 +109,11 @@ class UnreadSpans:
             "data.format=NAME), or rename the field to `spans`",
             path=path,
         )
+
+
+def holds_spans(value: object) -> bool:
+    """Whether there are things in it that look like spans."""
+    return _count(value) > 0
 
 
 def spans_field(record: Mapping[str, Any], fields: Sequence[str] = SPAN_FIELDS) -> str | None:
