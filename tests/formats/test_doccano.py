@@ -106,3 +106,24 @@ def test_a_damaged_field_of_ours_is_an_error_with_file_and_line(tmp_path, annota
     record = json.dumps({"text": "ab", "label": [], "eventtag": {"id": "x", "annotated": annotated}}).replace("Infinity", "1e999")
     with pytest.raises(FormatError, match=r"all.jsonl:1: "):
         read(tmp_path, record)
+
+
+def test_spans_may_stand_in_any_of_the_fields_and_the_others_are_metadata(tmp_path):
+    fields = {"spans": [{"start_offset": 0, "end_offset": 4, "label": "LOC"}], "labels": ["politics"], "label": []}
+    (article,), ledger = read(tmp_path, {"id": 5, "text": "Kyiv fell", **fields})
+    assert (mentions(article), article.meta, ledger.seen) == ([("Kyiv", "LOC")], {"labels": ["politics"]}, 1)
+    assert sniff_doccano(json.dumps({"id": 5, "text": "Kyiv fell", **fields}))
+    with pytest.raises(FormatError, match="`label` and `spans` both hold spans; keep one of them"):
+        read(tmp_path, {"id": 5, "text": "Kyiv fell", **fields, "label": [[0, 4, "LOC"]]})
+
+
+def test_a_file_of_which_no_span_is_read_is_refused(tmp_path):
+    with pytest.raises(FormatError, match=r"none of the spans in the field 'mentions' \(1\) is read"):
+        read(tmp_path, {"text": "Kyiv fell", "label": [], "mentions": [{"start": 0, "end": 4, "label": "LOC"}]})
+
+
+def test_an_array_over_several_lines_is_read(tmp_path):
+    records = [{"id": n, "text": "Kyiv fell", "label": [[0, 4, "LOC"]]} for n in (1, 2)]
+    articles, _ = read(tmp_path, json.dumps(records, indent=1))
+    assert [mentions(article) for article in articles] == [[("Kyiv", "LOC")]] * 2
+    assert sniff_doccano(json.dumps(records, indent=1))

@@ -166,3 +166,147 @@ def test_arrays_are_streamed_in_pieces_of_any_size(tmp_path, monkeypatch):
     for size in (1, 2, 3, 7):
         monkeypatch.setattr("eventtag.formats.json_file.CHUNK", size)
         assert list(read_label_studio(tmp_path / "out.json", ledger=LossLedger())) == articles
+
+
+def place(start, end, key=None, labels=(), **more):
+    """A value without a surface."""
+    return {"start": start, "end": end, **({key: list(labels)} if key else {}), **more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("labels", place(0, 4, "labels", ["LOC"])),
+        ("hypertextlabels", place(0, 4, "htmllabels", ["LOC"])),
+        ("textlabels", place(0, 4, "textlabels", ["LOC"])),
+        ("paragraphlabels", place("0", "0", "paragraphlabels", ["LOC"], startOffset=0, endOffset=4)),
+        ("taxonomy", place(0, 4, "taxonomy", [["LOC"]])),
+        ("hypertextlabels", place("/text()[1]", "/text()[1]", "hypertextlabels", ["LOC"], startOffset=0, endOffset=4)),
+    ],
+)
+def test_every_kind_of_region_with_a_place_in_the_text_is_read(tmp_path, kind, value):
+    articles, ledger = read(tmp_path, [task("Kyiv fell", {"result": [{"type": kind, "to_name": "text", "value": value}]})])
+    assert [(mentions(a), a.annotated) for a in articles] == [([("Kyiv", "LOC")], None)]
+    assert (ledger.seen, ledger.entries) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "annotated"),
+    [
+        (place(0, 4), ((4, 9),)),
+        (place(5, 9, "labels"), ((0, 5),)),
+        (place("/p/text()[1]", "/p/text()[1]", "labels", ["LOC"]), ()),
+    ],
+)
+def test_a_region_that_is_not_read_is_lost_and_its_place_not_annotated(tmp_path, value, annotated):
+    articles, ledger = read(tmp_path, [task("Kyiv fell", {"result": [{"type": "labels", "to_name": "text", "value": value}]})])
+    assert [(a.spans, a.annotated) for a in articles] == [((), annotated)]
+    assert [(e.outcome, e.asked) for e in ledger.entries] == [("dropped", False)]
+    assert ledger.seen == 1
+
+
+def test_answers_about_a_region_are_no_spans(tmp_path):
+    first = region(0, 4, "Kyiv", "LOC") | {"id": "r1"}
+    answers = [
+        {"id": "r1", "type": "choices", "to_name": "text", "value": place(0, 4, "choices", ["sure"])},
+        {"id": "r1", "type": "taxonomy", "to_name": "text", "value": place(0, 4, "taxonomy", [["City"]])},
+        {"id": "r1", "type": "labels", "to_name": "text", "value": place(0, 4)},
+    ]
+    articles, ledger = read(tmp_path, [task("Kyiv fell", {"result": [*answers, first]})])
+    assert mentions(articles[0]) == [("Kyiv", "LOC")]
+    assert ledger.entries == []
+    assert [note.part for note in ledger.notes] == ["meta"]
+
+
+def test_regions_of_html_are_those_of_the_text_that_it_shows(tmp_path):
+    html = "<p><b>Kyiv</b> &amp; fell.</p>\r\n<p>Then <b>Kyiv</b><br>burned 👩.</p><p>Now <b>Kyiv</b> is quiet.</p>"
+    shown = "Kyiv & fell.\nThen Kyiv\nburned 👩.Now Kyiv is quiet."
+    items = []
+    for start in (i for i in range(len(shown)) if shown.startswith("Kyiv", i)):
+        utf16 = start + (start > shown.index("👩"))
+        value = place("/p/b", "/p/b", "hypertextlabels", ["L"], globalOffsets={"start": utf16, "end": utf16 + 4}, text="Kyiv")
+        items.append({"type": "hypertextlabels", "to_name": "text", "value": value})
+    untouched = {**task("<i>Lviv</i>", {"result": []}), "id": 8}
+    articles, ledger = read(tmp_path, [task(html, {"result": items}), untouched])
+    assert [a.text for a in articles] == [shown.replace(".Now", ".\nNow"), "Lviv"]
+    assert mentions(articles[0]) == [("Kyiv", "L")] * 3
+    assert ledger.entries == []
+    assert any("HTML" in remark for remark in ledger.remarks)
+
+
+def test_paragraphs_are_a_text_of_lines(tmp_path):
+    value = place("1", "1", "paragraphlabels", ["L"], startOffset=3, endOffset=7, text="Lviv")
+    said = [{"author": "A", "text": "Kyiv fell."}, {"author": "B", "text": "No, Lviv."}]
+    result = [{"type": "paragraphlabels", "to_name": "text", "value": value | {"startOffset": 4, "endOffset": 8}}]
+    articles, _ = read(tmp_path, [{"id": 1, "data": {"text": "a title", "talk": said}, "annotations": [{"result": result}]}])
+    assert [(a.text, mentions(a), a.meta) for a in articles] == [("Kyiv fell.\nNo, Lviv.", [("Lviv", "L")], {"text": "a title"})]
+
+
+def test_regions_on_another_text_field_are_not_those_of_the_text(tmp_path):
+    on_title = region(0, 6, None, "ORG") | {"to_name": "title"}
+    data = {"title": "Moscow denies", "text": "Kyiv fell, Moscow said"}
+    tasks = [{"id": 1, "data": data, "annotations": [{"result": [on_title, region(0, 4, "Kyiv", "LOC")]}]}]
+    articles, ledger = read(tmp_path, tasks)
+    assert [(mentions(a), a.meta) for a in articles] == [([("Kyiv", "LOC")], {"title": "Moscow denies"})]
+    assert [(note.part, note.detail) for note in ledger.notes] == [("spans", "title (labels)")]
+    articles, _ = read(tmp_path, tasks, text_field="title")
+    assert [(a.text, mentions(a)) for a in articles] == [("Moscow denies", [("Moscow", "ORG")])]
+    only_title = [{"id": 1, "data": data, "annotations": [{"result": [on_title]}]}]
+    articles, _ = read(tmp_path, only_title)
+    assert mentions(articles[0]) == [("Moscow", "ORG")]
+    with pytest.raises(FormatError, match="none of its 1 regions lies on the text that is read; they lie on the tags title"):
+        read(tmp_path, only_title, text_field="text")
+    with pytest.raises(FormatError, match="its regions lie on the tags a, b; which of them shows the field 'text'"):
+        read(tmp_path, [task("Kyiv", {"result": [region(0, 4, "Kyiv", "L") | {"to_name": n} for n in "ab"]})])
+
+
+def test_offsets_without_a_surface_are_placed_by_the_unit_of_the_file(tmp_path):
+    text = "Kyiv fell.\r\nMoscow denied it.\r\nLviv too."
+    values = [place(11, 17, "labels", ["ORG"]), place(29, 33, "labels", ["LOC"])]
+    result = [{"type": "labels", "to_name": "text", "value": value} for value in values]
+    articles, _ = read(tmp_path, [task(text, {"result": result})])
+    assert mentions(articles[0]) == [("Moscow", "ORG"), ("Lviv", "LOC")]
+
+
+def test_a_filled_annotation_counts_before_an_empty_one(tmp_path):
+    filled = {"completed_by": 2, "result": [region(0, 4, "Kyiv", "A")]}
+    articles, ledger = read(tmp_path, [task("Kyiv fell", {"completed_by": 1, "result": []}, filled)])
+    assert mentions(articles[0]) == [("Kyiv", "A")]
+    assert [note.reason for note in ledger.notes] == ["another annotation of the task, which is empty, is passed over"]
+
+
+def test_the_first_annotation_can_be_kept_knowingly(tmp_path):
+    items = [{"completed_by": n, "result": [region(0, 4, "Kyiv", label)]} for n, label in ((1, "A"), (2, "B"))]
+    articles, ledger = read(tmp_path, [task("Kyiv fell", *items)], annotations="first")
+    assert mentions(articles[0]) == [("Kyiv", "A")]
+    assert [(e.label, e.asked) for e in ledger.entries] == [("B", True)]
+
+
+def test_fields_of_a_task_are_metadata(tmp_path):
+    data = {"text": "Kyiv fell", "date": "2024-01-02", "labels": ["x"], "url": None}
+    articles, _ = read(tmp_path, [{"id": 1, "data": data, "annotations": [{"result": []}], "meta": {"country": "UA"}}])
+    assert articles[0].meta == {"country": "UA", "date": "2024-01-02", "labels": ["x"]}
+
+
+def minimal(annotator, label, **more):
+    regions = [{"start": 0, "end": 4, "text": "Kyiv", "labels": [label]}]
+    about = {"annotator": annotator, "annotation_id": annotator, "created_at": "x", "updated_at": "x", "lead_time": 2.1}
+    return {"text": "Kyiv fell", "id": 1, "label": regions, "topic": "war", **about, **more}
+
+
+def test_json_min_of_two_annotators_is_one_task(tmp_path):
+    rows = [minimal(1, "A", sure="yes"), minimal(3, "C") | {"id": 2}, minimal(2, "B", sure="no")]
+    articles, ledger = read(tmp_path, rows, annotations="first")
+    assert [(a.id, mentions(a)) for a in articles] == [("2", [("Kyiv", "C")]), ("1", [("Kyiv", "A")])]
+    assert [(e.label, e.asked) for e in ledger.entries] == [("B", True)]
+    articles, _ = read(tmp_path, rows, annotations="each")
+    assert [(a.id, a.meta.get("sure")) for a in articles] == [("2@3", None), ("1@1", "yes"), ("1@2", "no")]
+    assert all(a.meta["topic"] == "war" for a in articles)
+
+
+def test_annotations_of_a_target_storage_are_read_over_several_lines(tmp_path):
+    inner = {"id": 5, "data": {"text": "Kyiv fell", "date": "d"}, "annotations": [9]}
+    stored = {"id": 9, "result": [region(0, 4, "Kyiv", "L")], "completed_by": {"id": 1}, "task": inner}
+    articles, _ = read(tmp_path, json.dumps(stored, indent=1))
+    assert [(a.id, mentions(a), a.meta) for a in articles] == [("5", [("Kyiv", "L")], {"date": "d"})]
+    assert recognise(tmp_path / "export.json")[0].name == "label_studio"

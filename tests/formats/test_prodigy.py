@@ -102,3 +102,39 @@ def test_articles_come_back_with_everything_and_spans_have_tokens(tmp_path):
     row = json.loads((tmp_path / "out.jsonl").read_text().split("\n")[0])
     assert [token["text"] for token in row["tokens"]] == ["👩", "Kyiv", ","]
     assert row["spans"][0] == {"start": 0, "end": 6, "label": "Y", "token_start": 0, "token_end": 1}
+
+
+def test_rows_without_a_view_are_binary_where_a_model_scored_their_spans(tmp_path):
+    rows = [
+        {"text": "Kyiv fell", "spans": [{"start": 0, "end": 4, "label": "LOC", "score": 0.5}], "answer": answer, "_input_hash": 5}
+        for answer in ("accept", "reject")
+    ]
+    articles, ledger = read(tmp_path, *rows)
+    assert [(mentions(a), a.annotated) for a in articles] == [([("Kyiv", "LOC")], ((0, 4),)), ([], ())]
+    assert [note.reason for note in ledger.notes] == ["a span of it is accepted in one row and rejected in another"]
+
+
+def test_two_annotators_who_differ_are_named(tmp_path):
+    _, ledger = read(tmp_path, ROW, ROW | {"_session_id": "db-ben", "spans": []})
+    assert [(note.article_id, note.part) for note in ledger.notes] == [("1@db-ben", "article")]
+    _, ledger = read(tmp_path, ROW, ROW | {"_session_id": "db-ben"})
+    assert ledger.notes == []
+
+
+@pytest.mark.parametrize("items", [[{"start": 0, "end": 4, "label": "LOC"}], [[0, 4, "LOC"]]])
+def test_entities_are_read_as_spans_and_other_fields_are_metadata(tmp_path, items):
+    (article,), _ = read(tmp_path, {"text": "Kyiv fell", "entities": items, "answer": "accept", "date": "2024", "labels": ["x"]})
+    assert (mentions(article), article.meta) == ([("Kyiv", "LOC")], {"date": "2024", "labels": ["x"]})
+
+
+def test_a_file_of_which_no_span_is_read_is_refused(tmp_path):
+    row = {"text": "Kyiv fell", "relations": [{"head_span": {"start": 0, "end": 4, "label": "LOC"}}], "answer": "accept"}
+    with pytest.raises(FormatError, match=r"none of the spans in the field 'relations' \(1\) is read"):
+        read(tmp_path, row)
+
+
+def test_tokens_tell_what_offsets_count(tmp_path):
+    tokens = [{"text": "👩", "start": 0, "end": 2}, {"text": "Kyiv", "start": 3, "end": 7}]
+    (article,), ledger = read(tmp_path, {"text": "👩 Kyiv", "tokens": tokens, "spans": [{"start": 3, "end": 7, "label": "L"}]})
+    assert mentions(article) == [("Kyiv", "L")]
+    assert "offsets count UTF-16 units" in ledger.remarks

@@ -6,10 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from eventtag.articles import Article
-from eventtag.errors import FormatError
+from eventtag.errors import FormatError, SettingsError
 from eventtag.formats.csv import read_csv, sniff_csv, write_csv
 from eventtag.formats.hf_dataset import read_hf_dataset, write_hf_dataset
 from eventtag.formats.parquet import read_parquet, write_parquet
+from eventtag.formats.registry import recognise
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 
@@ -55,6 +56,69 @@ def test_every_way_of_writing_spans_and_every_separator_is_read(tmp_path, cell, 
     assert mentions(article) == [("Kyiv", "LOC")]
     assert (ledger.seen, ledger.entries) == (1, [])
     assert sniff_csv(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'text,spans\rKyiv fell,"[[0, 4, ""LOC""]]"\r',
+        'sep=;\r\ntext;spans\r\nKyiv fell;"[[0, 4, ""LOC""]]"\r\n',
+        ' Text , SPANS\nKyiv fell,"[{""start"": ""0"", ""end"": ""4"", ""label"": ""LOC""}]"\n',
+        "text,entities\nKyiv fell,\"{'entities': [(0.0, 4.0, 'LOC')]}\"\n",
+        'text\tspans\nKyiv fell\t"[[0, 4, ""LOC""]]"\n'.encode("utf-16"),
+    ],
+    ids=["CR alone", "a separator line", "blanks and capitals", "a dictionary", "UTF-16"],
+)
+def test_what_excel_and_pandas_write_is_read(tmp_path, content):
+    (article,), ledger = read(tmp_path, content)
+    assert (article.text, mentions(article), article.meta) == ("Kyiv fell", [("Kyiv", "LOC")], {})
+    assert (ledger.seen, ledger.entries) == (1, [])
+    assert recognise(tmp_path / "t.csv")[0].name == "csv"
+
+
+def test_an_encoding_can_be_named_and_is_named_where_it_is_missing(tmp_path):
+    content = "text,spans\r\nLviv,\r\nCafé,[]\r\n".encode("cp1252")
+    with pytest.raises(FormatError, match=r"t.csv:3: is not UTF-8 .* encoding=cp1252"):
+        read(tmp_path, content)
+    articles, _ = read(tmp_path, content, encoding="cp1252")
+    assert [a.text for a in articles] == ["Lviv", "Café"]
+    with pytest.raises(SettingsError, match="encoding: 'latin-17' is unknown"):
+        read(tmp_path, content, encoding="latin-17")
+
+
+def test_a_missing_value_is_no_span_and_is_noted(tmp_path):
+    articles, ledger = read(tmp_path, 'id,text,spans\na,Kyiv,nan\nb,Lviv,"[[0, 4, ""L""]]"\n')
+    assert [a.spans for a in articles] == [(), (Span(0, 4, "L"),)]
+    assert [(note.article_id, note.part) for note in ledger.notes] == [("a", "spans")]
+
+
+def test_offsets_that_count_a_line_end_as_one_are_told_by_the_whole_file(tmp_path):
+    rows = 'a,"x y\r\nz x y z","[[6, 7, ""X""]]"\nb,"War.\r\nKyiv fell","[[5, 9, ""LOC""]]"\n'
+    articles, ledger = read(tmp_path, "id,text,spans\n" + rows)
+    assert [mentions(article) for article in articles] == [[("x", "X")], [("Kyiv", "LOC")]]
+    assert "offsets count code points, CR LF as one" in ledger.remarks
+
+
+def test_spans_in_a_column_that_is_not_read_stop_a_file_without_others(tmp_path):
+    with pytest.raises(FormatError, match=r"none of the spans in the field 'entities' \(1\) is read"):
+        read(tmp_path, 'text,spans,entities\nKyiv,[],"[[0, 4, ""LOC""]]"\n')
+    with pytest.raises(FormatError, match="its rows are spans, with the columns start and end"):
+        read(tmp_path, "id,text,start,end,label\na,Kyiv,0,4,LOC\n")
+
+
+@pytest.mark.parametrize(
+    ("write", "reader", "name"), [(write_csv, read_csv, "o.csv"), (write_parquet, read_parquet, "o.parquet")]
+)
+def test_columns_that_are_added_to_a_written_table_are_metadata(tmp_path, write, reader, name):
+    import pandas
+
+    path, changed = tmp_path / name, tmp_path / f"changed.{name.split('.')[1]}"
+    write([Article("a", "Kyiv fell", (Span(0, 4, "L"),), meta={"k": 1})], path, ledger=LossLedger())
+    table = pandas.read_csv(path) if name.endswith("csv") else pandas.read_parquet(path)
+    table["labels"], table["annotated"] = "politics", "yes"
+    table.to_csv(changed, index=False) if name.endswith("csv") else table.to_parquet(changed)
+    (article,) = reader(changed, ledger=LossLedger())
+    assert article.meta == {"k": 1, "labels": "politics", "annotated": "yes"}
 
 
 def test_columns_can_be_named_and_ids_are_made_where_there_are_none(tmp_path):

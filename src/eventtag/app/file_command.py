@@ -69,6 +69,12 @@ def pairs(items: Sequence[str], argument: str) -> dict[str, Any]:
     return found
 
 
+def require_share(value: float, argument: str) -> None:
+    """Raise SettingsError unless the value is a share."""
+    if not 0 <= value <= 1:
+        raise SettingsError(f"{argument}: {value} is not a share; allowed: 0 to 1")
+
+
 def label_map(arguments: argparse.Namespace) -> dict[str, str | None] | None:
     """The label map that `--map` and `--drop` make; labels that they do not name keep theirs. None where neither was given."""
     if not arguments.map and not arguments.drop:

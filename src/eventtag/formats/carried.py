@@ -48,7 +48,9 @@ def uncarry(article: Article, record: object) -> Article:
         annotated: Sequence[Any] | None = record.get("annotated")
         labels: Sequence[Any] | None = record.get("labels")
         regions: tuple[Region, ...] | None = (
-            None if annotated is None else tuple((whole(s, "a region's start"), whole(e, "a region's end")) for s, e in _list(annotated))
+            None
+            if annotated is None
+            else tuple((whole(s, "a region's start"), whole(e, "a region's end")) for s, e in _list(annotated))
         )
         return replace(
             article,

@@ -70,6 +70,11 @@ def read_csv(
     try:
         text = choose_column(header, text_column, TEXT_COLUMNS, "text")
         spans = choose_column(header, spans_column, SPANS_COLUMNS, "spans")
+        if spans_column is None and spans != "spans" and {"start", "end"} <= {name.casefold() for name in header}:
+            raise DataError(
+                "its rows are spans, with the columns start and end; articles need one row each, with all spans in one cell: "
+                '[{"start": 0, "end": 4, "label": "LOC"}, ...]'
+            )
     except DataError as error:
         raise FormatError(str(error), path=path, line=1) from error
     given = next((name for name in header if name == id_column), None)
@@ -146,7 +151,9 @@ def _encoding(path: Path, wanted: str | None) -> str:
         try:
             name = codecs.lookup(wanted).name
         except LookupError:
-            raise SettingsError(f"encoding: {wanted!r} is unknown; allowed are Python's names: utf-8, utf-16, cp1252, ...") from None
+            raise SettingsError(
+                f"encoding: {wanted!r} is unknown; allowed are Python's names: utf-8, utf-16, cp1252, ..."
+            ) from None
         return "utf-8-sig" if name == "utf-8" else name
     try:
         with path.open("rb") as file:

@@ -23,6 +23,7 @@ from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
+from eventtag.formats.json_shapes import first_value, is_own
 from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, file_unit, resolve_spans
 from eventtag.formats.span_lists import UnreadSpans, spans_field
 from eventtag.ledger import LossLedger
@@ -56,9 +57,14 @@ def sniff_doccano(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
     if not re.match(r"\s*(?:\[\s*)?\{", head) or '"text"' not in head:
         return None
+    value = first_value(head)
+    if isinstance(value, Mapping):
+        if not isinstance(value.get("text"), str) or is_own(value) or {"answer", "_input_hash", "_task_hash"} & set(value):
+            return None
+        head = dump_json({field: value[field] for field in SPAN_FIELDS if field in value})
     if re.search(r'"start_offset"\s*:\s*\d', head):
         return "has spans with `start_offset` and `end_offset`, as doccano exports"
-    if re.search(r'"(?:labels?|entities)"\s*:\s*\[\s*(?:\[\s*\d+\s*,\s*\d+\s*,\s*"|\])', head):
+    if re.search(r'"(?:labels?|entities)"\s*:\s*\[\s*(?:\[\s*\d+\s*,\s*\d+\s*,\s*"|\])', head) and '"spans": [{' not in head:
         return "has spans as lists [start, end, label], as doccano exports"
     return None
 

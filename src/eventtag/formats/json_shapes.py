@@ -30,7 +30,7 @@ _CANONICAL = {"start", "end", "label"}
 
 def is_own(value: Any) -> bool:
     """Whether it is an article in the project's own shape."""
-    if not isinstance(value, Mapping) or "id" not in value or not set(value) <= set(KEYS):
+    if not isinstance(value, Mapping) or "id" not in value or not set(value) <= set(KEYS) or holds_spans(value.get("labels")):
         return False
     spans = value.get("spans")
     return not isinstance(spans, list) or all(isinstance(s, Mapping) and s.keys() >= _CANONICAL for s in spans)
@@ -38,7 +38,7 @@ def is_own(value: Any) -> bool:
 
 def name_shape(value: Any) -> str | None:
     """What the value is recognised as; None where it is no annotated article."""
-    if is_own(value) and isinstance(value.get("text"), str):
+    if is_own(value) and "text" in value:
         spans = value.get("spans") or []
         if isinstance(spans, list) and all(set(span) <= SPAN_KEYS for span in spans):
             return "each line is a JSON object with `text` and `spans` of start, end and label"
@@ -60,7 +60,7 @@ def own_shape(value: Any, default: str, said: set[str]) -> Mapping[str, Any]:
     `default` is the id of a record without one. Raises DataError for a shape that is not certain.
     """
     if is_own(value):
-        return value
+        return _mapping(value)
     record: dict[str, Any] = {"text": value[0], **value[1]} if _is_pair(value) else dict(_mapping(value))
     words = _words_field(record)
     if words is not None:
@@ -68,7 +68,7 @@ def own_shape(value: Any, default: str, said: set[str]) -> Mapping[str, Any]:
         said.add(f"words in `{words}`, joined by spaces where there is no text")
     elif "text" in record:
         record = _with_spans(record, said)
-    given = next((key for key in IDS if isinstance(record.get(key), str | int) and record[key] not in ("", True, False)), None)
+    given = next((key for key in IDS if _is_id(record.get(key))), None)
     if given is None and record.get("id") not in (None, ""):
         raise DataError(f"`id` is {record['id']!r}, not a text or whole number; give every article its own id")
     if given is None:
@@ -84,6 +84,10 @@ def own_shape(value: Any, default: str, said: set[str]) -> Mapping[str, Any]:
     if others:
         said.add(f"other fields are kept as metadata: {', '.join(sorted(others))}")
     return {key: record[key] for key in KEYS if key in record} | ({"meta": meta} if meta else {})
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
 def _mapping(value: Any, name: str = "") -> Mapping[str, Any]:
@@ -113,19 +117,19 @@ def _with_spans(record: dict[str, Any], said: set[str]) -> dict[str, Any]:
         for name in ("entities", "ents", "ner", "annotations"):
             if isinstance(record.get(name), list | Mapping) and record[name] and "spans" not in record:
                 found = json.dumps(record[name], ensure_ascii=False)[:60]
-                raise DataError(f"`{name}` is {found}; spans need START, END and LABEL: [[0, 4, \"LOC\"]] or objects with these")
+                raise DataError(f'`{name}` is {found}; spans need START, END and LABEL: [[0, 4, "LOC"]] or objects with these')
         return record
     if field != "spans" and isinstance(record.get("spans"), list) and not record["spans"]:
         del record["spans"]
     items = record.pop(field)
     if not isinstance(items, list | Mapping):
         raise DataError(f"`{field}` must be a list, found {type(items).__name__}")
-    found, scores = foreign_spans(items)
+    placed, scores = foreign_spans(items)
     record["spans"] = [
         {"start": span.start, "end": span.end, "label": span.label}
         | ({} if span.surface is None else {"text": span.surface})
         | ({} if score is None else {"score": score})
-        for span, score in zip(found, scores, strict=True)
+        for span, score in zip(placed, scores, strict=True)
     ]
     if field != "spans":
         said.add(f"spans stand in the field `{field}`")
@@ -172,11 +176,11 @@ def _joined(record: dict[str, Any], words_field: str) -> dict[str, Any]:
 
 
 def _words_of(item: Sequence[Any], field: str, size: int) -> tuple[int, int, str]:
-    first, last, label = item if len(item) == 3 else (None, None, None)
-    whole = isinstance(first, int) and isinstance(last, int) and isinstance(label, str)
-    if not whole or not 0 <= first <= last < size:
-        raise DataError(f"`{field}` holds {str(item)[:60]}; a mention is [FIRST, LAST, LABEL], with words from 0 to {size - 1}")
-    return first, last, label
+    if len(item) == 3:
+        first, last, label = item
+        if isinstance(first, int) and isinstance(last, int) and isinstance(label, str) and 0 <= first <= last < size:
+            return first, last, label
+    raise DataError(f"`{field}` holds {str(item)[:60]}; a mention is [FIRST, LAST, LABEL], with words from 0 to {size - 1}")
 
 
 def _places(words: Sequence[str], text: Any) -> tuple[str, list[tuple[int, int]]]:
@@ -185,7 +189,9 @@ def _places(words: Sequence[str], text: Any) -> tuple[str, list[tuple[int, int]]
         for word in words:
             start = text.find(word, position)
             if start < 0:
-                raise DataError(f"the word {word!r} does not stand in `text` after offset {position}; take `text` away to join the words")
+                raise DataError(
+                    f"the word {word!r} does not stand in `text` after offset {position}; take `text` away to join the words"
+                )
             position = start + len(word)
             places.append((start, position))
         return text, places
@@ -197,7 +203,7 @@ def _places(words: Sequence[str], text: Any) -> tuple[str, list[tuple[int, int]]
 
 def first_value(head: str) -> Any:
     """The first value of a JSON file's beginning, or the first item of its array; None where there is none, or not all of it."""
-    start = re.match(r'\s*(?:\[\s*(?=[\[{]))?', head)
+    start = re.match(r"\s*(?:\[\s*(?=[\[{]))?", head)
     try:
         return json.JSONDecoder().raw_decode(head, start.end() if start else 0)[0]
     except (ValueError, RecursionError):

@@ -47,7 +47,9 @@ def read_jsonl(path: Path, *, ledger: LossLedger, offsets: str = "codepoints") -
     check_unit(offsets)
     unit: Unit = "codepoints"
     if offsets != "codepoints":
-        unit = file_unit(((record["text"], _foreign(record)) for _, record in _records(path, set())), offsets=offsets, ledger=ledger)
+        unit = file_unit(
+            ((record["text"], _foreign(record)) for _, record in _records(path, set())), offsets=offsets, ledger=ledger
+        )
     unread = UnreadSpans(ledger)
     said: set[str] = set()
     for line, record in _records(path, said):
@@ -183,7 +185,12 @@ def _spans(name: str, record: Mapping[str, Any], text: str) -> tuple[Span, ...]:
     spans = tuple(_span(name, item) for item in items)
     for span, item in zip(spans, items, strict=True):
         surface, mention = item.get("text"), text[max(span.start, 0) : max(span.end, 0)]
-        if isinstance(surface, str) and surface and 0 <= span.start < span.end <= len(text) and not same_surface(mention, surface):
+        if (
+            isinstance(surface, str)
+            and surface
+            and 0 <= span.start < span.end <= len(text)
+            and not same_surface(mention, surface)
+        ):
             raise DataError(
                 f"article {name!r}: the span {span.label} {span.start}-{span.end} covers {mention[:60]!r}, but its `text` is "
                 f"{surface[:60]!r}\noffsets count code points (offsets=auto finds another unit); correct them, or take `text` away"

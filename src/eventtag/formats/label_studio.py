@@ -1,13 +1,13 @@
-"""Label Studio's JSON exports, full and JSON_MIN, as one array or JSON Lines.
+"""Label Studio's JSON exports: full, JSON_MIN and the files of a target storage, as one array, JSON Lines or an object a file.
 
     [{"id": 1, "data": {"text": "Kyiv fell"}, "annotations": [{"completed_by": 3, "result": [
       {"from_name": "label", "to_name": "text", "type": "labels",
        "value": {"start": 0, "end": 4, "text": "Kyiv", "labels": ["LOCATION"]}}]}]}]
 
 Offsets are code points in new versions and UTF-16 units in old ones (before label-studio-frontend #308), and count a CR LF as
-one in some; the text that each region carries tells which, and a region whose text is not at its offsets is looked for nearby.
-A region with several labels is several spans. A task that no one has annotated, or that was only skipped, has no annotated
-region.
+one in some; the texts that regions carry tell which, or the edges of words, over the whole file (`formats.offsets`). A region with
+several labels is several spans, and every kind of region with a place in the text is read (`formats.label_studio_regions`). A
+task that no one has annotated, or that was only skipped, has no annotated region; nor has what a region covers that cannot be read.
 
 Sources: https://labelstud.io/guide/export and https://labelstud.io/guide/task_format
 """
@@ -15,6 +15,7 @@ Sources: https://labelstud.io/guide/export and https://labelstud.io/guide/task_f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +24,26 @@ from typing import Any, Literal, get_args
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
-from eventtag.formats.offsets import ForeignSpan, check_unit, resolve_spans
+from eventtag.formats.json_file import dump_json, mapping_of
+from eventtag.formats.label_studio_regions import Regions, read_regions, results_of
+from eventtag.formats.label_studio_tasks import Fields, Task, read_single_tasks, read_tasks
+from eventtag.formats.label_studio_text import (
+    Shown,
+    choose_field,
+    is_hypertext,
+    is_in_paragraphs,
+    is_region,
+    shown,
+    text_fields,
+)
+from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans
+from eventtag.formats.prodigy import merged_regions
+from eventtag.formats.span_lists import scored
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 from eventtag.staging import staged_file
 
-Annotations = Literal["one", "each", "predictions"]
-LABEL_TYPES = ("labels", "hypertextlabels")
+Annotations = Literal["one", "first", "each", "predictions"]
 
 
 def read_label_studio(
@@ -40,144 +53,257 @@ def read_label_studio(
     annotations: Annotations = "one",
     annotator: str | int | None = None,
     text_field: str | None = None,
+    to_name: str | None = None,
     offsets: str = "auto",
 ) -> Iterator[Article]:
     """Stream the tasks as articles.
 
-    `annotations`: of several annotations of a task, `one` takes the one marked as ground truth, else the first (the ledger
-    names the spans of the others as dropped); `each` makes an article of every one, with `annotator` in its metadata;
-    `predictions` takes the last prediction instead. `annotator`: only this one's, by number or e-mail address. `text_field`:
-    the task's field with the text (default: `text`, or the only text there is). `offsets`: see `formats.offsets`. Raises
-    FormatError with file and line.
+    `annotations`: of several annotations of a task, `one` takes the one marked as ground truth, else the first with regions (the
+    ledger names the spans of the others as dropped, which stops most commands); `first` takes the same one and drops the others as
+    asked for; `each` makes an article of every one, with `annotator` in its metadata; `predictions` takes the last prediction
+    instead. `annotator`: only this one's, by number or e-mail address. `text_field`: the task's field with the text (default: `text`,
+    or the only text there is). `to_name`: the tag on which the regions of that text lie, where the file does not tell. The task's
+    other fields become metadata. `offsets`: see `formats.offsets`. Raises FormatError with file and line; also where the file has
+    regions and none is read.
     """
     check_unit(offsets)
     if annotations not in get_args(Annotations):
         raise SettingsError(f"annotations: {annotations!r} is unknown; allowed: {', '.join(get_args(Annotations))}")
-    for number, (line, task) in enumerate(read_records(path), start=1):
+    reader = _Reader(path, ledger, annotations, annotator, text_field, to_name, offsets)
+    reader.survey()
+    for task in read_tasks(path, reader.records):
         try:
-            yield from _articles(task, f"{path.stem}-{number}", annotations, annotator, text_field, offsets, ledger)
+            yield from reader.articles(task)
         except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
+            raise FormatError(str(error), path=path, line=task.line) from error
+    reader.require_read()
 
 
 def sniff_label_studio(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
     if re.match(r"\s*[\[{]", head):
-        if re.search(r'"(?:annotations|completions|predictions)"\s*:\s*\[', head) and re.search(r'"data"\s*:\s*\{', head):
+        if re.search(r'"(?:annotations|completions|predictions|result)"\s*:\s*\[', head) and re.search(r'"data"\s*:\s*\{', head):
             return "is a Label Studio export: tasks with `data` and `annotations`"
-        if re.search(r'"labels"\s*:\s*\[\s*"', head) and re.search(r'"(?:annotation_id|lead_time)"\s*:', head):
+        if re.search(r'"annotation_id"\s*:', head) and re.search(r'"lead_time"\s*:', head):
+            return "is a Label Studio JSON_MIN export: rows with `annotation_id` and `lead_time`"
+        if re.search(r'"\w*labels"\s*:\s*\[\s*"', head) and re.search(r'"(?:annotation_id|lead_time)"\s*:', head):
             return "is a Label Studio JSON_MIN export: regions with `labels`, and an `annotation_id`"
     return None
 
 
-def _articles(
-    task: Mapping[str, Any],
-    default: str,
-    annotations: Annotations,
-    annotator: str | int | None,
-    text_field: str | None,
-    offsets: str,
-    ledger: LossLedger,
-) -> Iterator[Article]:
-    minimal = not isinstance(task.get("data"), Mapping)
-    data = task if minimal else mapping_of(task["data"], "`data`")
-    text = text_of(data, text_field or _text_field(data))
-    outer = task.get("meta")
-    carried = outer.get(FIELD) if isinstance(outer, Mapping) else None
-    name = carried_id(carried) or (str(task["id"]) if isinstance(task.get("id"), int | str) else default)
-    candidates = [_minimal_annotation(task)] if minimal else _full_annotations(task, annotations)
-    if annotator is not None:
-        candidates = [item for item in candidates if str(annotator) in _names(item.get("completed_by"))]
-    used = len(candidates) if annotations == "each" else 1
-    for position, item in enumerate(candidates):
-        spans = _spans(item, name, text, offsets, ledger)
-        if position >= used:
-            for span in spans:
-                ledger.add_span(name, "reading", "dropped", "is another annotator's (annotations=each keeps all)", span)
-            continue
-        several = annotations == "each" and (minimal or len(candidates) > 1)
-        who = next(iter(_names(item.get("completed_by"))), "")
-        meta = {"annotator": who} if who and annotations == "each" else {}
-        article_id = f"{name}@{who or position + 1}" if several else name
-        article = uncarry(Article(id=article_id, text=text, spans=unique_spans(spans)), carried)
-        yield replace(article, meta={**article.meta, **meta})
-    if not candidates:
-        yield replace(uncarry(Article(id=name, text=text), carried), annotated=())
+class _Reader:
+    """What the tasks of one file have in common, and how each becomes articles."""
+
+    def __init__(
+        self,
+        path: Path,
+        ledger: LossLedger,
+        annotations: Annotations,
+        annotator: str | int | None,
+        text_field: str | None,
+        to_name: str | None,
+        offsets: str,
+    ) -> None:
+        self.path = path
+        self.ledger = ledger
+        self.annotations = annotations
+        self.annotator = annotator
+        self.text_field = text_field
+        self.to_name = to_name
+        self.offsets = offsets
+        self.unit: Unit = "codepoints"
+        self.hypertext = self.paragraphs = False
+        self.objects: dict[str, int] = {}
+        """By tag, how many regions of the file lie on it."""
+        self.records: Counter[str] = Counter()
+        """Of the tasks whose annotations are records of their own, the number of these."""
+        self._odd = False
+        """Whether there are texts in which units of offsets differ."""
+        self._before = ledger.seen
+        self._elsewhere = 0
+
+    def survey(self) -> None:
+        """Look at all regions of the file: on which tags they lie, in texts of which kind, and what their offsets count."""
+        for task in read_single_tasks(self.path):
+            try:
+                self._survey_task(task)
+            except DataError as error:
+                raise FormatError(str(error), path=self.path, line=task.line) from error
+        evidence = self._evidence() if self._odd else ()
+        self.unit = file_unit(evidence, offsets=self.offsets, ledger=self.ledger, path=self.path)
+
+    def _survey_task(self, task: Task) -> None:
+        if task.single and task.id is not None:
+            self.records[task.id] += 1
+        self._odd = self._odd or not str(task.data).isascii() or "\\r" in str(task.data)
+        for item in self._chosen(task):
+            for result in results_of(item):
+                value = result.get("value")
+                if not isinstance(value, Mapping) or not is_region(value):
+                    continue
+                if isinstance(name := result.get("to_name"), str):
+                    self.objects[name] = self.objects.get(name, 0) + 1
+                self.hypertext = self.hypertext or is_hypertext(value)
+                self.paragraphs = self.paragraphs or is_in_paragraphs(value)
+
+    def _evidence(self) -> Iterator[tuple[str, list[ForeignSpan]]]:
+        for task in read_single_tasks(self.path):
+            try:
+                where = self._shown(task.data)
+                if where.text.isascii() and "\r\n" not in where.text:
+                    continue
+                tag = self._object(task.data, where)
+                for item in self._chosen(task):
+                    yield where.text, [span for span, _ in read_regions(results_of(item), where, tag).spans]
+            except DataError as error:
+                raise FormatError(str(error), path=self.path, line=task.line) from error
+
+    def require_read(self) -> None:
+        """Raise FormatError where all regions of the file lie on other tags than the text's."""
+        if self._elsewhere and self.ledger.seen == self._before:
+            raise FormatError(
+                f"none of its {self._elsewhere} regions lies on the text that is read; they lie on the tags "
+                f"{', '.join(sorted(self.objects))}\nname the field and the tag: text_field=..., to_name=...",
+                path=self.path,
+            )
+
+    def _chosen(self, task: Task) -> list[Fields]:
+        """The annotations that may be read, the one that counts first."""
+        if self.annotations == "predictions":
+            found = [mapping_of(item, "one of `predictions`") for item in task.predictions[-1:]]
+        else:
+            found = sorted(task.annotations, key=lambda item: (not item.get("ground_truth"), not _has_regions(item)))
+        if self.annotator is not None:
+            found = [item for item in found if str(self.annotator) in _names(item.get("completed_by"))]
+        return found
+
+    def _shown(self, data: Fields) -> Shown:
+        field = choose_field(data, self.text_field, list(self.objects), paragraphs=self.paragraphs)
+        return shown(data, field, hypertext=self.hypertext)
+
+    def _object(self, data: Fields, where: Shown) -> str | None:
+        """The tag on which the regions of the text lie; None where the regions do not say."""
+        if self.to_name is not None:
+            return self.to_name
+        if not self.objects:
+            return None
+        if where.field in self.objects:
+            return where.field
+        if self.paragraphs and len(self.objects) == 1:
+            return next(iter(self.objects))
+        others = {name for name in text_fields(data, paragraphs=False) if name != where.field}
+        free = [name for name in self.objects if name not in others]
+        if len(free) == 1:
+            return free[0]
+        if not free:
+            return where.field
+        raise DataError(
+            f"its regions lie on the tags {', '.join(sorted(self.objects))}; which of them shows the field {where.field!r}? "
+            "name it with to_name"
+        )
+
+    def articles(self, task: Task) -> Iterator[Article]:
+        """The articles of one task: one, or one of each annotation."""
+        where = self._shown(task.data)
+        if where.is_html:
+            self.ledger.remark(f"`{where.field}` holds HTML: an article's text is what it shows")
+        if len(where.paragraphs) > 1:
+            self.ledger.remark(f"`{where.field}` holds paragraphs: an article's text has each on a line, without who said it")
+        tag = self._object(task.data, where)
+        carried = task.meta.get(FIELD)
+        name = carried_id(carried) or task.id or f"{self.path.stem}-{task.number}"
+        chosen = self._chosen(task)
+        self._note_what_is_passed_over(task, chosen, name)
+        used = len(chosen) if self.annotations == "each" else 1
+        for position, item in enumerate(chosen):
+            regions = read_regions(results_of(item), where, tag)
+            spans = self._spans(regions, name, where)
+            if position >= used:
+                self._drop(spans, name)
+                continue
+            several = self.annotations == "each" and (task.minimal or len(chosen) > 1)
+            who = next(iter(_names(item.get("completed_by"))), "")
+            article_id = f"{name}@{who or position + 1}" if several else name
+            meta = _meta(item.get("data", task.data) if task.minimal else task.data, task.meta, where.field)
+            article = Article(id=article_id, text=where.laid_out(), spans=unique_spans(spans), meta=meta)
+            article = uncarry(self._without_lost(article, regions, where), carried)
+            if who and self.annotations == "each":
+                article = replace(article, meta={**article.meta, "annotator": who})
+            yield article
+        if not chosen:
+            article = Article(id=name, text=where.laid_out(), meta=_meta(task.data, task.meta, where.field))
+            yield replace(uncarry(article, carried), annotated=())
+
+    def _note_what_is_passed_over(self, task: Task, chosen: list[Fields], name: str) -> None:
+        filled = [_has_regions(item) for item in chosen]
+        if self.annotations in ("one", "first") and any(filled[:1]) and not all(filled):
+            self.ledger.note(name, "reading", "spans", "another annotation of the task, which is empty, is passed over")
+        if not chosen and self.annotations != "predictions" and task.predictions:
+            self.ledger.remark("a task that nobody annotated has predictions, which annotations=predictions reads")
+        if not chosen and task.drafts:
+            self.ledger.remark("a task that nobody annotated has a draft, which is not read: submit it")
+
+    def _drop(self, spans: list[Span], name: str) -> None:
+        asked = self.annotations == "first"
+        reason = (
+            "is another annotator's" if asked else "is another annotator's (annotations=first drops, annotations=each keeps them)"
+        )
+        for span in spans:
+            self.ledger.add_span(name, "reading", "dropped", reason, span, asked=asked)
+
+    def _spans(self, regions: Regions, name: str, where: Shown) -> list[Span]:
+        ledger = self.ledger
+        ledger.seen += len(regions.spans) + len(regions.lost)
+        for lost, reason in regions.lost:
+            ledger.add_span(name, "reading", "dropped", reason, _inside(lost, where))
+        if regions.elsewhere:
+            self._elsewhere += len(regions.elsewhere)
+            reason = "regions on another tag than the text's are not read (text_field, to_name)"
+            ledger.note(name, "reading", "spans", reason, detail=", ".join(regions.elsewhere))
+        if regions.answers:
+            detail = ", ".join(regions.answers)
+            ledger.note(name, "reading", "meta", "relations, choices and other answers are not kept", detail=detail)
+        foreign = [span for span, _ in regions.spans]
+        spans: list[Span] = []
+        for position, span in resolve_spans(name, where.text, foreign, ledger=ledger, unit=self.offsets, assumed=self.unit):
+            final = scored(where.moved(span), regions.spans[position][1])
+            if final in spans:
+                ledger.add_span(name, "reading", "merged", "is marked twice", span)
+            spans.append(final)
+        return spans
+
+    def _without_lost(self, article: Article, regions: Regions, where: Shown) -> Article:
+        """The article with what a lost region covers left out of what was annotated."""
+        if not regions.lost:
+            return article
+        self.ledger.note(article.id, "reading", "annotated", "what a region covers that is not read counts as not annotated")
+        places = merged_regions(span for lost, _ in regions.lost if (span := _inside(lost, where)).start < span.end)
+        if len(places) == 0:
+            return replace(article, annotated=merged_regions(article.spans))
+        edges = [0, *(edge for place in places for edge in place), len(article.text)]
+        return replace(article, annotated=tuple((s, e) for s, e in zip(edges[::2], edges[1::2], strict=True) if s < e))
 
 
-def _text_field(data: Mapping[str, Any]) -> str:
-    if isinstance(data.get("text"), str):
-        return "text"
-    texts = [
-        key for key, value in data.items() if isinstance(value, str) and key not in ("created_at", "updated_at", "annotator")
-    ]
-    if len(texts) != 1:
-        raise DataError(f"which field holds the text? there are: {', '.join(texts) or 'none'}; name it with text_field")
-    return texts[0]
+def _inside(span: ForeignSpan, where: Shown) -> Span:
+    size = len(where.text)
+    start = min(max(span.start, 0), size)
+    return where.moved(Span(start, max(min(max(span.end, 0), size), start), span.label))
 
 
-def _full_annotations(task: Mapping[str, Any], annotations: Annotations) -> list[Mapping[str, Any]]:
-    key = "predictions" if annotations == "predictions" else "annotations" if "annotations" in task else "completions"
-    found = [mapping_of(item, f"one of `{key}`") for item in list_of(task, key)]
-    found = [item for item in found if not item.get("was_cancelled") and not item.get("skipped")]
-    if annotations == "predictions":
-        return found[-1:]
-    return sorted(found, key=lambda item: not item.get("ground_truth"))
+def _has_regions(annotation: Fields) -> bool:
+    return any(is_region(result.get("value")) for result in results_of(annotation))
 
 
-def _minimal_annotation(task: Mapping[str, Any]) -> Mapping[str, Any]:
-    """JSON_MIN names the regions' list after the control, and has `annotator` for `completed_by`."""
-    regions = [
-        {"type": "labels", "value": value}
-        for field in task.values()
-        if isinstance(field, list)
-        for value in field
-        if isinstance(value, Mapping) and {"start", "end"} <= set(value)
-    ]
-    return {"result": regions, "completed_by": task.get("annotator")}
+def _meta(data: Fields, outer: Fields, field: str) -> dict[str, Any]:
+    """The task's other fields and its own metadata, which gives way where both have a key."""
+    meta = {key: value for key, value in outer.items() if key != FIELD}
+    return meta | {key: value for key, value in data.items() if key != field and value is not None}
 
 
 def _names(completed_by: object) -> list[str]:
     if isinstance(completed_by, Mapping):
         return [str(completed_by[key]) for key in ("id", "email") if completed_by.get(key) is not None]
     return [] if completed_by is None else [str(completed_by)]
-
-
-def _spans(item: Mapping[str, Any], name: str, text: str, offsets: str, ledger: LossLedger) -> list[Span]:
-    foreign: list[ForeignSpan] = []
-    scores: list[float | None] = []
-    for result in list_of(item, "result"):
-        region = mapping_of(result, "one of `result`")
-        kind = region.get("type")
-        if kind not in (*LABEL_TYPES, None) or "value" not in region:
-            continue
-        value = mapping_of(region["value"], "`value`")
-        labels = next((value[key] for key in LABEL_TYPES if isinstance(value.get(key), list)), None)
-        if labels is None:
-            continue
-        place = (
-            value.get("globalOffsets") if kind == "hypertextlabels" and isinstance(value.get("globalOffsets"), Mapping) else value
-        )
-        place = mapping_of(place, "`globalOffsets`")
-        surface = value.get("text") if isinstance(value.get("text"), str) and value.get("text") else None
-        score = region.get("score", value.get("score"))
-        for label in labels:
-            if not isinstance(label, str) or not label:
-                raise DataError(f"article {name!r}: the label {label!r} is not a text")
-            foreign.append(ForeignSpan(whole(place.get("start"), "`start`"), whole(place.get("end"), "`end`"), label, surface))
-            scores.append(
-                float(score) if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1 else None
-            )
-    ledger.seen += len(foreign)
-    placed = resolve_spans(name, text, foreign, ledger=ledger, unit=offsets)
-    spans: list[Span] = []
-    for position, span in placed:
-        score = scores[position]
-        final = span if score is None else ScoredSpan(span.start, span.end, span.label, score)
-        if final in spans:
-            ledger.add_span(name, "reading", "merged", "is marked twice", span)
-        spans.append(final)
-    return spans
 
 
 def write_label_studio(

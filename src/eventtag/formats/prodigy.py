@@ -126,6 +126,8 @@ def _foreign(record: Mapping[str, Any]) -> list[tuple[ForeignSpan, float | None]
     name = spans_field(record, SPAN_FIELDS)
     found = []
     for item in list_of(record, name) if name else ():
+        if isinstance(item, list) and len(item) == 3:
+            item = dict(zip(("start", "end", "label"), item, strict=True))
         row = mapping_of(item, f"one of `{name}`")
         label = row.get("label", record.get("label"))
         if not isinstance(label, str) or not label:

@@ -38,8 +38,8 @@ OWN_FIELDS = ("_id", "text", FIELD)
 def read_re3d(path: Path, *, ledger: LossLedger, min_confidence: float = 0.0) -> Iterator[Article]:
     """Stream the articles of a folder with the two files, or of all such folders under it.
 
-    `min_confidence`: entities below it are dropped, as asked for. The folder's name is the metadata `collection`, beside the document's other fields. Raises
-    FormatError with file and line; also for an entity whose document is not there.
+    `min_confidence`: entities below it are dropped, as asked for. The folder's name is the metadata `collection`,
+    beside the document's other fields. Raises FormatError with file and line; also for an entity whose document is not there.
     """
     if not 0 <= min_confidence <= 1:
         raise SettingsError(f"min_confidence: {min_confidence} is not allowed; give a number from 0 to 1")

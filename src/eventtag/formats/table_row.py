@@ -66,7 +66,11 @@ def article_from_row(
     foreign, scores = _spans_of_cell(row[spans_column])
     if not foreign and _is_missing(row[spans_column]):
         ledger.note(
-            name, "reading", "spans", "its spans are a missing value (nan), which is read as no span", detail=str(row[spans_column])
+            name,
+            "reading",
+            "spans",
+            "its spans are a missing value (nan), which is read as no span",
+            detail=str(row[spans_column]),
         )
     ledger.seen += len(foreign)
     spans: list[Span] = []
@@ -116,7 +120,7 @@ def _is_as_written(row: Mapping[str, Any]) -> bool:
 
 
 def _is_missing(cell: object) -> bool:
-    return cell != cell or (isinstance(cell, str) and cell.strip() in MISSING)  # noqa: PLR0124 - a float that is no number
+    return cell != cell or (isinstance(cell, str) and cell.strip() in MISSING)
 
 
 def _spans_of_cell(cell: Any) -> tuple[list[ForeignSpan], list[float | None]]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.app.file_command import add_reading, pairs, print_remarks, read_all, run_file_command, write_ledger
+from eventtag.app.file_command import add_reading, pairs, print_remarks, read_all, require_share, run_file_command, write_ledger
 from eventtag.app.terminal import print_message
 from eventtag.articles import Article
-from eventtag.errors import DataError, SettingsError
+from eventtag.errors import DataError
 from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.formats.registry import FORMATS, get_format, recognise, write_articles
 from eventtag.ledger import LossLedger
@@ -51,8 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
-    if not 0 <= arguments.max_loss <= 1:
-        raise SettingsError(f"--max-loss: {arguments.max_loss} is not a share; allowed: 0 to 1")
+    require_share(arguments.max_loss, "--max-loss")
     source, output = Path(arguments.input), Path(arguments.output)
     get_format(arguments.target_format)
     require_absent(output)

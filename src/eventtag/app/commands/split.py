@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.app.file_command import add_reading, print_remarks, read_all, require_share, run_file_command, table
 from eventtag.app.terminal import print_message, print_result
 from eventtag.articles import Article
 from eventtag.errors import DataError
@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--group", metavar="FIELD", help="articles with one value of this metadata field stay together")
     group.add_argument("--time", metavar="FIELD", help="metadata field with an ISO date: the oldest are train, the newest test")
     group.add_argument("--no-stratify", action="store_true", help="do not balance the labels over the splits")
+    group.add_argument(
+        "--max-loss", type=float, default=0.0, metavar="SHARE", help="share of spans that may be dropped unasked (default: 0.0)"
+    )
     group.add_argument("--keep-duplicates-apart", action="store_true", help="do not look for near-duplicates")
     return parser
 
@@ -51,12 +54,17 @@ def _task(arguments: argparse.Namespace) -> int:
     from eventtag.corpus.near_duplicates import find_near_duplicates  # slow to import, and --help needs none of it
     from eventtag.corpus.splits import SPLITS, split_articles
 
+    require_share(arguments.max_loss, "--max-loss")
     output = Path(arguments.output)
     require_absent(output)
     ledger = LossLedger()
     articles = list(read_all(arguments, arguments.input, ledger))
     if not articles:
         raise DataError(f"{arguments.input}: holds no article; check the path and --from")
+    ledger.require_at_most(
+        arguments.max_loss * max(ledger.seen, 1),
+        "nothing is written; mend them (`eventtag lint` shows all), or allow it: --max-loss SHARE",
+    )
     duplicates = None if arguments.keep_duplicates_apart else find_near_duplicates(articles)
     settings = {"validation_share": arguments.validation, "test_share": arguments.test, "seed": arguments.seed}
     split = split_articles(
@@ -70,6 +78,7 @@ def _task(arguments: argparse.Namespace) -> int:
     plain = split_articles(articles, **settings, stratify=False) if len(articles) >= len(SPLITS) else split
     marked = (replace(article, meta={**article.meta, "split": split.split_of[article.id]}) for article in articles)
     write_articles(marked, output, "jsonl", ledger=ledger)
+    print_remarks(ledger)
     for line in ledger.summary():
         print_message(line)
     print_result(f"{split.rule}\n")

@@ -1,0 +1,125 @@
+"""The tasks of a Label Studio export, whichever of its shapes it has: full, JSON_MIN, or the annotations of a target storage.
+
+In JSON_MIN and in a target storage each annotation is a record of its own, so that a task may stand in several records.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.json_file import list_of, mapping_of, read_records
+from eventtag.formats.label_studio_text import MINIMAL_FIELDS, is_region
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task: its data, its annotations that were not skipped in the order of the file, its predictions.
+
+    `minimal`: from JSON_MIN, whose regions do not say on which tag they lie. `meta`: what the task has under `meta`.
+    """
+
+    line: int
+    number: int
+    id: str | None
+    data: Fields
+    annotations: tuple[Fields, ...] = ()
+    predictions: tuple[object, ...] = ()
+    drafts: bool = False
+    minimal: bool = False
+    single: bool = False
+    """Whether a record is one annotation."""
+    meta: Fields = field(default_factory=dict)
+
+
+def read_tasks(path: Path, records: Counter[str]) -> Iterator[Task]:
+    """Stream the tasks; the records of one task are one task, where the last of them stands. Raises FormatError.
+
+    `records`: in how many records each task stands of which an annotation is a record.
+    """
+    counts = Counter(records)
+    waiting: dict[str, Task] = {}
+    for task in read_single_tasks(path):
+        if not task.single or task.id is None or records[task.id] <= 1:
+            yield task
+            continue
+        counts[task.id] -= 1
+        earlier = waiting.pop(task.id, None)
+        if earlier is not None and _longest(earlier.data) != _longest(task.data):
+            yield earlier  # another task of the same id, which the reader of all files refuses
+            earlier = None
+        joined = task if earlier is None else replace(earlier, annotations=earlier.annotations + task.annotations)
+        waiting[task.id] = joined
+        if counts[task.id] == 0:
+            yield waiting.pop(task.id)
+
+
+def _longest(data: Fields) -> str:
+    """Annotators give different answers in the fields of JSON_MIN; the text is one."""
+    return max((value for value in data.values() if isinstance(value, str)), key=len, default="")
+
+
+def read_single_tasks(path: Path) -> Iterator[Task]:
+    """Stream every record as a task. Raises FormatError."""
+    for number, (line, record) in enumerate(read_records(path), start=1):
+        try:
+            yield _task(record, line, number)
+        except DataError as error:
+            raise FormatError(str(error), path=path, line=line) from error
+
+
+def _task(record: Fields, line: int, number: int) -> Task:
+    inner = record.get("task")
+    if isinstance(inner, Mapping) and "result" in record:
+        data = mapping_of(inner.get("data"), "`task.data`")
+        return Task(line, number, _id(inner), data, _kept([record]), single=True, meta=_mapping(inner.get("meta")))
+    if not isinstance(record.get("data"), Mapping):
+        regions = {key: value for key, value in record.items() if _is_regions(value)}
+        data = {key: value for key, value in record.items() if key not in regions and key not in MINIMAL_FIELDS}
+        annotation = {"result": _minimal_results(regions), "completed_by": record.get("annotator"), "data": data}
+        return Task(line, number, _id(record), data, (annotation,), minimal=True, single=True)
+    annotations = list_of(record, "annotations" if "annotations" in record else "completions")
+    return Task(
+        line,
+        number,
+        _id(record),
+        record["data"],
+        _kept([mapping_of(item, "one of `annotations`") for item in annotations]),
+        tuple(list_of(record, "predictions")),
+        drafts=bool(record.get("drafts")),
+        meta=_mapping(record.get("meta")),
+    )
+
+
+def _id(record: Fields) -> str | None:
+    return str(record["id"]) if isinstance(record.get("id"), int | str) else None
+
+
+def _mapping(value: object) -> Fields:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _kept(annotations: list[Fields]) -> tuple[Fields, ...]:
+    return tuple(item for item in annotations if not item.get("was_cancelled") and not item.get("skipped"))
+
+
+def _is_regions(value: object) -> bool:
+    """JSON_MIN has the regions of a control under the control's name: in a list, or alone."""
+    return any(is_region(item) for item in (value if isinstance(value, list) else [value]))
+
+
+def _minimal_results(fields: Fields) -> list[Fields]:
+    results: list[Fields] = []
+    for name, value in fields.items():
+        for item in value if isinstance(value, list) else [value]:
+            if is_region(item):
+                kind = next((key for key in item if key.endswith("labels")), None)
+                kind = kind or next((key for key in ("taxonomy", "choices", "rating", "number") if key in item), "labels")
+                results.append({"type": kind, "from_name": name, "value": item})
+    return results
