@@ -108,7 +108,7 @@ def test_other_shapes_of_json_are_read_where_they_mean_one_thing(tmp_path, value
     articles = list(read_jsonl(path, ledger=ledger))
     assert [(a.text, [(a.mention(s), s.label) for s in a.spans]) for a in articles] == [KYIV, KYIV]
     assert len({a.id for a in articles}) == 2
-    assert "articles have no id and are called by file and line" in ledger.remarks
+    assert "articles have no id and are called by file and number" in ledger.remarks
 
 
 def test_fields_that_are_not_the_formats_are_metadata(tmp_path):
@@ -150,7 +150,7 @@ def test_spans_that_are_not_read_stop_a_file_without_others(tmp_path):
 
 
 def test_another_unit_is_found_by_the_text_of_the_spans(tmp_path):
-    record = {"id": "a", "text": "👩 Kyiv", "spans": [{"start": 3, "end": 7, "label": "L", "text": "Kyiv"}]}
+    record = {"id": "a", "text": "👩 Kyiv fell", "spans": [{"start": 3, "end": 7, "label": "L", "text": "Kyiv"}]}
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(FormatError, match="but its `text` is 'Kyiv'"):
@@ -180,6 +180,6 @@ def test_what_no_format_fits_is_named_by_its_keys(tmp_path):
     (tmp_path / "a.json").write_text('{"headline": "x", "body": "y"}')
     with pytest.raises(FormatError, match="its first object has the keys 'headline', 'body'; an article in JSON needs `text`"):
         recognise(tmp_path / "a.json")
-    (tmp_path / "a.csv").write_text("headline,story\nx,y\n")
-    with pytest.raises(FormatError, match="its first line has the columns 'headline', 'story'; a table needs"):
-        recognise(tmp_path / "a.csv")
+    (tmp_path / "a.tsv").write_text("headline\tstory\tlead\nx\ty\tz z\n")
+    with pytest.raises(FormatError, match="its first line has the columns 'headline', 'story', 'lead'; a table needs"):
+        recognise(tmp_path / "a.tsv")

@@ -36,16 +36,16 @@ OWN_FIELDS = {"id", "doc_id", "text", "data", "relations", "Comments", "comments
 def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> Iterator[Article]:
     """Stream the articles; the file is read twice where the unit of the offsets is to be found.
 
-    `offsets`: codepoints, utf16, graphemes, ... (see `formats.offsets`). The id is `id`, else the line. Raises FormatError with
-    file and line; for spans whose labels are numbers (exports before 1.3) it says what to do.
+    `offsets`: codepoints, utf16, graphemes, ... (see `formats.offsets`). The id is `id`, else made of the file's name and the
+    record's number. Raises FormatError with file and line; for spans whose labels are numbers (exports before 1.3) it says what to do.
     """
     check_unit(offsets)
     unit = file_unit(_texts(path), offsets=offsets, ledger=LossLedger(), path=path)
     ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
     unread = UnreadSpans(ledger)
-    for line, record in read_records(path):
+    for number, (line, record) in enumerate(read_records(path), start=1):
         try:
-            article = _article(record, f"{path.stem}-{line}", unit, ledger)
+            article = _article(record, f"{path.stem}-{number}", unit, ledger)
         except DataError as error:
             raise FormatError(str(error), path=path, line=line) from error
         unread.look(record)

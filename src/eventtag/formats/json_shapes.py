@@ -32,8 +32,11 @@ def is_own(value: Any) -> bool:
     """Whether it is an article in the project's own shape."""
     if not isinstance(value, Mapping) or "id" not in value or not set(value) <= set(KEYS) or holds_spans(value.get("labels")):
         return False
-    spans = value.get("spans")
-    return not isinstance(spans, list) or all(isinstance(s, Mapping) and s.keys() >= _CANONICAL for s in spans)
+    return not isinstance(value.get("spans"), list) or _is_canonical(value["spans"])
+
+
+def _is_canonical(spans: Any) -> bool:
+    return isinstance(spans, list) and all(isinstance(span, Mapping) and span.keys() >= _CANONICAL for span in spans)
 
 
 def name_shape(value: Any) -> str | None:
@@ -73,7 +76,7 @@ def own_shape(value: Any, default: str, said: set[str]) -> Mapping[str, Any]:
         raise DataError(f"`id` is {record['id']!r}, not a text or whole number; give every article its own id")
     if given is None:
         record["id"] = default
-        said.add("articles have no id and are called by file and line")
+        said.add("articles have no id and are called by file and number")
     elif given != "id":
         record["id"] = record.pop(given)
     meta = dict(_mapping(record.get("meta") or {}, "`meta`"))
@@ -108,11 +111,9 @@ def _is_pair(value: Any) -> bool:
 
 
 def _with_spans(record: dict[str, Any], said: set[str]) -> dict[str, Any]:
-    spans = record.get("spans")
-    if isinstance(spans, list) and all(isinstance(span, Mapping) and span.keys() >= _CANONICAL for span in spans):
-        if spans or not any(holds_spans(record.get(name)) for name in SPAN_FIELDS):
-            return record
     field = spans_field(record)
+    if field == "spans" and _is_canonical(record["spans"]):
+        return record
     if field is None or (field != "spans" and not holds_spans(record[field])):
         for name in ("entities", "ents", "ner", "annotations"):
             if isinstance(record.get(name), list | Mapping) and record[name] and "spans" not in record:

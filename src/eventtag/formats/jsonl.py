@@ -40,19 +40,17 @@ _BEGINNING = re.compile(r'(?:\[\s*)?\{"id": "(?:[^"\\]|\\.)*", "text": "')
 def read_jsonl(path: Path, *, ledger: LossLedger, offsets: str = "codepoints") -> Iterator[Article]:
     """Stream the articles of a file in the project's format, or in one that can mean but one thing.
 
-    An article without an id is called by file and line; fields that are not the format's become metadata. `offsets`: `auto` finds
+    An article without an id is called by file and number; fields that are not the format's become metadata. `offsets`: `auto` finds
     the unit by the spans' `text`, or by the edges of words (`formats.offsets`). Raises FormatError with file and line for bad JSON, a
     missing or mistyped field, spans outside their text, or a span's `text` that is not at its offsets.
     """
     check_unit(offsets)
+    unread, said = UnreadSpans(ledger), set[str]()
     unit: Unit = "codepoints"
     if offsets != "codepoints":
-        unit = file_unit(
-            ((record["text"], _foreign(record)) for _, record in _records(path, set())), offsets=offsets, ledger=ledger
-        )
-    unread = UnreadSpans(ledger)
-    said: set[str] = set()
-    for line, record in _records(path, said):
+        texts = ((str(record.get("text")), _foreign(record)) for _, record in _records(path, set(), UnreadSpans(ledger)))
+        unit = file_unit(texts, offsets=offsets, ledger=ledger, path=path)
+    for line, record in _records(path, said, unread):
         try:
             if unit != "codepoints":
                 record = {**record, "spans": _converted(record, unit, ledger)}
@@ -60,19 +58,21 @@ def read_jsonl(path: Path, *, ledger: LossLedger, offsets: str = "codepoints") -
         except DataError as error:
             raise FormatError(str(error), path=path, line=line) from error
         ledger.seen += len(article.spans)
-        unread.look({**record, **article.meta})
         yield article
     for remark in sorted(said):
         ledger.remark(remark)
     unread.require_none(path)
 
 
-def _records(path: Path, said: set[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for line, value in read_values(path):
+def _records(path: Path, said: set[str], unread: UnreadSpans) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, (line, value) in enumerate(read_values(path), start=1):
         try:
-            yield line, own_shape(value, f"{path.stem}-{line}", said)
+            record = own_shape(value, f"{path.stem}-{number}", said)
         except DataError as error:
             raise FormatError(str(error), path=path, line=line) from error
+        if record is not value and isinstance(value, Mapping):
+            unread.look(value)
+        yield line, record
 
 
 def _foreign(record: Mapping[str, Any]) -> list[ForeignSpan]:

@@ -135,6 +135,26 @@ def file_unit(
     """
     if offsets != "auto":
         return cast(Unit, offsets)
+    fitting, rivals, by_edges = _fitting_units(texts)
+    if rivals:
+        names = " or ".join(UNIT_NAMES[unit] for unit in (fitting, *rivals))
+        raise FormatError(
+            f"its offsets may count {names}, and nothing in the file tells which\n"
+            f"say it: offsets={fitting} or offsets={rivals[0]} (--read-option offsets=..., data.options.offsets=...)",
+            path=path,
+        )
+    if fitting != "codepoints" or by_edges:
+        ledger.remark(f"offsets count {UNIT_NAMES[fitting]}")
+    return fitting
+
+
+def likely_unit(texts: Iterable[tuple[str, Sequence[ForeignSpan]]]) -> Unit:
+    """The unit that fits best, as `file_unit` finds it; of several that fit equally well the first of `UNITS`."""
+    return _fitting_units(texts)[0]
+
+
+def _fitting_units(texts: Iterable[tuple[str, Sequence[ForeignSpan]]]) -> tuple[Unit, list[Unit], bool]:
+    """(the unit that fits best, those that fit as well and place spans elsewhere, whether edges of words were looked at)."""
     surfaces, edges = dict.fromkeys(UNITS, 0), dict.fromkeys(UNITS, 0)
     places = dict.fromkeys(UNITS, 0)
     for text, spans in texts:
@@ -149,19 +169,9 @@ def file_unit(
             places[unit] = hash((places[unit], placed))
     most = max((surfaces[unit], edges[unit]) for unit in UNITS)
     best = [unit for unit in UNITS if (surfaces[unit], edges[unit]) == most]
-    chosen = best[0]
     # Bytes are counted so rarely that they are taken only where nothing else fits as well.
-    rivals = [unit for unit in best[1:] if places[unit] != places[chosen] and unit != "utf8"]
-    if rivals:
-        names = " or ".join(UNIT_NAMES[unit] for unit in (chosen, *rivals))
-        raise FormatError(
-            f"its offsets may count {names}, and nothing in the file tells which\n"
-            f"say it: offsets={chosen} or offsets={rivals[0]} (--read-option offsets=..., data.options.offsets=...)",
-            path=path,
-        )
-    if chosen != "codepoints" or any(edges.values()):
-        ledger.remark(f"offsets count {UNIT_NAMES[chosen]}")
-    return chosen
+    rivals = [unit for unit in best[1:] if places[unit] != places[best[0]] and unit != "utf8"]
+    return best[0], rivals, any(edges.values())
 
 
 def _evidence(text: str, spans: Sequence[ForeignSpan], offsets: OffsetMap) -> tuple[int, int, int]:

@@ -2,13 +2,14 @@
 
     id: string, text: string, spans: list<struct<start: int64, end: int64, label: string>>, topic: string, ...
 
-The spans may also be lists or JSON (`formats.table_row`). All further columns become metadata;
+The spans may also be lists or JSON (`formats.span_lists`). All further columns become metadata;
 dates, decimals, bytes and infinities in them become text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.csv import span_record
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.jsonl import sentence_record
-from eventtag.formats.offsets import check_unit
+from eventtag.formats.offsets import check_unit, file_unit
 from eventtag.formats.sentences import sentences_of_spans
-from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column
+from eventtag.formats.span_lists import UnreadSpans
+from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column, look_for_spans, units_of_rows
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
@@ -56,6 +58,10 @@ def read_parquet(
             require_distinct_columns(columns)
             text = choose_column(columns, text_column, TEXT_COLUMNS, "text")
             spans = choose_column(columns, spans_column, SPANS_COLUMNS, "spans")
+            own = [name for name in (text, spans, FIELD) if name in columns]
+            tested = _readable_rows(file.iter_batches(batch_size=BATCH, columns=own)) if offsets == "auto" else ()
+            unit = file_unit(units_of_rows(tested, text, spans), offsets=offsets, ledger=ledger)
+            unread = UnreadSpans(ledger)
             for batch in file.iter_batches(batch_size=BATCH):
                 batch.validate(full=True)
                 rows = rows_of(batch)
@@ -69,12 +75,24 @@ def read_parquet(
                         spans_column=spans,
                         id_column=id_column if id_column in columns else None,
                         offsets=offsets,
+                        assumed=unit,
                         ledger=ledger,
                     )
+                    look_for_spans(row, spans, unread)
+        unread.require_none(path)
+    except FormatError as error:
+        raise FormatError(str(error).removeprefix(f"{path}: "), path=path) from error
     except DataError as error:
         raise FormatError(f"row {number}: {error}" if number else str(error), path=path) from error
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise FormatError(f"cannot be read as Parquet ({str(error)[:200]}); write the file again", path=path) from error
+
+
+def _readable_rows(batches: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """The rows up to one that cannot be read, of each batch; reading it again names what is wrong with it."""
+    for batch in batches:
+        with contextlib.suppress(DataError):
+            yield from rows_of(batch)
 
 
 def sniff_parquet(head: str) -> str | None:

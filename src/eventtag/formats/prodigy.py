@@ -41,9 +41,9 @@ OWN_FIELDS = {"text", "tokens", "answer", "meta", FIELD}
 def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, offsets: str = "auto") -> Iterator[Article]:
     """Stream the rows as articles; `session` keeps the rows of one annotator (`_session_id` or `_annotator_id`) only.
 
-    The id is the one in `meta`, else the input's hash, else the file's name and the line. The annotator becomes the metadata
+    The id is the one in `meta`, else the input's hash, else the file's name and the row's number. The annotator becomes the metadata
     `annotator`; an article that another has annotated before gets the id `ID@ANNOTATOR`, and one that stands in several rows the id
-    `ID@LINE`; where their spans or answers contradict each other, the ledger notes it. Further fields of a row become metadata.
+    `ID@NUMBER`; where their spans or answers contradict each other, the ledger notes it. Further fields of a row become metadata.
     `offsets`: see `formats.offsets`. Raises FormatError with file and line.
     """
     check_unit(offsets)
@@ -51,18 +51,18 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, 
     seen: set[str] = set()
     unread = UnreadSpans(ledger)
     earlier: dict[tuple[object, str], _Earlier] = {}
-    for line, record in read_records(path):
+    for number, (line, record) in enumerate(read_records(path), start=1):
         who = record.get("_annotator_id") or record.get("_session_id")
         if session is not None and who != session:
             continue
         try:
-            article, shown = _article(record, f"{path.stem}-{line}", unit, ledger)
+            article, shown = _article(record, f"{path.stem}-{number}", unit, ledger)
             unread.look(record)
             if isinstance(who, str) and who:
                 name = article.id if article.id not in seen else f"{article.id}@{who}"
                 article = replace(article, id=name, meta={**article.meta, "annotator": who})
             if article.id in seen:  # one text in several rows, as binary questions make them
-                article = replace(article, id=f"{article.id}@{line}")
+                article = replace(article, id=f"{article.id}@{number}")
             seen.add(article.id)
             other = earlier.setdefault((record.get("_input_hash"), article.text), _Earlier())
             if reason := other.contradicted_by(article, shown, accepted=record.get("answer", "accept") == "accept"):

@@ -22,7 +22,7 @@ SPAN_FIELDS = ("spans", "entities", "labels", "label", "annotations", "ner", "en
 STARTS = ("start", "start_offset", "begin", "startOffset", "start_char")
 ENDS = ("end", "end_offset", "endOffset", "end_char")
 LABELS = ("label", "labels", "label_name", "type", "entity_group", "tag")
-NOT_SPANS = frozenset({"tokens", "sentences", "sentence", "sents", "words", "annotated", "eventtag"})
+NOT_SPANS = frozenset({"tokens", "sentences", "sentence", "sents", "words", "annotated", "meta", "eventtag"})
 """Fields whose offsets are no annotated spans."""
 
 
