@@ -63,6 +63,22 @@ def test_split_refuses_what_cannot_be(run, corpus, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_split_writes_nothing_where_a_second_annotators_spans_would_be_dropped_unasked(run, tmp_path):
+    values = [{"start": 0, "end": 4, "text": "Kyiv", "labels": [label]} for label in ("A", "B")]
+    results = [[{"type": "labels", "to_name": "text", "value": value}] for value in values]
+    annotations = [{"completed_by": number, "result": result} for number, result in enumerate(results)]
+    tasks = [{"id": n, "data": {"text": f"Kyiv fell {n}"}, "annotations": annotations} for n in range(4)]
+    (tmp_path / "in.json").write_text(json.dumps(tasks))
+    code, _, error = run("split", tmp_path / "in.json", tmp_path / "o.jsonl")
+    assert code == 1
+    assert "4 of 8 spans would be dropped" in error
+    assert "annotations=first" in error
+    assert not (tmp_path / "o.jsonl").exists()
+    assert run("split", tmp_path / "in.json", tmp_path / "o.jsonl", "--read-option", "annotations=first")[0] == 0
+    spans = [span for article in read_articles(tmp_path / "o.jsonl", ledger=LossLedger()) for span in article.spans]
+    assert [span.label for span in spans] == ["A"] * 4
+
+
 def test_lint_prints_writes_and_repairs(run, tmp_path):
     broken = [Article("a", f"Kyiv fell {FILLER}", (Span(0, 5, "LOC"), Span(5, 9, "EV")))]
     write_articles(broken, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())

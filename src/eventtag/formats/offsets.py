@@ -170,7 +170,7 @@ def _fitting_units(texts: Iterable[tuple[str, Sequence[ForeignSpan]]]) -> tuple[
     most = max((surfaces[unit], edges[unit]) for unit in UNITS)
     best = [unit for unit in UNITS if (surfaces[unit], edges[unit]) == most]
     # Bytes are counted so rarely that they are taken only where nothing else fits as well.
-    rivals = [unit for unit in best[1:] if places[unit] != places[best[0]] and unit != "utf8"]
+    rivals: list[Unit] = [unit for unit in best[1:] if places[unit] != places[best[0]] and unit != "utf8"]
     return best[0], rivals, any(edges.values())
 
 
