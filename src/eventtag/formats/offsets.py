@@ -46,6 +46,7 @@ _CLUSTERED = regex.compile(
     r"\r\n|[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=RI}\p{GCB=L}\p{GCB=V}\p{GCB=T}]"
 )
 """What a text holds in which a grapheme cluster can be longer than one character."""
+_WHITE = regex.compile(r"\s")
 SEARCHED = 500
 """How many characters around its offsets a surface is looked for that does not stand there."""
 _CLUSTER = regex.compile(r"[\U0001f1e6-\U0001f1ff]{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*+|\X")
@@ -283,18 +284,20 @@ def _nearby(text: str, span: ForeignSpan) -> tuple[int, int] | None:
     surface = span.surface.strip() if span.surface else ""
     if not surface:
         return None
-    found = [place for wanted in {surface, surface.replace("\\n", "\n")} for place in _places_around(text, wanted, span)]
+    first = max(span.start - SEARCHED, 0)
+    window = _WHITE.sub(" ", text[first : max(span.end, 0) + SEARCHED])
+    found = [
+        (first + start, first + start + len(wanted))
+        for wanted in {_WHITE.sub(" ", surface), _WHITE.sub(" ", surface.replace("\\n", "\n"))}
+        for start in _starts_around(window, wanted, max(span.start, 0) - first)
+    ]
     return min(found, key=lambda place: (abs(place[0] - span.start), place), default=None)
 
 
-def _places_around(text: str, surface: str, span: ForeignSpan) -> list[tuple[int, int]]:
-    """The nearest place of the surface before the span's beginning, and after it."""
-    first = max(span.start - SEARCHED, 0)
-    last = max(span.end, 0) + SEARCHED
-    after = text.find(surface, max(span.start, 0), last)
+def _starts_around(window: str, surface: str, middle: int) -> list[int]:
+    """Where the surface stands last before the middle, and first after it."""
+    after = window.find(surface, middle)
     # The last one before, sought in reverse: `rfind` takes a time that grows with the product of both lengths.
-    reverse = text[first : min(max(span.start, 0) - 1 + len(surface), last)][::-1]
+    reverse = window[: middle - 1 + len(surface)][::-1]
     place = reverse.find(surface[::-1])
-    starts = [first + len(reverse) - place - len(surface)] if place >= 0 else []
-    starts += [after] if after >= 0 else []
-    return [(start, start + len(surface)) for start in starts]
+    return ([len(reverse) - place - len(surface)] if place >= 0 else []) + ([after] if after >= 0 else [])
