@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from eventtag.articles import Article
 from eventtag.corpus.agreement import WordTable, measure_agreement
 from eventtag.errors import DataError
+from eventtag.labels import LabelSet
+from eventtag.scoring.report import score_articles
 from eventtag.spans import Span
 
 TEXT = "Kyiv fell and Lviv held"
@@ -31,7 +33,7 @@ def test_overlaps_count_a_half_and_every_disagreement_is_listed_with_its_kind():
     found = measure_agreement([a], [b])
     loc = found.labels["LOC"]
     assert (loc.a, loc.b, loc.same, loc.overlapping) == (2, 2, 0, 1)
-    assert (loc.strict_f1, loc.partial_f1) == (0, 0.25)
+    assert (loc.strict_f1, loc.partial_f1) == (0, 0.375)  # A: one overlaps, of two; B: one overlaps, one has the same offsets
     assert sorted(d.kind for d in found.disagreements) == ["boundary", "label", "only A", "only B"]
     assert found.micro.a == found.micro.b == 3
 
@@ -86,3 +88,43 @@ def test_kappa_and_alpha_follow_their_definitions(counts):
         assert chance == pytest.approx(1)
     else:
         assert table.kappa == pytest.approx((1 - observed - chance) / (1 - chance))
+
+
+LABELS = st.sampled_from(("LOC", "EV", "ACT"))
+
+
+def marks():
+    span = st.builds(lambda start, size, label: (start, start + size, label), st.integers(0, 15), st.integers(1, 8), LABELS)
+    return st.lists(span, max_size=6, unique=True)
+
+
+@given(marks(), marks())
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_strict_and_partial_are_those_of_an_evaluation_whoever_is_gold(first, second):
+    a, b = article(*first), article(*second)
+    labels = sorted({label for *_, label in (*first, *second)})
+    found = measure_agreement([a], [b])
+    turned = measure_agreement([b], [a])
+    if not labels:
+        assert found.micro.partial_f1 is None
+        return
+    scores = score_articles([(a, b.spans)], LabelSet(tuple(labels)), words=None).schemes
+    for name, mine in (*found.labels.items(), ("micro", found.micro)):
+        for scheme in ("strict", "partial"):
+            counts = scores[scheme].micro if name == "micro" else scores[scheme].labels[name]
+            other = turned.micro if name == "micro" else turned.labels[name]
+            expected = pytest.approx(counts.f1) if mine.a + mine.b else None
+            assert getattr(mine, f"{scheme}_f1") == expected
+            assert getattr(other, f"{scheme}_f1") == expected
+
+
+def test_labels_may_hold_white_space():
+    spans = ((0, 4, "Armed group"), (5, 9, "EV"))
+    assert measure_agreement([article(*spans)], [article(*spans)]).micro.partial_f1 == 1
+
+
+def test_a_label_that_no_article_has_is_an_error():
+    a = article((0, 4, "LOC"), labels=("LOC", "EV"))
+    with pytest.raises(DataError, match="no article has the label 'FOO'; those compared have: EV, LOC"):
+        measure_agreement([a], [a], labels=["FOO"])
+    assert measure_agreement([a], [a], labels=["EV"]).labels["EV"].strict_f1 is None

@@ -1,6 +1,7 @@
 """Agreement of two annotators (or an annotator and a system) on the same articles.
 
-Spans: strict F1 (same offsets and label) and partial F1 (an overlap of the same label counts a half; SemEval-2013 task 9.1). F1
+Spans: strict F1 (same offsets and label) and partial F1 (same offsets, whatever the label; an overlap counts a half), both as
+`evaluate` counts them with one annotator as gold (`eventtag.scoring.matching`, SemEval-2013 task 9.1); it is all the same which one. F1
 needs no count of what nobody marked, which for spans is not defined (Hripcsak and Rothschild 2005,
 https://doi.org/10.1197/jamia.M1733). Words: Cohen's kappa and Krippendorff's alpha (nominal, two coders, Krippendorff 2011,
 https://repository.upenn.edu/handle/20.500.14332/2089) per label, on whether a word is in a span of that label.
@@ -15,9 +16,13 @@ from dataclasses import dataclass, field, replace
 
 from eventtag.articles import Article, Region
 from eventtag.errors import DataError, summarise_problems
-from eventtag.scoring.matching import Match, match_spans
+from eventtag.scoring.counts import STATISTICS, Counts
+from eventtag.scoring.matching import Match, Scheme, match_spans
+from eventtag.scoring.tally import GOLD_COLUMN, PREDICTED_COLUMN
 from eventtag.scoring.words import split_words
 from eventtag.spans import Span
+
+SHOWN_SCHEMES: tuple[Scheme, ...] = ("strict", "partial")
 
 
 @dataclass
@@ -60,25 +65,41 @@ class WordTable:
 
 @dataclass
 class LabelAgreement:
-    """Agreement on one label."""
+    """Agreement on one label: counts under the schemes `strict` and `partial` with A's spans as gold and B's as predicted, and words."""
 
-    a: int = 0
-    b: int = 0
-    """Spans of each annotator."""
-    same: int = 0
-    overlapping: int = 0
-    """Pairs with the same offsets, and further pairs that overlap."""
+    strict: Counts = field(default_factory=Counts)
+    partial: Counts = field(default_factory=Counts)
     words: WordTable = field(default_factory=WordTable)
+
+    @property
+    def a(self) -> int:
+        """Spans of A."""
+        return self.strict.support
+
+    @property
+    def b(self) -> int:
+        """Spans of B."""
+        return self.strict.predicted
+
+    @property
+    def same(self) -> int:
+        """Spans that both have, with the same offsets and label."""
+        return self.strict.gold_correct
+
+    @property
+    def overlapping(self) -> int:
+        """Further spans of A that have a partner in B: with other offsets, or another label."""
+        return self.partial.gold_correct + self.partial.gold_partial - self.same
 
     @property
     def strict_f1(self) -> float | None:
         """2 x same spans / all spans; None where nobody marked any."""
-        return 2 * self.same / (self.a + self.b) if self.a + self.b else None
+        return self.strict.f1 if self.a + self.b else None
 
     @property
     def partial_f1(self) -> float | None:
-        """As strict, an overlap counting a half."""
-        return (2 * self.same + self.overlapping) / (self.a + self.b) if self.a + self.b else None
+        """F1 of `partial`; None where nobody marked any."""
+        return self.partial.f1 if self.a + self.b else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +139,14 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
     different = [f"article {name!r}" for name in common if of_a[name].text != of_b[name].text]
     if different:
         raise DataError(summarise_problems("the two have different texts, so offsets cannot be compared:", different, shown=3))
+    both = [article for name in common for article in (of_a[name], of_b[name])]
+    marked = sorted({span.label for article in both for span in article.spans})
     if labels is None:
-        labels = sorted({span.label for name in common for article in (of_a[name], of_b[name]) for span in article.spans})
+        labels = marked
+    known = {*marked, *(label for article in both for label in article.labels or ())}
+    unknown = [label for label in labels if label not in known]
+    if unknown:
+        raise DataError(f"no article has the label {unknown[0]!r}; those compared have: {', '.join(sorted(known)) or 'none'}")
     found = {label: LabelAgreement() for label in labels}
     micro = LabelAgreement()
     disagreements: list[Disagreement] = []
@@ -155,15 +182,16 @@ def _comparable(a: Article, b: Article, labels: Sequence[str]) -> tuple[Article,
 
 
 def _count_spans(a: Article, b: Article, found: dict[str, LabelAgreement], micro: LabelAgreement) -> None:
-    for label, counts in found.items():
-        of_a = [span for span in a.spans if span.label == label]
-        of_b = [span for span in b.spans if span.label == label]
-        outcomes = [match.outcome for match in match_spans(of_a, of_b, "partial")]
-        for target in (counts, micro):
-            target.a += len(of_a)
-            target.b += len(of_b)
-            target.same += outcomes.count("correct")
-            target.overlapping += outcomes.count("partial")
+    for scheme in SHOWN_SCHEMES:
+        vectors = {label: [0] * len(STATISTICS) for label in found}
+        for match in match_spans(a.spans, b.spans, scheme):
+            if match.gold is not None:
+                vectors[match.gold.label][GOLD_COLUMN[match.outcome]] += 1
+            if match.predicted is not None:
+                vectors[match.predicted.label][PREDICTED_COLUMN[match.outcome]] += 1
+        for label, vector in vectors.items():
+            for target in (found[label], micro):
+                setattr(target, scheme, getattr(target, scheme) + Counts.from_vector(vector))
 
 
 def _count_words(
