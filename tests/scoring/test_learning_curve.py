@@ -43,4 +43,39 @@ def test_scores_off_the_curve_make_it_less_sure():
     sizes, error = (13, 26, 52), 0.01
     points = [LearningPoint(n, score, error) for n, score in zip(sizes, (0.35, 0.52, 0.79), strict=True)]
     far = fit_learning_curve(points, more=50)
-    assert far.low < 0.03 < far.gain
+    assert far.law_low < 0.03 < far.gain
+    assert far.low <= far.law_low
+
+
+FORMS = {
+    "logarithm": lambda n: 0.2 + 0.09 * np.log(n),
+    "exponential": lambda n: 0.8 - 0.5 * np.exp(-n / 60),
+    "S-shaped": lambda n: 0.1 + 0.7 / (1 + (150 / n) ** 2.5),
+    "ends abruptly": lambda n: np.minimum(0.3 + 0.09 * np.log(n), 0.3 + 0.09 * np.log(120)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_promise_holds_when_the_curve_is_no_power_law(form):
+    """Where the interval that supposes the power law holds the true gain almost never."""
+    truth, sizes, error = FORMS[form], (13, 26, 52, 105, 210), 0.01
+    gain, held, law = truth(310) - truth(210), [], []
+    for seed in range(25):
+        noise = np.random.default_rng(seed).normal(0, error, len(sizes))
+        curve = fit_learning_curve([LearningPoint(n, truth(n) + e, error) for n, e in zip(sizes, noise, strict=True)])
+        held.append(curve.low <= gain <= curve.high)
+        law.append(curve.law_low <= gain <= curve.law_high)
+    assert np.mean(held) >= 0.88
+    assert np.mean(law) <= 0.3
+
+
+def test_scores_that_follow_no_form_say_so():
+    scores = (0.5, 0.7, 0.4, 0.8, 0.5)
+    curve = fit_learning_curve([LearningPoint(n, f1, 0.01) for n, f1 in zip(SIZES, scores, strict=True)])
+    assert curve.misfit_p < 0.001
+    assert fit_learning_curve(points(error=0.01)).misfit_p > 0.5
+
+
+def test_no_promise_goes_beyond_an_f1_of_one():
+    curve = fit_learning_curve([LearningPoint(n, f1, 0.02) for n, f1 in ((50, 0.2), (100, 0.5), (200, 0.95))], more=1000)
+    assert curve.high < 0.3

@@ -21,13 +21,16 @@ from eventtag.scoring.learning_curve import CurveReport, CurveRun, LearningCurve
 
 WIDTH, HEIGHT, MARGIN = 300, 220, 40
 CAVEAT = (
-    "The interval says how sure the curve is of itself. It supposes that further articles are like these, and that training stays the "
-    "same; with few sizes or little difference between them it is wide."
+    "The first interval supposes that the scores go on as the power law that was fitted, which nobody knows. The second one ranges over "
+    "all forms that fit these scores as well, such as curves that end or that go on rising; it supposes that F1 climbs beyond them at most "
+    "twice as fast by doubling as it has so far, that further articles are like these, and that training stays the same. With few sizes or "
+    "little difference between them it is wide: such scores promise nothing."
 )
 CHOSE = (
     "The scored articles also chose the epoch and the thresholds at every size, so all scores are a little high and their intervals with "
     "them; split=test scores others."
 )
+MISFIT = 0.01
 
 
 def render_curve(report: CurveReport) -> str:
@@ -40,15 +43,28 @@ def render_curve(report: CurveReport) -> str:
         f"strict F1 on the same {described} articles each time, with {100 * report.level:g} % intervals".replace("  ", " ")
     )
     some = next(iter(report.curves.values()))
+    gains: list[tuple[str, ...]] = []
     lines += ["", f"{some.more} more articles ({some.articles} -> {some.articles + some.more}) would add, in points of F1:"]
-    lines += ["  " + line for line in align_columns([(row, *gain_cells(curve)) for row, curve in report.curves.items()])]
+    for row, curve in report.curves.items():
+        gain, law, forms = gain_cells(curve)
+        gains.append((row, gain, f"({law} if the power law goes on,", f"{forms} whatever the form)"))
+    lines += ["  " + line for line in align_columns(gains)]
     lines += caveats(report)
     return "\n".join(lines)
 
 
 def caveats(report: CurveReport) -> list[str]:
     """What the intervals suppose, and whether the scored articles also chose between epochs."""
-    return [CAVEAT, CHOSE] if report.data.get("split") == "validation" else [CAVEAT]
+    said = [CAVEAT]
+    off = [row for row, curve in report.curves.items() if curve.misfit_p < MISFIT]
+    if off:
+        said.append(
+            f"The scores of {', '.join(off)} follow none of these forms (p < {MISFIT:g}); repeats=3 tells chance from a change of course, "
+            "and until then their gains are no promise."
+        )
+    if report.data.get("split") == "validation":
+        said.append(CHOSE)
+    return said
 
 
 def curve_rows(report: CurveReport) -> list[list[str]]:
@@ -64,9 +80,11 @@ def curve_rows(report: CurveReport) -> list[list[str]]:
     return table
 
 
-def gain_cells(curve: LearningCurve) -> tuple[str, str]:
-    """The extrapolated gain and its interval, in points."""
-    return f"{100 * curve.gain:+.1f}", f"({100 * curve.low:+.1f} to {100 * curve.high:+.1f})"
+def gain_cells(curve: LearningCurve) -> tuple[str, str, str]:
+    """The extrapolated gain in points, its interval if the power law goes on, and that over all forms."""
+    ranges = ((curve.law_low, curve.law_high), (curve.low, curve.high))
+    law, forms = (f"{100 * low:+.1f} to {100 * high:+.1f}" for low, high in ranges)
+    return f"{100 * curve.gain:+.1f}", law, forms
 
 
 def render_curve_page(report: CurveReport, *, title: str = "Learning curve") -> str:

@@ -1,9 +1,10 @@
 """F1 against the number of training articles, and what more annotation would bring.
 
 Scores of taggers trained on n articles follow f(n) = a - b n^-c closely (Hestness et al. 2017, https://arxiv.org/abs/1712.00409):
-a is where they end, c how fast. The three are fitted by weighted least squares; the interval of what is extrapolated comes from
-refitting to scores that are redrawn within their standard errors, or more widely where they lie off the curve. It says how sure
-the curve is of itself; it cannot know that the next articles are like those so far.
+a is where they end, c how fast. The three are fitted by weighted least squares. Two intervals of what is extrapolated are given. That of
+the power law comes from refitting to scores that are redrawn within their standard errors, or more widely where they lie off the
+curve; it holds only if the law goes on. The other one ranges over all forms that fit the scores (`curve_forms`). Neither can know
+that the next articles are like those so far.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy.special import ndtri
 
 from eventtag.errors import DataError
 from eventtag.scoring.bootstrap import Interval
+from eventtag.scoring.curve_forms import PARAMETERS, gain_range
 from eventtag.scoring.report import EvaluationReport
 
 Floats = npt.NDArray[np.float64]
@@ -26,7 +28,6 @@ EXPONENTS = np.linspace(0.05, 2.0, 79)
 LEAST_ERROR = 0.002
 """A score is never taken to be surer than this: another seed would move it by more."""
 REDRAWS = 2000
-PARAMETERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,11 @@ class LearningPoint:
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """f(n) = `end` - `scale` n^-`exponent`, and the gain from `more` further articles with its interval [low, high]."""
+    """f(n) = `end` - `scale` n^-`exponent`, and the gain from `more` further articles.
+
+    `low` and `high` are its interval whatever the form of the curve (`curve_forms`), `law_low` and `law_high` if the power law goes on.
+    `misfit_p` is the p-value of the best form's misfit: where it is small, the scores follow no form, and neither interval is sound.
+    """
 
     end: float
     scale: float
@@ -50,6 +55,9 @@ class LearningCurve:
     gain: float
     low: float
     high: float
+    law_low: float
+    law_high: float
+    misfit_p: float
 
     def score(self, articles: int) -> float:
         """The fitted score after training on so many articles."""
@@ -79,6 +87,8 @@ def fit_learning_curve(
     last = float(sizes[-1])
     gains = scales * (last**-exponents - (last + more) ** -exponents)
     low, high = np.quantile(gains[1:], [(1 - level) / 2, (1 + level) / 2])
+    widest = gain_range(numbers, scores, errors, more=more, level=level)
+    law_low, law_high = float(min(low, gains[0])), float(max(high, gains[0]))
     return LearningCurve(
         end=float(ends[0]),
         scale=float(scales[0]),
@@ -86,8 +96,11 @@ def fit_learning_curve(
         articles=sizes[-1],
         more=more,
         gain=float(gains[0]),
-        low=float(min(low, gains[0])),
-        high=float(max(high, gains[0])),
+        low=min(law_low, widest[0]),
+        high=max(law_high, widest[1]),
+        law_low=law_low,
+        law_high=law_high,
+        misfit_p=widest[2],
     )
 
 
