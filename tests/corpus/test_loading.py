@@ -146,3 +146,12 @@ def test_near_duplicates_that_a_field_parts_are_warned_of(tmp_path, caplog):
     path = write(tmp_path / "articles.jsonl", [*articles, article])
     load_corpus(DataSettings(path=path, split_field="split"))
     assert "1 pairs of near-duplicates are in two splits, the first copy (validation) and n0 (train)" in caplog.text
+
+
+def test_articles_of_two_splits_whose_files_share_names_are_not_one(tmp_path):
+    for split, word in (("train", "Kyiv"), ("test", "Lviv")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "a.conll").write_text(f"{word}\tB-LOCATION\n\nIn\tO\n{word}\tB-LOCATION\n")
+    corpus = load_corpus(DataSettings(path=str(tmp_path / "train"), validation=str(tmp_path / "test")))
+    assert ids(corpus) == {"train": ["a-1", "a-2"], "validation": ["validation/a-1", "validation/a-2"]}
+    assert any("the validation articles share ids" in remark for remark in corpus.ledger.remarks)

@@ -115,6 +115,12 @@ def test_an_empty_first_file_does_not_hide_the_format(tmp_path, files):
     assert [value for value in spans.values() if value] == [[("Kyiv", "LOC")]]
 
 
+def test_a_readme_beside_the_articles_is_left_out_and_named(tmp_path):
+    articles, ledger = read(tree(tmp_path, {"a.conll": "Kyiv\tB-LOC\n", "b.conll": "x\tO\n", "README.txt": "Made by us.\n"}))
+    assert [a.text for a in articles] == ["Kyiv", "x"]
+    assert "left out as no articles: README.txt" in ledger.remarks
+
+
 def test_brat_files_that_are_all_empty_are_recognised_by_their_suffix(tmp_path):
     assert found(tree(tmp_path, {"a.txt": "Quiet.", "a.ann": ""})) == {"a": []}
 

@@ -149,6 +149,7 @@ def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | Non
     articles = _read(settings.path, settings, labels, ledger)
     files = {"validation": settings.validation, "test": settings.test}
     given = {split: _read(path, settings, labels, ledger) for split, path in files.items() if path is not None}
+    given = _with_ids_of_their_own(articles, given, ledger)
     if settings.split_field is not None:
         splits = split_by_field(articles, settings.split_field, settings.splits)
         rule = f"by meta field {settings.split_field!r}"
@@ -183,6 +184,25 @@ def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | Non
     )
     corpus.require_kept()
     return corpus
+
+
+def _with_ids_of_their_own(
+    articles: Sequence[Article], given: Mapping[str, tuple[Article, ...]], ledger: LossLedger
+) -> dict[str, tuple[Article, ...]]:
+    """The articles of each split's own files; where other articles have their ids, the split's name stands before the id.
+
+    Files of equal names in the folders of two splits give such ids. The same id with the same text is the same article, and stays.
+    """
+    known = {article.id: article.text for article in articles}
+    found = {}
+    for split, more in given.items():
+        same = [known[article.id] == article.text for article in more if article.id in known]
+        if same and not any(same):
+            ledger.remark(f"the {split} articles share ids with other articles: their ids are {split}/ID")
+            more = tuple(replace(article, id=f"{split}/{article.id}") for article in more)
+        known |= {article.id: article.text for article in more}
+        found[split] = more
+    return found
 
 
 def _read(path: str, settings: CorpusSettings, labels: LabelSet, ledger: LossLedger) -> tuple[Article, ...]:

@@ -22,6 +22,8 @@ from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan, Span
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ABOUT = re.compile("readme|licen[cs]e|copying|changelog|notice", re.IGNORECASE)
+"""Names of `.txt` files that lie beside the articles of a corpus and are none."""
 HEAD_SIZE = 65536
 """Bytes of a file's beginning that a format may look at to recognise itself."""
 MAX_LINE = 1 << 23
@@ -240,6 +242,10 @@ def _read_files(entry: Format, path: Path, ledger: LossLedger, options: Mapping[
         yield from entry.read(path, ledger=ledger, **options)
         return
     files = sorted(file for file in visible_files(path) if file.suffix.lower() in entry.suffixes)
+    about = [file for file in files if _ABOUT.fullmatch(file.stem) and file.suffix.lower() == ".txt"]
+    if about:
+        ledger.remark(f"left out as no articles: {', '.join(file.relative_to(path).as_posix() for file in about)}")
+        files = [file for file in files if file not in about]
     if not files:
         raise FormatError(f"holds no file that ends in {', '.join(entry.suffixes)}; give the file itself", path=path)
     shared = len(files) > 1 and _share_ids(entry, files, options)
