@@ -229,13 +229,18 @@ def _carried(value: object) -> tuple[dict[str, list[Any]], list[str]]:
 
 def _lines_that_hold(lines: Sequence[str], written: Collection[str]) -> list[str]:
     """The lines of which everything that they point to is there: mentions that are written, and other lines that hold."""
-    kept = list(lines)
-    while True:
-        there = {*written, *(line.split("\t", 1)[0] for line in kept)}
-        holding = [line for line in kept if there.issuperset(_pointers(line))]
-        if len(holding) == len(kept):
-            return kept
-        kept = holding
+    keys = [line.split("\t", 1)[0] for line in lines]
+    pointing: dict[str, list[int]] = {}
+    for number, line in enumerate(lines):
+        for pointer in _pointers(line):
+            pointing.setdefault(pointer, []).append(number)
+    missing = list(pointing.keys() - {*written, *keys})
+    gone: set[int] = set()
+    while missing:
+        for number in set(pointing.pop(missing.pop(), ())) - gone:
+            gone.add(number)
+            missing.append(keys[number])
+    return [line for number, line in enumerate(lines) if number not in gone]
 
 
 def _pointers(line: str) -> list[str]:
