@@ -49,6 +49,19 @@ def article(text: str, *spans: tuple[int, int, str], **more) -> Article:
         ("encoding damage", article("caf\u00c3\u00a9 fell", (6, 10, "X"))),
         ("encoding damage", article("a\ufffdb c", (4, 5, "X"))),
         ("long article", article("word " * 400, (0, 4, "X"))),
+        *[
+            ("invisible character at edge", article(f"a {mention} b", (2, 2 + len(mention), "X")))
+            for sign in "\u00ad\u200b\u200c\u200d\u200e\u200f\u061c\u202a\u202c\u2060\u2066\u2069\ufeff"
+            for mention in (f"{sign}Kyiv", f"Kyiv{sign}", f"{sign} Kyiv", f"Kyiv {sign}")
+        ],
+        ("white space at edge", article("Kyiv\u00a0\u200b fell", (0, 6, "X"))),
+        ("white space only", article("a \u200b\u00a0b", (2, 4, "X"))),
+        ("HTML entity", article("He said &amp;quot;no&quot;", (0, 2, "X"))),
+        ("HTML entity", article("caf&#233; or caf&#xE9;", (0, 2, "X"))),
+        ("HTML entity at edge", article("&quot;Kyiv&quot; fell", (0, 10, "X"))),
+        ("HTML entity at edge", article("&quot;Kyiv fell", (5, 10, "X"))),
+        ("HTML entity at edge", article("Kyiv&amp;nbsp; fell", (0, 6, "X"))),
+        ("HTML entity at edge", article("Kyiv&amp;quot; fell", (0, 14, "X"))),
     ],
 )
 def test_every_rule_finds_its_mistake(rule, found):
@@ -64,6 +77,8 @@ def test_every_rule_finds_its_mistake(rule, found):
         article("He said “no” at (10%) for $5", (8, 12, "X"), (16, 21, "X"), (26, 28, "X")),
         article("L’Équipe, naïve café — 東京 👩‍🚀 שלום", (0, 8, "X"), (10, 20, "X"), (23, 25, "X"), (26, 29, "X"), (30, 34, "X")),
         article("Apple Inc. fell", (0, 10, "X")),
+        article("AT&T; R&D and B & B; Q&A;", (0, 4, "X"), (6, 9, "X"), (21, 24, "X")),
+        article("می\u200cخواهم رفت ❤\ufe0f 👩\u200d🚀", (0, 8, "X"), (13, 15, "X"), (16, 19, "X")),
     ],
 )
 def test_what_is_right_is_not_found(clean):
@@ -128,4 +143,24 @@ def test_edges_inside_a_character_are_found_exactly_where_unicode_has_them(text)
     edges = {0} | {match.end() for match in regex.finditer(r"\X", text)}
     for position in range(1, len(text)):
         found = "half character" in rules(article(text, (0, position, "X"))) if text.strip() else position not in edges
-        assert found == (position not in edges)
+        rest = text[position : min(edge for edge in edges if edge >= position)]
+        assert found == (rest.strip("\u034f\u200c\u200d") != "")
+
+
+@given(
+    st.text(st.sampled_from("K é\u0301👩🚀\u200d\u200c\u200b\u00ad\ufeff\u202e\u00a0\ufe0f\r\n"), min_size=1, max_size=12),
+    st.data(),
+)
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_whatever_is_at_the_edges_one_repair_is_enough(text, data):
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    broken = article(text, (start, end, "X"))
+    (fixed,) = fix_articles([broken])
+    assert not any(finding.fixable for finding in check(fixed).findings)
+    assert all(article(text, (s.start, s.end, "X")).text[s.start : s.end].strip() for s in fixed.spans)
+
+
+def test_an_invisible_character_is_named_in_its_context():
+    (finding,) = [f for f in check(article("in Kyiv\u200b now", (3, 8, "X"))).findings if f.rule.startswith("invisible")]
+    assert finding.context == "in [Kyiv<U+200B>] now"

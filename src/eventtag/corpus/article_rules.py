@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
 import re
+import sys
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from html.entities import html5
 
 import regex
 
@@ -21,6 +23,12 @@ _JOINING = regex.compile(
     r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=ZWJ}\p{GCB=L}\p{GCB=V}\p{GCB=T}\U0001f1e6-\U0001f1ff]|\r\n"
 )
 """What makes one character of several code points (https://unicode.org/reports/tr29/): without it there is no need to look."""
+INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufff8"
+"""Soft hyphen, zero-width characters, byte order mark, marks of direction, fillers; not variation selectors, which change a look."""
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_HELD = re.compile("[\u034f\u200c\u200d]+")
+"""Invisible characters that Unicode counts to the character before them."""
+_ENTITY = re.compile(r"&(?:amp;)*(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1,31}));")
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(
     r"(?<![A-Z.])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\b\w )(?<!\b[A-Z][a-z] )(?<!\b[A-Z][a-z]{2} )"
@@ -50,12 +58,16 @@ def check_article(article: Article, *, max_words: int, max_span_words: int) -> I
     yield from (("encoding damage", match.start(), match.end(), None) for match in _DAMAGE.finditer(text))
     if sum(1 for _ in _WORD.finditer(text)) > max_words:
         yield "long article", None, None, None
+    entities = _entities(text)
+    yield from (("HTML entity", start, end, None) for start, end in entities)
     edges = _cluster_edges(text)
     places = Counter((span.start, span.end) for span in set(article.spans))
     repeated = Counter(article.spans)
     reach = -1
     for span in sorted(repeated):
         rules = [*_edge_rules(text, span, edges), *_extent_rules(article, span, max_span_words)]
+        if any(start <= span.start < end or start < span.end <= end for start, end in _near(entities, span)):
+            rules.append("HTML entity at edge")
         if repeated[span] > 1:
             rules.append("twice")
         if places[span.start, span.end] > 1:
@@ -67,22 +79,64 @@ def check_article(article: Article, *, max_words: int, max_span_words: int) -> I
 
 
 def _cluster_edges(text: str) -> set[int] | None:
-    """Where characters as they are seen begin and end; None where every code point is one."""
+    """Where characters as they are seen begin and end; None where every code point is one.
+
+    A joiner behind the last visible part of a character is not seen, so a character ends before it, too.
+    """
     if not _JOINING.search(text):
         return None
-    return {*cluster_starts(text), len(text)}
+    edges = {*cluster_starts(text), len(text)}
+    return edges | {position for match in _HELD.finditer(text) if match.end() in edges for position in range(*match.span())}
+
+
+def _entities(text: str) -> list[tuple[int, int]]:
+    """Where HTML entities stand, however often they were escaped, in order."""
+    if "&" not in text:
+        return []
+    return [match.span() for match in _ENTITY.finditer(text) if match[1] is None or f"{match[1]};" in html5]
+
+
+def _near(entities: list[tuple[int, int]], span: Span) -> Iterator[tuple[int, int]]:
+    """The entities that touch the first or the last character of the span."""
+    for position in (span.start, span.end - 1):
+        at = bisect_right(entities, (position, sys.maxsize)) - 1
+        if at >= 0 and position < entities[at][1]:
+            yield entities[at]
+
+
+def _visible_part(text: str, start: int, end: int, edges: set[int] | None) -> tuple[int, int]:
+    """The offsets without the white space and the invisible characters at both ends; empty where there is nothing else.
+
+    White space that carries a mark, such as an accent that stands alone, is a character as it is seen.
+    """
+    first = start
+    while start < end and (text[start].isspace() or _INVISIBLE.match(text[start])):
+        start += 1
+    while first < start < end and edges is not None and start not in edges:
+        start -= 1
+    while start < end and (text[end - 1].isspace() or _INVISIBLE.match(text[end - 1])):
+        end -= 1
+    return start, end
+
+
+def name_invisible(text: str) -> str:
+    """The text with invisible characters written as `<U+200B>`."""
+    return _INVISIBLE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
 def _edge_rules(text: str, span: Span, edges: set[int] | None) -> Iterator[str]:
-    mention = text[span.start : span.end]
     if edges is not None and not {span.start, span.end} <= edges:
         yield "half character"
-    if not mention.strip():
+    start, end = _visible_part(text, span.start, span.end, edges)
+    if start == end:
         yield "white space only"
         return
-    if mention != mention.strip():
+    cut = text[span.start : start] + text[end : span.end]
+    if any(character.isspace() for character in cut):
         yield "white space at edge"
-    mention = mention.strip()
+    if _INVISIBLE.search(cut):
+        yield "invisible character at edge"
+    mention = text[start:end]
     if not any(character.isalnum() for character in mention):
         yield "no letter or digit"
     elif _has_loose_edge(mention):
@@ -126,8 +180,8 @@ def _extent_rules(article: Article, span: Span, max_span_words: int) -> Iterator
 def fix_article(article: Article) -> tuple[Span, ...]:
     """The spans with what is wrong beyond judgement put right.
 
-    Edges inside a character move outwards, white space at the edges goes, spans of white space only go, and of two equal spans
-    one.
+    Edges inside a character move outwards, white space and invisible characters at the edges go, spans of nothing else go, and of two
+    equal spans one.
     """
     edges = _cluster_edges(article.text)
     ordered = sorted(edges) if edges is not None else []
@@ -135,12 +189,10 @@ def fix_article(article: Article) -> tuple[Span, ...]:
     for span in article.spans:
         start, end = span.start, span.end
         if edges is not None and start not in edges:
-            start = ordered[bisect.bisect_left(ordered, start) - 1]
+            start = ordered[bisect_left(ordered, start) - 1]
         if edges is not None and end not in edges:
-            end = ordered[bisect.bisect_left(ordered, end)]
-        mention = article.text[start:end]
-        start += len(mention) - len(mention.lstrip())
-        end = start + len(mention.strip())
+            end = ordered[bisect_left(ordered, end)]
+        start, end = _visible_part(article.text, start, end, edges)
         if start < end:
             score = {"score": span.score} if isinstance(span, ScoredSpan) else {}
             kept[type(span)(start, end, span.label, **score)] = None

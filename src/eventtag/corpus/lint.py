@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from eventtag.articles import Article
-from eventtag.corpus.article_rules import check_article, fix_article
+from eventtag.corpus.article_rules import check_article, fix_article, name_invisible
 from eventtag.corpus.consistency import Consistency, Doubt
-from eventtag.ledger import LossLedger
+from eventtag.ledger import LossLedger, Outcome
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -110,8 +110,19 @@ def fix_articles(articles: Iterable[Article]) -> Iterator[Article]:
 
 RULES: dict[str, tuple[Severity, str, str]] = {
     "half character": ("error", "begins or ends inside a character as it is seen", "widened to whole characters by --fix"),
-    "white space only": ("error", "holds only white space", "removed by --fix"),
+    "white space only": ("error", "holds only white space or invisible characters", "removed by --fix"),
     "white space at edge": ("error", "begins or ends with white space", "trimmed by --fix"),
+    "invisible character at edge": (
+        "error",
+        "begins or ends with an invisible character (zero width, soft hyphen, byte order mark, direction)",
+        "trimmed by --fix",
+    ),
+    "HTML entity": ("warning", "is HTML that was not decoded", "decode the source before it is annotated"),
+    "HTML entity at edge": (
+        "warning",
+        "begins or ends with an HTML entity, or inside one",
+        "leave the entity out unless it is a letter; better decode the source and annotate that",
+    ),
     "twice": ("error", "stands there twice", "one is removed by --fix"),
     "no letter or digit": ("warning", "holds no letter or digit", "remove it, or widen it to the mention"),
     "two labels": ("warning", "has the same offsets as a span of another label", "decide for one label"),
@@ -137,11 +148,20 @@ RULES: dict[str, tuple[Severity, str, str]] = {
     "long article": ("info", "is longer than one window", "nothing: it is read in overlapping windows"),
 }
 """Of each rule for one article: severity, message, what to do."""
+MODEL_RULE = "likely error"
+ALL_RULES = (
+    *RULES,
+    *("unlabelled repeat", "other label elsewhere", "illegal tags", "rare label", MODEL_RULE),
+    *(f"{outcome} in reading" for outcome in get_args(Outcome)),
+)
+"""Every rule that a finding may have."""
 
 
 def _finding(rule: str, start: int | None, end: int | None, label: str | None, article: Article) -> Finding:
     severity, message, fix = RULES[rule]
     context = "" if start is None or end is None else show_context(article.text, start, end)
+    if rule == "invisible character at edge":
+        context = name_invisible(context)
     return Finding(rule, severity, message, fix, article.id, start, end, label, context, fixable="--fix" in fix)
 
 
