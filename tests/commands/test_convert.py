@@ -84,7 +84,14 @@ def test_an_overlap_can_be_refused(run, tmp_path):
         (["--to", "conll", "--map", "X"], "--map: 'X' is not KEY=VALUE"),
         (["--to", "conll", "--read-option", "x=1"], "format jsonl has no option 'x'"),
         (["--to", "conll", "--write-option", "scheme=IOB9"], "scheme: 'IOB9' cannot be written"),
-        (["--to", "conll", "--max-loss", "2"], "--max-loss: 2.0 is not a share"),
+        (["--to", "conll", "--max-loss", "2"], "--max-loss: '2' is not a share"),
+        (["--to", "conll", "--max-loss", "nan"], "--max-loss: 'nan' is not a share"),
+        (["--to", "conll", "--map", "NOPE=X"], "--map: there is no label 'NOPE'; found: "),
+        (["--to", "conll", "--drop", "NOPE*"], "--drop: there is no label 'NOPE*'; found: "),
+        (["--to", "conll", "--overlaps", "priority:NOPE"], "--overlaps: there is no label 'NOPE'; found: "),
+        (["--to", "conll", "--overlaps", "longest:X"], "--overlaps: longest takes no labels"),
+        (["--to", "conll", "--ledger", ""], "--ledger: is empty"),
+        (["--to", ""], "--to: is empty"),
     ],
 )
 def test_a_wrong_argument_is_a_short_message(run, source, tmp_path, arguments, problem):

@@ -54,7 +54,7 @@ def test_split_marks_every_article_and_prints_what_leaks(run, corpus, tmp_path):
 
 def test_split_refuses_what_cannot_be(run, corpus, tmp_path):
     assert run("split", corpus, corpus)[2].startswith(f"error: {corpus} exists already")
-    code, _, error = run("split", corpus, tmp_path / "o", "--test", "1.5")
+    code, _, error = run("split", corpus, tmp_path / "o", "--test", "0.9")
     assert code == 1
     assert "give shares from 0 that leave some for train" in error
     code, _, error = run("split", corpus, tmp_path / "o", "--time", "date")
@@ -192,6 +192,66 @@ def test_lint_cross_validates(run, corpus_file):
     code, output, errors = run("lint", corpus_file, "--cross-validate", 2, *(a for key in tiny for a in ("--train", key)))
     assert code == 0, errors
     assert "in 24 articles with 288 spans" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("lint", "--max-words", -1), "--max-words: '-1' is not allowed; give a whole number from 1 on"),
+        (("lint", "--max-words", 0), "from 1 on"),
+        (("lint", "--max-words", "many"), "--max-words: 'many' is not allowed"),
+        (("lint", "--show", -1), "--show: '-1' is not allowed; give a whole number from 0 on"),
+        (("lint", "--cross-validate", 0), "--cross-validate: '0' is not allowed; give a whole number from 2 on"),
+        (("lint", "--cross-validate", 1), "from 2 on"),
+        (("lint", "--rule", "typo"), "--rule: there is no rule 'typo'; found: "),
+        (("lint", "--rule", "likely error"), "a model finds these"),
+        (("lint", "--train", "seed=1"), "sets what --cross-validate K trains"),
+        (("lint", "--checkpoint", ""), "--checkpoint: is empty"),
+        (("lint", "--json", ""), "--json: is empty"),
+        (("lint", "--fix", " "), "--fix: is empty"),
+        (("lint", "--drop", "NOPE"), "--drop: there is no label 'NOPE'; found: EV, LOC"),
+        (("lint", "--from", ""), "--from: is empty"),
+        (("split", "OUT", "--test", "1.5"), "--test: '1.5' is not a share; give a number from 0 to 1"),
+        (("split", "OUT", "--test", "nan"), "--test: 'nan' is not a share"),
+        (("split", "OUT", "--validation", "-0.1"), "--validation: '-0.1' is not a share"),
+        (("split", "OUT", "--seed", -1), "--seed: '-1' is not allowed"),
+        (("split", "OUT", "--group", "nope"), "--group: there is no metadata field 'nope'; found: topic"),
+        (("split", "OUT", "--time", ""), "--time: is empty"),
+        (("split", "OUT", "--map", "NOPE=X"), "--map: there is no label 'NOPE'; found: EV, LOC"),
+        (("stats", "--split-field", "nope"), "--split-field: there is no metadata field 'nope'; found: topic"),
+        (("stats", "--html", ""), "--html: is empty"),
+        (("agreement", "IN", "--labels", "FOO"), "--labels: there is no label 'FOO'; found: EV, LOC"),
+        (("agreement", "IN", "--labels", "EV,"), "--labels: there is no label ''"),
+        (("agreement", "IN", "--labels", ""), "--labels: is empty"),
+        (("agreement", "IN", "--show", -3), "--show: '-3' is not allowed"),
+        (("agreement", "IN", "--annotator-field", "who"), "leave it out, or leave out B"),
+        (("agreement", "IN", "--drop", "NOPE"), "--drop: there is no label 'NOPE'; found: EV, LOC"),
+    ],
+)
+def test_numbers_out_of_range_and_names_that_are_nowhere_are_errors(run, corpus, tmp_path, arguments, problem):
+    command, *rest = arguments
+    before = set(tmp_path.iterdir())
+    places = {"OUT": tmp_path / "out.jsonl", "IN": corpus}
+    code, output, error = run(command, corpus, *(places.get(argument, argument) for argument in rest))
+    assert code == 1
+    assert problem in error
+    assert output == ""
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_label_of_one_annotator_alone_can_be_compared_and_mapped(run, tmp_path):
+    for name, label in (("a.jsonl", "LOC"), ("b.jsonl", "EV")):
+        write_articles([Article("a", "Kyiv fell", (Span(0, 4, label),))], tmp_path / name, "jsonl", ledger=LossLedger())
+    code, output, _ = run("agreement", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--map", "EV=LOC", "--labels", "LOC")
+    assert code == 0
+    assert "LOC" in output
+
+
+def test_splits_that_are_numbers_are_counted_one_by_one(run, tmp_path):
+    articles = [Article(f"{n}", "Kyiv fell", (Span(0, 4, "LOC"),), meta={"fold": n}) for n in range(3)]
+    write_articles(articles, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
+    output = run("stats", tmp_path / "in.jsonl", "--split-field", "fold")[1]
+    assert [line.split()[0] for line in output.splitlines()[2:5]] == ["0", "1", "2"]
 
 
 HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J\u202e\r"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,9 @@ from eventtag.ledger import LossLedger
 from eventtag.printable import printable
 from eventtag.staging import named_full_disk
 
+LISTED = 20
+"""Names that a message lists."""
+
 
 def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.Namespace], int]) -> int:
     """Parse the command line and call `task`, whose result is the exit code.
@@ -23,8 +29,8 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
     An EventtagError prints its message and gives 1, a wrong command line 2, an interrupt 130; a reader that goes away (`| head`)
     is no error.
     """
-    arguments = parser.parse_args(sys.argv[1:])
     try:
+        arguments = parser.parse_args(sys.argv[1:])
         with named_full_disk("an output"):
             return task(arguments)
     except EventtagError as error:
@@ -41,7 +47,12 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say how articles are read."""
     group = parser.add_argument_group("reading")
     group.add_argument(
-        "--from", dest="source_format", default="auto", metavar="FORMAT", help="format of the input (default: recognised)"
+        "--from",
+        dest="source_format",
+        type=nonempty("--from"),
+        default="auto",
+        metavar="FORMAT",
+        help="format of the input (default: recognised)",
     )
     group.add_argument(
         "--read-option",
@@ -52,6 +63,55 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--map", action="append", default=[], metavar="OLD=NEW", help="rename a label (patterns: LOC_*=LOCATION)")
     group.add_argument("--drop", action="append", default=[], metavar="OLD", help="drop the spans of a label (patterns: TIME_*)")
+
+
+def whole_number(option: str, *, least: int) -> Callable[[str], int]:
+    """What reads the whole number of an option; raises SettingsError for other text and for less than `least`."""
+
+    def read(value: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", value) or int(value) < least:
+            raise SettingsError(f"{option}: {value!r} is not allowed; give a whole number from {least} on")
+        return int(value)
+
+    return read
+
+
+def share(option: str) -> Callable[[str], float]:
+    """What reads the share of an option; raises SettingsError for what is not between 0 and 1."""
+
+    def read(value: str) -> float:
+        with contextlib.suppress(ValueError):
+            if 0 <= (number := float(value)) <= 1:
+                return number
+        raise SettingsError(f"{option}: {value!r} is not a share; give a number from 0 to 1, such as 0.15")
+
+    return read
+
+
+def nonempty(option: str) -> Callable[[str], str]:
+    """What reads the name (of a file, a field, a policy) of an option; raises SettingsError for an empty one."""
+
+    def read(value: str) -> str:
+        if not value.strip():
+            raise SettingsError(f"{option}: is empty; give a name, or leave the option out (is a shell variable unset?)")
+        return value
+
+    return read
+
+
+def require_names(option: str, named: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise SettingsError for the first name of an option that none of the known names fits; names may be shell patterns."""
+    known = sorted(set(known))
+    for given in named:
+        if not any(given == one or fnmatchcase(one, given) for one in known):
+            listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
+            raise SettingsError(f"{option}: there is no {what} {given!r}; found: {listed or 'none'}")
+
+
+def require_field(option: str, field: str, articles: Sequence[Article]) -> None:
+    """Raise SettingsError for a metadata field that no article has."""
+    if articles and all(field not in article.meta for article in articles):
+        require_names(option, [field], {found for article in articles for found in article.meta}, "metadata field")
 
 
 def pairs(items: Sequence[str], argument: str) -> dict[str, Any]:
@@ -67,12 +127,6 @@ def pairs(items: Sequence[str], argument: str) -> dict[str, Any]:
             raise SettingsError(f"{argument}: {item!r} is not KEY=VALUE")
         found[key] = int(value) if value.removeprefix("-").isdecimal() else words.get(value, value)
     return found
-
-
-def require_share(value: float, argument: str) -> None:
-    """Raise SettingsError unless the value is a share."""
-    if not 0 <= value <= 1:
-        raise SettingsError(f"{argument}: {value} is not a share; allowed: 0 to 1")
 
 
 def label_map(arguments: argparse.Namespace) -> dict[str, str | None] | None:
@@ -97,16 +151,38 @@ def write_ledger(ledger: LossLedger, path: str | None) -> None:
         write_losses(ledger, Path(path))
 
 
-def read_all(arguments: argparse.Namespace, source: str, ledger: LossLedger) -> Iterator[Article]:
-    """Stream the articles of `source` as the reading arguments say."""
+def read_all(
+    arguments: argparse.Namespace, source: str, ledger: LossLedger, *, elsewhere: set[str] | None = None
+) -> Iterator[Article]:
+    """Stream the articles of `source` as the reading arguments say.
+
+    Raises SettingsError after the last article for a label of `--map` or `--drop` that no article has. Where several sources are read
+    with the same arguments, `elsewhere` collects the labels, and `require_mapped_labels` looks at them in the end.
+    """
     from eventtag.formats.label_map import map_labels
     from eventtag.formats.registry import read_articles
 
     options = pairs(arguments.read_option, "--read-option")
     articles = read_articles(Path(source), arguments.source_format, ledger=ledger, options=options)
     if renamed := label_map(arguments):
-        articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
+        articles = map_labels(_watched(arguments, articles, elsewhere), renamed, ledger=ledger, keep_others=True)
     return articles
+
+
+def _watched(arguments: argparse.Namespace, articles: Iterator[Article], elsewhere: set[str] | None) -> Iterator[Article]:
+    found: set[str] = set() if elsewhere is None else elsewhere
+    for article in articles:
+        found.update(span.label for span in article.spans)
+        found.update(article.labels or ())
+        yield article
+    if elsewhere is None:
+        require_mapped_labels(arguments, found)
+
+
+def require_mapped_labels(arguments: argparse.Namespace, found: set[str]) -> None:
+    """Raise SettingsError for a label of `--map` or `--drop` that is not among those found."""
+    require_names("--map", pairs(arguments.map, "--map"), found, "label")
+    require_names("--drop", arguments.drop, found, "label")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> str:

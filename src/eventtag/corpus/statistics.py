@@ -99,7 +99,7 @@ def corpus_statistics(articles: Iterable[Article], *, split_field: str = "split"
     splits: dict[str, _SplitCounts] = {}
     for article in articles:
         split = article.meta.get(split_field)
-        _count(article, splits.setdefault(split if isinstance(split, str) and split else "all", _SplitCounts()))
+        _count(article, splits.setdefault("all" if split in (None, "") else str(split), _SplitCounts()))
     train = splits.get("train")
     known = (
         {label: {surface.casefold() for surface in counts.surfaces} for label, counts in train.labels.items()} if train else None

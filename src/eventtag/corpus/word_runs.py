@@ -98,7 +98,7 @@ class Texts:
 
     def sums(self, weights: Weights) -> Weights:
         """The sum of the words' weights over each text."""
-        total = np.concatenate([[0.0], np.cumsum(weights)])
+        total: Weights = np.concatenate([[0.0], np.cumsum(weights)])
         return total[self.first_word[1:]] - total[self.first_word[:-1]]
 
 

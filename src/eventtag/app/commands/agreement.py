@@ -10,10 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.app.file_command import (
+    add_reading,
+    nonempty,
+    read_all,
+    require_mapped_labels,
+    require_names,
+    run_file_command,
+    table,
+    whole_number,
+)
 from eventtag.app.terminal import print_result
 from eventtag.articles import Article
-from eventtag.errors import DataError
+from eventtag.errors import DataError, SettingsError
 from eventtag.ledger import LossLedger
 from eventtag.printable import printable
 from eventtag.staging import require_absent, staged_file
@@ -36,11 +45,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("b", metavar="B", nargs="?", help="file or folder of the other")
     add_reading(parser)
     parser.add_argument(
-        "--annotator-field", default="annotator", metavar="FIELD", help="metadata field with the annotator, where B is not given"
+        "--annotator-field",
+        type=nonempty("--annotator-field"),
+        metavar="FIELD",
+        help="metadata field with the annotator, where B is not given (default: annotator)",
     )
-    parser.add_argument("--labels", metavar="LABEL,...", help="labels to compare (default: all that occur)")
-    parser.add_argument("--show", type=int, default=10, metavar="N", help="disagreements to show (default: 10)")
-    parser.add_argument("--json", metavar="FILE", help="write figures and all disagreements as JSON")
+    parser.add_argument(
+        "--labels", type=nonempty("--labels"), metavar="LABEL,...", help="labels to compare (default: all that occur)"
+    )
+    parser.add_argument(
+        "--show", type=whole_number("--show", least=0), default=10, metavar="N", help="disagreements to show (default: 10)"
+    )
+    parser.add_argument("--json", type=nonempty("--json"), metavar="FILE", help="write figures and all disagreements as JSON")
     return parser
 
 
@@ -49,11 +65,23 @@ def _task(arguments: argparse.Namespace) -> int:
 
     if arguments.json:
         require_absent(Path(arguments.json))
-    labels = arguments.labels.split(",") if arguments.labels else None
+    if arguments.b is not None and arguments.annotator_field is not None:
+        raise SettingsError("--annotator-field: tells the annotators of one file apart; leave it out, or leave out B")
     if arguments.b is not None:
-        sides = {side: list(read_all(arguments, path, LossLedger())) for side, path in (("A", arguments.a), ("B", arguments.b))}
+        before: set[str] = set()
+        sides = {
+            side: list(read_all(arguments, path, LossLedger(), elsewhere=before))
+            for side, path in (("A", arguments.a), ("B", arguments.b))
+        }
+        require_mapped_labels(arguments, before)
     else:
-        sides = _by_annotator(read_all(arguments, arguments.a, LossLedger()), arguments.annotator_field)
+        sides = _by_annotator(read_all(arguments, arguments.a, LossLedger()), arguments.annotator_field or "annotator")
+    labels = None if arguments.labels is None else list(dict.fromkeys(map(str.strip, arguments.labels.split(","))))
+    if labels is not None:
+        articles = [article for side in sides.values() for article in side]
+        known = {span.label for article in articles for span in article.spans}
+        known.update(label for article in articles for label in article.labels or ())
+        require_names("--labels", labels, known, "label")
     found = {
         f"{first} / {second}": measure_agreement(sides[first], sides[second], labels=labels)
         for first, second in itertools.combinations(sides, 2)
@@ -75,8 +103,8 @@ def _by_annotator(articles: Iterable[Article], field: str) -> dict[str, list[Art
     for article in articles:
         who = article.meta.get(field)
         if who is not None:
-            name = article.id.removesuffix(f"@{who}")
-            found.setdefault(str(who), []).append(replace(article, id=name))
+            shared = article.id.removesuffix(f"@{who}")
+            found.setdefault(str(who), []).append(replace(article, id=shared))
     if len(found) < 2:
         raise DataError(
             f"meta field {field!r} names {len(found)} annotators; two are needed. Give a second file, or name the field "

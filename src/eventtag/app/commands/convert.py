@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.app.file_command import add_reading, pairs, print_remarks, read_all, require_share, run_file_command, write_ledger
+from eventtag.app.file_command import (
+    add_reading,
+    nonempty,
+    pairs,
+    print_remarks,
+    read_all,
+    require_names,
+    run_file_command,
+    share,
+    write_ledger,
+)
 from eventtag.app.terminal import print_message
 from eventtag.articles import Article
-from eventtag.errors import DataError
+from eventtag.errors import DataError, SettingsError
 from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.formats.registry import FORMATS, get_format, recognise, write_articles
 from eventtag.ledger import LossLedger
@@ -34,40 +44,55 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("output", metavar="OUT", help="file or folder to make; must not exist")
     add_reading(parser)
     group = parser.add_argument_group("writing")
-    group.add_argument("--to", dest="target_format", required=True, metavar="FORMAT", help="format of the output")
+    group.add_argument(
+        "--to", dest="target_format", type=nonempty("--to"), required=True, metavar="FORMAT", help="format of the output"
+    )
     group.add_argument(
         "--write-option", action="append", default=[], metavar="KEY=VALUE", help="an option of the output's format"
     )
     group.add_argument(
         "--overlaps",
+        type=nonempty("--overlaps"),
         metavar="POLICY",
         help="make spans flat: longest, innermost, priority:LABEL,LABEL,... or error",
     )
     group.add_argument(
-        "--max-loss", type=float, default=0.0, metavar="SHARE", help="share of spans that may be dropped unasked (default: 0.0)"
+        "--max-loss",
+        type=share("--max-loss"),
+        default=0.0,
+        metavar="SHARE",
+        help="share of spans that may be dropped unasked (default: 0.0)",
     )
-    group.add_argument("--ledger", metavar="FILE", help="write what became of every changed span, as JSON Lines")
+    group.add_argument(
+        "--ledger", type=nonempty("--ledger"), metavar="FILE", help="write what became of every changed span, as JSON Lines"
+    )
     return parser
 
 
 def _task(arguments: argparse.Namespace) -> int:
-    require_share(arguments.max_loss, "--max-loss")
     source, output = Path(arguments.input), Path(arguments.output)
     get_format(arguments.target_format)
     require_absent(output)
     if arguments.ledger:
         require_absent(Path(arguments.ledger))
     ledger = LossLedger()
-    name = arguments.source_format
-    if name == "auto":
+    if arguments.source_format == "auto":
         entry, reason = recognise(source)
-        name = entry.name
+        arguments.source_format = entry.name
         print_message(f"{source}: {entry.title} ({reason})")
-    arguments.source_format = name
     articles = read_all(arguments, arguments.input, ledger)
     if arguments.overlaps:
         policy, _, order = arguments.overlaps.partition(":")
-        articles = resolve_overlaps(articles, policy, priority=order.split(",") if order else (), ledger=ledger)
+        if order and policy != "priority":
+            raise SettingsError(
+                f"--overlaps: {policy} takes no labels, found {arguments.overlaps!r}; only priority:LABEL,... does"
+            )
+        articles = resolve_overlaps(
+            _with_labels(articles, order.split(",") if order else []),
+            policy,
+            priority=order.split(",") if order else (),
+            ledger=ledger,
+        )
     counts = _Counts()
     try:
         write_articles(
@@ -84,6 +109,16 @@ def _task(arguments: argparse.Namespace) -> int:
         write_ledger(ledger, arguments.ledger)
     print_message(f"{output}: {counts.articles} articles, {counts.spans} spans")
     return 0
+
+
+def _with_labels(articles: Iterable[Article], order: Sequence[str]) -> Iterator[Article]:
+    """Passes the articles on and, after the last, refuses an order that names a label which none has."""
+    found: set[str] = set()
+    for article in articles:
+        found.update(span.label for span in article.spans)
+        found.update(article.labels or ())
+        yield article
+    require_names("--overlaps", order, found, "label")
 
 
 @dataclass

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from eventtag.app.file_command import add_reading, read_all, run_file_command, table
+from eventtag.app.file_command import add_reading, nonempty, read_all, require_names, run_file_command, table, whole_number
 from eventtag.app.terminal import print_message, print_result
 from eventtag.articles import Article
-from eventtag.corpus.lint import SEVERITIES, LintReport, fix_articles, lint
+from eventtag.corpus.lint import ALL_RULES, MODEL_RULE, SEVERITIES, LintReport, fix_articles, lint
 from eventtag.errors import SettingsError
 from eventtag.formats.registry import recognise, write_articles
 from eventtag.ledger import LossLedger
@@ -32,18 +32,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("data", metavar="DATA", help="file or folder to read")
     add_reading(parser)
     group = parser.add_argument_group("checking")
-    group.add_argument("--show", type=int, default=5, metavar="N", help="findings to show of each rule (default: 5)")
+    group.add_argument(
+        "--show", type=whole_number("--show", least=0), default=5, metavar="N", help="findings to show of each rule (default: 5)"
+    )
     group.add_argument("--rule", action="append", default=[], metavar="RULE", help="show the findings of this rule only")
-    group.add_argument("--json", metavar="FILE", help="write all findings, as JSON Lines")
-    group.add_argument("--fix", metavar="FILE", help="write the articles with the safe repairs made, as JSONL")
+    group.add_argument("--json", type=nonempty("--json"), metavar="FILE", help="write all findings, as JSON Lines")
+    group.add_argument(
+        "--fix", type=nonempty("--fix"), metavar="FILE", help="write the articles with the safe repairs made, as JSONL"
+    )
     group.add_argument("--fail-on", choices=(*SEVERITIES, "never"), default="error", help="severity that makes the exit code 1")
     model = parser.add_argument_group("judging by a model (docs/data.md): a ranked list of likely annotation errors")
     model.add_argument(
-        "--checkpoint", metavar="DIR", help="what a trained tagger says otherwise; best one trained on other articles"
+        "--checkpoint",
+        type=nonempty("--checkpoint"),
+        metavar="DIR",
+        help="what a trained tagger says otherwise; best one trained on other articles",
     )
     model.add_argument(
         "--cross-validate",
-        type=int,
+        type=whole_number("--cross-validate", least=2),
         metavar="K",
         help="train K taggers, so that each article is judged by one that did not see it",
     )
@@ -54,14 +61,30 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="a setting of `eventtag train` for these, such as model=roberta_base",
     )
-    group.add_argument("--max-words", type=int, default=350, help="words that fit into one window (default: 350)")
+    group.add_argument(
+        "--max-words",
+        type=whole_number("--max-words", least=1),
+        default=350,
+        help="words that fit into one window (default: 350)",
+    )
     return parser
 
 
-def _task(arguments: argparse.Namespace) -> int:
+def _check(arguments: argparse.Namespace) -> None:
+    require_names("--rule", arguments.rule, ALL_RULES, "rule")
+    if arguments.checkpoint and arguments.cross_validate:
+        raise SettingsError("--checkpoint and --cross-validate: give one of them")
+    if MODEL_RULE in arguments.rule and not (arguments.checkpoint or arguments.cross_validate):
+        raise SettingsError(f"--rule {MODEL_RULE!r}: a model finds these; give --checkpoint DIR or --cross-validate K")
+    if arguments.train and not arguments.cross_validate:
+        raise SettingsError("--train: sets what --cross-validate K trains; give both")
     for output in (arguments.json, arguments.fix):
         if output:
             require_absent(Path(output))
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    _check(arguments)
     if arguments.source_format == "auto":
         entry, reason = recognise(Path(arguments.data))
         arguments.source_format = entry.name
@@ -70,8 +93,6 @@ def _task(arguments: argparse.Namespace) -> int:
     def read(ledger: LossLedger) -> Iterator[Article]:
         return read_all(arguments, arguments.data, ledger)
 
-    if arguments.checkpoint and arguments.cross_validate:
-        raise SettingsError("--checkpoint and --cross-validate: give one of them")
     report = lint(read, max_words=arguments.max_words)
     if arguments.checkpoint or arguments.cross_validate:
         from eventtag.app.model_lint import judge_by_checkpoint, judge_by_folds  # slow to import: torch

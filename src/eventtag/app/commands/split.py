@@ -9,7 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventtag.app.file_command import add_reading, print_remarks, read_all, require_share, run_file_command, table
+from eventtag.app.file_command import (
+    add_reading,
+    nonempty,
+    print_remarks,
+    read_all,
+    require_field,
+    run_file_command,
+    share,
+    table,
+    whole_number,
+)
 from eventtag.app.terminal import print_message, print_result
 from eventtag.articles import Article
 from eventtag.errors import DataError
@@ -37,14 +47,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("output", metavar="OUT", help="JSONL file to make; must not exist")
     add_reading(parser)
     group = parser.add_argument_group("splitting")
-    group.add_argument("--validation", type=float, default=0.15, metavar="SHARE", help="share of articles (default: 0.15)")
-    group.add_argument("--test", type=float, default=0.15, metavar="SHARE", help="share of articles (default: 0.15)")
-    group.add_argument("--seed", type=int, default=13, help="seed of the draw (default: 13)")
-    group.add_argument("--group", metavar="FIELD", help="articles with one value of this metadata field stay together")
-    group.add_argument("--time", metavar="FIELD", help="metadata field with an ISO date: the oldest are train, the newest test")
+    group.add_argument(
+        "--validation", type=share("--validation"), default=0.15, metavar="SHARE", help="share of articles (default: 0.15)"
+    )
+    group.add_argument("--test", type=share("--test"), default=0.15, metavar="SHARE", help="share of articles (default: 0.15)")
+    group.add_argument("--seed", type=whole_number("--seed", least=0), default=13, help="seed of the draw (default: 13)")
+    group.add_argument(
+        "--group", type=nonempty("--group"), metavar="FIELD", help="articles with one value of this metadata field stay together"
+    )
+    group.add_argument(
+        "--time",
+        type=nonempty("--time"),
+        metavar="FIELD",
+        help="metadata field with an ISO date: the oldest are train, the newest test",
+    )
     group.add_argument("--no-stratify", action="store_true", help="do not balance the labels over the splits")
     group.add_argument(
-        "--max-loss", type=float, default=0.0, metavar="SHARE", help="share of spans that may be dropped unasked (default: 0.0)"
+        "--max-loss",
+        type=share("--max-loss"),
+        default=0.0,
+        metavar="SHARE",
+        help="share of spans that may be dropped unasked (default: 0.0)",
     )
     group.add_argument("--keep-duplicates-apart", action="store_true", help="do not look for near-duplicates")
     return parser
@@ -54,7 +77,6 @@ def _task(arguments: argparse.Namespace) -> int:
     from eventtag.corpus.near_duplicates import find_near_duplicates  # slow to import, and --help needs none of it
     from eventtag.corpus.splits import SPLITS, split_articles
 
-    require_share(arguments.max_loss, "--max-loss")
     output = Path(arguments.output)
     require_absent(output)
     ledger = LossLedger()
@@ -65,6 +87,8 @@ def _task(arguments: argparse.Namespace) -> int:
         arguments.max_loss * max(ledger.seen, 1),
         "nothing is written; mend them (`eventtag lint` shows all), or allow it: --max-loss SHARE",
     )
+    if arguments.group is not None:
+        require_field("--group", arguments.group, articles)
     duplicates = None if arguments.keep_duplicates_apart else find_near_duplicates(articles)
     settings = {"validation_share": arguments.validation, "test_share": arguments.test, "seed": arguments.seed}
     split = split_articles(
