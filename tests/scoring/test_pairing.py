@@ -21,3 +21,9 @@ def test_missing_articles_and_other_texts_are_named():
         pair_predictions(GOLD, [Article("a", "Police  came."), Article("b", "Nothing.")], source="x.jsonl")
     with pytest.raises(DataError, match="1 of 2 gold articles are not there, the first is 'b'"):
         pair_predictions(GOLD, [GOLD["a"]], source="x.jsonl")
+
+
+def test_an_article_predicted_twice_is_an_error():
+    twice = [Article("a", "one"), Article("a", "one", (Span(0, 3, "EVENT"),))]
+    with pytest.raises(DataError, match="article 'a' stands there twice"):
+        pair_predictions({"a": Article("a", "one")}, twice, source="theirs.jsonl")

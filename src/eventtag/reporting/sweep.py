@@ -33,8 +33,21 @@ def render_sweep(report: SweepReport) -> str:
     lines = align_columns([tuple(header), *(tuple(row) for row in rows)])
     lines.insert(1, "-" * max(map(len, lines)))
     lines.append(f"{score_name(report)} on {_articles(report)}, with {100 * report.level:g} % intervals over seeds")
-    lines.append(CAVEAT)
+    lines.append(caveat(report))
     return "\n".join(lines)
+
+
+def caveat(report: SweepReport) -> str:
+    """How far the best score can be trusted, with what it is on seeds that had no part in choosing it."""
+    best = report.best and report.score(report.best)
+    if best is None:
+        return CAVEAT
+    if (other := report.on_other_seeds) is None:
+        return f"{CAVEAT} With a single seed nothing tells how much of {100 * best.mean:.1f} is luck; sweep with seeds=3 or more."
+    return (
+        f"{CAVEAT} Chosen by all seeds but one, the best candidate has {100 * other:.1f} on the seed left out, on average over the seeds; "
+        f"{100 * best.mean:.1f} is higher or lower by its luck with the seeds that chose it."
+    )
 
 
 def sweep_rows(report: SweepReport) -> list[list[str]]:
@@ -79,7 +92,7 @@ def render_sweep_page(report: SweepReport, *, title: str = "Sweep") -> str:
         report=report,
         header=header,
         rows=rows,
-        caveat=CAVEAT,
+        caveat=caveat(report),
         score_name=score_name(report),
         articles=_articles(report),
         best=None if best is None else [(key, shown(best.values.get(key))) for key in report.keys],

@@ -25,6 +25,8 @@ def pair_predictions(gold: Mapping[str, Article], predictions: Iterable[Article]
             continue
         if article.text != wanted.text:
             problems.append(_text_difference(wanted, article))
+        if article.id in found:
+            problems.append(f"article {article.id!r} stands there twice; keep one of its predictions")
         found[article.id] = article
     missing = [name for name in gold if name not in found]
     if missing:

@@ -56,6 +56,18 @@ class SweepReport:
         """The candidate with the best mean; None when none has finished."""
         return next(iter(self.ranked()), None)
 
+    @property
+    def on_other_seeds(self) -> float | None:
+        """What the best candidate scores on a seed that had no part in choosing it: the mean over all seeds, each left out in turn. The
+        best mean itself is too high by the luck of having been chosen. None for fewer than two seeds or no finished candidate.
+        """
+        finished = [candidate.scores for candidate in self.candidates if candidate.state == FINISHED]
+        seeds = min(map(len, finished), default=0)
+        if seeds < 2:
+            return None
+        chosen = [max(finished, key=lambda scores: fmean(scores[:left] + scores[left + 1 :])) for left in range(seeds)]
+        return fmean(scores[left] for left, scores in enumerate(chosen))
+
     def score(self, candidate: Candidate) -> MeanScore | None:
         """The mean score of a candidate; None without a finished run."""
         return mean_score(candidate.scores, level=self.level) if candidate.scores else None
@@ -85,6 +97,7 @@ class SweepReport:
             "data": dict(self.data),
             "keys": list(self.keys),
             "best": None if self.best is None else self.best.number,
+            "best_on_other_seeds": self.on_other_seeds,
             "candidates": rows,
         }
 
