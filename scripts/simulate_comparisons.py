@@ -167,13 +167,15 @@ def _direction(row: str) -> npt.NDArray[np.float64]:
 
 def power(design: Design, runs: int | None, row: str, *, replications: int, trials: int, seed: int) -> tuple[float, float] | None:
     """(median stated detectable difference, percentage of corpora where a system that is so much better is called better); None where
-    most corpora state that nothing can be shown.
+    most corpora state that nothing can be shown; nan for the percentage where F1 cannot get better by so much.
     """
     null = compare_many(design, runs, np.zeros(len(LABELS)), replications=replications // 2, trials=trials, seed=seed)
     stated = [d for differences in null if (d := differences[row].detectable) is not None]
     if len(stated) < len(null) / 2:
         return None
     wanted = float(np.median(stated))
+    if wanted > gains_of(row)[-1]:
+        return wanted, float("nan")
     found = compare_many(design, runs, shift_for(row, wanted), replications=replications, trials=trials, seed=seed + 1)
     return wanted, share(found, row, lambda d: d.verdict == "second")
 
@@ -207,7 +209,7 @@ def power_rows(designs: Sequence[tuple[str, Design, int | None]], options: argpa
         cells = [name]
         for row in ("micro", "EVENT", "LOCATION"):
             found = power(design, runs, row, replications=options.replications, trials=options.trials, seed=options.seed)
-            cells.append("impossible" if found is None else f"{100 * found[0]:.1f}: {found[1]:.0f}")
+            cells.append("impossible" if found is None else f"{100 * found[0]:.1f}: {found[1]:.0f}".replace("nan", "beyond 100"))
         yield cells
 
 

@@ -39,7 +39,7 @@ def render_sweep(report: SweepReport) -> str:
 
 def caveat(report: SweepReport) -> str:
     """How far the best score can be trusted, with what it is on seeds that had no part in choosing it."""
-    best = report.best and report.score(report.best)
+    best = None if report.best is None else report.score(report.best)
     if best is None:
         return CAVEAT
     if (other := report.on_other_seeds) is None:
