@@ -41,7 +41,7 @@ def check_manifest(folder: Path, *, editable: Collection[str] = ()) -> frozenset
         expected = _read(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); copy the checkpoint again") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: is damaged ({error}); copy the checkpoint again") from error
     for name, (sha256, size) in expected.items():
         file = folder / name

@@ -69,10 +69,19 @@ def test_bad_rows_are_counted_against_what_is_allowed_and_tried_again_once_they_
 
 @pytest.mark.parametrize(
     ("bad", "rows", "allowed", "fine"),
-    [(0, 0, 0, True), (1, 40, 0, False), (2, 40, 2, True), (2, 40, 1, False), (2, 40, 0.05, True), (2, 40, 0.04, False)],
+    [
+        (0, 0, 0, True),
+        (1, 40, 0, False),
+        (3, 3, 0.05, False),
+        (2, 40, 2, True),
+        (2, 40, 1, False),
+        (2, 40, 0.05, True),
+        (2, 40, 0.04, False),
+    ],
 )
 def test_bad_rows_are_allowed_as_a_share_or_as_a_number(bad, rows, allowed, fine):
-    with nullcontext() if fine else pytest.raises(DataError, match=f"{bad} of {rows} rows could not be tagged"):
+    rest = "no row was tagged" if bad == rows else "all other rows are tagged"
+    with nullcontext() if fine else pytest.raises(DataError, match=rf"{bad} of {rows} rows could not be tagged.*\n{rest}"):
         require_few_bad_rows(bad, rows, allowed, where="here")
 
 
@@ -103,6 +112,32 @@ def test_standard_input_is_a_job_too(folder):
     run("input=-", "output=out.jsonl", cwd=folder, stdin=text)
     changed = run("input=-", "output=out.jsonl", cwd=folder, stdin=text + LINES[0].replace("a0", "new"), code=1)
     assert "the input has changed since this job began" in changed.stderr
+
+
+def test_odd_surroundings_are_told_in_words(folder):
+    closed = run("input=-", "output=out.jsonl", cwd=folder, code=1, preexec_fn=partial(os.close, 0))
+    assert "standard input: is closed" in closed.stderr
+    below = run("input=in.jsonl", "output=in.jsonl/out.jsonl", cwd=folder, code=1).stderr
+    assert "cannot be written" in below
+    assert "damaged" not in below
+    (folder / "out.jsonl.job").mkdir()
+    (folder / "out.jsonl.job" / "mine.txt").write_text("mine")
+    assert "is no folder of a job (it holds mine.txt" in run("input=in.jsonl", "output=out.jsonl", cwd=folder, code=1).stderr
+    assert (folder / "out.jsonl.job" / "mine.txt").read_text() == "mine"
+
+
+def test_a_half_done_job_notices_rows_that_were_appended(folder):
+    (folder / "in.jsonl").write_text("\n".join([*LINES[:8], '{"id": "x", "text": "POISON kill"}', *LINES[8:]]) + "\n")
+    job = ("input=in.jsonl", "output=out.jsonl", "shard_rows=8", "workers=1")
+    process = subprocess.Popen(command(*job), cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.DEVNULL)
+    shards = folder / "out.jsonl.job" / "shards"
+    while process.poll() is None and not (shards.exists() and list(shards.glob("0*.shard"))):
+        pass
+    process.kill()
+    process.wait()
+    with (folder / "in.jsonl").open("a") as file:
+        file.write(LINES[0].replace("a0", "new") + "\n")
+    assert "the input has changed since this job began" in run(*job, cwd=folder, code=1).stderr
 
 
 def test_progress_is_told_as_json_lines(folder):

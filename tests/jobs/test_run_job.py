@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,17 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stub_tagger import MakeStub, tag_article
 
+import eventtag
 from eventtag.articles import Article
 from eventtag.errors import OutputError
 from eventtag.formats.jsonl import json_line
+from eventtag.jobs import lock
 from eventtag.jobs.assembly import content_digest
+from eventtag.jobs.job import DECIDING, code_digest
 from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
-from eventtag.jobs.shards import cut_shards
+from eventtag.jobs.shards import cut_shards, row_bytes
 from eventtag.jobs.tagged_shard import BrokenTaggerError
 from eventtag.jobs.workers import WorkerError, Workers
 from eventtag.tagging.inputs import read_rows
 from eventtag.tagging.rows import InputRow, Place
 
+PACKAGE = Path(eventtag.__file__).parent
 SETTINGS = {"checkpoint": "c1", "thresholds": {"EVENT": 0.5}}
 POISON = {
     3: '{"id": "a3", "text": "POISON raise"}',
@@ -182,6 +187,165 @@ def test_what_exists_already_is_not_overwritten(tmp_path):
     assert output.read_text() == "mine"
 
 
+def test_a_shard_is_bounded_by_all_that_its_rows_hold():
+    place, big = Place("x"), 1_000_000
+    rows = [
+        InputRow(place, None, "bad", b"x" * big),
+        InputRow(place, Article("a", "x" * big)),
+        InputRow(place, Article("b", "x", meta={"k": ["x" * big]})),
+        InputRow(place, Article("c", "x", meta={"k": [[]] * (big // 64)})),
+        InputRow(place, Article("d" * big, "x")),
+        InputRow(place, Article("e", "x", meta={"x" * big: 1})),
+    ]
+    shards = list(cut_shards(rows * 20, max_rows=128, max_bytes=big // 2))
+    assert sum(len(shard.rows) for shard in shards) == 120
+    assert max(sum(map(row_bytes, shard.rows)) for shard in shards) < 3 * big
+    assert max(len(row.raw or b"") for shard in shards for row in shard.rows) == 1024
+    assert len(list(cut_shards([rows[0]] * 160, max_rows=128, max_bytes=big))) == 2
+
+
+def hidden_job(output: Path) -> Path:
+    return output.with_name(output.name + ".job")
+
+
+def test_a_folder_that_no_job_made_is_refused_and_kept(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    folder = hidden_job(output)
+    folder.mkdir()
+    for name, content in (("notes.txt", "mine"), ("job.json", '{"title": "driver"}'), ("job.json", '{"settings": {}}')):
+        (folder / name).write_text(content)
+        with pytest.raises(OutputError, match=r"out\.jsonl\.job.* (no folder of a job|was not written by a job)"):
+            tag(source, output)
+        assert (folder / name).read_text() == content
+    assert not output.exists()
+
+
+def test_what_is_not_of_a_job_stays_in_its_folder(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(1))
+    own = [hidden_job(output) / name for name in ("notes.txt", ".mine.partial", "shards/mine.txt")]
+    for file in own:
+        file.write_text("mine")
+    tag(source, output)
+    assert [file.read_text() for file in own] == ["mine"] * 3
+
+    def fails(shards, store):
+        (hidden_job(tmp_path / "new.jsonl") / "notes.txt").write_text("mine")
+        raise StoppedError
+        yield
+
+    with pytest.raises(StoppedError):
+        tag(source, tmp_path / "new.jsonl", fails)
+    assert [file.name for file in hidden_job(tmp_path / "new.jsonl").iterdir()] == ["notes.txt"]
+
+
+def test_a_finished_job_does_not_vouch_for_another_output(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    tag(source, output, input_state="1")
+    output.write_text("mine")
+    with pytest.raises(OutputError, match="is not what its finished job wrote"):
+        tag(source, output, input_state="1")
+    assert output.read_text() == "mine"
+
+
+def test_a_job_that_was_moved_and_renamed_with_its_folder_tries_its_dead_letters_again(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out.jsonl"
+    tag(source, output)
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    output, source = output.rename(place / "new.jsonl"), source.rename(place / "in.jsonl")
+    hidden_job(tmp_path / "out.jsonl").rename(hidden_job(output))
+    assert tag(source, output).nothing_to_do
+    write_input(source)
+    tag(source, output, retry_dead_letters=True)
+    assert output.read_text() == expected(source)
+
+
+def test_a_link_is_not_replaced(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out.jsonl"
+    for target in ("nowhere.jsonl", "folder"):
+        output.symlink_to(tmp_path / target)
+        with pytest.raises(OutputError, match=f"is a symbolic link to .*{target}"):
+            tag(source, output)
+        assert output.is_symlink()
+        output.unlink()
+        (tmp_path / "folder").mkdir(exist_ok=True)
+    tag(source, output)
+    output.symlink_to(output.rename(tmp_path / "real.jsonl"))
+    assert tag(source, output).nothing_to_do
+    write_input(source)
+    with pytest.raises(OutputError, match="is a symbolic link"):
+        tag(source, output, retry_dead_letters=True)
+    assert output.is_symlink()
+
+
+def test_rows_that_are_appended_to_the_input_of_an_unfinished_job_are_an_error(tmp_path):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(2), input_extent="23 rows")
+    with pytest.raises(OutputError, match="the input has changed since this job began: its files have other names or sizes"):
+        tag(source, output, input_extent="24 rows")
+    tag(source, output, input_extent="23 rows")
+    assert output.read_text() == expected(source)
+
+
+@pytest.mark.parametrize("name", ["job.json", "manifest.json"])
+@pytest.mark.parametrize("content", ["[" * 100_000, "{}", "[]", "{", '{"rows": "x"}'])
+def test_damaged_files_of_a_job_are_named(tmp_path, name, content):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    tag(source, output)
+    (hidden_job(output) / name).write_text(content)
+    with pytest.raises(OutputError, match=name):
+        tag(source, output)
+
+
+def test_an_output_below_a_file_and_files_that_cannot_be_read_are_named_as_such(tmp_path, monkeypatch):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    with pytest.raises(OutputError, match=r"cannot be written .*choose another output="):
+        tag(source, source / "out.jsonl")
+    with pytest.raises(StoppedError):
+        tag(source, output, stop_after(2))
+    for number, message in ((13, "Permission denied"), (5, "Input/output error")):
+        for owner, name in ((Path, "read_text"), (Path, "open"), (Path, "mkdir"), (lock.os, "open")):
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, _fails(number))
+                with pytest.raises(OutputError, match=f"cannot be (read|written|read or written) .*{message}"):
+                    tag(source, output)
+    tag(source, output)
+    assert output.read_text() == expected(source)
+
+
+def _fails(number):
+    def fails(path, *_, **__):
+        raise OSError(number, os.strerror(number), str(path))
+
+    return fails
+
+
+def test_code_that_does_not_decide_what_is_tagged_may_change_while_a_job_is_half_done(tmp_path):
+    package = tmp_path / "eventtag"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = code_digest(package)
+    assert before == code_digest()
+
+    def changed(name: str, more: str) -> bool:
+        file = package / name
+        old = file.read_text()
+        file.write_text(old + more)
+        try:
+            return code_digest.__wrapped__(package) != before
+        finally:
+            file.write_text(old)
+
+    for name in ("settings.py", "app/main.py", "formats/brat.py", "training/run.py", "jobs/run.py", "tagging/inputs.py"):
+        assert not changed(name, "\nMORE = 1\n")
+    for name in ("encoding/words.py", "decoding/chain.py", "tagging/tagger.py", "modeling/network.py", "jobs/tagged_shard.py"):
+        assert changed(name, "\nMORE = 1\n")
+        assert not changed(name, '\n# why\n"""A docstring."""\n')
+    assert all(list(PACKAGE.glob(pattern)) for pattern in DECIDING)
+
+
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("change", ["grown", "shrunk", "edited", "reordered"])
 def test_a_changed_input_is_an_error(tmp_path, change, finished):
@@ -331,22 +495,21 @@ def test_a_retry_does_not_take_another_input(tmp_path):
 @given(
     sizes=st.lists(st.integers(0, 30), max_size=40),
     max_rows=st.integers(1, 10),
-    max_characters=st.integers(1, 60),
+    max_bytes=st.integers(1, 3000),
     bad=st.sets(st.integers(0, 39)),
 )
-def test_shards_are_cut_by_the_rows_alone_and_lose_none(sizes, max_rows, max_characters, bad):
+def test_shards_are_cut_by_the_rows_alone_and_lose_none(sizes, max_rows, max_bytes, bad):
     place = Place("x")
     rows = [
         InputRow(place, None, "bad") if n in bad else InputRow(place, Article(f"a{n}", "x" * size))
         for n, size in enumerate(sizes)
     ]
-    shards = list(cut_shards(iter(rows), max_rows=max_rows, max_characters=max_characters))
+    shards = list(cut_shards(iter(rows), max_rows=max_rows, max_bytes=max_bytes))
     assert [row for shard in shards for row in shard.rows] == rows
     assert [shard.first_row for shard in shards] == [sum(len(s.rows) for s in shards[:i]) for i in range(len(shards))]
     for shard in shards:
         assert 1 <= len(shard.rows) <= max_rows
-        texts = [len(row.article.text) for row in shard.rows if row.article]
-        assert sum(texts) - (texts[-1] if texts and shard.rows[-1].article else 0) < max_characters or not shard.rows[-1].article
+        assert sum(map(row_bytes, shard.rows[:-1])) < max_bytes
     if shards:  # the rows that follow do not change where the earlier ones are cut
-        again = list(cut_shards(iter(rows[: shards[-1].first_row]), max_rows=max_rows, max_characters=max_characters))
+        again = list(cut_shards(iter(rows[: shards[-1].first_row]), max_rows=max_rows, max_bytes=max_bytes))
         assert again == shards[:-1]

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 WITHOUT_EFFECT = frozenset(
     {
         "checkpoint",
+        "input",
         "output",
         "workers",
         "engine",
@@ -46,7 +47,7 @@ WITHOUT_EFFECT = frozenset(
         "json_logs",
     }
 )
-"""Settings that do not change a job's output. The checkpoint counts by its content."""
+"""Settings that do not change a job's output. Checkpoint and input count by their content."""
 MANY_FILES = 10_000
 """Of more files the sizes are not held in memory, and no share of the input is known."""
 
@@ -58,13 +59,14 @@ def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
     decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
     precision = _precision(settings)
     decisive |= {"checkpoint": sha256, "format": chosen.value, "precision": precision}
-    state, share = _input_state(settings.input)
+    state, extent, share = _input_state(settings.input)
     in_parts = settings.output.endswith("/") and chosen is not OutputFormat.brat  # which is a folder by itself
     options = JobOptions(
         shard_rows=settings.shard_rows,
         parts=part_suffix(chosen.value) if in_parts else None,
         retry_dead_letters=settings.retry_dead_letter,
         input_state=state,
+        input_extent=extent,
         share=share,
         notes={"checkpoint": settings.checkpoint, "workers": _workers(settings)},
     )
@@ -92,7 +94,7 @@ def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> 
     if bad > (allowed * rows if allowed < 1 else allowed):
         raise DataError(
             f"{bad} of {rows} rows could not be tagged, which is more than max_bad_rows={allowed:g}; they are named in {where}\n"
-            "all other rows are tagged"
+            + ("all other rows are tagged" if bad < rows else "no row was tagged; check input= and text_field=")
         )
 
 
@@ -158,22 +160,30 @@ def _writer(settings: PredictSettings, chosen: OutputFormat, labels: tuple[str, 
             ledger=ledger,
             labels=labels,
             sentences=settings.sentences,
-            title=f"{settings.input}, tagged by eventtag",
+            title=f"{Path(settings.input).name}, tagged by eventtag",
         )
 
     return write
 
 
-def _input_state(source: str) -> tuple[str | None, Callable[[Place], float | None] | None]:
-    """A digest of the input's files, their sizes and times; and which part of them lies before a place, if that can be told."""
+def _input_state(source: str) -> tuple[str | None, str | None, Callable[[Place], float | None] | None]:
+    """A digest of the input's files, their sizes and times; one of their names in it and sizes; and which part of them lies before a
+    place, if that can be told.
+    """
     if source == STANDARD_INPUT:
-        return None, None
-    digest = hashlib.sha256()
+        return None, None, None
+    digest, extent = hashlib.sha256(), hashlib.sha256()
     starts: dict[str, tuple[int, int]] = {}
     position = count = 0
-    files = sorted(Path(source).rglob("*")) if is_dataset(Path(source)) else (file.path for file in find_files(source))
-    for file in files:
+    root = Path(source)
+    files = (
+        ((file, str(file.relative_to(root))) for file in sorted(root.rglob("*")) if file.is_file())
+        if is_dataset(root)
+        else ((file.path, file.name) for file in find_files(source))
+    )
+    for file, name in files:
         stat = file.stat()
+        extent.update(f"{name}\0{stat.st_size}\n".encode("utf-8", "surrogateescape"))
         digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
         count += 1
         if count <= MANY_FILES:
@@ -188,7 +198,7 @@ def _input_state(source: str) -> tuple[str | None, Callable[[Place], float | Non
             return None if count == 1 else (start + size) / position
         return (start + place.offset) / position
 
-    return digest.hexdigest(), share
+    return digest.hexdigest(), extent.hexdigest(), share
 
 
 def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> None:

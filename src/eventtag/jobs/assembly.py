@@ -6,14 +6,14 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from eventtag.articles import Article
 from eventtag.errors import OutputError
 from eventtag.formats.jsonl import article_from_json
-from eventtag.jobs.job import Job, move, read_json, write_json
+from eventtag.jobs.job import Job, move, read_json, refuse_link, write_json
 from eventtag.jobs.store import ShardStore
 from eventtag.staging import staged_file, sync_tree
 
@@ -39,7 +39,7 @@ def assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None
 
 
 def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None, parts: str | None) -> dict[str, Any]:
-    staging = job.folder / "assembling.partial"
+    staging = job.assembling
     if staging.exists():
         shutil.rmtree(staging)
     staging.mkdir()
@@ -68,7 +68,7 @@ def _assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | Non
             digest.update(record.input.encode())
             if record.dead:
                 file.buffer.writelines(store.dead_letters(index))
-    outputs = {job.output.name: content_digest(made), job.dead_letters.name: content_digest(job.dead_letters)}
+    outputs = {job.dead_letters.name: content_digest(job.dead_letters), job.output.name: content_digest(made)}
     _place(job, made, outputs)
     shutil.rmtree(staging)
     keys = ("rows", "articles", "spans", "tokens", "dead_letters")
@@ -98,14 +98,22 @@ def _articles(store: ShardStore, shards: Iterable[int]) -> Iterator[Article]:
 def _place(job: Job, made: Path, outputs: dict[str, str]) -> None:
     """Give the output its name. What stands there already must be of this job, known by what was noted before it was placed."""
     output = job.output
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        known = [(read_json(file) or {}).get("outputs", {}).get(output.name) for file in (job.placing, job.earlier_manifest)]
-        if content_digest(output) not in known:
-            raise OutputError(f"{output} exists already and is not of this job; move it away and run the same command again")
+    if output.is_symlink():
+        refuse_link(output)
+    stands = output.exists() and not (output.is_dir() and not any(output.iterdir()))
+    if stands and not any(is_output(job, read_json(file) or {}) for file in (job.placing, job.earlier_manifest)):
+        raise OutputError(f"{output} exists already and is not of this job; move it away and run the same command again")
     write_json(job.placing, {"outputs": outputs})
     if output.is_dir():
         move(output, made.parent / "replaced")
     move(made, output)
+
+
+def is_output(job: Job, manifest: Mapping[str, Any]) -> bool:
+    """Whether what stands in the output's place is what the manifest tells of; the output may have another name since."""
+    outputs = manifest.get("outputs", {})
+    known = [outputs[name] for name in outputs if name == job.output.name or name != job.dead_letters.name]
+    return content_digest(job.output) in known
 
 
 def content_digest(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 tagged.jsonl                  the output, which appears when all of it is there
 tagged.jsonl.job/
-    job.json                  what decides the output: checkpoint, settings, input, code
+    job.json                  what decides the output: checkpoint, settings, code; and how large the input is
     shards/                   finished shards; gone when the job is finished and no row is left over
     dead_letter.jsonl         the rows that are in no output
     manifest.json             counts, and the sha256 of each output; written last, so a job that has it is finished
@@ -11,9 +11,12 @@ tagged.jsonl.job/
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -21,10 +24,21 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.errors import OutputError
-from eventtag.staging import require_absent, staged_file, sync_folder
+from eventtag.staging import PARTIAL, require_absent, staged_file, sync_folder
 
 SUFFIX = ".job"
-_SCHEMA = 1
+_SCHEMA = 2
+DECIDING = (
+    "labels.py", "spans.py", "articles.py", "encoding/*.py", "decoding/*.py", "scoring/temperature.py",
+    "modeling/backend.py", "modeling/checkpoint.py", "modeling/choice.py", "modeling/crf.py", "modeling/network.py",
+    "modeling/span_head.py", "modeling/torch_backend.py", "modeling/onnx_backend.py", "modeling/openvino_backend.py",
+    "tagging/tagger.py", "tagging/emissions.py", "tagging/span_scores.py", "tagging/outputs.py",
+    "formats/jsonl.py", "formats/json_file.py", "formats/sentences.py",
+    "jobs/shards.py", "jobs/store.py", "jobs/tagged_shard.py", "jobs/taggers.py",
+)  # fmt: skip
+"""The modules that decide which shards a job has and what stands in them. What reads the input is not among them: the rows that were
+tagged are compared with those that are read. Nor is what writes the output, which one process writes as a whole.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,69 +88,163 @@ class Job:
         return self.folder / "placing.json"
 
     @property
+    def assembling(self) -> Path:
+        """The folder in which the output is put together."""
+        return self.folder / "assembling.partial"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that a job writes into its folder, shards apart."""
+        return (self.description, self.dead_letters, self.manifest, self.earlier_manifest, self.placing, self.lock)
+
+    @property
     def lock(self) -> Path:
         """The file that is locked while somebody works on the job."""
         return self.folder / "lock"
 
 
 def prepare_folder(job: Job) -> None:
-    """Make the job's folder where there is none; raises OutputError when the output exists and is of no job."""
-    if not job.description.exists():
+    """Make the job's folder where there is none.
+
+    Raises OutputError when the output exists and is of no job, or is a symbolic link; and when the folder is there and no job made it.
+    """
+    if job.output.is_symlink() and not job.manifest.exists():
+        refuse_link(job.output)
+    if read_description(job) is None:
         require_absent(job.output)
+        own = {job.lock.name}
+        foreign = sorted(
+            entry.name
+            for entry in (job.folder.iterdir() if job.folder.is_dir() else ())
+            if entry.name not in own and not _is_partial(entry, job.description)
+        )
+        if foreign:
+            raise OutputError(
+                f"{job.folder}: is no folder of a job (it holds {', '.join(foreign[:5])}, and no job.json), so nothing is written there\n"
+                "choose another output=, or move that folder away"
+            )
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{job.folder}: cannot be written ({error.strerror}); choose another output=") from error
 
 
+def refuse_link(output: Path) -> None:
+    """Raise OutputError for an output that is a symbolic link, which a rename would replace."""
+    raise OutputError(
+        f"{output}: is a symbolic link to {output.readlink()}, and is not replaced\n"
+        "give output= the path that it points to, or remove the link"
+    )
+
+
 def fingerprint(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides a job's output: `settings`, and the code of this package."""
-    return {"schema": _SCHEMA, "settings": dict(settings), "version": version("eventtag"), "code": code_digest()}
+    """What decides a job's output: `settings`, and the code that tags."""
+    return {"schema": _SCHEMA, "settings": dict(settings), "code": code_digest()}
 
 
-def begin(job: Job, decisive: Mapping[str, Any]) -> None:
+def begin(job: Job, decisive: Mapping[str, Any], *, extent: str | None = None, mended: bool = False) -> None:
     """Start the job, or go on with it; `decisive` is its fingerprint. Call it with the job's lock.
 
+    `extent` is another when the input has grown or shrunk (None: not known); `mended`: bad rows may have been mended since.
+
     Raises OutputError when the output exists and is of no job, or when the job is another and has tagged something: then the message
-    names what differs.
+    names what differs; and when a job is to go on whose input has another extent.
     """
-    for left in job.folder.glob(".*.partial"):
+    for left in _partials(job):
         left.unlink()  # by a process that was killed
-    known = read_json(job.description)
+    description = {**decisive, "extent": extent, "version": version("eventtag")}
+    known = read_description(job)
     if known is None:
         require_absent(job.output)
-        write_json(job.description, decisive)
+        write_json(job.description, description)
         return
+    began = known.pop("extent", None)
+    known.pop("version", None)
     differences = [
         f"  {key}: {_shown(old)}, now {_shown(new)}" for key, old, new in _compare(known, json.loads(json.dumps(decisive)))
     ]
-    if differences and not job.holds_anything:
-        write_json(job.description, decisive)
+    if not job.holds_anything or (mended and not differences):
+        if differences or began != extent:
+            write_json(job.description, description)
     elif differences:
         raise OutputError(
             f"{job.output}: belongs to a job that was started with\n"
             + "\n".join(differences)
             + f"\ngive another output=, or the same settings; to start anew remove {job.output} and {job.folder}"
         )
+    elif not job.manifest.exists() and None not in (began, extent) and began != extent:
+        raise OutputError(input_changed("its files have other names or sizes"))
+
+
+def input_changed(how: str) -> str:
+    """What is wrong when the input is not that with which the job began."""
+    return f"the input has changed since this job began: {how}\ntag the new rows as a job of their own, with another output="
+
+
+def abandon(job: Job) -> None:
+    """Remove what a job that has tagged nothing has written; what is not of the job stays."""
+    with suppress(OSError):
+        shutil.rmtree(job.assembling, ignore_errors=True)
+        for file in (*_partials(job), *job.files):
+            file.unlink(missing_ok=True)
+        if job.shards.is_dir():
+            job.shards.rmdir()
+        job.folder.rmdir()
+
+
+def _partials(job: Job) -> Iterator[Path]:
+    """What killed processes have left half-written in the job's folder."""
+    return (entry for entry in job.folder.iterdir() if any(_is_partial(entry, file) for file in job.files))
+
+
+def _is_partial(path: Path, file: Path) -> bool:
+    return path.name.startswith(f".{file.name}.") and path.name.endswith(PARTIAL)
 
 
 def decided(output: Path, key: str) -> Any:
     """What the job of this output was started with, as the value of one of its settings; None where there is no job."""
-    known = read_json(Job(output).description)
-    return None if known is None else known.get("settings", {}).get(key)
+    known = read_description(Job(output))
+    return None if known is None else known["settings"].get(key)
+
+
+def read_description(job: Job) -> dict[str, Any] | None:
+    """What job.json says, None where there is none; raises OutputError when no job wrote it, or it is damaged."""
+    known = read_json(job.description)
+    if known is not None and not (isinstance(known.get("settings"), dict) and {"schema", "code"} <= known.keys()):
+        raise OutputError(
+            f"{job.description}: was not written by a job, so nothing is written there; choose another output=, or move {job.folder} away"
+        )
+    return known
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """A job's manifest, None where there is none; raises OutputError when it is damaged."""
+    manifest = read_json(path)
+    if manifest is not None:
+        counts = [manifest.get(key) for key in ("rows", "articles", "spans", "tokens", "dead_letters")]
+        parts = [manifest.get(key) for key in ("kinds", "outputs", "input")]
+        if not all(isinstance(count, int) for count in counts) or not all(isinstance(part, dict) for part in parts):
+            raise _damaged(path, "counts or digests are missing")
+    return manifest
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file, or None when there is no such file; raises OutputError when it is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: is damaged ({error}); remove {path.parent} and its output to start anew") from error
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror}); mend that and give the same command again") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
     if not isinstance(content, dict):
-        raise OutputError(f"{path}: is damaged; remove {path.parent} and its output to start anew")
+        raise _damaged(path, "it is no JSON object")
     return content
+
+
+def _damaged(path: Path, problem: str) -> OutputError:
+    return OutputError(f"{path}: is damaged ({problem}); remove {path.parent} and its output to start anew")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -167,10 +275,20 @@ def _shown(value: Any) -> str:
 
 
 @cache
-def code_digest() -> str:
-    """SHA-256 of the package's modules."""
-    package = Path(__file__).parents[1]
+def code_digest(package: Path = Path(__file__).parents[1]) -> str:
+    """SHA-256 of the modules that decide what is tagged (DECIDING), without comments and docstrings."""
     digest = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
+    for file in sorted({file for pattern in DECIDING for file in package.glob(pattern)}):
+        tree = ast.parse(file.read_bytes())
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+        digest.update(f"{file.relative_to(package)}\n{ast.dump(tree)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+    )

@@ -8,7 +8,6 @@ does what is missing.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,8 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.errors import OutputError
-from eventtag.jobs.assembly import WriteOutput, assemble
-from eventtag.jobs.job import Job, begin, fingerprint, move, prepare_folder, read_json, write_json
+from eventtag.jobs.assembly import WriteOutput, assemble, is_output
+from eventtag.jobs.job import (
+    Job,
+    abandon,
+    begin,
+    fingerprint,
+    input_changed,
+    move,
+    prepare_folder,
+    read_manifest,
+    write_json,
+)
 from eventtag.jobs.lock import JobLock
 from eventtag.jobs.progress import Progress
 from eventtag.jobs.shards import Shard, cut_shards, input_digest
@@ -33,7 +42,7 @@ It takes shards as it needs them, so that few are in memory, and ends when all a
 """
 
 SHARD_ROWS = 128
-SHARD_CHARACTERS = 4_000_000
+SHARD_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +52,17 @@ class JobOptions:
     `parts`: a suffix such as `.jsonl` makes the output a folder of files that end so, one for each shard, in order.
 
     `retry_dead_letters`: tag the rows again that are dead letters, and nothing else. `input_state`: anything that changes when the
-    input does (size and time, say); a finished job whose input has the same one is not read again. `share`: which part of the input
+    input does (size and time, say); a finished job whose input has the same one is not read again. `input_extent`: what changes when
+    the input grows or shrinks and not when it is copied; a job whose input has another one does not go on. `share`: which part of the input
     lies before a place, from 0 to 1. `notes` go into the manifest.
     """
 
     shard_rows: int = SHARD_ROWS
-    shard_characters: int = SHARD_CHARACTERS
+    shard_bytes: int = SHARD_BYTES
     parts: str | None = None
     retry_dead_letters: bool = False
     input_state: str | None = None
+    input_extent: str | None = None
     share: Callable[[Place], float | None] | None = None
     notes: Mapping[str, Any] | None = None
 
@@ -112,19 +123,25 @@ def run_job(
     """
     options = options or JobOptions()
     job = Job(output)
-    cut = {"shard_rows": options.shard_rows, "shard_characters": options.shard_characters, "parts": options.parts}
+    cut = {"shard_rows": options.shard_rows, "shard_bytes": options.shard_bytes, "parts": options.parts}
     decisive = fingerprint({**settings, **cut})
-    prepare_folder(job)
-    with JobLock(job.lock) as lock:
-        try:
-            begin(job, decisive)
-            return _run(
-                job, decisive, rows, engine, ShardStore(job.shards, lock), write, options, on_progress or (lambda _: None)
-            )
-        except BaseException:
-            if not job.holds_anything and not output.exists():
-                shutil.rmtree(job.folder, ignore_errors=True)
-            raise
+    try:
+        prepare_folder(job)
+        with JobLock(job.lock) as lock:
+            try:
+                begin(job, decisive, extent=options.input_extent, mended=options.retry_dead_letters)
+                return _run(
+                    job, decisive, rows, engine, ShardStore(job.shards, lock), write, options, on_progress or (lambda _: None)
+                )
+            except BaseException:
+                if not job.holds_anything and not output.exists():
+                    abandon(job)
+                raise
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or job.folder}: cannot be read or written ({error.strerror or error}); finished shards are kept\n"
+            "mend that and give the same command again"
+        ) from error
 
 
 def _run(
@@ -137,12 +154,17 @@ def _run(
     options: JobOptions,
     on_progress: Callable[[Progress], None],
 ) -> JobReport:
-    manifest = read_json(job.manifest)
+    manifest = read_manifest(job.manifest)
     if manifest is not None and not (options.retry_dead_letters and manifest["dead_letters"]):
         if not job.output.exists():
             raise OutputError(f"{job.output} is gone, though its job is finished; remove {job.folder} to tag everything anew")
+        if not is_output(job, manifest):
+            raise OutputError(
+                f"{job.output}: is not what its finished job wrote: its sha256 is not that in {job.manifest}\n"
+                f"put the job's output back; or move it away and remove {job.folder} to tag everything anew"
+            )
         _check_finished(rows, store, manifest, options)
-        _tidy(job, manifest)
+        _tidy(job, store, manifest)
         return JobReport(job, manifest, tagged=0, tokens=0, seconds=0.0, nothing_to_do=True)
     if manifest is not None:
         move(job.manifest, job.earlier_manifest)
@@ -155,7 +177,7 @@ def _run(
     manifest["input"]["state"] = options.input_state
     manifest |= {"job": decisive, "notes": {**(options.notes or {}), "seconds": round(progress.seconds, 1)}}
     write_json(job.manifest, manifest)
-    _tidy(job, manifest)
+    _tidy(job, store, manifest)
     tagged, tokens = max(0, progress.articles - progress.kept), max(0, progress.tokens - progress.kept_tokens)
     return JobReport(job, manifest, tagged=tagged, tokens=tokens, seconds=progress.seconds)
 
@@ -193,10 +215,10 @@ class _Work:
                 self._on_progress(self._progress)
         if stored:
             first = self._store.record(min(stored)).first_row
-            raise OutputError(_changed(f"it has {self.rows} rows, and more than {first} were tagged"))
+            raise OutputError(input_changed(f"it has {self.rows} rows, and more than {first} were tagged"))
 
     def _missing(self, stored: set[int]) -> Iterator[Shard]:
-        for shard in cut_shards(self._input, max_rows=self._options.shard_rows, max_characters=self._options.shard_characters):
+        for shard in cut_shards(self._input, max_rows=self._options.shard_rows, max_bytes=self._options.shard_bytes):
             self.shards, self.rows = shard.index + 1, shard.first_row + len(shard.rows)
             self._progress.read = self.rows
             self._progress.share = self._options.share(shard.rows[-1].place) if self._options.share else None
@@ -227,35 +249,33 @@ def _compare(shard: Shard, record: ShardRecord) -> None:
     places = [row.place for row in (shard.rows[0], shard.rows[-1])]
     where = " to ".join(f"{place.file}{'' if place.line is None else f':{place.line}'}" for place in places)
     raise OutputError(
-        _changed(f"rows {shard.first_row} to {shard.first_row + len(shard.rows) - 1} ({where}) are not those that were tagged")
+        input_changed(
+            f"rows {shard.first_row} to {shard.first_row + len(shard.rows) - 1} ({where}) are not those that were tagged"
+        )
     )
 
 
 def _check_finished(rows: Iterable[InputRow], store: ShardStore, manifest: Mapping[str, Any], options: JobOptions) -> None:
     """Raise OutputError unless the input is what the finished job has tagged."""
-    if options.input_state is not None and options.input_state == manifest["input"]["state"]:
+    if options.input_state is not None and options.input_state == manifest["input"].get("state"):
         return
     digest = hashlib.sha256()
     stored = store.indexes()
     count = 0
-    for shard in cut_shards(rows, max_rows=options.shard_rows, max_characters=options.shard_characters):
+    for shard in cut_shards(rows, max_rows=options.shard_rows, max_bytes=options.shard_bytes):
         count += len(shard.rows)
         dead = store.record(shard.index).dead if shard.index in stored else ()
         try:
             digest.update(input_digest(shard.rows, without=set(dead)).encode())
         except ValueError as error:
-            raise OutputError(_changed(str(error))) from error
-    if count != manifest["rows"] or digest.hexdigest() != manifest["input"]["digest"]:
-        raise OutputError(_changed(f"it has {count} rows, of which not all are the {manifest['rows']} that were tagged"))
+            raise OutputError(input_changed(str(error))) from error
+    if count != manifest["rows"] or digest.hexdigest() != manifest["input"].get("digest"):
+        raise OutputError(input_changed(f"it has {count} rows, of which not all are the {manifest['rows']} that were tagged"))
 
 
-def _changed(how: str) -> str:
-    return f"the input has changed since this job began: {how}\ntag the new rows as a job of their own, with another output="
-
-
-def _tidy(job: Job, manifest: Mapping[str, Any]) -> None:
+def _tidy(job: Job, store: ShardStore, manifest: Mapping[str, Any]) -> None:
     """Remove what a finished job does not need; its shards are needed to merge dead letters that are tried again."""
     for file in (job.earlier_manifest, job.placing):
         file.unlink(missing_ok=True)
     if not manifest["dead_letters"] and job.shards.exists():
-        shutil.rmtree(job.shards)
+        store.remove()

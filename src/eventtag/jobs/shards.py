@@ -6,11 +6,15 @@ Where an input is cut depends on its rows alone: neither on the workers nor on w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from eventtag.formats.jsonl import json_line
-from eventtag.tagging.rows import InputRow
+from eventtag.tagging.rows import RAW_BYTES, InputRow
+
+VALUE_BYTES = 64
+"""What a value costs beside its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +39,46 @@ class Shard:
         ]
 
 
-def cut_shards(rows: Iterable[InputRow], *, max_rows: int, max_characters: int) -> Iterator[Shard]:
-    """Cut the input into shards of `max_rows` rows; a shard ends earlier once its texts have `max_characters` characters."""
+def cut_shards(rows: Iterable[InputRow], *, max_rows: int, max_bytes: int) -> Iterator[Shard]:
+    """Cut the input into shards of `max_rows` rows; a shard ends earlier once its rows have `max_bytes` (`row_bytes`).
+
+    Of what was read of a bad row only the beginning is kept, which is all that its dead letter holds.
+    """
     part: list[InputRow] = []
     index = first = size = 0
     for row in rows:
+        if row.raw is not None and len(row.raw) > RAW_BYTES:
+            row = replace(row, raw=row.raw[:RAW_BYTES])
         part.append(row)
-        size += 0 if row.article is None else len(row.article.text)
-        if len(part) >= max_rows or size >= max_characters:
+        size += row_bytes(row)
+        if len(part) >= max_rows or size >= max_bytes:
             yield Shard(index, first, tuple(part))
             index, first, size = index + 1, first + len(part), 0
             part = []
     if part:
         yield Shard(index, first, tuple(part))
+
+
+def row_bytes(row: InputRow) -> int:
+    """About how much memory a row takes: text, id and metadata in UTF-8, VALUE_BYTES for each value; alike on all machines."""
+    article = row.article
+    waiting: list[Any] = [row.raw, row.problem] if article is None else [article.text, article.id, article.meta]
+    size = 0
+    while waiting:
+        value = waiting.pop()
+        size += VALUE_BYTES
+        if isinstance(value, str):
+            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        elif isinstance(value, bytes):
+            size += len(value)
+        elif isinstance(value, int):
+            size += value.bit_length() // 8
+        elif isinstance(value, Mapping):
+            waiting += value.keys()
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+    return size
 
 
 def input_digest(rows: Iterable[InputRow], *, without: Collection[int]) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -91,8 +92,17 @@ class ShardStore:
         try:
             with path.open("rb") as file:
                 return _record(json.loads(file.readline()))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise _damaged(path, str(error)) from error
+
+    def remove(self) -> None:
+        """Remove the shards, and the folder unless something else is in it."""
+        for index in self.indexes():
+            self.path(index).unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def articles(self, index: int) -> Iterator[bytes]:
         """The shard's articles, a line each with its line end; raises OutputError when the file is not as it was written."""
@@ -109,12 +119,16 @@ class ShardStore:
     def _lines(self, index: int) -> Iterator[bytes]:
         path = self.path(index)
         digest, count = hashlib.sha256(), 0
-        with path.open("rb") as file:
-            record = _record(json.loads(file.readline()))
-            for line in file:
-                digest.update(line)
-                count += 1
-                yield line
+        record = self.record(index)
+        try:
+            with path.open("rb") as file:
+                file.readline()
+                for line in file:
+                    digest.update(line)
+                    count += 1
+                    yield line
+        except OSError as error:
+            raise _unreadable(path, error) from error
         if count != record.rows or digest.hexdigest() != record.sha256:
             raise _damaged(path, "its sha256 is another")
 
@@ -132,6 +146,12 @@ def _record(content: dict[str, object]) -> ShardRecord:
         raise ValueError("another version of eventtag wrote it")
     content["dead"] = tuple(content["dead"])  # type: ignore[arg-type]
     return ShardRecord(**content)  # type: ignore[arg-type]
+
+
+def _unreadable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path}: cannot be read ({error.strerror}); see to the disk and run the command again, which goes on from there"
+    )
 
 
 def _damaged(path: Path, problem: str) -> OutputError:

@@ -132,6 +132,8 @@ def read_inputs(source: str, *, text_field: str = "text", id_field: str = "id") 
 
 def _read_source(source: str, fields: RowFields) -> Iterator[InputRow]:
     if source == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise FormatError("is closed; give input= a file, or pipe the articles into the command", path="standard input")
         yield from _read_guessed(sys.stdin.buffer, "standard input", "stdin", "", fields)
     elif is_dataset(Path(source)):
         try:
