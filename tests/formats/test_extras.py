@@ -46,6 +46,19 @@ def test_docs_made_by_spacy_are_read_with_what_was_annotated(tmp_path):
         list(read_spacy(tmp_path / "x.spacy", ledger=LossLedger(), spans_key="mine"))
 
 
+def test_span_groups_that_are_not_read_are_named(tmp_path):
+    spacy = pytest.importorskip("spacy")
+    from spacy.tokens import DocBin
+    from spacy.tokens import Span as Entity
+
+    doc = spacy.blank("en")("Kyiv fell")
+    doc.spans["mine"] = [Entity(doc, 0, 1, label="LOC")]
+    DocBin(docs=[doc]).to_disk(tmp_path / "x.spacy")
+    with pytest.raises(FormatError, match="its spans are in the groups mine, which are not read; choose one: spans_key=NAME"):
+        list(read_spacy(tmp_path / "x.spacy", ledger=LossLedger()))
+    assert [mentions(a) for a in read_spacy(tmp_path / "x.spacy", ledger=LossLedger(), spans_key="mine")] == [[("Kyiv", "LOC")]]
+
+
 @pytest.mark.parametrize("data", [b"", b"x\x9cdamaged", zlib.compress(b"no message pack")])
 def test_a_damaged_docbin_is_an_error_with_its_file(tmp_path, data):
     pytest.importorskip("spacy")

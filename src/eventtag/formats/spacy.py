@@ -35,7 +35,8 @@ MAX_SIZE = 1 << 30
 def read_spacy(path: Path, *, ledger: LossLedger, spans_key: str | None = None) -> Iterator[Article]:
     """Stream the docs as articles; the id is the one that `write_spacy` stores, else made of the file's name and the position.
 
-    `spans_key`: read this span group and nothing else. Raises FormatError; SettingsError where spaCy is not installed.
+    `spans_key`: read this span group and nothing else. Raises FormatError, also where all spans are in groups that are not read;
+    SettingsError where spaCy is not installed.
     """
     vocab = load_extra("spacy.vocab", "spacy").Vocab()
     tokens = load_extra("spacy.tokens", "spacy")
@@ -45,17 +46,25 @@ def read_spacy(path: Path, *, ledger: LossLedger, spans_key: str | None = None) 
         docs = tokens.DocBin().from_bytes(data).get_docs(vocab)
     except Exception as error:
         raise FormatError(f"cannot be read as a DocBin ({str(error)[:200]}); write the file again", path=path) from error
-    number = 0
+    number, before = 0, ledger.seen
+    unread: set[str] = set()
     while True:
         number += 1
         try:
             doc = next(docs, None)
             if doc is None:
-                return
+                break
             article = _article(doc, f"{path.stem}-{number}", spans_key, ledger)
         except Exception as error:
             raise FormatError(f"doc {number}: {str(error)[:200]}", path=path) from error
+        if spans_key is None:
+            unread.update(str(key) for key, group in doc.spans.items() if key != GROUP and len(group))
         yield article
+    if unread:
+        groups = ", ".join(sorted(unread))
+        if ledger.seen == before:
+            raise FormatError(f"its spans are in the groups {groups}, which are not read; choose one: spans_key=NAME", path=path)
+        ledger.remark(f"span groups that are not read: {groups} (spans_key reads one of them)")
 
 
 def sniff_spacy(head: str) -> str | None:
