@@ -232,3 +232,18 @@ def test_a_folder_that_is_no_dataset_is_an_error(tmp_path):
     (tmp_path / "dataset_info.json").write_text(json.dumps({}))
     with pytest.raises(FormatError, match="cannot be loaded as a dataset"):
         list(read_hf_dataset(tmp_path, ledger=LossLedger()))
+
+
+def test_offsets_of_parquet_and_of_a_dataset_are_tested_over_the_whole_table(tmp_path):
+    texts, spans = ["x y\r\nz x y z", "War.\r\nKyiv fell"], [[[6, 7]], [[5, 9]]]
+    rows = [
+        {"text": text, "spans": [{"start": start, "end": end, "label": "L"} for start, end in places]}
+        for text, places in zip(texts, spans, strict=True)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "p.parquet")
+    datasets.Dataset.from_list(rows).save_to_disk(str(tmp_path / "d"))
+    for reader, name in ((read_parquet, "p.parquet"), (read_hf_dataset, "d")):
+        ledger = LossLedger()
+        assert [mentions(article) for article in reader(tmp_path / name, ledger=ledger)] == [[("x", "L")], [("Kyiv", "L")]]
+        assert "offsets count code points, CR LF as one" in ledger.remarks
+        assert [mentions(a) for a in reader(tmp_path / name, ledger=LossLedger(), offsets="codepoints")][1] == [("\nKyi", "L")]

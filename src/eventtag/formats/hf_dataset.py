@@ -22,7 +22,8 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.arrow_rows import rows_of
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.json_file import dump_json
-from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column, parse_value
+from eventtag.formats.offsets import Unit, check_unit, file_unit
+from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column, parse_value, units_of_rows
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
 from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
@@ -39,14 +40,21 @@ _STAGE = "writing hf_dataset"
 
 
 def read_hf_dataset(
-    path: Path, *, ledger: LossLedger, tokens_column: str | None = None, tags_column: str | None = None, split: str | None = None
+    path: Path,
+    *,
+    ledger: LossLedger,
+    tokens_column: str | None = None,
+    tags_column: str | None = None,
+    split: str | None = None,
+    offsets: str = "auto",
 ) -> Iterator[Article]:
     """Stream the rows as articles, split by split; `split` reads one only. The id is the column `id`, else made of split and row.
 
-    Raises FormatError with the split and the row.
+    `offsets`: what the offsets of spans count (`formats.offsets`). Raises FormatError with the split and the row.
     """
     import datasets  # slow to import
 
+    check_unit(offsets)
     try:
         loaded = datasets.load_from_disk(str(path))
         for part in loaded.values() if isinstance(loaded, datasets.DatasetDict) else [loaded]:
@@ -63,7 +71,7 @@ def read_hf_dataset(
     if shared:
         ledger.remark("splits share article ids, so that each id is made of the split's name and the id")
     for name, rows in chosen.items():
-        for article in _read_split(path, name, rows, tokens_column, tags_column, ledger):
+        for article in _read_split(path, name, rows, tokens_column, tags_column, offsets, ledger):
             yield replace(article, id=f"{name}/{article.id}") if shared else article
 
 
@@ -97,9 +105,10 @@ def _is_medium(feature: Any) -> bool:
 
 
 def _read_split(
-    path: Path, split: str, rows: Any, tokens_column: str | None, tags_column: str | None, ledger: LossLedger
+    path: Path, split: str, rows: Any, tokens_column: str | None, tags_column: str | None, offsets: str, ledger: LossLedger
 ) -> Iterator[Article]:
     number = 0
+    unit: Unit = "codepoints"
     try:
         media = [name for name, feature in rows.features.items() if _is_medium(feature)]
         if media:
@@ -118,6 +127,9 @@ def _read_split(
         names: Sequence[str] | None = None
         if with_spans:
             text, spans = choose_column(columns, None, TEXT_COLUMNS, "text"), choose_column(columns, None, SPANS_COLUMNS, "spans")
+            own = rows.select_columns([column for column in (text, spans, FIELD) if column in columns])
+            tested = (row for table in _tables(own) for row in rows_of(table))
+            unit = file_unit(units_of_rows(tested, text, spans), offsets=offsets, ledger=ledger)
         else:
             tokens = choose_column(columns, tokens_column, TOKENS_COLUMNS, "tokens")
             tags = choose_column(columns, tags_column, TAGS_COLUMNS, "tags")
@@ -131,7 +143,14 @@ def _read_split(
                 default = f"{split or path.stem}-{number}"
                 if with_spans:
                     article = article_from_row(
-                        row, name=default, text_column=text, spans_column=spans, id_column="id", offsets="auto", ledger=ledger
+                        row,
+                        name=default,
+                        text_column=text,
+                        spans_column=spans,
+                        id_column="id",
+                        offsets=offsets,
+                        assumed=unit,
+                        ledger=ledger,
                     )
                 else:
                     article = _article(row, default, tokens, tags, names, ledger)
