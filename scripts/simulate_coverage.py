@@ -1,12 +1,12 @@
-"""How often do the intervals cover the truth, and how often does the paired test reject a true null?
+"""How often do the intervals of scores cover the truth? (For comparisons: simulate_comparisons.py.)
 
     python scripts/simulate_coverage.py
 
 Corpora are drawn from populations whose true scores are known (from a million articles): `even`, where articles resemble each
 other; `uneven`, where numbers of spans and difficulty vary much from article to article, as they do in news; and `rare`, uneven
 with one ACTOR in ten articles and one EVENT in three. Coverage: the
-share of corpora whose 95 % interval holds the true score. Size: two systems of equal quality tag the same articles; the share of
-corpora where the paired test gives p <= 0.05. Prints Markdown tables, with the simulation's own standard error. The result stands
+share of corpora whose 95 % interval holds the true score. Prints a Markdown table, with the simulation's own standard error. The
+result stands
 in docs/evaluation.md.
 """
 
@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.scoring.bootstrap import METRICS, Floats, bootstrap, figure_sums, figures
-from eventtag.scoring.compare import compare_systems
 from eventtag.scoring.tally import Tally
 
 LABELS = ("ACTOR", "EVENT", "LOCATION")
@@ -102,28 +101,14 @@ def coverage(population: str, articles: int, replications: int, resamples: int, 
     return [float(hit) for hit in hits / np.maximum(given, 1)]
 
 
-def size(
-    population: str, articles: int, replications: int, resamples: int, rng: np.random.Generator
-) -> tuple[list[float], float]:
-    """Share of p-values up to 0.05 for each of COLUMNS, and share of corpora where any label is called better."""
-    rejected, called = np.zeros(len(COLUMNS)), 0
-    for replication in range(replications):
-        first, second = draw_systems(population, articles, 2, rng)
-        systems = {"first": tally_of(first), "second": tally_of(second)}
-        [pair] = compare_systems(systems, trials=resamples, seed=replication).pairs
-        rejected += [(pair.difference("strict", row, metric).p or 1.0) <= 0.05 for row, metric in COLUMNS]
-        called += any(pair.difference("strict", label).verdict != "not shown" for label in LABELS)
-    return [float(share) for share in rejected / replications], called / replications
-
-
 def print_row(population: str, articles: int, shares: Sequence[float]) -> None:
     """One row of a Markdown table, in percent."""
     print(f"| {population} | {articles} | " + " | ".join(f"{100 * share:.1f}" for share in shares) + " |", flush=True)
 
 
 def main() -> None:
-    """Run both simulations."""
-    parser = argparse.ArgumentParser(description="Coverage of the intervals and size of the paired test, by simulation.")
+    """Run the simulation."""
+    parser = argparse.ArgumentParser(description="Coverage of the intervals, by simulation.")
     parser.add_argument("--replications", type=int, default=4000)
     parser.add_argument("--resamples", type=int, default=2000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20, 50, 100, 200, 500])
@@ -138,12 +123,6 @@ def main() -> None:
     for population in POPULATIONS:
         for articles in options.sizes:
             print_row(population, articles, coverage(population, articles, options.replications, options.resamples, rng))
-    print("\nTrue nulls rejected at 0.05, %; last column: corpora where any label is called better\n")
-    print("| population | articles | " + " | ".join([*names, "any label"]) + " |\n|---|---:|" + "---:|" * (len(names) + 1))
-    for population in POPULATIONS:
-        for articles in options.sizes:
-            shares, called = size(population, articles, options.replications, options.resamples, rng)
-            print_row(population, articles, [*shares, called])
 
 
 if __name__ == "__main__":
