@@ -50,9 +50,11 @@ eventtag train run_dir=outputs/mine                                 a directory 
 
 **Your own files.** A folder `configs/` where you work is searched as well: `configs/data/mine.yaml` makes `data=mine` known,
 `configs/experiment/mine.yaml` (first line `# @package _global_`) makes `experiment=mine`. Start from ours: `data/corpus.yaml`.
+Such a folder adds to the groups below; what it says to Hydra itself is not read, or refused ([security.md](security.md)).
 
 **Values** stand for themselves: `data.path=Zürich (1).jsonl` needs nothing but the shell's quotes around it. A comma makes several
 values of one (with `-m` a run for each); quote the value again where it belongs to a name: `'data.path="Smith, Ann.jsonl"'`.
+`${...}` is interpolated in all values but names of files and folders to read or write (`data.path`, `input`, `output`, `checkpoint`).
 
 **Choices that come along**
 
@@ -71,7 +73,7 @@ set other values (`--cfg job` shows them): only `model=minilm` has a CRF, a mean
 
 **Resuming.** `run_dir=DIR resume=true` starts a run, or goes on with it if it was interrupted: the same command every time. Other
 settings or other data than before are refused, and a finished run is never overwritten. The resumed run ends with the same weights,
-bit for bit.
+bit for bit. A directory that is not empty and was not made by the same command is refused.
 
 """
 

@@ -162,6 +162,10 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
             "error: seed=rnage(1,3): cannot be read (HydraException while evaluating 'rnage(1,3)': Unknown",
         ),
         (["train", "run_dir=/proc/none/run"], "error: /proc/none"),
+        (["train", "run_dir="], "error: run_dir=: is blank, which would be the current folder; give a name"),
+        (["sweep", "run_dir=' '"], "error: run_dir=' ': is blank, which would be the current folder"),
+        (["train", "-m", "seed=1,2", "hydra.sweep.dir="], "error: hydra.sweep.dir=: is blank"),
+        (["train", "--experimental-rerun=config.pickle"], "error: --experimental-rerun reads a pickle, which can run code"),
         (["train", "model=null"], "error: the settings cannot be put together (Config group override must be"),
         (["train", "articles.jsonl"], "error: articles.jsonl: what is set must be key=value"),
         (["train", "data.path=ü.jsonl,b.jsonl"], 'error: data.path="ü.jsonl",b.jsonl: several values'),
@@ -312,3 +316,26 @@ def test_several_corpora_are_trained_on_and_scored_each_for_itself(corpus_file, 
 
 def _values_of_slice(report: dict, field: str) -> list[str]:
     return [entry["value"] for entry in report["slices"] if entry["dimension"] == field]
+
+
+@pytest.mark.parametrize("command", ["train", "pretrain", "sweep", "learning-curve", "evaluate"])
+def test_a_folder_that_the_command_did_not_make_is_refused_before_anything_is_written(tmp_path, data, checkpoint, command):
+    mine = tmp_path / "mine"
+    for name in (".hydra/config.yaml", f"{command.replace('-', '_')}.log", "trainer/notes.txt", "report.md", ".draft.partial"):
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        (mine / name).write_text("mine")
+    before = {path: path.read_text() for path in mine.rglob("*") if path.is_file()}
+    given = [f"checkpoint={checkpoint}"] if command == "evaluate" else ["model=tiny"]
+    done = run(command, *data, *given, "run_dir=mine", cwd=tmp_path, code=1)
+    assert "mine: is not empty (it holds .draft.partial, .hydra, " in done.stderr
+    assert f"and was not made by eventtag {command}, which knows its folders by their" in done.stderr
+    assert {path: path.read_text() for path in mine.rglob("*") if path.is_file()} == before
+
+
+def test_a_finished_run_given_again_ends_with_exit_code_0(tmp_path, data):
+    command = ["train", *data, *TINY, "trainer.precision=fp32", "evaluation=fast", "run_dir=run", "resume=true"]
+    run(*command, cwd=tmp_path)
+    assert "this run is finished; nothing to do" in run(*command, cwd=tmp_path).stderr
+    refused = run(*command, "seed=7", cwd=tmp_path, code=1)
+    assert "this run is finished and is not overwritten; give another run_dir" in refused.stderr
+    assert "settings.seed was 42 and is 7 now" in refused.stderr

@@ -20,7 +20,7 @@ from yaml import MarkedYAMLError
 
 import eventtag
 from eventtag.app.launched import fit_to_launcher
-from eventtag.app.overrides import explain, literal, quote_unreadable, quoted
+from eventtag.app.overrides import explain, literal, quote_unreadable, quoted, require_harmless
 from eventtag.app.own_configs import config_dir, guard_configurations, warn_of_hidden
 from eventtag.app.run_records import recorded_run
 from eventtag.app.terminal import print_message
@@ -40,6 +40,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     message and exit code 1.
     """
     try:
+        require_harmless(sys.argv[1:])
         fit_to_launcher(command)
     except SettingsError as error:
         print_message(f"error: {error}")

@@ -26,6 +26,21 @@ NAMES_OF_FILES = re.compile(
     r"\+{0,2}(model\.primer\.)?(data\.(corpora\.[^.]+\.)?(path|validation|test)|input|output|checkpoint|teacher\.articles)"
 )
 """Keys of files, in whose values nothing is interpolated: somebody else may have chosen a file's name."""
+DIRECTORIES = ("run_dir", "hydra.run.dir", "hydra.sweep.dir")
+
+
+def require_harmless(arguments: Sequence[str]) -> None:
+    """Raise SettingsError for a blank directory, which would be the current one, and for settings from a pickle, which can run code."""
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if key.startswith("--e") and "--experimental-rerun".startswith(key):
+            raise SettingsError(
+                "--experimental-rerun reads a pickle, which can run code; give the settings on the command line again"
+            )
+        if equals and key.lstrip("+") in DIRECTORIES and not value.strip(" '\""):
+            raise SettingsError(
+                f"{argument}: is blank, which would be the current folder; give a name (is a shell variable unset?)"
+            )
 
 
 def quote_unreadable(arguments: Sequence[str]) -> list[str]:
