@@ -15,7 +15,7 @@ import numpy as np
 
 from eventtag.scoring.learning_curve import LearningPoint, fit_learning_curve
 
-SIZES = ((13, 26, 52, 105, 210), (50, 100, 200), (50, 100, 200, 400, 800))
+SIZES = ((13, 26, 52, 105, 210), (50, 100, 200, 400, 800))
 ERRORS = (0.01, 0.03)
 MORE = 100
 

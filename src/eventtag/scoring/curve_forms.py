@@ -32,8 +32,8 @@ def form_shapes(numbers: Floats, last: float, more: float) -> Iterator[Floats]:
         yield -np.log(n) if power == 0 else -(n**power)
     for scale in np.geomspace(first / 3, 10 * last, 30):
         yield np.exp(-n / scale)
-    for middle in np.geomspace(first / 2, 2 * last, 30):
-        for steepness in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0):
+    for middle in np.geomspace(first / 2, 2 * last, 60):
+        for steepness in np.geomspace(1.0, 6.0, 10):
             yield 1 / (1 + (n / middle) ** steepness)
     for end in np.geomspace(float(np.partition(np.unique(numbers), 1)[1]), last + more, 20):  # a logarithm that ends abruptly
         yield np.log(np.maximum(end / n, 1.0))
@@ -68,7 +68,8 @@ def gain_range(numbers: Floats, scores: Floats, errors: Floats, *, more: float, 
     freedom = len(numbers) - PARAMETERS
     # Scores further off every form than their errors explain make all forms less sure (Birge 1932).
     birge = max(1.0, best / max(1, freedom))
-    allowed = float(chi2.ppf(level, 1)) * birge
+    # Two free parameters, shape and scale: with one, intervals held the true gain of exponential and S-shaped curves too rarely.
+    allowed = float(chi2.ppf(level, 2)) * birge
     low, high = np.inf, -np.inf
     for misfit, scale, variance, per_scale, fall in fits:
         if misfit - best <= allowed:
