@@ -29,6 +29,7 @@ from pathlib import Path
 
 from eventtag.app.hydra_task import CORPORA_VARIABLE, compose_data
 from eventtag.corpus.loading import load_corpus
+from eventtag.corpus.seen import Seen
 from eventtag.errors import DataError, EventtagError, OutputError
 from eventtag.staging import require_absent, staged_folder
 
@@ -150,7 +151,7 @@ def main() -> int:
                 source = _unpack(source, Path(scratch) / "unpacked")
             _install(arguments.name, home, source, target, fetched=arguments.source is None)
         os.environ[CORPORA_VARIABLE] = str(arguments.to)
-        corpus = load_corpus(compose_data([arguments.name]), trained_on=())
+        corpus = load_corpus(compose_data([arguments.name]), seen=Seen())
     except EventtagError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -26,6 +26,7 @@ from omegaconf import OmegaConf
 from eventtag.app.hydra_task import config_dir, register_resolvers
 from eventtag.articles import Article
 from eventtag.corpus.loading import load_corpus
+from eventtag.corpus.seen import Seen
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
 from eventtag.labels import LabelSet
@@ -76,7 +77,7 @@ def main() -> int:
     ecb = without_pronouns(load_corpus(settings_for(["data=ecbplus"]).data).articles("validation"))
     names = "[ACTOR,LOCATION]"  # GUM's events are noun phrases only
     only = [f"data.labels={names}", f"data.annotated_labels={names}", "data.label_map.event=null"]
-    gum = without_pronouns(load_corpus(settings_for(["data=gum_news", *only]).data, trained_on=()).articles("all"))
+    gum = without_pronouns(load_corpus(settings_for(["data=gum_news", *only]).data, seen=Seen()).articles("all"))
     order = np.random.default_rng(arguments.seed).permutation(len(sample.splits["train"]))
     measures = {}
     for size in arguments.sizes:

@@ -57,14 +57,15 @@ PLACES = ("Paris", "Lima", "Mosul", "Accra", "Turin", "Quito", "Osaka", "Perth")
 
 @pytest.fixture(scope="session")
 def articles() -> tuple[Article, ...]:
-    """24 articles of three plain sentences: few words, each always with the same label, so that a tiny model learns them."""
+    """24 different articles of three plain sentences: few words, each always with the same label, so that a tiny model learns them."""
     made = []
     for number in range(24):
         sentences = []
         for part in range(3):
             seed = number * 3 + part
             actor, other = ACTORS[seed % 8], ACTORS[(seed + 3) % 8]
-            sentences.append(f"{actor}/ACTOR {EVENTS[(seed * 5) % 8]}/EVENT {other}/ACTOR in {PLACES[(seed * 7) % 8]}/LOCATION .")
+            event, place = EVENTS[(seed * 5 + number // 8) % 8], PLACES[(seed * 7 + number // 8) % 8]
+            sentences.append(f"{actor}/ACTOR {event}/EVENT {other}/ACTOR in {place}/LOCATION .")
         split = "validation" if number % 6 == 0 else "test" if number % 6 == 1 else "train"
         made.append(make_article(f"a{number}", " ".join(sentences), meta={"split": split}))
     return tuple(made)

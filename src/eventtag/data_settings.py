@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from eventtag.errors import SettingsError
+from eventtag.labels import DEFAULT_LABELS
 
 MISSING: Any = "???"
 """OmegaConf's mark for a value that must be given."""
@@ -70,8 +71,9 @@ class CorpusSettings:
     """Annotation format (docs/formats.md); `auto` recognises it by content."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the format's reader, for example `sentences` of CAT XML."""
-    labels: list[str] = field(default_factory=lambda: ["ACTOR", "EVENT", "LOCATION"])
-    """Labels to learn and to score, in the order of every report."""
+    labels: list[str] | None = None
+    """Labels to learn and to score, in the order of every report; null: ACTOR, EVENT and LOCATION, or those of the checkpoint that is
+    evaluated."""
     label_map: dict[str, str | None] = field(default_factory=dict)
     """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already."""
     annotated_labels: list[str] | None = None
@@ -102,11 +104,17 @@ class CorpusSettings:
     licence: str | None = None
     """Licence of the corpus, for the model card."""
 
+    @property
+    def known_labels(self) -> list[str]:
+        """`labels`, or what null stands for in training."""
+        return list(DEFAULT_LABELS) if self.labels is None else self.labels
+
     def __post_init__(self) -> None:
         require_setting(
             bool(self.path and self.path.strip()), "data.path", repr(self.path), "give a file or folder with articles"
         )
-        require_labels("data.labels", self.labels)
+        if self.labels is not None:
+            require_labels("data.labels", self.labels)
         require_names("data.annotated_labels", self.annotated_labels)
         for key in ("name", "format", "split_field", "validation", "test", "cluster_field"):
             require_given(f"data.{key}", getattr(self, key))
@@ -169,8 +177,8 @@ class DataSettings(CorpusSettings):
             require_setting(
                 0 < corpus.weight < math.inf, f"data.corpora.{name}.weight", corpus.weight, "above 0; or leave the corpus out"
             )
-            unknown = [label for label in corpus.labels if label not in self.labels]
-            require_setting(not unknown, f"data.corpora.{name}.labels", corpus.labels, f"data.labels has {self.labels}")
+            unknown = [label for label in corpus.labels or () if label not in self.known_labels]
+            require_setting(not unknown, f"data.corpora.{name}.labels", corpus.labels, f"data.labels has {self.known_labels}")
         unknown = [name for name in self.scored or () if name not in self.corpora]
         require_setting(
             self.scored is None or (bool(self.scored) and not unknown and len(set(self.scored)) == len(self.scored)), "data.scored",

@@ -101,18 +101,26 @@ def _described(
 
 def _selection(used: Calibration, data: Mapping[str, Any]) -> Selection | None:
     """What the articles that `data` describes chose about the tagger; None where others did."""
-    if not _fitted_here(used, data):
+    same = _fitted_here(used, data)
+    if not same and not 0 < _chosen_by(data) == data.get("articles"):
         return None
     chose = ["the epoch"]
     if used.temperatures:
         chose.append("the temperatures of the scores")
     if used.thresholds or used.overlapping:
         chose.append("the thresholds")
-    return Selection(tuple(chose), used.cross_fitted)
+    return Selection(tuple(chose), used.cross_fitted if same else {})
 
 
 def _fitted_here(used: Calibration, data: Mapping[str, Any]) -> bool:
+    """Whether these are the validation articles as they were in training."""
     return "sha256" in used.fitted_on and used.fitted_on["sha256"] == data.get("sha256")
+
+
+def _chosen_by(data: Mapping[str, Any]) -> int:
+    """How many of the articles chose something of the tagger, in whatever form they come now."""
+    count: int = data.get("seen", {}).get("scored", {}).get("chose", 0)
+    return count
 
 
 def _only(item: TaggedArticle, labels: LabelSet) -> TaggedArticle:
@@ -144,12 +152,11 @@ def _calibration(
         (item.article, [replace(span, score=score) for span, score in zip(item.spans, item.raw_scores, strict=True)])
         for item in tagged
     ]
-    fitted_here = _fitted_here(used, data)
     return replace(
         found,
         raw=calibration_report(collect_predictions(raw, labels)),
         temperatures=temperatures,
-        fitted_here=fitted_here,
-        cross_fitted_ece=used.cross_fitted_ece if fitted_here else None,
-        cross_fitted_expected=used.cross_fitted_expected if fitted_here else None,
+        fitted_here=_fitted_here(used, data) or _chosen_by(data) > 0,
+        cross_fitted_ece=used.cross_fitted_ece if _fitted_here(used, data) else None,
+        cross_fitted_expected=used.cross_fitted_expected if _fitted_here(used, data) else None,
     )

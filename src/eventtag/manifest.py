@@ -58,6 +58,20 @@ def check_manifest(folder: Path, *, editable: Collection[str] = ()) -> frozenset
     return frozenset(expected)
 
 
+def is_listed(folder: Path, name: str) -> bool:
+    """Whether a folder's file belongs to it: its manifest lists it, or there is no manifest and the file is there.
+
+    Raises CheckpointError when the manifest is damaged.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.exists():
+        return (folder / name).is_file()
+    try:
+        return name in _read(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: is damaged ({error}); copy the checkpoint again") from error
+
+
 def _read(path: Path) -> dict[str, tuple[str, int]]:
     content: Any = json.loads(path.read_text(encoding="utf-8"))
     return {str(name): (str(entry["sha256"]), int(entry["size"])) for name, entry in content["files"].items()}

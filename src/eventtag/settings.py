@@ -176,12 +176,21 @@ class EvaluateSplit(Enum):
     """Which articles `evaluate` scores."""
 
     auto = "auto"
-    """test if the corpus has one, else validation, else all; all where nothing says which articles are which, unless they are those
-    that the checkpoint was trained on: then the drawn test articles."""
+    """test if the corpus has one, else validation, else all. Where nothing says which articles are which, what the checkpoint learnt from
+    is train, what chose its epoch and thresholds validation, and all others are test."""
     train = "train"
     validation = "validation"
     test = "test"
     all = "all"
+
+
+class SeenArticles(Enum):
+    """What becomes of articles that the checkpoint learnt from."""
+
+    exclude = "exclude"
+    """They are left out, and the report says how many."""
+    include = "include"
+    """They are scored, and the report says that these scores flatter."""
 
 
 @dataclass
@@ -190,9 +199,11 @@ class EvaluateSettings:
 
     checkpoint: str = MISSING
     """Checkpoint directory."""
-    data: DataSettings = field(default_factory=DataSettings)
+    data: DataSettings | None = None
+    """The articles; null: those of the run that made the checkpoint."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     split: EvaluateSplit = EvaluateSplit.auto
+    seen: SeenArticles = SeenArticles.exclude
     thresholds: dict[str, float] = field(default_factory=dict)
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     batch_tokens: int | None = None

@@ -174,7 +174,13 @@ def test_lint_lists_what_a_checkpoint_says_otherwise(run, articles, corpus_file,
         "LOCATION",
     )
     assert "is LOCATION, the model says ACTOR" in output
-    assert "was trained on articles of these" in errors  # the wrong article is not in train
+    assert "not judged: 16 articles that" in errors  # the wrong article is not in train
+    code, _, errors = run("lint", tmp_path / "in.jsonl", "--checkpoint", checkpoint, "--seen", "include")
+    assert code == 0
+    assert "learnt from 16 of these articles, errors included" in errors
+    write_articles([a for a in spoilt if a.meta["split"] == "train"], tmp_path / "train.jsonl", "jsonl", ledger=LossLedger())
+    code, _, errors = run("lint", tmp_path / "train.jsonl", "--checkpoint", checkpoint)
+    assert (code, "learnt from all of the 16 articles" in errors, "--cross-validate" in errors) == (1, True, True)
 
 
 def test_lint_takes_one_way_of_judging_and_says_what_it_needs(run, corpus_file, checkpoint, monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 from conftest import make_distinct
 
 from eventtag.corpus.loading import fingerprint, load_corpus
+from eventtag.corpus.seen import seen_articles
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.jsonl import json_line
 from eventtag.settings import DataSettings
@@ -42,13 +43,21 @@ def test_without_a_field_articles_are_drawn_and_the_draw_repeats(corpus_file):
     assert 3 <= len(first.splits["test"]) <= 5
 
 
-def test_articles_for_scoring_alone_are_not_drawn_unless_they_were_trained_on(corpus_file, articles, tmp_path):
+def test_articles_for_scoring_alone_are_not_drawn_but_divided_by_what_was_seen(corpus_file, articles, tmp_path):
     drawn = load_corpus(DataSettings(path=str(corpus_file)))
-    trained_on = fingerprint(drawn.splits["train"])
-    assert ids(load_corpus(DataSettings(path=str(corpus_file)), trained_on=trained_on)) == ids(drawn)
-    foreign = load_corpus(DataSettings(path=write(tmp_path / "two.jsonl", articles[:2])), trained_on=trained_on)
+    seen = seen_articles(learnt=drawn.splits["train"], chose=drawn.splits["validation"])
+    for seed in (13, 14):
+        assert ids(load_corpus(DataSettings(path=str(corpus_file), split_seed=seed), seen=seen)) == ids(drawn)
+    new = write(tmp_path / "two.jsonl", drawn.splits["test"][:2])
+    foreign = load_corpus(DataSettings(path=new), seen=seen)
     assert {split: len(a) for split, a in foreign.splits.items()} == {"all": 2}
-    assert len(foreign.articles("all")) == 2
+    assert foreign.scored_split() == "all"
+
+
+def test_test_articles_in_a_file_of_their_own_are_not_mixed_with_new_ones(articles, tmp_path):
+    path, test = write(tmp_path / "a.jsonl", articles[:6]), write(tmp_path / "t.jsonl", articles[6:8])
+    corpus = load_corpus(DataSettings(path=path, test=test), seen=seen_articles(learnt=articles[:4]))
+    assert {split: len(a) for split, a in corpus.splits.items()} == {"train": 4, "test": 2, "all": 2}
 
 
 def test_given_files_are_the_splits_and_the_rest_is_train(articles, tmp_path):

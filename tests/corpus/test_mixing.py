@@ -5,7 +5,8 @@ import torch
 from conftest import make_article
 
 from eventtag.articles import Article
-from eventtag.corpus.loading import Corpus, fingerprints, load_corpus
+from eventtag.corpus.loading import Corpus, load_corpus
+from eventtag.corpus.seen import Seen, seen_articles
 from eventtag.errors import DataError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
@@ -88,11 +89,12 @@ def test_a_corpus_of_a_mix_is_known_again_on_its_own(files):
     """So that `evaluate data=half` of a checkpoint that was trained on the mix leaves out what it was trained on."""
     settings = settings_of(files)
     mixed = load_corpus(settings)
-    known = fingerprints(mixed.describe("train"))
-    half = replace(settings.corpora["half"])
-    alone = load_corpus(DataSettings(path=half.path, labels=half.labels, validation_share=0.2, test_share=0.0), trained_on=known)
+    half = settings.corpora["half"]
+    known = seen_articles(learnt=[a for a in mixed.splits["train"] if a.meta["corpus"] == "half"])
+    alone = load_corpus(DataSettings(path=half.path, labels=half.labels), seen=known)
     assert {f"half/{article.id}" for article in alone.splits["train"]} == {i for i in ids(mixed, "train") if i[:4] == "half"}
-    assert "all" in load_corpus(DataSettings(path=half.path, labels=half.labels), trained_on=("else",)).splits
+    assert len(alone.splits["test"]) == 16 - len(known.learnt)
+    assert "all" in load_corpus(DataSettings(path=half.path, labels=half.labels), seen=Seen()).splits
 
 
 def test_what_was_lost_names_the_article_of_its_corpus(files, tmp_path):
@@ -123,7 +125,7 @@ def test_a_copy_in_another_corpus_and_split_is_warned_of(tmp_path, caplog):
     ("change", "message"),
     [
         ({"split_field": "split"}, r"data.split_field=split is not allowed: several corpora have their own"),
-        ({"labels": ["ACTOR"]}, r"data.corpora.full.labels="),
+        ({"labels": ["ACTOR"]}, r"data.corpora.half.labels="),
         ({"scored": ["none"]}, r"data.scored=\['none'\] is not allowed: name some of full, half"),
         ({"scored": []}, r"data.scored=\[\] is not allowed"),
     ],

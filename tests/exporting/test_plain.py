@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification, BertConfig, BertModel
 
+from eventtag.corpus.seen import read_seen, seen_articles
 from eventtag.errors import ExportError
 from eventtag.exporting.plain import export_plain
 from eventtag.labels import LabelSet
@@ -37,7 +38,14 @@ def save(path, articles, *, casing, layer_mix=False):
     if layer_mix:
         with torch.no_grad():
             network.layer_weights[0] = 9.0  # little is left of the last layer
-    save_checkpoint(path, network, tokenizer, CheckpointInfo(LABELS, WindowSettings(max_length=24, stride=6)), model_card="")
+    save_checkpoint(
+        path,
+        network,
+        tokenizer,
+        CheckpointInfo(LABELS, WindowSettings(max_length=24, stride=6)),
+        model_card="",
+        seen=seen_articles(learnt=articles),
+    )
 
 
 def test_a_plain_export_loads_without_eventtag_and_says_what_it_loses(articles, tmp_path):
@@ -47,6 +55,7 @@ def test_a_plain_export_loads_without_eventtag_and_says_what_it_loses(articles, 
     assert loss.agreement == 1.0
     assert loss.plain_f1 == loss.f1
     assert json.loads((tmp_path / "plain" / "eventtag_export.json").read_text())["loss"]["articles"] == 4
+    assert read_seen(tmp_path / "plain") == seen_articles(learnt=articles)
     code = (
         "import sys; from transformers import pipeline;"
         "print(type(pipeline('token-classification', sys.argv[1]).model).__name__, 'eventtag' in sys.modules)"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from eventtag.corpus.seen import read_seen
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError, TrainingError
 from eventtag.manifest import sha256_of
 from eventtag.pretrain_settings import PretrainSettings, PretrainTrainerSettings
@@ -47,7 +48,7 @@ def test_hidden_words_are_guessed_better_after_than_before(adapted):
     assert about["held_out"]["after"] == metrics["after"]
 
 
-def test_training_takes_the_encoder(adapted, corpus_file, tmp_path):
+def test_training_takes_the_encoder_and_what_it_has_seen(adapted, corpus_file, articles, tmp_path, caplog):
     result = train(
         TrainSettings(
             data=DataSettings(path=str(corpus_file), split_field="split"),
@@ -57,6 +58,15 @@ def test_training_takes_the_encoder(adapted, corpus_file, tmp_path):
         )
     )
     assert result.evaluation.report.strict.micro.f1 > 0.9
+    before, after = read_seen(adapted / "encoder"), read_seen(result.checkpoint)
+    assert (len(before.read), len(before.chose), before.unknown) == (19, 5, ())
+    assert (before.read, len(after.learnt)) == (after.read, 16)
+    scored = result.evaluation.report.data["seen"]["scored"]
+    assert scored["read"] == sum(
+        before.kind_of(article) == "read" for article in articles if article.meta["split"] == "validation"
+    )
+    warned = [record.message for record in caplog.records if "taught the encoder" in record.message]
+    assert len(warned) == 2
 
 
 def test_a_stopped_run_resumes_to_the_same_encoder(adapted, corpus_file, tmp_path, monkeypatch):

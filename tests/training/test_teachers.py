@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from eventtag.corpus.seen import read_seen
 from eventtag.decoding.decode import tag_probabilities
 from eventtag.encoding.align import IGNORED, align_spans
 from eventtag.encoding.tokens import tokenise
@@ -157,6 +158,10 @@ def test_a_pupil_learns_from_teachers_what_nobody_annotated(head, articles, chec
     assert micro[1] > 0.9 > micro[0]
     record = json.loads((tmp_path / "taught" / "run.json").read_text())
     assert record["teachers"] == teacher_fingerprints([str(checkpoint)])
+    seen, teacher = read_seen(tmp_path / "taught" / "checkpoint"), read_seen(checkpoint)
+    assert seen.learnt == teacher.learnt
+    assert seen.read == teacher.learnt  # `teacher.articles` are the training articles, without their spans
+    assert not read_seen(tmp_path / "alone" / "checkpoint").read
 
 
 def test_teachers_that_cannot_teach_are_refused(articles, checkpoint, tokenizer, tmp_path):

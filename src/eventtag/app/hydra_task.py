@@ -23,6 +23,7 @@ from eventtag.app.launched import fit_to_launcher
 from eventtag.app.overrides import explain, literal, quote_unreadable, quoted, require_harmless
 from eventtag.app.own_configs import config_dir, guard_configurations, warn_of_hidden
 from eventtag.app.run_records import recorded_run
+from eventtag.app.own_data import SAMPLE, choose_own_data, explain_no_data, require_own_data
 from eventtag.app.terminal import print_message
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
@@ -49,7 +50,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     guard_configurations()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(settings))
-    sys.argv[1:] = quote_unreadable(spell_out_corpora(sys.argv[1:]))
+    sys.argv[1:] = quote_unreadable(choose_own_data(spell_out_corpora(sys.argv[1:])))
     search = _own_configs()
     if search and not any(a.startswith("hydra.searchpath") for a in sys.argv):
         # Hydra's parser takes overrides in one block only.
@@ -62,6 +63,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     def hydra_task(config: DictConfig) -> float | None:
         begun.append(config)
         try:
+            require_own_data(config, HydraConfig.get().runtime.choices, sample_file())
             composed: Any = OmegaConf.to_object(config)
             if not hasattr(composed, "run_dir"):
                 with named_full_disk("an output"):
@@ -85,10 +87,11 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     except (HydraException, OmegaConfBaseException, MarkedYAMLError, SettingsError) as error:
         print_message(f"error: {explain(error)}")
         return 1
-    except (OSError, ValueError) as error:
-        if begun:
+    except (OSError, ValueError, AssertionError) as error:
+        said = explain_no_data(sys.argv[1:]) if isinstance(error, AssertionError) else explain(error)
+        if begun or said is None:
             raise  # a mistake of ours, which needs its traceback
-        print_message(f"error: {explain(error)}")
+        print_message(f"error: {said}")
         return 1
     return 1 if failures else 0
 
@@ -124,11 +127,15 @@ def _compose(
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(schema))
     try:
         with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-            config = hydra.compose(command, [*_own_configs(), *quote_unreadable(spell_out_corpora(overrides))])
+            config = hydra.compose(command, [*_own_configs(), *quote_unreadable(choose_own_data(spell_out_corpora(overrides)))])
             return OmegaConf.to_object(config if part is None else config[part])
     except MissingMandatoryValue as error:
         key = error.full_key if part is None else f"{part}.{error.full_key}"
         raise SettingsError(f"{option}: {error.full_key} must be given: add {option} {key}=...") from error
+    except AssertionError as error:
+        if (reason := explain_no_data(overrides)) is None:
+            raise
+        raise SettingsError(f"{option}: {reason}") from error
     except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
         raise SettingsError(f"{option} {' '.join(said or overrides)}: {explain(error)}") from error
 
@@ -186,6 +193,11 @@ def data_dir() -> str:
     package = Path(eventtag.__file__).parent
     inside = package / "data"
     return str(inside if inside.is_dir() else package.parent.parent / "data")
+
+
+def sample_file() -> str:
+    """Where `data=sample` finds the sample corpus."""
+    return f"{data_dir()}/{SAMPLE}/articles.jsonl"
 
 
 def register_resolvers() -> None:

@@ -8,15 +8,19 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 from eventtag.articles import Article
+from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
 
 INFO_FILE = "eventtag.json"
 PREDICTIONS_FILE = "predictions.jsonl"
+REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,25 @@ def predictions_of(
     return list(read(path, None))
 
 
+def seen_by(paths: Sequence[str]) -> Seen | None:
+    """What the checkpoints among these systems have seen, and those whose evaluations are; None where there is neither."""
+    found = [seen for path in paths if (seen := _seen_by(Path(path))) is not None]
+    return reduce(or_, found) if found else None
+
+
+def _seen_by(path: Path) -> Seen | None:
+    folder = checkpoint_of(str(path))
+    if folder is None and not _is_evaluation(path):
+        return None
+    if folder is None:
+        try:
+            content = json.loads((path / REPORT_FILE).read_text(encoding="utf-8"))
+            folder = Path(content["checkpoint"]["path"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return Seen(unknown=(str(path),))
+    return read_seen(folder).named(str(path))
+
+
 def find_runs(patterns: Sequence[str]) -> list[str]:
     """The runs under folders or glob patterns: what is a run itself, else the runs directly in it, in natural order.
 
@@ -78,7 +101,7 @@ def find_runs(patterns: Sequence[str]) -> list[str]:
 def describe_run(path: str) -> TrainedRun:
     """Seed and validation score of a run; raises DataError where they are not known."""
     folder = checkpoint_of(path)
-    file = Path(path) / "report.json" if folder is None else folder / INFO_FILE
+    file = Path(path) / REPORT_FILE if folder is None else folder / INFO_FILE
     try:
         content: Any = json.loads(file.read_text(encoding="utf-8"))
         training = content["checkpoint"] if folder is None else content["training"]
@@ -110,7 +133,11 @@ def require_alike(runs: Mapping[str, TrainedRun]) -> None:
 
 
 def _is_run(path: str) -> bool:
-    return checkpoint_of(path) is not None or all((Path(path) / name).is_file() for name in (PREDICTIONS_FILE, "report.json"))
+    return checkpoint_of(path) is not None or _is_evaluation(Path(path))
+
+
+def _is_evaluation(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (PREDICTIONS_FILE, REPORT_FILE))
 
 
 def _runs_in(path: str) -> list[str]:

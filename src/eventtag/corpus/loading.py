@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from eventtag.articles import Article
 from eventtag.corpus.mixing import CLUSTER_FIELD, CORPUS_FIELD, mix_splits
 from eventtag.corpus.near_duplicates import find_near_duplicates, warn_of_copies
+from eventtag.corpus.seen import TAUGHT, Seen
 from eventtag.corpus.splits import split_articles
 from eventtag.errors import DataError, summarise_problems
 from eventtag.formats.jsonl import json_line
@@ -36,7 +37,7 @@ class Corpus:
 
     `allowed_loss`: number of spans that may be dropped unasked. `cluster_field`: field of `meta` whose values are resampled together.
     `parts`: of several corpora mixed (`eventtag.corpus.mixing`), each by its name, as it was before; their articles say in `meta`
-    which corpus they are of. `handling` is that of a single corpus.
+    which corpus they are of. `handling` is that of a single corpus. `declared`: the settings say which articles are which split.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Corpus:
     cluster_field: str | None = None
     handling: Handling = Handling()
     parts: Mapping[str, Corpus] = field(default_factory=dict)
+    declared: bool = True
 
     def articles(self, split: str) -> tuple[Article, ...]:
         """The articles of a split, or of `all`. Raises DataError when the corpus has no such articles."""
@@ -61,6 +63,13 @@ class Corpus:
             )
         return self.splits[split]
 
+    def scored_split(self, *, include_seen: bool = False) -> str:
+        """The split to score where none is named: test, else validation, else all; with `include_seen`, which scores what a checkpoint
+        learnt from too, all where the settings do not say which articles are which.
+        """
+        undivided = include_seen and not self.declared
+        return next((name for name in ("test", "validation") if name in self.splits and not undivided), "all")
+
     def handling_of(self, article: Article) -> Handling:
         """How training takes an article of the corpus, or one that was added to it."""
         part = self.parts.get(str(article.meta.get(CORPUS_FIELD)))
@@ -72,9 +81,11 @@ class Corpus:
         key = "data.corpora.NAME.max_loss" if self.parts else "data.max_loss"
         self.ledger.require_at_most(self.allowed_loss, f"mend them (`eventtag lint` shows all), or allow it: {key}={share:g}")
 
-    def describe(self, split: str) -> dict[str, Any]:
-        """What a report says of a split: articles, spans per label, fingerprint, licence; of several corpora, of each of them too."""
-        articles = self.articles(split)
+    def describe(self, split: str, articles: Sequence[Article] | None = None) -> dict[str, Any]:
+        """What a report says of a split, or of those `articles` of it: how many, spans per label, fingerprint, licence; of several
+        corpora, of each of them too.
+        """
+        articles = self.articles(split) if articles is None else articles
         about = {
             "name": self.name,
             "split": split,
@@ -99,37 +110,29 @@ class Corpus:
         return about
 
 
-def fingerprints(described: Mapping[str, Any]) -> tuple[str, ...]:
-    """The fingerprints in what `Corpus.describe` said: of the articles, and of each corpus that they were mixed from."""
-    inner = [about.get("sha256") for about in described.get("corpora", {}).values()]
-    return tuple(digest for digest in (described.get("sha256"), *inner) if digest)
-
-
-def learnt_from(training: Mapping[str, Any]) -> set[str]:
-    """The fingerprints of all articles that a checkpoint learnt from, by what it says of its training: its own and its primer's."""
-    return {*fingerprints(training.get("data") or {}), *fingerprints(training.get("primer") or {})}
-
-
-def load_corpus(settings: DataSettings, *, trained_on: Collection[str] | None = None) -> Corpus:
+def load_corpus(settings: DataSettings, *, seen: Seen | None = None) -> Corpus:
     """Read the articles that the settings name and divide them into splits; a split without articles is absent.
 
     Where nothing says which articles are which, splits are drawn, near-duplicates together; near-duplicates in two splits that were
-    given are warned of. Given `trained_on`, the fingerprints of a checkpoint's training articles (`fingerprints`), splits are drawn
-    only if that gives such training articles again; else all articles are one split, `all`: they are somebody else's gold, and none
-    of it needs to be left out. Several corpora are split each for itself, then mixed.
+    given are warned of. Given what a checkpoint has `seen`, nothing is drawn: what it learnt from is train, what chose its epoch and
+    thresholds validation, all others are test; if it has seen none of them, all are one split, `all`. Several corpora are split each
+    for itself, then mixed.
 
     Raises DataError for an empty corpus, a label that is not configured, an id that occurs in two files, an article without the
     split field, or more lost spans than `max_loss`; FormatError and SettingsError as the readers do.
     """
     if not settings.corpora:
-        return _load(settings, settings.name, trained_on)
-    parts = {name: _load(part, name, trained_on) for name, part in settings.corpora.items()}
+        return _load(settings, settings.name, seen)
+    parts = {
+        name: _load(part if part.labels else replace(part, labels=settings.labels), name, seen)
+        for name, part in settings.corpora.items()
+    }
     ledger = LossLedger()
     for name, part in parts.items():
         ledger.absorb(part.ledger, prefix=f"{name}/")
     return Corpus(
         settings.name,
-        LabelSet(tuple(settings.labels)),
+        LabelSet(tuple(settings.known_labels)),
         mix_splits(
             {name: (part.splits, part.labels, part.cluster_field) for name, part in parts.items()}, scored=settings.scored
         ),
@@ -139,12 +142,13 @@ def load_corpus(settings: DataSettings, *, trained_on: Collection[str] | None = 
         sum(part.allowed_loss for part in parts.values()),
         CLUSTER_FIELD if any(part.cluster_field for part in parts.values()) else None,
         parts=parts,
+        declared=any(part.declared for part in parts.values()),
     )
 
 
-def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | None) -> Corpus:
+def _load(settings: CorpusSettings, name: str, seen: Seen | None) -> Corpus:
     ledger = LossLedger()
-    labels = LabelSet(tuple(settings.labels))
+    labels = LabelSet(tuple(settings.known_labels))
     assert settings.path is not None
     articles = _read(settings.path, settings, labels, ledger)
     files = {"validation": settings.validation, "test": settings.test}
@@ -156,15 +160,10 @@ def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | Non
     elif settings.validation is not None:
         # Whoever gives the validation articles has decided that the rest is for training.
         splits, rule = {"train": articles}, "by file"
+    elif seen is None:
+        splits, rule = _draw(articles, settings)
     else:
-        try:
-            splits, rule = _draw(articles, settings)
-        except DataError:
-            if trained_on is None:
-                raise
-            splits, rule = {}, ""
-        if trained_on is not None and fingerprint(splits.get("train", ())) not in trained_on:
-            splits, rule = {"all": articles}, "not split"
+        splits, rule = _by_seen(articles, seen, others="test" if settings.test is None else "all")
     for split, more in given.items():
         splits[split] = more
         rule += f"; {split} from {files[split]}"
@@ -181,6 +180,7 @@ def _load(settings: CorpusSettings, name: str, trained_on: Collection[str] | Non
         settings.max_loss * ledger.seen,
         settings.cluster_field,
         Handling(getattr(settings, "weight", 1.0), settings.overlaps.value, tuple(settings.overlap_priority)),
+        declared=bool(given) or settings.split_field is not None,
     )
     corpus.require_kept()
     return corpus
@@ -238,6 +238,18 @@ def _draw(articles: Sequence[Article], settings: CorpusSettings) -> tuple[dict[s
         duplicates=find_near_duplicates(articles),
     )
     return {split: drawn.articles(articles, split) for split in SPLITS}, drawn.rule
+
+
+def _by_seen(articles: tuple[Article, ...], seen: Seen, *, others: str) -> tuple[dict[str, tuple[Article, ...]], str]:
+    """Splits by what a checkpoint has seen; articles that are new to it are in the split `others`."""
+    kinds = [seen.kind_of(article) for article in articles]
+    if not any(kinds):
+        return {"all": articles}, "not split"
+    split_of: dict[str | None, str] = {**dict.fromkeys(TAUGHT, "train"), "chose": "validation", None: others}
+    splits: dict[str, list[Article]] = {split: [] for split in split_of.values()}
+    for article, kind in zip(articles, kinds, strict=True):
+        splits[split_of[kind]].append(article)
+    return {split: tuple(chosen) for split, chosen in splits.items()}, "by what the checkpoint has seen"
 
 
 def split_by_field(

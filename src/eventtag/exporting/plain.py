@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +20,14 @@ import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from eventtag.articles import Article
+from eventtag.corpus.seen import SEEN_FILE
 from eventtag.encoding.casing import CASINGS
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import ExportError
 from eventtag.evaluation import evaluate
 from eventtag.exporting.gate import agreement
 from eventtag.labels import LabelSet
+from eventtag.manifest import is_listed
 from eventtag.modeling.checkpoint import load_checkpoint
 from eventtag.modeling.encoders import set_labels
 from eventtag.modeling.network import EventtagForTokenClassification
@@ -81,6 +84,8 @@ def export_plain(
     with staged_folder(output) as folder:
         plain.save_pretrained(folder)
         checkpoint.tokenizer.save_pretrained(folder)
+        if is_listed(path, SEEN_FILE):
+            shutil.copyfile(path / SEEN_FILE, folder / SEEN_FILE)
         (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return loss
 

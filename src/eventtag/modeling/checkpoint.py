@@ -4,6 +4,7 @@
     tokenizer.json, tokenizer_config.json   its tokenizer
     eventtag.json                           labels, windows, temperatures and thresholds of the scores, a CRF's transition scores, and
                                             what trained it
+    seen.json                               hashes of the articles that it learnt from or was chosen by (`eventtag.corpus.seen`)
     README.md                               the model card
     manifest.json                           sha256 and size of each of the other files, written last
 
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from eventtag.corpus.seen import Seen, write_seen
 from eventtag.errors import CheckpointError, EventtagError
 from eventtag.labels import LabelSet
 from eventtag.manifest import MANIFEST_FILE, check_manifest, sha256_of, write_manifest
@@ -83,9 +85,18 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, info: CheckpointInfo, *, model_card: str
+    path: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    info: CheckpointInfo,
+    *,
+    model_card: str,
+    seen: Seen | None = None,
 ) -> None:
-    """Write a checkpoint; it appears under its name only when it is whole. Raises OutputError when `path` exists."""
+    """Write a checkpoint; it appears under its name only when it is whole. Without `seen`, it is not known what it learnt from.
+
+    Raises OutputError when `path` exists.
+    """
     with staged_folder(path) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -99,6 +110,8 @@ def save_checkpoint(
         }
         (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card, encoding="utf-8")
+        if seen is not None:
+            write_seen(seen, folder)
         write_manifest(folder)
 
 

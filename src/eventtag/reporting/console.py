@@ -41,6 +41,7 @@ def render_table(report: EvaluationReport) -> str:
         lines.append(report.selection.note)
     if report.unmarked_note is not None:
         lines.append(report.unmarked_note)
+    lines += report.data.get("seen", {}).get("notes", [])
     if intervals is not None:
         if (detectable := intervals.detectable()) is not None:
             lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {detectable:.4f}")

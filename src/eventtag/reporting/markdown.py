@@ -35,6 +35,7 @@ def render_scores_table(report: EvaluationReport) -> str:
         lines.append(_sentence(report.selection.note))
     if report.unmarked_note is not None:
         lines.append(_sentence(report.unmarked_note))
+    lines += [_sentence(note) for note in report.data.get("seen", {}).get("notes", [])]
     if intervals is not None:
         units = "articles" if intervals.units == report.articles else "clusters of articles"
         lines += [escape_cell(f"{note[0].upper()}{note[1:]}.") for note in intervals.notes]

@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from eventtag.articles import Article
 from eventtag.labels import LabelSet
@@ -65,8 +65,13 @@ SURE = 0.9
 LIKE_MENTIONS = 2
 """How many other mentions of the same words must carry the predicted label for the annotation to be doubted."""
 
-Mentions = Mapping[tuple[str, str], int]
-"""How often a (surface, label) is annotated; surfaces as `surface` gives them."""
+
+class Mentions(Protocol):
+    """How often a (surface, label) is annotated; surfaces as `surface` gives them."""
+
+    def get(self, key: tuple[str, str], default: int, /) -> int:
+        """How often, `default` where never."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +141,11 @@ def find_errors(pairs: Sequence[Pair], labels: LabelSet, *, training: Mentions |
 
     Raises DataError as `score_articles` does.
     """
-    known = count_mentions([article for article, _ in pairs])
-    known.update(training or {})
+    here = count_mentions([article for article, _ in pairs])
+
+    def known(surface: str, label: str) -> int:
+        return here[surface, label] + (0 if training is None else training.get((surface, label), 0))
+
     cases: list[ErrorCase] = []
     size = len(labels.labels)
     position = {label: number for number, label in enumerate(labels.labels)}
@@ -244,11 +252,11 @@ def _doubtful(
     gold: Sequence[Span],
     predicted: Span,
     scores: Mapping[tuple[int, int, str], float],
-    known: Mentions,
+    known: Callable[[str, str], int],
 ) -> bool:
     if scores.get((predicted.start, predicted.end, predicted.label), 0.0) < SURE:
         return False
     words = surface(article, predicted)
-    like = known.get((words, predicted.label), 0)
-    against = known.get((words, gold[0].label), 0) - 1 if gold else 0
+    like = known(words, predicted.label)
+    against = known(words, gold[0].label) - 1 if gold else 0
     return like >= LIKE_MENTIONS and like > against

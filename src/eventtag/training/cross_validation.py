@@ -13,11 +13,13 @@ from pathlib import Path
 from eventtag.articles import Article
 from eventtag.corpus.loading import Corpus, Handling
 from eventtag.corpus.near_duplicates import find_near_duplicates
+from eventtag.corpus.seen import leave_out_seen
 from eventtag.corpus.splits import fold_articles, split_articles
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.settings import Head, TrainSettings
 from eventtag.tagging.tagger import JudgedArticle, Tagger
+from eventtag.training.learnt import seen_before
 from eventtag.training.primer import PRIMERS
 from eventtag.training.run import require_trainable, train
 
@@ -28,18 +30,25 @@ VALIDATION_SHARE = 0.15
 
 
 def cross_validate(
-    articles: Sequence[Article], labels: LabelSet, settings: TrainSettings, *, folds: int
+    articles: Sequence[Article], labels: LabelSet, settings: TrainSettings, *, folds: int, include_seen: bool = False
 ) -> Iterator[JudgedArticle]:
     """Train `folds` models, each on the articles outside one fold, and let it judge the words of those inside; fold by fold.
 
     Near-duplicates are in one fold. Of overlapping spans the longest are learnt. `settings.data` and `run_dir` are not used; the
-    models are thrown away. No primer teaches articles that are to be judged. Raises what `train` raises, for all folds before the first
-    is trained, and SettingsError for a head that gives words no tags.
+    models are thrown away. No primer teaches articles that are to be judged; what the encoder or teachers learnt from is not judged
+    unless `include_seen`. Raises what `train` raises, for all folds before the first is trained, SettingsError for a head that gives
+    words no tags, and DataError where no article is left to judge.
     """
     if settings.model.head is Head.span:
         raise SettingsError(
             "model.head=span scores whole spans and has no opinion of single words; use model.head=crf or softmax"
         )
+    judged = leave_out_seen(
+        articles, seen_before(settings), include=include_seen, who="the encoder or a teacher", remedy="--seen include"
+    )
+    for note in judged.notes:
+        log.warning("%s", note)
+    to_judge = {article.id for article in judged.articles}
     duplicates = find_near_duplicates(articles)
     parts = fold_articles(articles, folds, seed=settings.data.split_seed, duplicates=duplicates)
     corpora = []
@@ -67,5 +76,5 @@ def cross_validate(
             own = replace(settings, run_dir=str(run_dir), resume=False)
             whole = replace(corpus, splits={**corpus.splits, "test": part})
             result = train(own, corpus=corpus, whole=whole, primers=Path(scratch) / PRIMERS)
-            yield from Tagger.load(result.checkpoint).judge_words(part)
+            yield from Tagger.load(result.checkpoint).judge_words(article for article in part if article.id in to_judge)
             shutil.rmtree(run_dir)

@@ -20,11 +20,11 @@ import numpy as np
 
 from eventtag.articles import Article
 from eventtag.corpus.loading import Corpus, count_spans, load_corpus
+from eventtag.corpus.seen import read_seen
 from eventtag.errors import DataError, SettingsError, TrainingError
 from eventtag.evaluation import evaluate
 from eventtag.ledger import LossLedger
 from eventtag.run_folder import RUN_FILES, claimed_folder
-from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, curve_scores, fit_learning_curves
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
 from eventtag.staging import remove_known, remove_partial, remove_whole, staged_file
@@ -128,7 +128,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
             data=corpus.describe(split),
             analysis=settings.evaluation,
             cluster_field=corpus.cluster_field,
-            training=count_mentions(subset),
+            training=read_seen(folder / "checkpoint").known_mentions(),
         )
     score = CurveRun(
         len(subset), repeat, settings.seed + repeat, count_spans(subset, corpus.labels), curve_scores(evaluation.report)

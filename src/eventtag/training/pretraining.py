@@ -3,7 +3,8 @@ domain: Gururangan et al. 2020, https://aclanthology.org/2020.acl-main.740/).
 
 RUN/pretraining.json    settings, fingerprint of the texts, versions
 RUN/trainer/            what a resumed run needs; removed when the run ends
-RUN/encoder/            the encoder and its tokenizer, as Hugging Face saves them, and pretraining.json with the losses
+RUN/encoder/            the encoder and its tokenizer, as Hugging Face saves them, pretraining.json with the losses, and seen.json with
+                        hashes of the articles (`eventtag.corpus.seen`)
 RUN/metrics.json        held-out loss before, by epoch and after; written last
 """
 
@@ -26,6 +27,7 @@ import transformers
 
 from eventtag.articles import Article
 from eventtag.corpus.loading import load_corpus
+from eventtag.corpus.seen import Seen, article_key, write_seen
 from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.modeling.encoders import TINY, local_files, longest_input
 from eventtag.modeling.masked import MaskedEncoder, load_masked_encoder, start_from_frequencies
@@ -35,6 +37,7 @@ from eventtag.staging import named_full_disk, remove_partial, remove_whole, requ
 from eventtag.tagging.inputs import read_rows
 from eventtag.training.arguments import build_pretraining_arguments
 from eventtag.training.dropout import quicken_dropout
+from eventtag.training.learnt import seen_by_encoder
 from eventtag.training.masked_trainer import MaskedTrainer
 from eventtag.training.masking import build_masking
 from eventtag.training.processes import require_one_process
@@ -61,11 +64,12 @@ class PretrainingResult:
 
 @dataclass(frozen=True)
 class Texts:
-    """Windows to learn from and to measure on, and what the record says of the articles that they come from."""
+    """Windows to learn from and to measure on, what the record says of the articles that they come from, and their hashes."""
 
     train: list[TextWindow]
     held_out: list[TextWindow]
     about: Mapping[str, Any]
+    seen: Seen
 
 
 def pretrain(settings: PretrainSettings) -> PretrainingResult:
@@ -132,6 +136,7 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
         model.base_model.save_pretrained(folder)
         encoder.tokenizer.save_pretrained(folder)
         content = {**record, "held_out": {key: metrics[key] for key in ("before", "head_alone", "epochs", "after")}}
+        write_seen(texts.seen | seen_by_encoder(settings.model.name), folder)
         (folder / RECORD_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _write_json(run_dir / METRICS_FILE, metrics)
     clear_states(run_dir)
@@ -192,14 +197,17 @@ def _read_new(source: str, text_field: str) -> Iterator[Article]:
 def _read_texts(settings: PretrainSettings, encoder: MaskedEncoder) -> Texts:
     """Read and tokenise the articles once, one after another, and draw those that are held out."""
     digest = hashlib.sha256()
+    keys: list[str] = []
 
     def digested(articles: Iterable[Article]) -> Iterable[Article]:
         for article in articles:
             digest.update(hashlib.sha256(article.text.encode("utf-8", "surrogatepass")).digest())
+            keys.append(article_key(article.text))
             yield article
 
     articles = build_text_windows(digested(_read_articles(settings)), encoder.tokenizer, max_length=settings.max_length)
     with_words = [windows for windows in articles if windows]
+    keys = [key for key, windows in zip(keys, articles, strict=True) if windows]
     if len(with_words) < 2:
         raise DataError(
             f"found {len(with_words)} articles with a word in them; pre-training needs two at least, one to measure on"
@@ -211,6 +219,10 @@ def _read_texts(settings: PretrainSettings, encoder: MaskedEncoder) -> Texts:
         [window for number, windows in enumerate(with_words) if number not in held for window in windows],
         [window for number, windows in enumerate(with_words) if number in held for window in windows],
         {"articles": len(articles), "held_out": count, "sha256": digest.hexdigest()},
+        Seen(
+            read=frozenset(key for number, key in enumerate(keys) if number not in held),
+            chose=frozenset(keys[number] for number in held),  # the epoch that is kept
+        ),
     )
 
 

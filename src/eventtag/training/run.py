@@ -27,6 +27,7 @@ import yaml
 
 from eventtag.corpus.clusters import clusters_of
 from eventtag.corpus.loading import Corpus, load_corpus
+from eventtag.corpus.seen import Seen, leave_out_seen
 from eventtag.encoding.align import record_unmatchable
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
@@ -42,7 +43,6 @@ from eventtag.reporting.losses import write_losses
 from eventtag.reporting.model_card import render_model_card
 from eventtag.reporting.training import TrainingHistory
 from eventtag.run_folder import RUN_FILES, claimed_folder
-from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import Head, Precision, TrainSettings
@@ -53,6 +53,7 @@ from eventtag.training.calibration import evaluate_calibrated, require_known_tar
 from eventtag.training.dropout import quicken_dropout
 from eventtag.training.duration import with_epochs
 from eventtag.training.features import SpanOptions, build_features
+from eventtag.training.learnt import seen_in_run
 from eventtag.training.optimizer import freeze
 from eventtag.training.precision import Arithmetic, choose_arithmetic
 from eventtag.training.primer import PrimerRun, plan_primer, share, take_weights
@@ -135,6 +136,7 @@ def _train(
         record["primer"] = primer.describe()
     if begun and (run_dir / METRICS_FILE).exists():
         raise _finished(run_dir, record)
+    seen = seen_in_run(settings, corpus, primer)
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
     trainer = _build_trainer(settings, corpus)  # where there are several processes, they have found each other from here on
@@ -166,7 +168,7 @@ def _train(
     speed = trainer.speed.report(trainer.network, trainer.arithmetic)
     if trainer.state.best_metric is None:
         raise TrainingError("no epoch was finished, so there is no checkpoint; raise trainer.epochs")
-    result = _finish(settings, corpus, trainer, record, speed) if is_first_process() else None
+    result = _finish(settings, corpus, trainer, record, speed, seen) if is_first_process() else None
     finished = from_first(result)
     assert finished is not None
     return finished
@@ -316,14 +318,18 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
 
 
 def _finish(
-    settings: TrainSettings, corpus: Corpus, trainer: ArticleTrainer, record: Mapping[str, Any], speed: Mapping[str, Any]
+    settings: TrainSettings,
+    corpus: Corpus,
+    trainer: ArticleTrainer,
+    record: Mapping[str, Any],
+    speed: Mapping[str, Any],
+    seen: Seen,
 ) -> TrainingResult:
     """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write everything down."""
     run_dir = Path(settings.run_dir)
     merge_lora(trainer.network)
     history = trainer.state.log_history
     best = next(entry for entry in history if entry.get(f"eval_{settings.trainer.metric.value}") == trainer.state.best_metric)
-    scores = score_of(history, best["epoch"])
     training = {
         "encoder": settings.model.name,
         "head": settings.model.head.value,
@@ -332,10 +338,10 @@ def _finish(
         "seed": settings.seed,
         "epoch": best["epoch"],
         "metric": settings.trainer.metric.value,
-        "validation": scores,
+        "validation": score_of(history, best["epoch"]),
         "versions": record["versions"],
     }
-    data = record["data"]["validation"]
+    data = {**record["data"]["validation"], "seen": leave_out_seen(corpus.splits["validation"], seen, include=True).about}
     tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window)
     fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
     used, calibration = evaluate_calibrated(
@@ -346,14 +352,14 @@ def _finish(
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration)
     )
-    save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card)
+    save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card, seen=seen)
     evaluation = evaluate(
         Tagger.load(run_dir / "checkpoint"),
         corpus.splits["validation"],
         data=data,
         analysis=settings.evaluation,
         cluster_field=corpus.cluster_field,
-        training=count_mentions(corpus.splits["train"]),
+        training=seen.known_mentions(),
     )
     write_evaluation(
         evaluation.report, evaluation.tagged, run_dir, training=read_history(history, corpus.labels.labels, best["epoch"])

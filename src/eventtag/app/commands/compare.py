@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.app.file_command import add_reading, label_map, pairs, run_file_command
-from eventtag.app.systems import checkpoint_of, describe_run, find_runs, predictions_of, require_alike
+from eventtag.app.systems import checkpoint_of, describe_run, find_runs, predictions_of, require_alike, seen_by
 from eventtag.app.terminal import print_message, print_result
 from eventtag.articles import Article
 from eventtag.corpus.clusters import clusters_of
+from eventtag.corpus.seen import Seen, Unseen, leave_out_seen
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.registry import read_articles
@@ -76,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         help="in place of --gold: a data configuration, as of `eventtag evaluate data=NAME data.KEY=VALUE`",
     )
     gold.add_argument("--split", default="auto", help="articles of --data (default: test if there are any, else validation)")
+    gold.add_argument(
+        "--seen",
+        choices=("exclude", "include"),
+        default="exclude",
+        help="articles that a checkpoint among the systems learnt from: left out (the default), or scored all the same",
+    )
     gold.add_argument("--gold-from", default="auto", metavar="FORMAT", help="format of --gold (default: recognised)")
     gold.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
     add_reading(parser)
@@ -100,12 +107,13 @@ class _Gold:
     labels: LabelSet
     cluster_field: str | None
     split: str | None
+    unseen: Unseen
 
 
 def _task(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    gold = _read_gold(arguments)
     groups = [find_runs(patterns) for patterns in arguments.seeds]
+    gold = _read_gold(arguments, seen_by([*arguments.systems, *(run for runs in groups for run in runs)]))
     names = _names([*arguments.systems, *(_group_path(runs) for runs in groups)])
     tallies: dict[str, Tally | tuple[Tally, ...]] = {}
     for path, name in zip(arguments.systems, names, strict=False):
@@ -115,8 +123,9 @@ def _task(arguments: argparse.Namespace) -> int:
     if seeds and gold.split == "validation":
         print_message("note: the validation articles picked the runs, so that these scores flatter them")
 
-    content: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
-    blocks = [render_seeds(name, summary) for name, summary in seeds.items()]
+    content: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "seen": gold.unseen.about}
+    blocks = ["\n".join(gold.unseen.notes)] if gold.unseen.notes else []
+    blocks += [render_seeds(name, summary) for name, summary in seeds.items()]
     if len(tallies) > 1:
         clusters, rule = clusters_of(list(gold.articles.values()), gold.cluster_field)
         comparison = compare_systems(
@@ -147,28 +156,31 @@ def _check(arguments: argparse.Namespace) -> None:
         require_absent(Path(arguments.output))
 
 
-def _read_gold(arguments: argparse.Namespace) -> _Gold:
+def _read_gold(arguments: argparse.Namespace, seen: Seen | None) -> _Gold:
+    """The gold articles that no checkpoint among the systems learnt from, unless they are to be scored all the same."""
+    include = arguments.seen == "include"
+    others: dict[str, Any] = {"include": include, "who": "a checkpoint", "remedy": "--seen include"}
     if arguments.gold:
         options = pairs(arguments.gold_option, "--gold-option")
         articles = _read(arguments.gold, arguments.gold_from, options, arguments)
         if not articles:
             raise DataError(f"{arguments.gold}: holds no article; check the path and --gold-from")
-        found = {article.id: article for article in articles}
+        unseen = leave_out_seen(articles, seen or Seen(), **others)
+        found = {article.id: article for article in unseen.articles}
         labels = _label_set(arguments.labels, found)
-        return _Gold(_only_known(found, labels, arguments.gold), labels, arguments.clusters, None)
+        return _Gold(_only_known(found, labels, arguments.gold), labels, arguments.clusters, None, unseen)
     from eventtag.app.hydra_task import compose_data  # slow to import
     from eventtag.corpus.loading import load_corpus
 
     settings = compose_data(arguments.data)
-    corpus = load_corpus(settings)
-    split = arguments.split
-    if split == "auto":
-        split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
-    found = {article.id: article for article in corpus.articles(split)}
+    corpus = load_corpus(settings, seen=seen)
+    split = arguments.split if arguments.split != "auto" else corpus.scored_split(include_seen=include and seen is not None)
+    unseen = leave_out_seen(corpus.articles(split), seen or Seen(), among=corpus.articles("all"), **others)
+    found = {article.id: article for article in unseen.articles}
     for line in corpus.ledger.summary():
         print_message(f"{corpus.name}: {line}")
     labels = corpus.labels if arguments.labels is None else _label_set(arguments.labels, found)
-    return _Gold(_only_known(found, labels, corpus.name), labels, arguments.clusters or corpus.cluster_field, split)
+    return _Gold(_only_known(found, labels, corpus.name), labels, arguments.clusters or corpus.cluster_field, split, unseen)
 
 
 def _only_known(articles: Mapping[str, Article], labels: LabelSet, source: str) -> dict[str, Article]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventtag.app.hydra_task import run_hydra
-from eventtag.settings import EvaluateSettings, EvaluateSplit
+from eventtag.settings import EvaluateSettings, EvaluateSplit, SeenArticles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,40 +27,40 @@ def run() -> int:
 
 
 def _task(settings: EvaluateSettings) -> float:
-    from eventtag.corpus.loading import fingerprint, fingerprints, learnt_from, load_corpus
+    from eventtag.app.run_data import data_of_run
+    from eventtag.corpus.loading import load_corpus
+    from eventtag.corpus.seen import leave_out_seen, read_seen
     from eventtag.encoding.align import record_unmatchable
     from eventtag.errors import SettingsError
     from eventtag.evaluation import evaluate
     from eventtag.reporting.console import render_table
     from eventtag.reporting.files import write_evaluation
     from eventtag.reporting.losses import write_losses
-    from eventtag.scoring.error_kinds import count_mentions
     from eventtag.tagging.tagger import Tagger
 
     tagger = Tagger.load(settings.checkpoint, precision=settings.precision.value, batch_tokens=settings.batch_tokens)
     tagger = tagger.with_thresholds(settings.thresholds).with_stride(settings.stride)
-    unknown = [label for label in settings.data.labels if label not in tagger.labels.labels]
+    data = data_of_run(Path(settings.checkpoint), "data.path=FILE or data=NAME") if settings.data is None else settings.data
+    unknown = [label for label in data.labels or () if label not in tagger.labels.labels]
     if unknown:
         raise SettingsError(
             f"data.labels: the checkpoint does not know {unknown[0]!r}; it knows {list(tagger.labels.labels)}. "
             "Map the label with data.label_map, or take it out"
         )
-    corpus = load_corpus(settings.data, trained_on=fingerprints((tagger.about or {}).get("data", {})))
+    seen, include = read_seen(Path(settings.checkpoint)), settings.seen is SeenArticles.include
+    corpus = load_corpus(data if data.labels else replace(data, labels=list(tagger.labels.labels)), seen=seen)
     split = settings.split.value
     if settings.split is EvaluateSplit.auto:
-        split = next((name for name in ("test", "validation") if name in corpus.splits), "all")
-    train = corpus.splits.get("train", ()) if split != "train" else ()
-    seen = corpus.splits.get("train") or corpus.splits.get("all", ())
-    if split in ("train", "all") and fingerprint(seen) in learnt_from(tagger.about or {}):
-        log.warning("%s, %s articles: the checkpoint learnt from these, so their scores flatter", corpus.name, split)
+        split = corpus.scored_split(include_seen=include)
+    unseen = leave_out_seen(corpus.articles(split), seen, include=include, among=corpus.articles("all"))
     evaluation = evaluate(
         tagger,
-        corpus.articles(split),
+        unseen.articles,
         labels=corpus.labels,
-        data=corpus.describe(split),
+        data={**corpus.describe(split, unseen.articles), "seen": unseen.about},
         analysis=settings.evaluation,
         cluster_field=corpus.cluster_field,
-        training=count_mentions(train) if train else None,
+        training=seen.known_mentions(),
     )
     write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
     limits = {} if tagger.span_head is None else asdict(tagger.span_head)
@@ -70,7 +70,7 @@ def _task(settings: EvaluateSettings) -> float:
     for line in [*corpus.ledger.remarks, *corpus.ledger.summary()]:
         log.info("%s", line)
     log.info("%s, %s articles:\n%s", corpus.name, split, render_table(evaluation.report))
-    for line in _targets(tagger, corpus.articles(split), corpus.labels, settings.evaluation):
+    for line in _targets(tagger, unseen.articles, corpus.labels, settings.evaluation):
         log.info("%s", line)
     log.info("\nreport: %s", Path(settings.run_dir) / "report.html")
     return evaluation.report.strict.micro.f1

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eventtag.app.file_command import run_file_command
 from eventtag.app.terminal import print_result
-from eventtag.errors import DataError, SettingsError
+from eventtag.errors import DataError
 
 if TYPE_CHECKING:
     from eventtag.corpus.loading import Corpus
-    from eventtag.data_settings import DataSettings
 
 
 def run() -> int:
@@ -50,13 +50,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _task(arguments: argparse.Namespace) -> int:
     from eventtag.app.hydra_task import compose_data
-    from eventtag.corpus.loading import fingerprints, load_corpus
+    from eventtag.app.run_data import data_of_run
+    from eventtag.corpus.loading import load_corpus
+    from eventtag.corpus.seen import read_seen
     from eventtag.modeling.checkpoint import read_info
 
     path = Path(arguments.checkpoint)
     info, _ = read_info(path)
-    settings = compose_data(arguments.data) if arguments.data else _data_of_run(path)
-    corpus = load_corpus(settings, trained_on=fingerprints(info.training.get("data", {})))
+    settings = compose_data(arguments.data) if arguments.data else data_of_run(path, "--data")
+    if not settings.labels:
+        settings = replace(settings, labels=list(info.labels.labels))
+    corpus = load_corpus(settings, seen=read_seen(path))
     if "validation" not in corpus.splits:
         raise DataError(
             f"corpus {corpus.name!r} has no validation articles (found: {', '.join(corpus.splits)}); name another corpus with --data"
@@ -88,26 +92,3 @@ def _plain(path: Path, output: Path, corpus: Corpus) -> int:
         f"  same spans: {loss.agreement:.2%}; a pipeline decodes in its own way and loses more"
     )
     return 0
-
-
-def _data_of_run(checkpoint: Path) -> DataSettings:
-    """The data settings of the run that made the checkpoint, which lie beside it."""
-    import yaml
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    from eventtag.app.hydra_task import open_schema
-    from eventtag.data_settings import DataSettings
-
-    file = checkpoint.resolve().parent / "settings.yaml"
-    try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
-        found: Any = OmegaConf.to_object(OmegaConf.merge(open_schema(DataSettings), content))
-    except OSError as error:
-        raise SettingsError(
-            f"{file}: there is no run beside the checkpoint, so nothing says which articles judge; name them with --data"
-        ) from error
-    except (yaml.YAMLError, KeyError, TypeError, OmegaConfBaseException) as error:
-        raise SettingsError(f"{file}: its data settings cannot be read ({error}); name the articles with --data") from error
-    assert isinstance(found, DataSettings)
-    return found

@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="a setting of `eventtag train` for these, such as model=roberta_base",
     )
+    model.add_argument(
+        "--seen",
+        choices=("exclude", "include"),
+        default="exclude",
+        help="articles that the judging model learnt from: left out (the default), or judged all the same",
+    )
     group.add_argument(
         "--max-words",
         type=whole_number("--max-words", least=1),
@@ -98,10 +104,11 @@ def _task(arguments: argparse.Namespace) -> int:
         from eventtag.app.model_lint import judge_by_checkpoint, judge_by_folds  # slow to import: torch
 
         articles = list(read(LossLedger()))
+        include = arguments.seen == "include"
         report.add(
-            judge_by_checkpoint(articles, arguments.checkpoint)
+            judge_by_checkpoint(articles, arguments.checkpoint, include_seen=include)
             if arguments.checkpoint
-            else judge_by_folds(articles, arguments.cross_validate, arguments.train)
+            else judge_by_folds(articles, arguments.cross_validate, arguments.train, include_seen=include)
         )
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:

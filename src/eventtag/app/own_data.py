@@ -1,0 +1,59 @@
+"""`data.path=FILE` alone means the user's own articles, not those of the corpus that a command takes by default.
+
+Another corpus's name, licence, split field and labels say nothing of them. So `data=corpus` is chosen for whoever gives a path and chooses
+no configuration; a configuration that keeps the sample corpus's own description for another file is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from eventtag.errors import SettingsError
+
+PLACES = {"data": "data", "data@model.primer.data": "model.primer.data"}
+"""Where a corpus is chosen, and what the keys of its settings begin with."""
+PRIMED = "minilm"
+"""The model whose configuration chooses a primer; for others the choice is an addition."""
+SAMPLE = "sample"
+
+
+def choose_own_data(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a command, with `data=corpus` where they give `data.path` and choose neither data nor an experiment; likewise for
+    the data of the primer.
+    """
+    given = dict(_key_and_value(argument) for argument in arguments)
+    chosen = []
+    for choice, keys in PLACES.items():
+        if f"{keys}.path" in given and choice not in given and "experiment" not in given:
+            added = choice != "data" and given.get("model", PRIMED) != PRIMED
+            chosen.append(f"{'+' if added else ''}{choice}=corpus")
+    place = next((at for at, argument in enumerate(arguments) if "=" in argument), len(arguments))
+    return [*arguments[:place], *chosen, *arguments[place:]]
+
+
+def require_own_data(config: DictConfig, choices: Mapping[str, Any], sample: str) -> None:
+    """Raise SettingsError where the configuration of the sample corpus was chosen for a file that is not `sample`."""
+    for choice, keys in PLACES.items():
+        path = OmegaConf.select(config, f"{keys}.path") if choices.get(choice) == SAMPLE else None
+        if path is not None and str(path) != sample:
+            raise SettingsError(
+                f"{keys}.path={path}: {choice}=sample describes the corpus that comes with eventtag and no other; "
+                f"choose {choice}=corpus for articles of your own"
+            )
+
+
+def explain_no_data(arguments: Sequence[str]) -> str | None:
+    """What to say where a setting of the data was given, and no data that it could belong to; None where there is no such setting."""
+    for argument in arguments:
+        for choice, keys in PLACES.items():
+            if _key_and_value(argument)[0].startswith(f"{keys}."):
+                return f"{argument}: belongs to no corpus; name one by {choice}=NAME, or give your articles by {keys}.path=FILE"
+    return None
+
+
+def _key_and_value(argument: str) -> tuple[str, str]:
+    key, _, value = argument.partition("=")
+    return key.lstrip("+"), value

@@ -1,0 +1,56 @@
+"""`data.path` alone means one's own articles, and nothing of another corpus is said of them."""
+
+import pytest
+
+from eventtag.app.hydra_task import compose_data, compose_training
+from eventtag.app.own_data import choose_own_data
+from eventtag.errors import SettingsError
+
+
+def test_a_path_alone_is_one_s_own_corpus():
+    data = compose_training(["data.path=mine.jsonl"]).data
+    assert (data.name, data.path, data.format, data.split_field, data.licence) == ("corpus", "mine.jsonl", "auto", None, None)
+    assert compose_data(["data.path=mine.jsonl"]).name == "corpus"
+
+
+@pytest.mark.parametrize("model", [[], ["model=minilm"], ["model=roberta_base"]])
+def test_a_path_of_the_primer_alone_is_one_s_own_corpus(model):
+    primer = compose_training([*model, "model.primer.data.path=mine.jsonl"]).model.primer.data
+    assert (primer.name, primer.path, primer.licence) == ("corpus", "mine.jsonl", None)
+
+
+def test_a_choice_stays_as_it_is():
+    assert compose_training(["data=re3d", "data.path=elsewhere"]).data.name == "re3d"
+    assert compose_training([]).data.name == "sample"
+    given = ["experiment=ecbplus", "data.path=elsewhere"]
+    assert choose_own_data(given) == given
+    assert compose_training(given).data.name == "ecbplus"
+
+
+@pytest.mark.parametrize("choice", ["data=sample", "experiment=mine"])
+def test_the_sample_s_description_of_another_file_is_refused(choice, tmp_path, monkeypatch, capsys):
+    import sys
+
+    from eventtag.app.commands import train
+
+    (tmp_path / "configs" / "experiment").mkdir(parents=True)
+    (tmp_path / "configs" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 3\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["eventtag train", choice, "data.path=mine.jsonl", "run_dir=run"])
+    assert train.run() == 1
+    shown = capsys.readouterr().err
+    assert "data.path=mine.jsonl: data=sample describes the corpus that comes with eventtag" in shown
+    assert "choose data=corpus" in shown
+
+
+def test_a_setting_without_a_corpus_is_answered(tmp_path, monkeypatch, capsys):
+    import sys
+
+    from eventtag.app.commands import evaluate
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["eventtag evaluate", "checkpoint=c", "data.split_field=split"])
+    assert evaluate.run() == 1
+    assert "data.split_field=split: belongs to no corpus; name one by data=NAME" in capsys.readouterr().err
+    with pytest.raises(SettingsError, match=r"--data: data\.split_field=split: belongs to no corpus"):
+        compose_data(["data.split_field=split"])
