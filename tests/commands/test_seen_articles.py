@@ -137,12 +137,10 @@ def test_compare_leaves_out_what_any_of_the_checkpoints_learnt_from(checkpoint, 
     assert (code, "--seen include" in shown.err) == (1, True)
 
 
-def test_an_evaluation_is_compared_on_what_its_checkpoint_did_not_see(
-    evaluate, checkpoint, articles, tmp_path, monkeypatch, capsys
-):
+def test_an_evaluation_is_compared_on_what_its_checkpoint_did_not_see(evaluate, articles, tmp_path, monkeypatch, capfd):
     gold = write(tmp_path / "gold.jsonl", articles)
     _, _, _, folder = evaluate(f"data.path={gold}", "seen=include")
     theirs = write(tmp_path / "theirs.jsonl", [replace(a, spans=a.spans[2:]) for a in articles])
     monkeypatch.setattr(sys, "argv", ["eventtag compare", str(folder), str(theirs), "--gold", str(gold), "--resamples", "100"])
     assert importlib.import_module("eventtag.app.commands.compare").run() == 0
-    assert "not scored: 16 articles that a checkpoint learnt from" in capsys.readouterr().out
+    assert "not scored: 16 articles that a checkpoint learnt from" in capfd.readouterr().out
