@@ -64,9 +64,12 @@ values of one (with `-m` a run for each); quote the value again where it belongs
 `meantime` and `crossner` from their homes to `data/corpora/`. They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
 else in `../shared/corpora`; `data.path=` says another place.
 
-**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` takes both from there. `evaluate` takes the
-windows, and scores the labels of its own command: repeat `data.labels`, `data.label_map` and `data.overlaps`, or put them into a
-file of your own (`configs/data/mine.yaml`) that both commands name.
+**Your own articles.** `data.path=FILE` alone means them: `data=corpus` is chosen with it. Without `data`, `train` takes the sample corpus and
+`evaluate` the articles of the run that made the checkpoint. `data=sample` with another path is refused.
+
+**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` and `evaluate` take both from there. For other articles than
+those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names: put it into a file of your own
+(`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the checkpoint's labels alone.
 
 **Defaults** below are those of a command that is told `data=corpus` and nothing else. `model=`, `trainer=` and `data=` of another name
 set other values (`--cfg job` shows them): only `model=minilm` has a CRF, a mean of layers and a primer, unless you ask for them.

@@ -42,8 +42,8 @@ Learns to tag who (ACTOR), what (EVENT) and where (LOCATION) in news articles.
 
 {commands}
 
-  eventtag train data=corpus data.path=articles.jsonl       train on your articles
-  eventtag evaluate checkpoint=DIR data=corpus data.path=.. score a checkpoint
+  eventtag train data.path=articles.jsonl                   train on your articles
+  eventtag evaluate checkpoint=DIR data.path=gold.jsonl     score a checkpoint
   eventtag predict checkpoint=DIR input=article.txt         tag an article
   eventtag COMMAND --help                                   what a command takes
 

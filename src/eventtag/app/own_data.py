@@ -30,7 +30,7 @@ def choose_own_data(arguments: Sequence[str]) -> list[str]:
         if f"{keys}.path" in given and choice not in given and "experiment" not in given:
             added = choice != "data" and given.get("model", PRIMED) != PRIMED
             chosen.append(f"{'+' if added else ''}{choice}=corpus")
-    place = next((at for at, argument in enumerate(arguments) if "=" in argument), len(arguments))
+    place = next((at for at, argument in enumerate(arguments) if "=" in argument and argument[0] != "-"), len(arguments))
     return [*arguments[:place], *chosen, *arguments[place:]]
 
 
