@@ -64,11 +64,11 @@ values of one (with `-m` a run for each); quote the value again where it belongs
 `meantime` and `crossner` from their homes to `data/corpora/`. They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
 else in `../shared/corpora`; `data.path=` says another place.
 
-**Your own articles.** `data.path=FILE` alone means them: `data=corpus` is chosen with it. Without `data`, `train` takes the sample corpus and
-`evaluate` the articles of the run that made the checkpoint. `data=sample` with another path is refused.
+**Your own articles.** `data.path=FILE` alone means them: `data=corpus` is chosen with it. Without `data`, `train` takes the sample
+corpus and `evaluate` the articles of the run that made the checkpoint. `data=sample` with another path is refused.
 
-**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` and `evaluate` take both from there. For other articles than
-those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names: put it into a file of your own
+**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` and `evaluate` take both from there. For other
+articles than those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names: put it into a file of your own
 (`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the checkpoint's labels alone.
 
 **Defaults** below are those of a command that is told `data=corpus` and nothing else. `model=`, `trainer=` and `data=` of another name

@@ -40,10 +40,10 @@ def require_names(key: str, names: Sequence[str] | None, *, among: Sequence[str]
     require_setting(not unknown, key, ", ".join(unknown), allowed)
 
 
-def require_labels(key: str, labels: Sequence[str]) -> None:
+def require_labels(key: str, labels: Sequence[str] | None) -> None:
     """Raise SettingsError for labels that cannot be a label set."""
     require_names(key, labels)
-    for label in labels:
+    for label in labels or ():
         plain = label != "O" and not any(character.isspace() for character in label)
         require_setting(plain, key, repr(label), "a label is a word without white space other than O")
 
@@ -113,8 +113,7 @@ class CorpusSettings:
         require_setting(
             bool(self.path and self.path.strip()), "data.path", repr(self.path), "give a file or folder with articles"
         )
-        if self.labels is not None:
-            require_labels("data.labels", self.labels)
+        require_labels("data.labels", self.labels)
         require_names("data.annotated_labels", self.annotated_labels)
         for key in ("name", "format", "split_field", "validation", "test", "cluster_field"):
             require_given(f"data.{key}", getattr(self, key))

@@ -22,8 +22,8 @@ import eventtag
 from eventtag.app.launched import fit_to_launcher
 from eventtag.app.overrides import explain, literal, quote_unreadable, quoted, require_harmless
 from eventtag.app.own_configs import config_dir, guard_configurations, warn_of_hidden
-from eventtag.app.run_records import recorded_run
 from eventtag.app.own_data import SAMPLE, choose_own_data, explain_no_data, require_own_data
+from eventtag.app.run_records import recorded_run
 from eventtag.app.terminal import print_message
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
