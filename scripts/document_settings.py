@@ -67,9 +67,9 @@ else in `../shared/corpora`; `data.path=` says another place.
 **Your own articles.** `data.path=FILE` alone means them: `data=corpus` is chosen with it. Without `data`, `train` takes the sample
 corpus and `evaluate` the articles of the run that made the checkpoint. `data=sample` with another path is refused.
 
-**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` and `evaluate` take both from there. For other
-articles than those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names: put it into a file of your own
-(`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the checkpoint's labels alone.
+**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` and `evaluate` take both from there.
+For other articles than those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names:
+put it into a file of your own (`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the labels alone.
 
 **Defaults** below are those of a command that is told `data=corpus` and nothing else. `model=`, `trainer=` and `data=` of another name
 set other values (`--cfg job` shows them): only `model=minilm` has a CRF, a mean of layers and a primer, unless you ask for them.
