@@ -57,6 +57,10 @@ def tag_article(article: Article) -> StubTagged:
         os.kill(os.getpid(), signal.SIGKILL)
     if text.startswith("POISON exit"):
         os._exit(3)
+    while text.startswith("POISON sleep"):
+        time.sleep(0.01)
+    if text.startswith("POISON regex"):
+        re.match(r"(a|a)+$", "a" * 60 + "b")  # hours in C, which no exception interrupts
     if text.startswith("POISON recursion"):
         sys.setrecursionlimit(200)
         tag_article(Article("again", text))

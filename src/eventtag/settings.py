@@ -270,6 +270,10 @@ class PredictSettings:
     """Whether a row without that field is a bad row; null: if the file's first row has it. Otherwise such rows are numbered."""
     max_row_bytes: int = 8_000_000
     """A longer row is a bad row."""
+    page_seconds: float = 30
+    """Seconds that reading a page (HTML) may take; then it is a bad row."""
+    article_seconds: float = 600
+    """Seconds that tagging an article may take, where `output` is a file; then it is a bad row."""
     min_score: float = 0.0
     """Spans with a lower score are left out, whatever their label."""
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -314,6 +318,8 @@ class PredictSettings:
         _require(bool(self.output.strip(" ./")), "output", repr(self.output), "give the name of a file, or - for standard output")
         _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
         _require(self.max_row_bytes >= 1, "max_row_bytes", self.max_row_bytes, "at least 1")
+        _require(self.page_seconds > 0, "page_seconds", self.page_seconds, "above 0")
+        _require(self.article_seconds > 0, "article_seconds", self.article_seconds, "above 0")
         _require(self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1, or null")
         _require(self.threads >= 1, "threads", self.threads, "at least 1")
         _require(0 < self.ray_cpus < math.inf, "ray_cpus", self.ray_cpus, "above 0")

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from eventtag.jobs import lock
 from eventtag.jobs.assembly import content_digest
 from eventtag.jobs.job import DECIDING, code_digest
 from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
-from eventtag.jobs.shards import cut_shards, row_bytes
+from eventtag.jobs.shards import Shard, cut_shards, row_bytes
 from eventtag.jobs.tagged_shard import BrokenTaggerError
-from eventtag.jobs.workers import WorkerError, Workers
+from eventtag.jobs.workers import WorkerError, Workers, _Trial
 from eventtag.tagging.inputs import read_rows
 from eventtag.tagging.rows import InputRow, Place
 
@@ -423,6 +424,41 @@ def test_a_row_that_fails_is_given_up_alone_however_many_fail_around_it(tmp_path
     tag(source, output, Workers(MakeStub(), 1))
     assert [letter["row"] for letter in dead_letters(output)] == list(range(5, 15))
     assert output.read_text() == expected(source, dead=tuple(f"a{n}" for n in range(5, 15)))
+
+
+@pytest.mark.parametrize(
+    ("engine", "texts"),
+    [
+        (inline(MakeStub()(), article_seconds=0.2), ["POISON sleep", "POISON sleep"]),
+        (Workers(MakeStub(), 2, article_seconds=0.5), ["POISON sleep", "POISON regex"]),
+    ],
+    ids=["inline", "two"],
+)
+def test_an_article_that_takes_too_long_is_given_up_alone(tmp_path, engine, texts):
+    poison = {number: json.dumps({"id": f"a{number}", "text": text}) for number, text in zip((6, 13), texts, strict=True)}
+    source, output = write_input(tmp_path / "in.jsonl", poison=poison), tmp_path / "out.jsonl"
+    tag(source, output, engine)
+    assert [(d["row"], d["stage"], d["reason"].split(" seconds")[0][:16]) for d in dead_letters(output)] == [
+        (6, "tag", "took longer than"),
+        (13, "tag", "took longer than"),
+    ]
+    assert output.read_text() == expected(source, dead=("a6", "a13"))
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_which_articles_of_a_shard_were_too_slow_is_found_in_two_limits():
+    trial = _Trial(Shard(0, 0, tuple(InputRow(Place("x"), Article(f"a{n}", "x")) for n in range(8))))
+    trial.was_late([2, 4], 1)
+    assert list(trial.parts) == [[0, 1, 5, 6, 7], [2], [3], [4]]
+    trial.passed()
+    trial.passed()
+    trial.was_late([3, 3], 1)
+    trial.passed()
+    assert list(trial.condemned) == [3]
+    assert not trial.task.attempt
+    trial.was_late([0, 7], 1)  # together they are too slow, though none is alone
+    trial.was_late([0, 7], 1)
+    assert trial.task.pieces == [[0, 1, 5, 6, 7], [2], [4]]
 
 
 def broken(articles):

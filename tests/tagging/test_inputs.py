@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.errors import FormatError
+from eventtag.tagging import pages
 from eventtag.tagging.inputs import find_files, read_inputs, read_rows
 from eventtag.tagging.rows import DistinctIds
 
@@ -284,3 +285,34 @@ def test_damage_of_any_kind_gives_rows_or_one_error_that_names_the_file(tmp_path
     except FormatError as error:
         problems = [str(error).partition(f"{path}: ")[2]]
     assert all(problem and "None" not in problem for problem in problems)
+
+
+def page(content: str) -> str:
+    text = " ".join(f"Police met miners on day {number} and the talks went on." for number in range(20))
+    return f"<html><head><title>News</title></head><body {content}><article><h1>News</h1><p>{text}</p></article></body></html>"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [page(" ".join(f"a{n}=1" for n in range(80_000))), "<html><body>" + "<p>Police met miners.</p>" * 200_000 + "</body></html>"],
+    ids=["attributes", "paragraphs"],
+)
+def test_a_page_that_takes_too_long_is_a_bad_row_and_the_next_is_read(tmp_path, bad):
+    for name, content in (("1.html", page("")), ("2.html", bad), ("3.html", page(""))):
+        (tmp_path / name).write_text(content)
+    rows = list(read_rows(str(tmp_path), page_seconds=2))
+    assert [row.article is not None for row in rows] == [True, False, True]
+    assert rows[1].place.file.endswith("2.html")
+    assert "took longer than 2 seconds; page_seconds= allows more" in rows[1].problem
+    assert rows[0].article.text == rows[2].article.text
+
+
+def test_a_process_that_reads_pages_may_die(tmp_path):
+    for name in ("1.html", "2.html"):
+        (tmp_path / name).write_text(page(""))
+    rows = read_rows(str(tmp_path))
+    assert next(rows).article is not None
+    process = pages._EXTRACTOR._process
+    process.kill()
+    process.wait()
+    assert next(rows).article is not None  # by another process

@@ -36,6 +36,8 @@ WITHOUT_EFFECT = frozenset(
     {
         "checkpoint",
         "input",
+        "page_seconds",
+        "article_seconds",
         "output",
         "workers",
         "engine",
@@ -120,6 +122,7 @@ def read_settings_rows(settings: PredictSettings) -> Iterator[InputRow]:
         id_field=settings.id_field,
         require_id=settings.require_id,
         max_row_bytes=settings.max_row_bytes,
+        page_seconds=settings.page_seconds,
     )
 
 
@@ -135,8 +138,16 @@ def _engine(settings: PredictSettings, precision: str) -> Engine:
     make_tagger = build_factory(settings, precision, threads=settings.threads)
     if settings.engine is TaggingEngine.ray:
         anywhere = replace(make_tagger, checkpoint=str(Path(settings.checkpoint).absolute()))
-        return RayActors(anywhere, settings.workers, settings.ray_cpus, settings.ray_gpus, settings.threads, settings.ray_address)
-    return Workers(make_tagger, _workers(settings), settings.threads)
+        return RayActors(
+            anywhere,
+            settings.workers,
+            settings.ray_cpus,
+            settings.ray_gpus,
+            settings.threads,
+            settings.ray_address,
+            settings.article_seconds,
+        )
+    return Workers(make_tagger, _workers(settings), settings.threads, settings.article_seconds)
 
 
 def _workers(settings: PredictSettings) -> int:

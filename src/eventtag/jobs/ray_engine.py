@@ -26,6 +26,7 @@ from eventtag.jobs.job import code_digest
 from eventtag.jobs.shards import Shard
 from eventtag.jobs.store import ShardRecord, ShardStore
 from eventtag.jobs.tagged_shard import BrokenTaggerError, TagArticles, check_tagger, store_shard, tag_shard
+from eventtag.jobs.time_limit import ARTICLE_SECONDS, ArticleClock
 from eventtag.jobs.worker import Failed, MakeTagger, Tagged
 from eventtag.jobs.workers import TRIES, WorkerError, Workers
 
@@ -45,7 +46,7 @@ class RayActors:
     `count`: how many actors at most, None for as many as the cluster has room for. `cpus`: what each declares; less than a whole one
     leaves room for Ray's own tasks. `gpus`: None declares one where the cluster has any. `threads`: of each actor, for arithmetic.
     `address`: of a cluster ("auto", "host:6379"); None takes the variable RAY_ADDRESS, or starts Ray on this machine alone, for this
-    job, reachable from nowhere else.
+    job, reachable from nowhere else. `article_seconds`: what an article may take.
     """
 
     make_tagger: MakeTagger
@@ -54,6 +55,7 @@ class RayActors:
     gpus: float | None = None
     threads: int = 1
     address: str | None = None
+    article_seconds: float = ARTICLE_SECONDS
 
     def __call__(self, shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
         """Yield a record for each shard as it is stored, in any order.
@@ -94,6 +96,7 @@ class RayActors:
             "store": replace(store, folder=store.folder.absolute(), lock=None),
             "code": code_digest(),
             "threads": self.threads,
+            "article_seconds": self.article_seconds,
         }
         news = ray.data.from_arrow_refs(blocks).map_batches(
             TagShard,
@@ -146,7 +149,10 @@ def _connected(ray: Any, address: str, count: int | None, threads: int) -> Itera
 class TagShard:
     """What an actor does: tags and stores the shard of a block, and says what became of it (column `news`)."""
 
-    def __init__(self, make_tagger: MakeTagger, store: ShardStore, code: str, threads: int) -> None:
+    def __init__(
+        self, make_tagger: MakeTagger, store: ShardStore, code: str, threads: int, article_seconds: float = ARTICLE_SECONDS
+    ) -> None:
+        self._article_seconds = article_seconds
         self._make_tagger = make_tagger
         self._store = store
         self._code = code
@@ -195,10 +201,10 @@ class TagShard:
                 raise WorkerError(f"the tagger cannot be loaded ({type(error).__name__}: {error})") from error
             check_tagger(tag)
             self._tag = tag
-        return store_shard(tag_shard(shard, self._tag), self._store)
+        return store_shard(tag_shard(shard, self._tag, clock=ArticleClock(self._article_seconds)), self._store)
 
     def _tag_apart(self, shard: Shard) -> ShardRecord:
         """Tag the shard in a process that may die."""
         self._tag = None  # its memory may be needed
-        records = Workers(self._make_tagger, 1, self._threads)(iter([shard]), self._store)
+        records = Workers(self._make_tagger, 1, self._threads, self._article_seconds)(iter([shard]), self._store)
         return next(item for item in records if isinstance(item, ShardRecord))

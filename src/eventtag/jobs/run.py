@@ -32,6 +32,7 @@ from eventtag.jobs.progress import Progress
 from eventtag.jobs.shards import Shard, cut_shards, input_digest
 from eventtag.jobs.store import ShardRecord, ShardStore
 from eventtag.jobs.tagged_shard import TagArticles, store_shard, tag_shard
+from eventtag.jobs.time_limit import ARTICLE_SECONDS, ArticleClock
 from eventtag.jobs.worker import Tagged
 from eventtag.tagging.rows import InputRow, Place
 
@@ -92,12 +93,15 @@ class JobReport:
         return int(self.manifest["dead_letters"])
 
 
-def inline(tag: TagArticles) -> Engine:
-    """An engine that tags in this process: for a tagger that is loaded already. An article that kills the process ends the job."""
+def inline(tag: TagArticles, *, article_seconds: float = ARTICLE_SECONDS) -> Engine:
+    """An engine that tags in this process: for a tagger that is loaded already. An article that kills the process ends the job; one that
+    takes longer than `article_seconds` becomes a dead letter, as soon as code in C returns.
+    """
+    clock = ArticleClock(article_seconds)
 
     def engine(shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
         for shard in shards:
-            yield store_shard(tag_shard(shard, tag), store)
+            yield store_shard(tag_shard(shard, tag, clock=clock), store)
 
     return engine
 

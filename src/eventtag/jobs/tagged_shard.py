@@ -19,6 +19,7 @@ from eventtag.formats.jsonl import json_line
 from eventtag.jobs.dead_letters import DeadLetter, letter_kind, letter_line, unreadable, untaggable
 from eventtag.jobs.shards import Shard, input_digest
 from eventtag.jobs.store import ShardRecord, ShardStore, lines_digest
+from eventtag.jobs.time_limit import ArticleClock, OutOfTime, late_positions
 from eventtag.tagging.rows import InputRow, Place
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ def tag_shard(
     *,
     condemned: Mapping[int, str] | None = None,
     pieces: Sequence[Sequence[int]] | None = None,
+    clock: ArticleClock | None = None,
 ) -> TaggedShard:
-    """Tag a shard's articles; one on which the model fails becomes a dead letter and stops nothing.
+    """Tag a shard's articles; one on which the model fails, or that takes longer than `clock` allows, becomes a dead letter.
 
     `condemned`: positions that are not to be tried, with the reason. `pieces`: positions that are to run through the model apart from
     one another; without it all run together. Raises BrokenTaggerError when it is not the article that is to blame.
@@ -72,15 +74,15 @@ def tag_shard(
     wanted = [position for position in shard.to_tag if position not in condemned]
     found: dict[int, TaggedLine | str] = {position: reason for position, reason in condemned.items() if position in shard.to_tag}
     for piece in pieces or [wanted]:
-        found |= _tag_isolated(shard, [position for position in piece if position not in condemned], tag)
+        found |= _tag_isolated(shard, [position for position in piece if position not in condemned], tag, clock)
     failures = {position: result for position, result in found.items() if isinstance(result, str)}
     if len(failures) > len(condemned):
         check_tagger(tag)
     if len(failures) > len(condemned) and pieces is None:
         healthy = [position for position in wanted if position not in failures]
         # That these fail only together is no reason to lose them: then they stay as they were tagged in parts.
-        with suppress(Exception):
-            found |= _tag(shard, healthy, tag)
+        with suppress(Exception, OutOfTime):
+            found |= _tag(shard, healthy, tag, clock)
     letters = {
         position: unreadable(shard.first_row + position, row) for position, row in enumerate(shard.rows) if row.article is None
     }
@@ -126,37 +128,63 @@ def check_tagger(tag: TagArticles) -> None:
         raise BrokenTaggerError(f"the tagger fails on a plain article ({type(error).__name__}: {error})") from error
 
 
-def try_articles(shard: Shard, positions: Sequence[int], tag: TagArticles) -> None:
+def try_articles(shard: Shard, positions: Sequence[int], tag: TagArticles, clock: ArticleClock | None = None) -> None:
     """Tag the articles at these positions and forget the result, to see whether the process survives it.
 
     Raises BrokenTaggerError when the tagger fails and is of no use any more.
     """
-    if any(isinstance(result, str) for result in _tag_isolated(shard, positions, tag).values()):
+    if any(isinstance(result, str) for result in _tag_isolated(shard, positions, tag, clock).values()):
         check_tagger(tag)
 
 
-def _tag_isolated(shard: Shard, positions: Sequence[int], tag: TagArticles) -> dict[int, TaggedLine | str]:
+def _tag_isolated(
+    shard: Shard, positions: Sequence[int], tag: TagArticles, clock: ArticleClock | None
+) -> dict[int, TaggedLine | str]:
     """Each position's tagged article, or the reason why it has none."""
     if not positions:
         return {}
     try:
-        return _tag(shard, positions, tag)
+        return _tag(shard, positions, tag, clock)
+    except OutOfTime:
+        assert clock is not None
+        if len(positions) == 1:
+            return {positions[0]: clock.reason}
+        late = late_positions(positions, clock.marks)
+        found = _tag_isolated(shard, [position for position in positions if position not in late], tag, clock)
+        for position in late:
+            found |= _tag_isolated(shard, [position], tag, clock)
+        return found
     except Exception as error:  # whatever the model raises, the other articles are to be tagged
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
         if len(positions) == 1:
             return {positions[0]: reason}
     middle = len(positions) // 2
-    return _tag_isolated(shard, positions[:middle], tag) | _tag_isolated(shard, positions[middle:], tag)
+    return _tag_isolated(shard, positions[:middle], tag, clock) | _tag_isolated(shard, positions[middle:], tag, clock)
 
 
-def _tag(shard: Shard, positions: Sequence[int], tag: TagArticles) -> dict[int, TaggedLine | str]:
+def _tag(
+    shard: Shard, positions: Sequence[int], tag: TagArticles, clock: ArticleClock | None = None
+) -> dict[int, TaggedLine | str]:
+    if clock is None or not positions:
+        return _tag_all(shard, positions, tag, None)
+    clock.start(positions[0])
+    try:
+        return _tag_all(shard, positions, tag, clock)
+    finally:
+        clock.stop()
+
+
+def _tag_all(shard: Shard, positions: Sequence[int], tag: TagArticles, clock: ArticleClock | None) -> dict[int, TaggedLine | str]:
     articles = [article for position in positions if (article := shard.rows[position].article) is not None]
     found: dict[int, TaggedLine | str] = {}
-    for position, article, tagged in zip(positions, articles, tag(articles), strict=True):
+    source = articles if clock is None else clock.watch(positions, articles)
+    for position, article, tagged in zip(positions, articles, tag(source), strict=True):
         if tagged.article.id != article.id:
             raise ValueError(f"the tagger gave article {tagged.article.id!r} where {article.id!r} was expected")
         if not all(math.isfinite(span.score) for span in tagged.spans):
             raise ValueError("a span's score is not finite")
         line = json_line(replace(tagged.article, spans=tagged.spans, annotated=None, labels=None))
         found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), tagged.tokens)
+        if clock is not None:
+            clock.given_back(position)
     return found

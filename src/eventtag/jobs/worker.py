@@ -18,6 +18,7 @@ from eventtag.jobs.lock import JobLock
 from eventtag.jobs.shards import Shard
 from eventtag.jobs.store import ShardRecord, ShardStore
 from eventtag.jobs.tagged_shard import BrokenTaggerError, TagArticles, check_tagger, store_shard, tag_shard, try_articles
+from eventtag.jobs.time_limit import ArticleClock, Marks
 
 if TYPE_CHECKING:
     from eventtag.tagging.tagger import TaggedArticle
@@ -75,10 +76,22 @@ class Failed:
 News = Ready | Survived | Tagged | Broken | Failed | ShardRecord
 
 
-def work(connection: Connection, make_tagger: MakeTagger, store: ShardStore, lock: JobLock | None, threads: int) -> None:
-    """Run a worker: answer tasks from `connection` with news until it is closed. Holds `lock` by having it."""
+def work(
+    connection: Connection,
+    make_tagger: MakeTagger,
+    store: ShardStore,
+    lock: JobLock | None,
+    threads: int,
+    marks: Marks,
+    article_seconds: float,
+) -> None:
+    """Run a worker: answer tasks from `connection` with news until it is closed. The job is locked as long as it has `lock`.
+
+    The process ends (SIGALRM) when an article takes longer than `article_seconds`; then `marks` say which.
+    """
     del lock
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one that hands out shards decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
@@ -93,23 +106,24 @@ def work(connection: Connection, make_tagger: MakeTagger, store: ShardStore, loc
         connection.send(Failed(BrokenTaggerError, f"the tagger cannot be loaded ({type(error).__name__}: {error})"))
         return
     connection.send(Ready())
+    clock = ArticleClock(article_seconds, shared=marks)
     while True:
         try:
             task: Task = connection.recv()
         except (EOFError, OSError):
             return
-        answer = _answer(task, _with_news(tag, connection), store)
+        answer = _answer(task, _with_news(tag, connection), store, clock)
         connection.send(answer)
         if isinstance(answer, Broken):
             return
 
 
-def _answer(task: Task, tag: TagArticles, store: ShardStore) -> News:
+def _answer(task: Task, tag: TagArticles, store: ShardStore, clock: ArticleClock) -> News:
     try:
         if task.attempt is not None:
-            try_articles(task.shard, task.attempt, tag)
+            try_articles(task.shard, task.attempt, tag, clock)
             return Survived()
-        return store_shard(tag_shard(task.shard, tag, condemned=task.condemned, pieces=task.pieces), store)
+        return store_shard(tag_shard(task.shard, tag, condemned=task.condemned, pieces=task.pieces, clock=clock), store)
     except BrokenTaggerError as error:
         return Broken(str(error))
     except EventtagError as error:

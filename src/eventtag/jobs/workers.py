@@ -2,14 +2,15 @@
 
 A worker that dies, killed from outside or by an article, costs nothing but time. Its shard is tried again by a new process; when that
 dies too, parts of the shard are tried apart, each half of a part that kills its process once more, until the articles stand alone that
-do. Only an article that killed two processes on its own is given up.
+do. Only an article that killed two processes on its own is given up. A worker that ends because an article took too long has said
+which ones it was at: these are tried one by one, and what is too slow alone is given up at once.
 """
 
 from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -19,6 +20,7 @@ from multiprocessing.context import SpawnProcess
 from eventtag.errors import EventtagError
 from eventtag.jobs.shards import Shard
 from eventtag.jobs.store import ShardRecord, ShardStore
+from eventtag.jobs.time_limit import ARTICLE_SECONDS, Marks, late_positions, late_reason
 from eventtag.jobs.worker import Broken, Failed, MakeTagger, News, Ready, Survived, Tagged, Task, work
 
 TRIES = 2
@@ -37,12 +39,14 @@ class Workers:
     """Tags shards in processes of their own, each with its own tagger. An engine: call it with the shards and their store.
 
     `count`: how many processes; `threads`: of each, for arithmetic (scores may differ in their last digit with their number, so it
-    does not hang on `count`). Shards are pulled when workers need them: at most 2 `count` + 1 are held.
+    does not hang on `count`); `article_seconds`: what an article may take. Shards are pulled when workers need them: at most 2 `count`
+    + 1 are held.
     """
 
     make_tagger: MakeTagger
     count: int = 1
     threads: int = 1
+    article_seconds: float = ARTICLE_SECONDS
 
     def __call__(self, shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
         """Yield a record for each shard as it is stored, in any order, and news of articles tagged in between.
@@ -81,6 +85,20 @@ class _Trial:
         self.survived.append(self.parts.popleft())
         self.deaths = 0
 
+    def was_late(self, marks: Sequence[int], seconds: float) -> None:
+        """The process ended because an article took too long; `marks` are its last."""
+        tried = self.parts.popleft() if self.parts else [p for p in self.shard.to_tag if p not in self.condemned]
+        if len(tried) <= 1:
+            self.condemned.update(dict.fromkeys(tried, late_reason(seconds)))
+        elif self.survived and not self.parts:  # each is fast enough alone
+            self.died(late_reason(seconds))
+        else:
+            late = late_positions(tried, marks)
+            others = [position for position in tried if position not in late]
+            self.deaths = 0
+            self.parts.extendleft([[position] for position in reversed(late)])
+            self.parts.extendleft([others] if others else [])
+
     def died(self, cause: str) -> None:
         """The process died over the task."""
         self.deaths += 1
@@ -113,6 +131,7 @@ def _halves(positions: list[int]) -> list[list[int]]:
 class _Worker:
     process: SpawnProcess
     connection: Connection
+    marks: Marks
     ready: bool = False
     trial: _Trial | None = None
     tagged: Tagged = NOTHING
@@ -140,6 +159,7 @@ class _Pool:
         for worker in self._workers:
             worker.process.join()
             worker.connection.close()
+            worker.marks.close()
 
     def _feed(self) -> bool:
         """Give every idle worker a shard, and have one more at hand; False when nothing is left to wait for."""
@@ -165,11 +185,21 @@ class _Pool:
     def _start(self) -> None:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        arguments = (theirs, self._engine.make_tagger, replace(self._store, lock=None), self._store.lock, self._engine.threads)
+        marks = Marks()
+        engine = self._engine
+        arguments = (
+            theirs, engine.make_tagger, replace(self._store, lock=None), self._store.lock, engine.threads, marks, engine.article_seconds,
+        )  # fmt: skip
         process = context.Process(target=work, args=arguments, name="eventtag worker", daemon=True)
-        process.start()
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGINT}
+        )  # inherited, so that Ctrl-C finds no worker half started
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-        self._workers.append(_Worker(process, ours))
+        self._workers.append(_Worker(process, ours, marks))
 
     def _hear(self, worker: _Worker) -> Iterator[ShardRecord | Tagged]:
         try:
@@ -202,6 +232,8 @@ class _Pool:
         worker.process.kill()
         worker.process.join()
         worker.connection.close()
+        marks = worker.marks.read()
+        worker.marks.close()
         self._workers.remove(worker)
         cause = reason or _cause(worker.process.exitcode)
         if not worker.ready:
@@ -216,6 +248,9 @@ class _Pool:
             return
         if trial.shard.only is None and trial.shard.index in self._store:
             yield self._store.record(trial.shard.index)  # it died between storing the shard and saying so
+        elif worker.process.exitcode == -signal.SIGALRM:
+            trial.was_late(marks, self._engine.article_seconds)
+            self._waiting.appendleft(trial)
         else:
             trial.died(cause)
             self._waiting.appendleft(trial)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import glob
 import itertools
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from eventtag.articles import Article
 from eventtag.errors import DataError, FormatError
+from eventtag.tagging.pages import PAGE_SECONDS, extract_page
 from eventtag.tagging.rows import (
     MAX_ROW_BYTES,
     InputRow,
@@ -102,6 +103,7 @@ def read_rows(
     require_id: bool | None = False,
     max_row_bytes: int = MAX_ROW_BYTES,
     unique_ids: bool = True,
+    page_seconds: float = PAGE_SECONDS,
 ) -> Iterator[InputRow]:
     """Stream the rows of a source (`find_files`), of a Hugging Face dataset on disk, or of standard input (`-`), always in one order.
 
@@ -110,14 +112,14 @@ def read_rows(
     `id_field`; a row without one is called `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row
     has an id). Of several files, ids begin with the file's name and `#`. Fields other than text and id become `meta`.
 
-    Bad rows are those that cannot be read, whose text is empty, holds NUL or a lone surrogate, or is longer than `max_row_bytes` (as
-    the row is, too), and, with `unique_ids`, those with the id of an earlier row. A file of several that cannot be read is one bad row,
-    as is the place where a damaged file breaks off.
+    Bad rows are those that cannot be read, pages whose reading takes longer than `page_seconds`, rows whose text is empty, holds NUL or
+    a lone surrogate, or is longer than `max_row_bytes` (as the row is, too), and, with `unique_ids`, those with the id of an earlier
+    row. A file of several that cannot be read is one bad row, as is the place where a damaged file breaks off.
 
     Raises FormatError, at the first row at the latest, when the source does not exist, holds no articles' files, or is one file that
     cannot be read as what its suffix says.
     """
-    fields = RowFields(text_field, id_field, require_id, max_row_bytes)
+    fields = RowFields(text_field, id_field, require_id, max_row_bytes, page_seconds)
     rows = _read_source(source, fields)
     return mark_duplicates(rows) if unique_ids else rows
 
@@ -161,7 +163,9 @@ def _read_file(file: InputFile, fields: RowFields, *, alone: bool) -> Iterator[I
                 if suffix in LINE_SUFFIXES:
                     yield from _read_lines(stream, str(file.path), prefix, fields)
                 elif suffix in PAGE_SUFFIXES:
-                    yield _read_whole(stream, str(file.path), file.name, fields, article_from_page)
+                    yield _read_whole(
+                        stream, str(file.path), file.name, fields, partial(article_from_page, seconds=fields.page_seconds)
+                    )
                 elif suffix in TEXT_SUFFIXES:
                     yield _read_whole(stream, str(file.path), file.name, fields, Article)
                 else:
@@ -215,16 +219,11 @@ def _read_guessed(stream: BinaryIO, file: str, name: str, prefix: str, fields: R
         yield _read_whole(stream, file, name, fields, Article)
 
 
-def article_from_page(name: str, page: str) -> Article:
+def article_from_page(name: str, page: str, *, seconds: float = PAGE_SECONDS) -> Article:
     """The main text of an HTML page, with title, author, date and address in `meta` where the page states them.
 
-    Raises DataError when the page has no main text.
+    Raises DataError when the page has no main text, or takes longer than `seconds`.
     """
-    import trafilatura  # slow to import, and needed for pages only
-
-    extracted = trafilatura.extract(page, output_format="json", with_metadata=True, include_comments=False)
-    if not extracted:
-        raise DataError("no main text was found in this page; save its text as .txt")
-    record = json.loads(extracted)
+    record = extract_page(page, seconds=seconds)
     fields = {"title": "title", "author": "author", "date": "date", "source": "url", "hostname": "hostname"}
     return Article(name, record["text"], meta={ours: record[theirs] for theirs, ours in fields.items() if record.get(theirs)})

@@ -13,6 +13,7 @@ from typing import Any
 from eventtag.articles import Article
 from eventtag.errors import DataError
 from eventtag.formats.json_file import refuse_constant
+from eventtag.tagging.pages import PAGE_SECONDS
 
 MAX_ROW_BYTES = 8_000_000
 """A longer row is no article: the longest books have fewer bytes."""
@@ -48,13 +49,14 @@ class InputRow:
 @dataclass(frozen=True, slots=True)
 class RowFields:
     """Which field of a row holds the text and which its id, whether a row must have an id (None: if a file's first row has one), and
-    how long a row may be.
+    how long a row may be, and how long the reading of a page may take.
     """
 
     text: str = "text"
     id: str = "id"
     require_id: bool | None = False
     max_row_bytes: int = MAX_ROW_BYTES
+    page_seconds: float = PAGE_SECONDS
 
 
 def article_from_record(record: object, *, fields: RowFields, prefix: str, default: str) -> Article:
