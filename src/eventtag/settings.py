@@ -227,7 +227,7 @@ class OutputFormat(Enum):
     """What `predict` writes."""
 
     auto = "auto"
-    """By the output's suffix: .html, .csv, .parquet, .conll; anything else is jsonl. Colours on a terminal."""
+    """By the output's suffix: .jsonl, .parquet, .csv, .html, .conll; without a suffix jsonl. Colours on a terminal."""
     jsonl = "jsonl"
     parquet = "parquet"
     csv = "csv"

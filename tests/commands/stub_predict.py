@@ -12,9 +12,11 @@ from stub_tagger import MakeStub
 from eventtag.app import tag_corpus
 from eventtag.app.main import main
 from eventtag.labels import LabelSet
+from eventtag.modeling import checkpoint
 
 if __name__ == "__main__":
     tag_corpus.build_factory = lambda settings, precision, threads=None: MakeStub(pause=float(os.environ.get("PAUSE", "0")))
-    tag_corpus.read_info = lambda path, unread: (SimpleNamespace(labels=LabelSet()), f"sha256 of {path}")
+    read_info = lambda path, unread: (SimpleNamespace(labels=LabelSet()), f"sha256 of {path}")  # noqa: E731
+    tag_corpus.read_info = checkpoint.read_info = read_info
     tag_corpus.choose_precision = lambda path, precision, threads: "fp32"
     sys.exit(main())

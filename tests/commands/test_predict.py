@@ -163,6 +163,33 @@ def test_a_terminal_shows_a_bar(folder):
     assert re.search(rb"40 articles  [1-9][\d,]* tokens/s", shown)
 
 
+@pytest.mark.parametrize("form", ["jsonl", "html", "auto"])
+def test_nothing_that_a_terminal_obeys_reaches_it(folder, form):
+    hostile = "Police \x1b]52;c;aGk=\x07 met \x1b[2J Miners \u009b2J in \u202eQuito."
+    records = [{"id": f"a{hostile}", "text": hostile, f"k{hostile}": hostile}, {"id": hostile, f"k{hostile}": 1}]
+    (folder / "in.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    terminal, theirs = os.openpty()
+    arguments = command("input=in.jsonl", f"format={form}", "max_bad_rows=1")
+    with subprocess.Popen(arguments, cwd=folder, stdout=theirs, stderr=theirs) as job:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the end of a terminal
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    text = shown.decode().replace("\r\n", "\n")
+    assert job.returncode == 0, text
+    assert "aGk=" in text
+    assert "left out" in text
+    allowed = re.sub(r"\x1b\[[\d;]*m", "", text) if form == "auto" else text  # colours
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", allowed)
+    if form == "jsonl":
+        line = next(line for line in text.splitlines() if line.startswith("{"))
+        assert json.loads(line) | {"spans": []} == {
+            "id": f"a{hostile}", "text": hostile, "spans": [], "meta": {f"k{hostile}": hostile}
+        }  # fmt: skip
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_job_and_the_same_command_goes_on(folder, number, code):
     job = command("input=in.jsonl", "output=out.jsonl", "shard_rows=4", "workers=2")

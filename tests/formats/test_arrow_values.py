@@ -62,6 +62,13 @@ def test_values_of_every_type_travel_in_the_metadata(tmp_path, kind, value, expe
     assert json.loads(line, parse_constant=pytest.fail)["meta"] == {"other": expected}
 
 
+def test_no_line_holds_what_json_does_not():
+    meta = {"views": json.loads("1e999"), "shares": [-math.inf, math.nan, 0.5], "day": datetime.date(2024, 1, 2)}
+    line = json_line(Article("a", "Kyiv \ud800", meta=meta))
+    expected = {"views": "Infinity", "shares": ["-Infinity", "NaN", 0.5], "day": "2024-01-02"}
+    assert json.loads(line, parse_constant=pytest.fail) == {"id": "a", "text": "Kyiv \ud800", "spans": [], "meta": expected}
+
+
 def struct_with_twins():
     child = pa.array([1])
     return pa.StructArray.from_arrays([child, child], fields=[pa.field("x", pa.int64()), pa.field("x", pa.int64())])

@@ -101,7 +101,7 @@ def test_parquet_is_read_row_by_row_with_columns_as_metadata(tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=2)
     articles, bad = read(path, text_field="body", id_field="key")
     assert [(a.id, a.text, a.meta) for a in articles] == [
-        ("1", "One.", {"day": "2024-01-02", "price": "1.5"}),
+        ("1", "One.", {"day": "2024-01-02", "share": "NaN", "price": "1.5", "x": "1"}),
         ("3", "Three.", {}),
     ]
     assert [(row.place.line, row.place.offset) for row in bad] == [(2, None)]
@@ -144,3 +144,76 @@ def test_a_dataset_on_disk_is_read_split_by_split(tmp_path):
     assert [article.id for article in read(tmp_path / "one")[0]] == ["1"]
     with pytest.raises(FormatError, match="has no column 'body'; there are: id, text, day"):
         read(tmp_path / "one", text_field="body")
+
+
+ODD_COLUMNS = {
+    "beyond the year 9999": pa.array([0, 300_000_000_000, 0]).cast(pa.timestamp("s")),
+    "a duration without end": pa.array([0, 2**62, 0]).cast(pa.duration("s")),
+    "fields of one name": pa.StructArray.from_arrays(
+        [pa.array([1, 2, 3]), pa.array([4, 5, 6])], fields=[pa.field("a", pa.int64()), pa.field("a", pa.int64())]
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("stored", "kind"),
+    # `datasets` itself makes one field of two that have one name.
+    [("parquet", kind) for kind in ODD_COLUMNS] + [("dataset", kind) for kind in list(ODD_COLUMNS)[:2]],
+)
+def test_a_value_that_python_cannot_hold_costs_its_row_and_is_named(tmp_path, kind, stored):
+    table = pa.table({"text": ["One.", "Two.", "Three."], "odd": ODD_COLUMNS[kind]})
+    if stored == "parquet":
+        pq.write_table(table, tmp_path / "a.parquet")
+        articles, bad = read(tmp_path / "a.parquet")
+    else:
+        datasets.Dataset(datasets.table.InMemoryTable(table)).save_to_disk(tmp_path / "a")
+        articles, bad = read(tmp_path / "a")
+    lost = 3 if kind == "fields of one name" else 1
+    assert (len(articles), len(bad)) == (3 - lost, lost)
+    assert all("column 'odd' holds a " in row.problem for row in bad)
+    assert [row.place.line for row in bad] == ([1, 2, 3] if lost == 3 else [2])
+
+
+def test_an_unknown_time_zone_is_named(tmp_path):
+    pq.write_table(
+        pa.table({"text": ["One."], "day": pa.array([0]).cast(pa.timestamp("s", tz="Mars/Base"))}), tmp_path / "a.parquet"
+    )
+    articles, bad = read(tmp_path / "a.parquet")
+    assert not articles
+    assert re.search("column 'day' .*Mars/Base", bad[0].problem)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(FormatError, match="has 2 columns called 'text'"):
+        read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("stored", ["parquet", "dataset"])
+def test_images_are_neither_opened_nor_written_and_that_is_said(tmp_path, caplog, stored):
+    features = datasets.Features({"text": datasets.Value("string"), "photo": datasets.Image(), "day": datasets.Value("int64")})
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"no picture")
+    rows = [{"text": "One.", "photo": {"bytes": None, "path": str(photo)}, "day": 1}]
+    dataset = datasets.Dataset.from_list(rows, features=features)
+    path = tmp_path / "stored"
+    if stored == "parquet":
+        path = path.with_suffix(".parquet")
+        dataset.to_parquet(path)
+    else:
+        dataset.save_to_disk(path)
+    photo.unlink()
+    articles, bad = read(path)
+    assert not bad
+    assert [dict(article.meta) for article in articles] == [{"day": 1}]
+    assert "columns of images or other media are left out: photo" in caplog.text
+
+
+def test_the_separator_that_excel_writes_is_no_header(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"sep=;\r\nid;text\r\n1;Kyiv, fell\r\n")
+    articles, bad = read(tmp_path / "a.csv")
+    assert not bad
+    assert [(article.id, article.text) for article in articles] == [("1", "Kyiv, fell")]
+    (tmp_path / "b.csv").write_bytes(b"sep=;\r\n")
+    with pytest.raises(FormatError, match="the names of the columns are missing"):
+        read(tmp_path / "b.csv")

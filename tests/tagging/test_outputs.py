@@ -4,12 +4,16 @@ import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventtag.articles import Article
 from eventtag.errors import OutputError, SettingsError
-from eventtag.formats.registry import read_articles
+from eventtag.formats.csv import guarded, unguarded
+from eventtag.formats.registry import read_articles, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.spans import ScoredSpan
+from eventtag.tagging.inputs import read_rows
 from eventtag.tagging.outputs import PREDICTION_FORMATS, check_format, format_of_path, select_spans, write_predictions
 
 TEXT = "Gen. Ito met 👍 rebels in Lima. They left the U.S. on Monday.\nNobody was hurt."
@@ -188,3 +192,50 @@ def test_what_does_not_go_together_is_said_before_anything_is_written(tmp_path):
 )
 def test_a_suffix_stands_for_a_format(tmp_path, name, expected):
     assert format_of_path(tmp_path / name) == expected
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.json", "a.jsonl.gz", "a.docx"])
+def test_a_suffix_that_stands_for_nothing_is_refused_with_those_that_do(tmp_path, name):
+    with pytest.raises(SettingsError, match=r"stands for no format; known are \.jsonl, \.ndjson, \.parquet, \.csv") as error:
+        format_of_path(tmp_path / name)
+    assert "format= (jsonl, parquet, csv, label_studio," in str(error.value)
+
+
+FORMULAS = [
+    '=HYPERLINK("http://x","y")',
+    "+1",
+    "-1+2",
+    "@SUM(1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1",
+    "'=1",
+    "''-1",
+    "'",
+    "'tis",
+    "1=1",
+]
+
+
+def test_no_cell_of_csv_begins_a_formula(tmp_path):
+    articles = [
+        Article(f"{text}#{number}", f"{text} fell", (ScoredSpan(0, len(text), text, 0.5),))
+        for number, text in enumerate(FORMULAS)
+    ]
+    write_articles(articles, tmp_path / "articles.csv", "csv", ledger=LossLedger())
+    written(tmp_path, "csv", articles, sentences=True)
+    for name in ("articles.csv", "out"):
+        with (tmp_path / name).open(encoding="utf-8", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert len(cells) > 4 * len(FORMULAS)
+        assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n＝")]
+    assert list(read_articles(tmp_path / "articles.csv", "csv", ledger=LossLedger())) == articles
+    again = [row.article for row in read_rows(str(tmp_path / "articles.csv"))]
+    assert [(article.id, article.text) for article in again] == [(article.id, article.text) for article in articles]
+
+
+@given(st.text(st.sampled_from("'=+-@\t\r\na＝"), max_size=5))
+def test_a_guarded_cell_comes_back(text):
+    assert unguarded(guarded(text)) == text
+    assert guarded(text)[:1] not in tuple("=+-@\t\r\n＝")

@@ -28,6 +28,7 @@ from eventtag.formats.table_row import (
     TEXT_COLUMNS,
     article_from_row,
     choose_column,
+    is_as_written,
     look_for_spans,
     units_of_rows,
 )
@@ -41,9 +42,11 @@ SPAN_COLUMNS = ("article_id", "start", "end", "label", "text", "score")
 SENTENCE_COLUMNS = ("sentence_start", "sentence_end", "sentence")
 MAX_CELL = 1 << 27
 """Characters of one cell; Python's own limit of 131,072 is less than a long article."""
-_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?')
+SEPARATOR = re.compile(r'"?sep=([,;\t|])"?')
 """The first line by which Excel is told the separator."""
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_FORMULA = re.compile("'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
+"""How a cell begins that a spreadsheet would run (https://owasp.org/www-community/attacks/CSV_Injection), or that `guarded` made."""
 
 
 def read_csv(
@@ -84,6 +87,8 @@ def read_csv(
     unread = UnreadSpans(ledger)
     for number, (cells, line) in enumerate(islice(_rows(path, delimiter, encoding), 1, None), start=1):
         row = dict(zip(header, cells, strict=True))
+        if is_as_written(row):
+            row = {name: unguarded(cell) for name, cell in row.items()}
         try:
             article = article_from_row(
                 row,
@@ -110,7 +115,7 @@ def _rows(path: Path, delimiter: str | None, encoding: str | None) -> Iterator[t
     try:
         with path.open(encoding=encoding, newline="") as file:
             first = file.readline()
-            if separator := _SEPARATOR.fullmatch(first.rstrip("\r\n")):
+            if separator := SEPARATOR.fullmatch(first.rstrip("\r\n")):
                 skipped = 1
                 delimiter = delimiter or separator[1]
                 first = file.readline()
@@ -181,7 +186,7 @@ def _undecodable_line(path: Path, encoding: str) -> int | None:
 def sniff_csv(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
     lines = re.split(r"\r\n|\r|\n", head.lstrip("\ufeff"), maxsplit=2)
-    separator = _SEPARATOR.fullmatch(lines[0])
+    separator = SEPARATOR.fullmatch(lines[0])
     first = lines[1] if separator and len(lines) > 1 else lines[0]
     for delimiter in separator[1] if separator else ",;\t|":
         names = [name.strip().strip('"').strip() for name in first.split(delimiter)]
@@ -197,7 +202,7 @@ def write_csv(
     """Write a row an article: id, text, spans (JSON) and eventtag (annotated regions, annotated labels and metadata, as JSON).
 
     With `rows="spans"` a row is a span: article id, start, end, label, text, score and, with `sentences`, its sentence. The articles'
-    texts and metadata then go to the ledger.
+    texts and metadata then go to the ledger. A text that a spreadsheet could take for a formula gets `'` before it (`guarded`).
     """
     if rows not in get_args(Rows):
         raise SettingsError(f"rows: {rows!r} is unknown; allowed: {', '.join(get_args(Rows))}")
@@ -211,7 +216,17 @@ def write_csv(
         writer.writerow(("id", "text", "spans", FIELD))
         for article in articles:
             spans = dump_json([span_record(span) for span in article.spans])
-            writer.writerow((article.id, article.text, spans, dump_json(carry(article))))
+            writer.writerow((guarded(article.id), guarded(article.text), spans, dump_json(carry(article))))
+
+
+def guarded(cell: str) -> str:
+    """The cell with `'` before it if a spreadsheet could take it for a formula; `unguarded` gives the cell back."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """The cell that `guarded` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _span_rows(article: Article, ledger: LossLedger, *, sentences: bool) -> Iterator[tuple[object, ...]]:
@@ -220,10 +235,17 @@ def _span_rows(article: Article, ledger: LossLedger, *, sentences: bool) -> Iter
     places = sentences_of_spans(article) if sentences else {}
     for span in article.spans:
         score = round(span.score, 6) if isinstance(span, ScoredSpan) else ""
-        row: tuple[object, ...] = (article.id, span.start, span.end, span.label, article.mention(span), score)
+        row: tuple[object, ...] = (
+            guarded(article.id),
+            span.start,
+            span.end,
+            guarded(span.label),
+            guarded(article.mention(span)),
+            score,
+        )
         if sentences:
             start, end = places[span]
-            row += (start, end, article.text[start:end])
+            row += (start, end, guarded(article.text[start:end]))
         yield row
 
 

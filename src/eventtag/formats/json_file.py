@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eventtag.errors import DataError, FormatError
+from eventtag.formats.arrow_rows import plain_value
 from eventtag.formats.text_file import BYTE_ORDER_MARK, decode, read_lines
 
 CHUNK = 1 << 20
@@ -52,8 +53,15 @@ def _problem(error: Exception, text: str) -> str:
 
 
 def dump_json(record: object) -> str:
-    """The record as JSON on one line; lone surrogates are escaped, so that it is valid UTF-8."""
-    line = json.dumps(record, ensure_ascii=False)
+    """The record as JSON on one line; lone surrogates are escaped, so that it is valid UTF-8.
+
+    What JSON cannot hold is written as text (`plain_value`): infinities, dates.
+    """
+    try:
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError):
+        record = plain_value(record)
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False)
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:

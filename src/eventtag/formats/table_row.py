@@ -74,7 +74,7 @@ def article_from_row(
         )
     ledger.seen += len(foreign)
     spans: list[Span] = []
-    unit: Unit = "codepoints" if _is_as_written(row) else assumed
+    unit: Unit = "codepoints" if is_as_written(row) else assumed
     for position, span in resolve_spans(name, text, foreign, ledger=ledger, unit=offsets, assumed=unit):
         final = scored(span, scores[position])
         if final in spans:
@@ -94,7 +94,7 @@ def units_of_rows(
     """What `file_unit` looks at: the text and the spans of each row in which units could differ."""
     for row in rows:
         text = row[text_column]
-        if isinstance(text, str) and not (text.isascii() and "\r\n" not in text) and not _is_as_written(row):
+        if isinstance(text, str) and not (text.isascii() and "\r\n" not in text) and not is_as_written(row):
             try:
                 yield text, _spans_of_cell(row[spans_column])[0]
             except DataError:
@@ -114,7 +114,7 @@ def look_for_spans(row: Mapping[str, Any], spans_column: str, unread: UnreadSpan
     unread.look(others)
 
 
-def _is_as_written(row: Mapping[str, Any]) -> bool:
+def is_as_written(row: Mapping[str, Any]) -> bool:
     """Whether eventtag wrote the row, whose offsets then count code points."""
     return isinstance(row.get(FIELD), str) and row[FIELD].startswith("{")
 

@@ -57,9 +57,17 @@ PART_FORMATS = ("jsonl", "parquet", "csv")
 
 
 def format_of_path(path: Path) -> str:
-    """The format that a file's suffix stands for; `jsonl` for any other."""
+    """The format that a file's suffix stands for; `jsonl` for a name without one. Raises SettingsError for any other suffix."""
     suffix = path.suffix.lower()
-    return next((name for name, entry in PREDICTION_FORMATS.items() if suffix in entry.suffixes), "jsonl")
+    if not suffix:
+        return "jsonl"
+    known = {suffix: name for name, entry in PREDICTION_FORMATS.items() for suffix in entry.suffixes}
+    if suffix not in known:
+        raise SettingsError(
+            f"output={path}: the suffix {suffix} stands for no format; known are {', '.join(known)}\n"
+            f"choose one of these, or say format= ({', '.join(PREDICTION_FORMATS)})"
+        )
+    return known[suffix]
 
 
 def check_format(name: str, *, sentences: bool = False) -> None:

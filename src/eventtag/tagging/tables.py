@@ -1,23 +1,26 @@
 """Rows of tables: CSV, Parquet, and Hugging Face datasets on disk.
 
-A column is a field of the row; empty cells count as absent, except in the columns of text and id. Dates become ISO 8601 texts; binary
-cells are left out.
+A column is a field of the row; empty cells count as absent, except in the columns of text and id. What JSON cannot hold becomes text
+(`formats.arrow_rows`); columns of images and other media are left out.
 """
 
 from __future__ import annotations
 
 import csv
-import datetime
-import decimal
-import math
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from eventtag.errors import DataError
+from eventtag.formats.arrow_rows import require_distinct_columns, rows_of
+from eventtag.formats.csv import SEPARATOR, unguarded
+from eventtag.formats.table_row import is_as_written
 from eventtag.tagging.rows import InputRow, Place, RowFields, article_from_record, not_utf8, too_long
 from eventtag.tagging.streams import BoundedLine, open_stream, read_bounded_lines
+
+log = logging.getLogger(__name__)
 
 BATCH = 64
 """Rows of a Parquet file or dataset that are in memory at a time; articles may be long."""
@@ -48,6 +51,8 @@ def read_csv_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputR
                     raise DataError(f"{len(cells)} cells where the header has {len(header)}")
                 own = (fields.text, fields.id)
                 record = {name: cell for name, cell in zip(header, cells, strict=True) if cell or name in own}
+                if is_as_written(record):
+                    record = {name: unguarded(cell) for name, cell in record.items()}
                 article = article_from_record(record, fields=fields, prefix=prefix, default=f"row-{number}")
             except DataError as error:
                 yield InputRow(place, None, str(error), raw)
@@ -82,16 +87,23 @@ class _Records:
             return self._records._next_line()
 
     def read_header(self) -> list[str]:
-        """The cells of the first line; the separator is taken from it."""
+        """The cells of the header; the separator is what a first line `sep=;` says, or is taken from the header."""
         first = next(self._lines, None)
         if first is None:
             raise DataError("is empty; a CSV file begins with the names of its columns")
         if first[3] is not None:
             raise DataError(first[3])
         head = first[2].decode("utf-8", "replace")
-        self._again.append(first)
-        self._reader = csv.reader(self._feed, delimiter=max(",;\t|", key=head.count), strict=True)
-        _, _, cells, problem = next(self)
+        delimiter = max(",;\t|", key=head.count)
+        if separator := SEPARATOR.fullmatch(head.rstrip("\r\n")):
+            delimiter = separator[1]
+        else:
+            self._again.append(first)
+        self._reader = csv.reader(self._feed, delimiter=delimiter, strict=True)
+        found = next(self, None)
+        if found is None:
+            raise DataError("ends after its first line; the names of the columns are missing")
+        _, _, cells, problem = found
         if problem is not None or len(set(cells)) < len(cells):
             raise DataError(problem or f"a column's name stands twice in {cells}")
         return cells
@@ -149,13 +161,15 @@ def read_parquet_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[In
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"cannot be read as Parquet ({str(error)[:200]}); write the file again") from error
     with file:
+        require_distinct_columns(file.schema_arrow.names)
         _require_columns(file.schema_arrow.names, fields)
+        kept = _without_media(file.schema_arrow, path, fields)
         number = 0
         for group in range(file.num_row_groups):
             end = number + file.metadata.row_group(group).num_rows
             try:
                 for batch in file.iter_batches(batch_size=BATCH, row_groups=[group]):
-                    yield from _rows_of_batch(batch, path, number, prefix, fields)
+                    yield from _rows_of_batch(batch.select(kept), path, number, prefix, fields)
                     number += batch.num_rows
             except (pa.ArrowException, OSError) as error:
                 problem = f"rows {number + 1} to {end} cannot be read ({str(error)[:200]}); write the file again"
@@ -184,8 +198,10 @@ def read_dataset_rows(path: Path, fields: RowFields) -> Iterator[InputRow]:
         _require_columns(rows.column_names, fields)
         number = 0
         prefix = f"{split}#" if len(splits) > 1 else ""
-        for table in rows.with_format("arrow").iter(batch_size=BATCH):
-            for batch in table.to_batches():
+        arrow = rows.with_format("arrow")  # cells are not decoded, and no file that they name is opened
+        kept = _without_media(rows.features.arrow_schema, path / split, fields)
+        for table in arrow.iter(batch_size=BATCH):
+            for batch in table.select(kept).to_batches():
                 yield from _rows_of_batch(batch, path / split, number, prefix, fields)
                 number += batch.num_rows
 
@@ -193,6 +209,7 @@ def read_dataset_rows(path: Path, fields: RowFields) -> Iterator[InputRow]:
 def _rows_of_batch(batch: Any, path: Path, number: int, prefix: str, fields: RowFields) -> Iterator[InputRow]:
     """The rows of an Arrow record batch that has `number` rows before it; damaged texts are bad rows, not a bad batch."""
     whole = _is_valid(batch)
+    own = (fields.text, fields.id)
     for position in range(batch.num_rows):
         number += 1
         place = Place(str(path), number)
@@ -200,10 +217,8 @@ def _rows_of_batch(batch: Any, path: Path, number: int, prefix: str, fields: Row
         if not whole and not _is_valid(row):
             yield InputRow(place, None, "the row is damaged or not UTF-8; write the file again")
             continue
-        own = (fields.text, fields.id)
-        values = {name: plain_value(column[0].as_py()) for name, column in zip(row.schema.names, row.columns, strict=True)}
-        record = {name: value for name, value in values.items() if value not in (None, "") or name in own}
         try:
+            record = {name: value for name, value in next(rows_of(row)).items() if value not in (None, "") or name in own}
             article = article_from_record(record, fields=fields, prefix=prefix, default=f"row-{number}")
         except DataError as error:
             yield InputRow(place, None, str(error))
@@ -221,22 +236,22 @@ def _is_valid(batch: Any) -> bool:
     return True
 
 
+def _without_media(schema: Any, path: Path, fields: RowFields) -> list[str]:
+    """The names of the columns but those of images, sounds and the like, which `datasets` stores as bytes and path; these are logged."""
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    def is_medium(kind: Any) -> bool:
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+            return is_medium(kind.value_type)
+        return pa.types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}
+
+    left_out = [field.name for field in schema if is_medium(field.type) and field.name not in (fields.text, fields.id)]
+    if left_out:
+        log.warning("%s: columns of images or other media are left out: %s", path, ", ".join(left_out))
+    return [name for name in schema.names if name not in left_out]
+
+
 def _require_columns(columns: Sequence[str], fields: RowFields) -> None:
     for name, option in ((fields.text, "text_field"), *([(fields.id, "id_field")] if fields.require_id else [])):
         if name not in columns:
             raise DataError(f"has no column {name!r}; there are: {', '.join(columns)[:500]}; name it with {option}=")
-
-
-def plain_value(value: Any) -> Any:
-    """The value as JSON can hold it: dates as ISO 8601, decimals as text, and None for bytes and what is no finite number."""
-    if isinstance(value, dict):
-        return {str(key): plain_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_value(item) for item in value]
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal | datetime.timedelta):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float) else None

@@ -12,6 +12,7 @@ from typing import TextIO
 from eventtag.app.hydra_task import run_hydra
 from eventtag.articles import Article
 from eventtag.errors import SettingsError
+from eventtag.printable import printable
 from eventtag.settings import OutputFormat, PredictSettings
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ def _output_format(settings: PredictSettings) -> OutputFormat:
         return OutputFormat.terminal if sys.stdout.isatty() else OutputFormat.jsonl
     from eventtag.tagging.outputs import format_of_path
 
+    if settings.output.endswith("/"):
+        return OutputFormat.jsonl  # a folder has no suffix
     return OutputFormat(format_of_path(Path(settings.output)))
 
 
@@ -96,7 +99,9 @@ def _write(file: TextIO, articles: Iterator[Article], chosen: OutputFormat, sett
     if chosen is OutputFormat.terminal:
         for article in articles:
             print_highlighted(article, labels, file)
-    elif chosen is OutputFormat.html:
-        file.writelines(page(articles, labels, title=f"{settings.input}, tagged by eventtag"))
+        return
+    if chosen is OutputFormat.html:
+        lines = page(articles, labels, title=f"{settings.input}, tagged by eventtag")
     else:
-        file.writelines(json_line(article, sentences=settings.sentences) + "\n" for article in articles)
+        lines = (json_line(article, sentences=settings.sentences) + "\n" for article in articles)
+    file.writelines(map(printable, lines) if file.isatty() else lines)
