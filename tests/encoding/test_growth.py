@@ -59,6 +59,12 @@ def test_words_and_sentences(work, before):
         assert_linear(lambda text: work(before + text + " Kyiv"), unit)
 
 
+@pytest.mark.parametrize("unit", ["a", "a\u0301", "a\u200d", "\u0301", "中"])
+def test_the_longest_row_may_be_one_word(unit):
+    text = "K" + unit * (5_000_000 // len(unit.encode()))
+    assert len(words.find_words(text)) == (1 if "中" not in unit else len(text))
+
+
 def test_lint():
     for unit in UNITS:
         assert_linear(lambda text: (lint(lambda _: [annotated(text)]), list(fix_articles([annotated(text)]))), unit)

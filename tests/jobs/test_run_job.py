@@ -3,6 +3,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -345,6 +347,20 @@ def test_code_that_does_not_decide_what_is_tagged_may_change_while_a_job_is_half
         assert changed(name, "\nMORE = 1\n")
         assert not changed(name, '\n# why\n"""A docstring."""\n')
     assert all(list(PACKAGE.glob(pattern)) for pattern in DECIDING)
+
+
+def test_all_modules_that_tag_decide_what_is_tagged():
+    program = (
+        "import sys, eventtag.modeling.torch_backend, eventtag.modeling.network, eventtag.jobs.taggers, eventtag.tagging.tagger\n"
+        "print(*(name for name in sys.modules if name.startswith('eventtag.')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    rooms = ("encoding", "decoding", "modeling", "tagging")
+    files = {f"{name.replace('.', '/')}.py".removeprefix("eventtag/") for name in loaded if name.count(".") == 2}
+    deciding = {file.relative_to(PACKAGE).as_posix() for pattern in DECIDING for file in PACKAGE.glob(pattern)}
+    reading = {"tagging/rows.py", "tagging/pages.py"}  # what is read is compared, row by row
+    assert {file for file in files if file.split("/")[0] in rooms} - reading <= deciding
+    assert {"tagging/tagger.py", "encoding/words.py", "modeling/network.py"} <= files
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -16,7 +16,8 @@ Offsets = npt.NDArray[np.int64]
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
 _WORD = regex.compile(
-    rf"{_LETTER}(?:[\p{{M}}\u200c\u200d]*+{_LETTER})*+\p{{M}}*+"  # zero-width joiners stand inside Persian and Indic words
+    # Zero-width joiners stand inside Persian and Indic words. No group is repeated: `regex` keeps a state of each repetition in memory.
+    rf"{_LETTER}(?:[{_LETTER}\p{{M}}\u200c\u200d]*{_LETTER})?+\p{{M}}*+"
     rf"|[{_UNSPACED}]\p{{M}}*+|[^\s\p{{Cc}}\p{{Cf}}\p{{Cs}}]",
     regex.VERSION1,
 )

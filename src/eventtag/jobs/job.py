@@ -33,7 +33,7 @@ DECIDING = (
     "modeling/backend.py", "modeling/checkpoint.py", "modeling/choice.py", "modeling/crf.py", "modeling/network.py",
     "modeling/span_head.py", "modeling/torch_backend.py", "modeling/onnx_backend.py", "modeling/openvino_backend.py",
     "tagging/tagger.py", "tagging/emissions.py", "tagging/span_scores.py", "tagging/outputs.py",
-    "formats/jsonl.py", "formats/json_file.py", "formats/sentences.py",
+    "formats/jsonl.py", "formats/json_file.py",
     "jobs/shards.py", "jobs/store.py", "jobs/tagged_shard.py", "jobs/taggers.py",
 )  # fmt: skip
 """The modules that decide which shards a job has and what stands in them. What reads the input is not among them: the rows that were
