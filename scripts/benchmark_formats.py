@@ -17,11 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from eventtag.articles import Article
-from eventtag.encoding.words import find_sentences, find_words
+from eventtag.article import Article
 from eventtag.formats.jsonl import json_line, read_jsonl
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
+from eventtag.text.words import find_sentences, find_words
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample" / "articles.jsonl"
 

@@ -14,13 +14,13 @@ import time
 import numpy as np
 import torch
 
-from eventtag.decoding.decode import decode
-from eventtag.decoding.spans import decode_spans
+from eventtag.heads.crf import crf_loss
+from eventtag.heads.decode import decode
+from eventtag.heads.decode_spans import decode_spans
+from eventtag.heads.softmax import tag_loss
+from eventtag.heads.span import SpanScorer, span_loss
 from eventtag.labels import LabelSet
-from eventtag.modeling.crf import crf_loss
-from eventtag.modeling.encoders import load_encoder
-from eventtag.modeling.loss import tag_loss
-from eventtag.modeling.span_head import SpanScorer, span_loss
+from eventtag.models.encoders import load_encoder
 
 ROUNDS = 9
 WINDOWS, TOKENS, WIDEST, WORDS = 8, 128, 16, 400

@@ -35,7 +35,7 @@ MAX_WORDS = 2000
 
 def read_texts(count: int) -> list[str]:
     """Articles of 100 to MAX_WORDS words, alike from each corpus; longer chapters are cut at a word."""
-    from eventtag.app.hydra_task import corpus_dir
+    from eventtag.cli.hydra_task import corpus_dir
     from eventtag.formats.registry import read_articles
     from eventtag.ledger import LossLedger
 
@@ -78,9 +78,9 @@ def engines(path: Path, stride: int | None) -> dict[str, tuple[object, Timed]]:
     """Our tagger under each engine and precision that this checkpoint has."""
     from dataclasses import replace
 
-    from eventtag.modeling.checkpoint import load_checkpoint
-    from eventtag.modeling.choice import LIBRARIES, export_folder
-    from eventtag.modeling.torch_backend import TorchBackend
+    from eventtag.engines.choice import LIBRARIES, export_folder
+    from eventtag.engines.torch_backend import TorchBackend
+    from eventtag.models.checkpoint import load_checkpoint
     from eventtag.tagging.tagger import Tagger
 
     plain = Tagger.load(path, device="cpu").with_stride(stride)
@@ -180,7 +180,7 @@ def main() -> int:
     import torch
 
     from eventtag.encoding.tokens import tokenise
-    from eventtag.modeling.checkpoint import read_info
+    from eventtag.models.checkpoint import read_info
 
     torch.set_num_threads(1)
     texts = read_texts(arguments.articles)

@@ -25,11 +25,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.jobs.outputs import write_predictions
+from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan
-from eventtag.tagging.inputs import read_rows
-from eventtag.tagging.outputs import write_predictions
+from eventtag.span import Span
 
 VOCABULARY = Path(__file__).resolve().parents[1] / "data" / "sample" / "articles.jsonl"
 INPUTS = ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.csv", "a.parquet")
@@ -83,7 +83,7 @@ def measure(what: str, folder: Path, count: int, words: int) -> None:
             pass
     else:
         text = " ".join(["Police in Lima arrested four miners."] * (words // 6))
-        spans = tuple(ScoredSpan(start, start + 6, "ACTOR", 0.5) for start in range(0, 37 * min(SPANS, words // 6), 37))
+        spans = tuple(Span(start, start + 6, "ACTOR", 0.5) for start in range(0, 37 * min(SPANS, words // 6), 37))
         articles = (Article(f"a{number}", text, spans) for number in range(count))
         write_predictions(pass_on(articles), folder / f"out.{what}", what, ledger=LossLedger(), labels=("ACTOR",))
         (folder / f"out.{what}").unlink()

@@ -23,11 +23,11 @@ def measure(way: str) -> str:
     import torch
 
     from eventtag.labels import LabelSet
-    from eventtag.modeling.encoders import load_encoder
-    from eventtag.modeling.lora import add_lora
+    from eventtag.models.encoders import load_encoder
+    from eventtag.models.lora import add_lora
     from eventtag.settings import LoraSettings
-    from eventtag.training.arguments import enable_checkpointing
-    from eventtag.training.micro_batches import split_batch
+    from eventtag.training.loop.arguments import enable_checkpointing
+    from eventtag.training.loop.micro_batches import split_batch
 
     torch.set_num_threads(1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

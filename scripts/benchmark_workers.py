@@ -23,14 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.jobs.progress import Progress
 from eventtag.jobs.ray_engine import RayActors
+from eventtag.jobs.reading.inputs import read_rows
 from eventtag.jobs.run import Engine, JobOptions, run_job
 from eventtag.jobs.tagged_shard import TagArticles
 from eventtag.jobs.workers import Workers
-from eventtag.spans import ScoredSpan
-from eventtag.tagging.inputs import read_rows
+from eventtag.span import Span
 from eventtag.tagging.tagger import TaggedArticle
 
 WORDS = 400
@@ -49,9 +49,7 @@ class MakeSleeper:
         def tag(articles: Iterable[Article]) -> Iterator[TaggedArticle]:
             for article in articles:
                 time.sleep(self.seconds)
-                spans = tuple(
-                    ScoredSpan(start, start + 5, "ACTOR", 0.5) for start in range(0, min(400, len(article.text) - 5), 20)
-                )
+                spans = tuple(Span(start, start + 5, "ACTOR", 0.5) for start in range(0, min(400, len(article.text) - 5), 20))
                 yield TaggedArticle(article, spans, np.zeros((WORDS, 2), dtype=np.int64), tokens=WORDS)
 
         return tag

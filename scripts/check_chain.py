@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from eventtag.app.file_command import pairs
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.cli.file_command import pairs
 from eventtag.formats.registry import FORMATS, read_articles, write_articles
 from eventtag.ledger import LossLedger
 

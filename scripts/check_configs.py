@@ -12,10 +12,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from eventtag.app.hydra_task import config_dir, register_resolvers, spell_out_corpora
-from eventtag.pretrain_settings import PretrainSettings
+from eventtag.cli.hydra_task import config_dir, register_resolvers, spell_out_corpora
 from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, TrainSettings
-from eventtag.sweep_settings import SweepSettings
+from eventtag.settings.pretrain import PretrainSettings
+from eventtag.settings.sweep import SweepSettings
 
 ENTRIES = {
     "train": TrainSettings,

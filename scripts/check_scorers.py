@@ -27,7 +27,7 @@ from eventtag.labels import LabelSet
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.matching import SCHEMES, Scheme, judge, overlap_components
 from eventtag.scoring.tally import tally_spans
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 
 LABELS = LabelSet()
 NERVALUATE = {

@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from eventtag.app.hydra_task import config_dir, register_resolvers
+from eventtag.cli.hydra_task import config_dir, register_resolvers
 from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.store import store_corpus
 from eventtag.errors import EventtagError

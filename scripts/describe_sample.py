@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.formats.registry import read_articles
 from eventtag.ledger import LossLedger
 

@@ -1,4 +1,4 @@
-"""Write docs/configs.md from the settings themselves: each key, the text below it in settings.py, and what it is by default.
+"""Write docs/configs.md from the settings themselves: each key, the text below it in settings/commands.py, and what it is by default.
 
 python scripts/document_settings.py            write it
 python scripts/document_settings.py --check    only say whether it is up to date (exit code 1 if not)
@@ -18,13 +18,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from eventtag.app.hydra_task import config_dir, register_resolvers
+from eventtag.cli.hydra_task import config_dir, register_resolvers
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configs.md"
 SOURCES = (
-    "data_settings.py", "model_settings.py", "trainer_settings.py", "teacher_settings.py", "settings.py", "pretrain_settings.py",
-    "sweep_settings.py",
+    "settings/data.py", "settings/model.py", "settings/trainer.py", "settings/teacher.py", "settings/commands.py", "settings/pretrain.py",
+    "settings/sweep.py",
 )  # fmt: skip
 COMMANDS = {
     "train": "TrainSettings",

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.app.hydra_task import CORPORA_VARIABLE, compose_data
+from eventtag.cli.hydra_task import CORPORA_VARIABLE, compose_data
 from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.seen import Seen
 from eventtag.errors import DataError, EventtagError, OutputError

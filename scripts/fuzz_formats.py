@@ -24,11 +24,11 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import EventtagError
 from eventtag.formats.registry import FORMATS, read_articles, recognise, write_articles
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 ARTICLES = [
     Article(

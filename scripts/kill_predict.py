@@ -30,10 +30,10 @@ from stub_tagger import MakeStub
 
 from eventtag.jobs.assembly import content_digest
 from eventtag.jobs.job import fingerprint
+from eventtag.jobs.reading.inputs import read_rows
 from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
 from eventtag.jobs.store import ShardStore
 from eventtag.jobs.workers import Workers
-from eventtag.tagging.inputs import read_rows
 
 CHANGING = {
     "open", "write", "writelines", "flush", "close", "__exit__", "fsync", "replace", "rename", "unlink", "mkdir", "rmdir", "chmod",

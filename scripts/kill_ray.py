@@ -23,9 +23,9 @@ from stub_tagger import MakeStub
 
 from eventtag.jobs.assembly import content_digest
 from eventtag.jobs.ray_engine import RayActors
+from eventtag.jobs.reading.inputs import read_rows
 from eventtag.jobs.run import Engine, JobOptions, run_job
 from eventtag.jobs.workers import Workers
-from eventtag.tagging.inputs import read_rows
 
 SHARD_ROWS = 20
 ACTORS = 2

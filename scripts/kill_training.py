@@ -119,7 +119,7 @@ def warm_up(folder: Path) -> None:
 
     import eventtag.training.run  # noqa: F401
     from eventtag.labels import LabelSet
-    from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+    from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -202,7 +202,7 @@ class Trial:
             TrainSettings,
             WindowSettings,
         )
-        from eventtag.training.resumable import ResumableTrainer
+        from eventtag.training.loop.resumable import ResumableTrainer
         from eventtag.training.run import METRICS_FILE, train
 
         operations = ctypes.CDLL(None)
@@ -259,7 +259,7 @@ class Trial:
         """Everything under a final name must be whole."""
         from eventtag.errors import EventtagError
         from eventtag.manifest import check_manifest
-        from eventtag.training.saving import check_state
+        from eventtag.training.loop.saving import check_state
 
         try:
             for state in (run / "trainer").glob("checkpoint-*"):
@@ -338,7 +338,7 @@ def build_encoder(articles: list[Path], folder: Path) -> None:
     import torch
 
     from eventtag.labels import LabelSet
-    from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+    from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
 
     tokenizer = build_tiny_tokenizer(
         [json.loads(line)["text"] for file in articles for line in file.read_text(encoding="utf-8").splitlines()]

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from stub_tagger import MakeStub
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.jobs.progress import Progress
+from eventtag.jobs.reading.rows import InputRow, Place, mark_duplicates
 from eventtag.jobs.run import JobOptions, run_job
 from eventtag.jobs.workers import Workers
-from eventtag.tagging.rows import InputRow, Place, mark_duplicates
 
 
 def main() -> int:

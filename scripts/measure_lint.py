@@ -21,16 +21,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from eventtag.app.hydra_task import compose_training
-from eventtag.articles import Article
-from eventtag.encoding.words import find_words
+from eventtag.article import Article
+from eventtag.cli.hydra_task import compose_training
+from eventtag.experiments.cross_validation import cross_validate
+from eventtag.experiments.likely_errors import find_likely_errors
 from eventtag.formats.jsonl import read_jsonl
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.cross_validation import cross_validate
-from eventtag.training.likely_errors import find_likely_errors
+from eventtag.text.words import find_words
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample" / "articles.jsonl"
 KINDS = ("removed", "other label", "added")

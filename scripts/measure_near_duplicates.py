@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.formats.registry import read_articles
 from eventtag.ledger import LossLedger

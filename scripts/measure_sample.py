@@ -23,8 +23,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from eventtag.app.hydra_task import config_dir, register_resolvers
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.cli.hydra_task import config_dir, register_resolvers
 from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.seen import Seen
 from eventtag.evaluation import evaluate

@@ -35,8 +35,8 @@ from statistics import fmean, stdev
 import numpy as np
 from scipy.stats import t as student
 
-from eventtag.app.hydra_task import compose_data
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.cli.hydra_task import compose_data
 from eventtag.corpus.clusters import clusters_of
 from eventtag.corpus.loading import load_corpus
 from eventtag.errors import EventtagError, SettingsError
@@ -117,7 +117,7 @@ def run(plan: Plan, variant: str, seed: int) -> str | None:
 def _command(arguments: Sequence[str], output: Path) -> tuple[int, float]:
     """Exit status and CPU seconds of an `eventtag` command; what it says is appended to `output`."""
     with output.open("ab") as file:
-        process = subprocess.Popen([sys.executable, "-m", "eventtag.app.main", *arguments], stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([sys.executable, "-m", "eventtag.cli.main", *arguments], stdout=file, stderr=subprocess.STDOUT)
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except KeyboardInterrupt:

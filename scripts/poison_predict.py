@@ -21,11 +21,11 @@ from pathlib import Path
 
 from stub_tagger import MakeStub, tag_article
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
+from eventtag.jobs.reading.inputs import read_rows
 from eventtag.jobs.run import JobOptions, run_job
 from eventtag.jobs.workers import Workers
-from eventtag.tagging.inputs import read_rows
 
 
 def row(name: object, text: object) -> bytes:

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eventtag.app.hydra_task import compose_data
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.cli.hydra_task import compose_data
 from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.splits import SPLITS, split_articles
 from eventtag.scoring.bootstrap import bootstrap
 from eventtag.scoring.tally import Tally
-from eventtag.spans import Span
+from eventtag.span import Span
 
 LABELS = ("ACTOR", "EVENT", "RARE")
 

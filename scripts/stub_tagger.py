@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.jobs.tagged_shard import TagArticles
-from eventtag.spans import ScoredSpan
+from eventtag.span import Span
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class StubTagged:
     """What the stub finds, with the fields of a TaggedArticle that a job reads."""
 
     article: Article
-    spans: tuple[ScoredSpan, ...]
+    spans: tuple[Span, ...]
     tokens: int
 
 
@@ -66,5 +66,5 @@ def tag_article(article: Article) -> StubTagged:
         tag_article(Article("again", text))
     score = float("nan") if text.startswith("POISON nan") else 0.5
     words = tuple(match.span() for match in re.finditer(r"\w+", text))
-    spans = tuple(ScoredSpan(start, end, "ACTOR", score) for start, end in words if text[start].isupper())
+    spans = tuple(Span(start, end, "ACTOR", score) for start, end in words if text[start].isupper())
     return StubTagged(article, spans, len(words))

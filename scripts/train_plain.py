@@ -30,17 +30,17 @@ from transformers import (
     TrainingArguments,
 )
 
-from eventtag.app.hydra_task import compose_data
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.cli.hydra_task import compose_data
 from eventtag.corpus.loading import load_corpus
 from eventtag.encoding.align import IGNORED, align_spans
-from eventtag.encoding.words import find_sentences, find_words
 from eventtag.formats.jsonl import json_line
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.modeling.encoders import locate
+from eventtag.models.encoders import locate
 from eventtag.scoring.report import score_articles
-from eventtag.spans import Span
+from eventtag.span import Span
+from eventtag.text.words import find_sentences, find_words
 
 EPOCHS = 5
 

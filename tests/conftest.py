@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
-from eventtag.spans import Span
+from eventtag.span import Span
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.append(str(REPOSITORY / "scripts"))  # for stub_tagger, which processes import that tests start

@@ -9,13 +9,13 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventtag.app.hydra_task import config_dir
-from eventtag.app.terminal import print_highlighted, print_message, print_result
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.cli.hydra_task import config_dir
+from eventtag.cli.terminal import print_highlighted, print_message, print_result
 from eventtag.ledger import LossLedger
 from eventtag.printable import PrintableFormatter, printable
 from eventtag.reporting.console import align_columns
-from eventtag.spans import Span
+from eventtag.span import Span
 
 HOSTILE = "a\x1b]52;c;cm0gLXJm\x07b\x1b[2J\x9b31mc\u202ed\re\x00f\x7f\ud800"
 ANY = st.text(st.characters() | st.characters(categories=["Cc", "Cs"]) | st.sampled_from(HOSTILE + "\u2028\u2066\\u"))

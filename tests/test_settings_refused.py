@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 import pytest
 
 from eventtag.errors import SettingsError
-from eventtag.pretrain_settings import PretrainSettings, PretrainTrainerSettings
 from eventtag.settings import (
     DataSettings,
     EvaluateSettings,
@@ -22,7 +21,8 @@ from eventtag.settings import (
     TrainSettings,
     WindowSettings,
 )
-from eventtag.sweep_settings import SweepSettings
+from eventtag.settings.pretrain import PretrainSettings, PretrainTrainerSettings
+from eventtag.settings.sweep import SweepSettings
 
 NAN, INF = float("nan"), math.inf
 BASES = (

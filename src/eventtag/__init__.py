@@ -7,33 +7,32 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eventtag.articles import Article
+    from eventtag.article import Article
     from eventtag.errors import EventtagError
     from eventtag.evaluation import evaluate
     from eventtag.formats.registry import read_articles, write_articles
+    from eventtag.jobs.outputs import write_predictions
+    from eventtag.jobs.reading.inputs import read_inputs, read_rows
     from eventtag.labels import LabelSet
     from eventtag.ledger import LossLedger
-    from eventtag.spans import ScoredSpan, Span
+    from eventtag.span import Span
     from eventtag.tagging.dataset_tagger import DatasetTagger
-    from eventtag.tagging.inputs import read_inputs, read_rows
-    from eventtag.tagging.outputs import write_predictions
     from eventtag.tagging.tagger import Tagger
 
 _HOMES = {
-    "Article": "articles",
+    "Article": "article",
     "DatasetTagger": "tagging.dataset_tagger",
     "EventtagError": "errors",
     "LabelSet": "labels",
     "LossLedger": "ledger",
-    "ScoredSpan": "spans",
-    "Span": "spans",
+    "Span": "span",
     "Tagger": "tagging.tagger",
     "evaluate": "evaluation",
     "read_articles": "formats.registry",
-    "read_inputs": "tagging.inputs",
-    "read_rows": "tagging.inputs",
+    "read_inputs": "jobs.reading.inputs",
+    "read_rows": "jobs.reading.inputs",
     "write_articles": "formats.registry",
-    "write_predictions": "tagging.outputs",
+    "write_predictions": "jobs.outputs",
 }
 
 __all__ = [
@@ -42,7 +41,6 @@ __all__ = [
     "EventtagError",
     "LabelSet",
     "LossLedger",
-    "ScoredSpan",
     "Span",
     "Tagger",
     "__version__",

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.clusters import clusters_of
 from eventtag.labels import LabelSet
-from eventtag.modeling.checkpoint import Calibration
+from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
 from eventtag.scoring.error_kinds import Mentions
 from eventtag.scoring.report import EvaluationReport, analyse_articles, score_articles

@@ -18,7 +18,7 @@ from typing import IO, Literal, TypeVar
 
 from eventtag.errors import DataError
 from eventtag.printable import printable
-from eventtag.spans import Span
+from eventtag.span import Span
 
 KEPT = 50_000
 """Entries, and notes, that a ledger holds in memory."""

@@ -9,10 +9,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from stub_tagger import MakeStub
 
-from eventtag.app import tag_corpus
-from eventtag.app.main import main
+from eventtag.cli import tag_corpus
+from eventtag.cli.main import main
 from eventtag.labels import LabelSet
-from eventtag.modeling import checkpoint
+from eventtag.models import checkpoint
 
 if __name__ == "__main__":
     tag_corpus.build_factory = lambda settings, precision, threads=None: MakeStub(pause=float(os.environ.get("PAUSE", "0")))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from eventtag.app.commands import compare
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.cli.commands import compare
 from eventtag.formats.registry import write_articles
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 TEXT = "one two three four five six seven eight"
 WORDS = [Span(TEXT.index(word), TEXT.index(word) + len(word), "EVENT") for word in TEXT.split()]

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from eventtag.app.commands import convert
+from eventtag.cli.commands import convert
 
 
 @pytest.fixture
@@ -110,5 +110,5 @@ def test_nothing_that_exists_is_overwritten(run, source, tmp_path):
 
 
 def test_the_command_does_not_import_torch():
-    code = "import sys, eventtag.app.commands.convert; sys.exit('torch' in sys.modules)"
+    code = "import sys, eventtag.cli.commands.convert; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.formats.registry import read_articles, write_articles
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 FILLER = " ".join(f"word{n}" for n in range(40))
 
@@ -19,7 +19,7 @@ FILLER = " ".join(f"word{n}" for n in range(40))
 def run(monkeypatch, capsys):
     def call(command: str, *arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", [f"eventtag {command}", *map(str, arguments)])
-        code = importlib.import_module(f"eventtag.app.commands.{command}").run()
+        code = importlib.import_module(f"eventtag.cli.commands.{command}").run()
         output = capsys.readouterr()
         return code, output.out, output.err
 

@@ -47,7 +47,7 @@ def data(corpus_file) -> list[str]:
 def test_help_answers_without_importing_torch(tmp_path):
     assert "train" in run("-h", cwd=tmp_path).stdout
     probe = (
-        "import sys; sys.argv = ['eventtag', '-h']\nfrom eventtag.app.main import main\nmain()\n"
+        "import sys; sys.argv = ['eventtag', '-h']\nfrom eventtag.cli.main import main\nmain()\n"
         "assert not {'torch', 'transformers', 'datasets', 'hydra', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True)
@@ -59,7 +59,7 @@ def test_a_wrong_command_exits_with_2(tmp_path, arguments):
 
 
 def test_an_interrupted_command_ends_without_a_traceback(monkeypatch, capsys):
-    from eventtag.app import main as main_module
+    from eventtag.cli import main as main_module
 
     def interrupted() -> int:
         raise KeyboardInterrupt

@@ -5,7 +5,7 @@ from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eventtag.app.overrides import STRUCTURED, quote_unreadable
+from eventtag.cli.overrides import STRUCTURED, quote_unreadable
 
 
 def text_of(value) -> str:

@@ -8,8 +8,8 @@ from conftest import REPOSITORY
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
-from eventtag.app.hydra_task import compose_data, open_schema, register_resolvers
-from eventtag.app.own_configs import config_dir, guard_configurations
+from eventtag.cli.hydra_task import compose_data, open_schema, register_resolvers
+from eventtag.cli.own_configs import config_dir, guard_configurations
 from eventtag.errors import SettingsError
 from eventtag.settings import TrainSettings
 
@@ -162,7 +162,7 @@ def test_the_name_of_a_file_is_not_interpolated(name):
 
 
 def test_each_of_several_names_stands_for_itself(tmp_path):
-    from eventtag.app.overrides import quote_unreadable
+    from eventtag.cli.overrides import quote_unreadable
 
     assert quote_unreadable(["input=a${b},c.txt"]) == ['input="a\\${b}","c.txt"']
     assert quote_unreadable(["run_dir=${now:%Y}", "name=${data.name}"]) == ["run_dir=${now:%Y}", "name=${data.name}"]

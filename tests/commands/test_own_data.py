@@ -2,8 +2,8 @@
 
 import pytest
 
-from eventtag.app.hydra_task import compose_data, compose_training
-from eventtag.app.own_data import choose_own_data
+from eventtag.cli.hydra_task import compose_data, compose_training
+from eventtag.cli.own_data import choose_own_data
 from eventtag.errors import SettingsError
 
 
@@ -31,7 +31,7 @@ def test_a_choice_stays_as_it_is():
 def test_the_sample_s_description_of_another_file_is_refused(choice, tmp_path, monkeypatch, capsys):
     import sys
 
-    from eventtag.app.commands import train
+    from eventtag.cli.commands import train
 
     (tmp_path / "configs" / "experiment").mkdir(parents=True)
     (tmp_path / "configs" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 3\n")
@@ -46,7 +46,7 @@ def test_the_sample_s_description_of_another_file_is_refused(choice, tmp_path, m
 def test_a_setting_without_a_corpus_is_answered(tmp_path, monkeypatch, capsys):
     import sys
 
-    from eventtag.app.commands import evaluate
+    from eventtag.cli.commands import evaluate
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["eventtag evaluate", "checkpoint=c", "data.split_field=split"])

@@ -23,7 +23,7 @@ def evaluate(tmp_path, monkeypatch, capfd, checkpoint):
         common = [f"checkpoint={folder}", "evaluation.resamples=100", f"run_dir={run_dir}"]
         monkeypatch.setattr(sys, "argv", ["eventtag evaluate", *map(str, arguments), *common])
         monkeypatch.chdir(tmp_path)
-        code = importlib.import_module("eventtag.app.commands.evaluate").run()
+        code = importlib.import_module("eventtag.cli.commands.evaluate").run()
         file = run_dir / "report.json"
         return code, json.loads(file.read_text()) if file.exists() else None, capfd.readouterr().err, run_dir
 
@@ -120,7 +120,7 @@ def test_compare_leaves_out_what_any_of_the_checkpoints_learnt_from(checkpoint, 
 
     def compare(*arguments):
         monkeypatch.setattr(sys, "argv", ["eventtag compare", str(checkpoint), str(twin), *map(str, arguments)])
-        code = importlib.import_module("eventtag.app.commands.compare").run()
+        code = importlib.import_module("eventtag.cli.commands.compare").run()
         return code, capsys.readouterr()
 
     code, shown = compare("--gold", gold, "--resamples", 100, "--output", tmp_path / "out.json")
@@ -142,5 +142,5 @@ def test_an_evaluation_is_compared_on_what_its_checkpoint_did_not_see(evaluate, 
     _, _, _, folder = evaluate(f"data.path={gold}", "seen=include")
     theirs = write(tmp_path / "theirs.jsonl", [replace(a, spans=a.spans[2:]) for a in articles])
     monkeypatch.setattr(sys, "argv", ["eventtag compare", str(folder), str(theirs), "--gold", str(gold), "--resamples", "100"])
-    assert importlib.import_module("eventtag.app.commands.compare").run() == 0
+    assert importlib.import_module("eventtag.cli.commands.compare").run() == 0
     assert "not scored: 16 articles that a checkpoint learnt from" in capfd.readouterr().out

@@ -13,7 +13,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from test_hydra_commands import EVENTTAG, TINY, run
 
-from eventtag.app.hydra_task import config_dir, open_schema, register_resolvers
+from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers
 from eventtag.settings import TrainSettings
 from eventtag.training.record import plain
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.agreement import WordTable, measure_agreement
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.scoring.report import score_articles
-from eventtag.spans import Span
+from eventtag.span import Span
 
 TEXT = "Kyiv fell and Lviv held"
 

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.balanced_draw import draw_balanced
 from eventtag.corpus.splits import fold_articles, split_articles
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def skewed_corpus(count: int, seed: int = 0) -> list[Article]:

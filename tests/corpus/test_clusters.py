@@ -1,6 +1,6 @@
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.clusters import clusters_of
 from eventtag.errors import DataError
 

@@ -3,10 +3,10 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.lint import RULES, fix_articles, lint
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def check(*articles: Article, **options):

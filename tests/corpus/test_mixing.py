@@ -4,16 +4,16 @@ import pytest
 import torch
 from conftest import make_article
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.corpus.seen import Seen, seen_articles
 from eventtag.errors import DataError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
+from eventtag.heads.softmax import tag_loss
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.modeling.loss import tag_loss
-from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.settings import (
     DataSettings,
     MixedCorpusSettings,
@@ -23,7 +23,7 @@ from eventtag.settings import (
     WindowSettings,
 )
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.features import build_features, collate
+from eventtag.training.data.features import build_features, collate
 from eventtag.training.run import train
 
 NO_EVENTS = ["ACTOR", "LOCATION"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus import near_duplicates as module
 from eventtag.corpus.near_duplicates import connected, find_near_duplicates
 from eventtag.corpus.word_runs import RUN

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.near_duplicates import DuplicatePair, Duplicates
 from eventtag.corpus.splits import leakage, split_articles
 from eventtag.errors import DataError, SettingsError
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def articles(count: int) -> list[Article]:

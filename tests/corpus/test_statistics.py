@@ -3,9 +3,9 @@ import math
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.statistics import corpus_statistics
-from eventtag.spans import Span
+from eventtag.span import Span
 
 ARTICLES = [
     Article(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventtag.decoding.chain import best_tags, build_chain, marginals
-from eventtag.decoding.decode import decode, tagged_spans
+from eventtag.heads.chain import best_tags, build_chain, marginals
+from eventtag.heads.decode import decode, tagged_spans
 from eventtag.labels import LabelSet
 
 LABELS = LabelSet(("A", "B"))

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
-from eventtag.decoding.decode import tagged_spans
+from eventtag.article import Article
 from eventtag.encoding.align import IGNORED, align_overlapping, align_spans, record_unmatchable
 from eventtag.encoding.tokens import TokenisedText
 from eventtag.encoding.windows import Window
-from eventtag.encoding.words import find_words
+from eventtag.heads.decode import tagged_spans
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
+from eventtag.text.words import find_words
 
 LABELS = LabelSet()
 TEXT = "Police in Paris arrested the Iran-backed men, Reuters said on Monday ."

@@ -3,8 +3,8 @@ import pytest
 
 from eventtag.encoding.casing import CASINGS, casing_of, word_casings
 from eventtag.encoding.tokens import tokenise
-from eventtag.encoding.words import find_words
-from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.models.tiny import build_tiny_tokenizer
+from eventtag.text.words import find_words
 
 
 @pytest.mark.parametrize(

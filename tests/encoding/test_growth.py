@@ -9,15 +9,15 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.lint import fix_articles, lint
-from eventtag.encoding import words
 from eventtag.errors import EventtagError
 from eventtag.formats import offsets, registry, sentences
 from eventtag.formats.offsets import ForeignSpan
+from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
-from eventtag.tagging.inputs import read_rows
+from eventtag.span import Span
+from eventtag.text import words
 
 SMALL, FACTOR = 4_000, 8
 SLOWER = 3.5

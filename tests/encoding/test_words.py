@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.encoding.words import find_sentences, find_words
+from eventtag.text.words import find_sentences, find_words
 
 
 def mentions(text: str, offsets) -> list[str]:

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eventtag.engines import choice
 from eventtag.errors import CheckpointError, ExportError, OutputError, SettingsError
 from eventtag.exporting import export
 from eventtag.exporting.gate import Verdict
 from eventtag.labels import LabelSet
 from eventtag.manifest import check_manifest, sha256_of
-from eventtag.modeling import choice
 from eventtag.tagging.tagger import Tagger
 
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -28,7 +28,7 @@ def validation(articles):
 
 
 def run_export(*arguments):
-    command = [sys.executable, "-m", "eventtag.app.main", "export", *map(str, arguments)]
+    command = [sys.executable, "-m", "eventtag.cli.main", "export", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ)
 
 

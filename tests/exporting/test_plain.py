@@ -12,9 +12,9 @@ from eventtag.corpus.seen import read_seen, seen_articles
 from eventtag.errors import ExportError
 from eventtag.exporting.plain import export_plain
 from eventtag.labels import LabelSet
-from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
-from eventtag.modeling.encoders import build_network
-from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
+from eventtag.models.encoders import build_network
+from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.settings import WindowSettings
 
 LABELS = LabelSet()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.jsonl import json_line
 from eventtag.formats.registry import read_articles, write_articles

@@ -1,10 +1,10 @@
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.brat import read_brat, sniff_brat, write_brat
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 TEXT = "Kyiv was\nshelled and struck 😀 today"
 ANN = (

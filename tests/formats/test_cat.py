@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.cat import read_cat, sniff_cat, write_cat
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 TOKENS = """\
 <Document doc_name="1_2ecbplus.xml" doc_id="D1">

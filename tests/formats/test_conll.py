@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.conll import read_conll, recognise_conll, sniff_conll, write_conll
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def read(tmp_path: Path, content: str, **options) -> tuple[list[Article], LossLedger]:

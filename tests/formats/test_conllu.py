@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.conllu import read_conllu, sniff_conllu, write_conllu
 from eventtag.formats.webanno_tsv import read_webanno_tsv
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def rows(*items):

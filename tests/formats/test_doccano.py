@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError
 from eventtag.formats.doccano import read_doccano, sniff_doccano, write_doccano
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def read(tmp_path, *records, **options):

@@ -5,13 +5,13 @@ import zlib
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, SettingsError
 from eventtag.formats.cas_json import read_cas_json, write_cas_json
 from eventtag.formats.spacy import read_spacy, write_spacy
 from eventtag.formats.xmi import read_xmi, write_xmi
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 ARTICLES = [Article("a b", "  👩 Kyiv,\r\n\tfell  ", (Span(1, 3, "X"), Span(4, 8, "L"), Span(4, 15, "E"))), Article("c", "")]
 

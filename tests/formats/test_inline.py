@@ -1,10 +1,10 @@
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.inline import parse_inline, read_inline, sniff_inline, write_inline
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 HEAD = "---\nid: a\n---\n"
 

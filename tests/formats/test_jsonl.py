@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError
 from eventtag.formats.json_file import read_records
 from eventtag.formats.jsonl import read_jsonl, sniff_jsonl, write_jsonl
 from eventtag.formats.registry import recognise
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 
 def read(tmp_path, *lines):
@@ -23,7 +23,7 @@ def test_articles_come_back_with_everything(tmp_path):
         Article(
             "a", "Kyiv 👩\r\n\ud800", (Span(0, 4, "L"), Span(0, 6, "E")), ((0, 3), (4, 5)), ("L", "E"), {"k": {"x": [1, None]}}
         ),
-        Article("b", "x", (ScoredSpan(0, 1, "L", 0.5),), ()),
+        Article("b", "x", (Span(0, 1, "L", 0.5),), ()),
         Article("c", ""),
     ]
     ledger = LossLedger()

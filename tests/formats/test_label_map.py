@@ -1,10 +1,10 @@
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.formats.label_map import map_labels
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 ARTICLE = Article(
     "a",
@@ -45,5 +45,5 @@ def test_a_label_that_nothing_fits_is_an_error_or_keeps_its_name():
 
 
 def test_scores_are_kept():
-    article, _ = mapped(Article("a", "x", (ScoredSpan(0, 1, "A", 0.5),)), {"A": "B"})
-    assert article.spans == (ScoredSpan(0, 1, "B", 0.5),)
+    article, _ = mapped(Article("a", "x", (Span(0, 1, "A", 0.5),)), {"A": "B"})
+    assert article.spans == (Span(0, 1, "B", 0.5),)

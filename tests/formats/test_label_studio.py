@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, SettingsError
 from eventtag.formats.label_studio import read_label_studio, sniff_label_studio, write_label_studio
 from eventtag.formats.registry import recognise
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 
 def region(start, end, text, *labels, kind="labels", **more):
@@ -104,7 +104,7 @@ def test_equal_annotations_of_two_annotators_are_two(tmp_path):
 def test_predictions_can_be_read_with_their_scores(tmp_path):
     tasks = [task("Kyiv fell", predictions=[{"result": [region(0, 4, "Kyiv", "LOC", score=0.5)]}])]
     articles, _ = read(tmp_path, tasks, annotations="predictions")
-    assert articles[0].spans == (ScoredSpan(0, 4, "LOC", 0.5),)
+    assert articles[0].spans == (Span(0, 4, "LOC", 0.5),)
 
 
 def test_a_task_that_nobody_annotated_has_no_annotated_region(tmp_path):

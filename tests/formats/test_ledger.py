@@ -4,7 +4,7 @@ import pytest
 
 from eventtag import ledger as module
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def filled(count: int) -> LossLedger:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from eventtag.errors import FormatError
 from eventtag.formats.offsets import UNITS, ForeignSpan, OffsetMap, file_unit, resolve_spans
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 TEXTS = st.text(alphabet="aé東👩\u200d🚀\u0301\r\n ", max_size=12)
 

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError
 from eventtag.formats.prodigy import read_prodigy, sniff_prodigy, write_prodigy
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 ROW = {
     "text": "Kyiv fell",

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, SettingsError
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.re3d import SCHEMA, read_re3d, sniff_re3d, write_re3d
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 DOCUMENT = {"_id": "D1", "sourceName": "CENTCOM", "sourceUrl": "u", "wordCount": 2, "title": "T", "text": "Col. “J.D.” in Kyiv"}
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.formats.registry import FORMATS, get_format, read_articles, recognise, write_articles
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 
 ARTICLES = [Article("a", "Kyiv fell .", (Span(0, 4, "LOC"), Span(5, 9, "EVENT"))), Article("b", "It did")]
 

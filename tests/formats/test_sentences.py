@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
-from eventtag.formats.sentences import sentences_of_spans, split_sentences
-from eventtag.spans import Span
+from eventtag.article import Article
+from eventtag.span import Span
+from eventtag.text.sentences import sentences_of_spans, split_sentences
 
 
 @pytest.mark.parametrize(

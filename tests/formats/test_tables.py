@@ -5,16 +5,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, SettingsError
 from eventtag.formats.csv import read_csv, sniff_csv, write_csv
 from eventtag.formats.hf_dataset import read_hf_dataset, write_hf_dataset
 from eventtag.formats.parquet import read_parquet, write_parquet
 from eventtag.formats.registry import recognise
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
-SPANS = (ScoredSpan(2, 6, "X", 0.5), ScoredSpan(0, 6, "Y", 0.25))
+SPANS = (Span(2, 6, "X", 0.5), Span(0, 6, "Y", 0.25))
 ARTICLES = [
     Article("a/1", '👩 Kyiv,\r\n"x"', SPANS, ((0, 2),), ("X", "Y"), {"k": [1], "split": "train"}),
     Article("b", "", meta={"split": "test"}),

@@ -1,10 +1,10 @@
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError
 from eventtag.formats.webanno_tsv import read_webanno_tsv, sniff_webanno_tsv, write_webanno_tsv
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 HEAD = "#FORMAT=WebAnno TSV 3.3\n#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value\n\n\n"
 SENTENCE = "#Text=Kyiv 👩 fell\n1-1\t0-4\tKyiv\t*[1]|*\tLOC[1]|ORG\n1-2\t5-7\t👩\t_\t_\n1-3\t8-12\tfell\t*\tEV\n"

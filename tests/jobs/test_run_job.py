@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from stub_tagger import MakeStub, tag_article
 
 import eventtag
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import OutputError
 from eventtag.formats.jsonl import json_line
 from eventtag.jobs import lock
 from eventtag.jobs.assembly import content_digest
 from eventtag.jobs.job import DECIDING, code_digest
+from eventtag.jobs.reading.inputs import read_rows
+from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
 from eventtag.jobs.shards import Shard, cut_shards, row_bytes
 from eventtag.jobs.tagged_shard import BrokenTaggerError
 from eventtag.jobs.workers import WorkerError, Workers, _Trial
-from eventtag.tagging.inputs import read_rows
-from eventtag.tagging.rows import InputRow, Place
 
 PACKAGE = Path(eventtag.__file__).parent
 SETTINGS = {"checkpoint": "c1", "thresholds": {"EVENT": 0.5}}
@@ -341,9 +341,16 @@ def test_code_that_does_not_decide_what_is_tagged_may_change_while_a_job_is_half
         finally:
             file.write_text(old)
 
-    for name in ("settings.py", "app/main.py", "formats/brat.py", "training/run.py", "jobs/run.py", "tagging/inputs.py"):
+    for name in (
+        "settings/commands.py",
+        "app/main.py",
+        "formats/brat.py",
+        "training/run.py",
+        "jobs/run.py",
+        "jobs/reading/inputs.py",
+    ):
         assert not changed(name, "\nMORE = 1\n")
-    for name in ("encoding/words.py", "decoding/chain.py", "tagging/tagger.py", "modeling/network.py", "jobs/tagged_shard.py"):
+    for name in ("text/words.py", "heads/chain.py", "tagging/tagger.py", "models/network.py", "jobs/tagged_shard.py"):
         assert changed(name, "\nMORE = 1\n")
         assert not changed(name, '\n# why\n"""A docstring."""\n')
     assert all(list(PACKAGE.glob(pattern)) for pattern in DECIDING)
@@ -351,16 +358,16 @@ def test_code_that_does_not_decide_what_is_tagged_may_change_while_a_job_is_half
 
 def test_all_modules_that_tag_decide_what_is_tagged():
     program = (
-        "import sys, eventtag.modeling.torch_backend, eventtag.modeling.network, eventtag.jobs.taggers, eventtag.tagging.tagger\n"
+        "import sys, eventtag.engines.torch_backend, eventtag.models.network, eventtag.jobs.taggers, eventtag.tagging.tagger\n"
         "print(*(name for name in sys.modules if name.startswith('eventtag.')))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     rooms = ("encoding", "decoding", "modeling", "tagging")
     files = {f"{name.replace('.', '/')}.py".removeprefix("eventtag/") for name in loaded if name.count(".") == 2}
     deciding = {file.relative_to(PACKAGE).as_posix() for pattern in DECIDING for file in PACKAGE.glob(pattern)}
-    reading = {"tagging/rows.py", "tagging/pages.py"}  # what is read is compared, row by row
+    reading = {"jobs/reading/rows.py", "tagging/pages.py"}  # what is read is compared, row by row
     assert {file for file in files if file.split("/")[0] in rooms} - reading <= deciding
-    assert {"tagging/tagger.py", "encoding/words.py", "modeling/network.py"} <= files
+    assert {"tagging/tagger.py", "text/words.py", "models/network.py"} <= files
 
 
 @pytest.mark.parametrize("finished", [True, False])

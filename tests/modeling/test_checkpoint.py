@@ -7,7 +7,7 @@ from transformers import pipeline
 
 from eventtag.errors import CheckpointError
 from eventtag.manifest import sha256_of
-from eventtag.modeling.checkpoint import load_checkpoint
+from eventtag.models.checkpoint import load_checkpoint
 from eventtag.tagging.tagger import Tagger
 
 

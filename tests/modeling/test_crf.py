@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from eventtag.heads.crf import crf_loss, find_runs
+from eventtag.heads.softmax import tag_loss
 from eventtag.labels import LabelSet
-from eventtag.modeling.crf import crf_loss, find_runs
-from eventtag.modeling.loss import tag_loss
 
 LABELS = LabelSet(("A", "B"))
 LEGAL = torch.from_numpy(LABELS.legal_transitions)

@@ -20,8 +20,8 @@ from transformers import (
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.labels import LabelSet
-from eventtag.modeling import encoders
-from eventtag.modeling.encoders import load_encoder, locate, longest_input
+from eventtag.models import encoders
+from eventtag.models.encoders import load_encoder, locate, longest_input
 from eventtag.settings import WindowSettings
 from eventtag.tagging.tagger import Tagger
 

@@ -8,8 +8,8 @@ import torch
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.manifest import sha256_of
-from eventtag.modeling.encoders import load_encoder
-from eventtag.modeling.lora import add_lora, merge_lora
+from eventtag.models.encoders import load_encoder
+from eventtag.models.lora import add_lora, merge_lora
 from eventtag.settings import (
     DataSettings,
     LoraSettings,
@@ -20,7 +20,7 @@ from eventtag.settings import (
     WindowSettings,
 )
 from eventtag.tagging.tagger import Tagger
-from eventtag.training import trainer as trainer_module
+from eventtag.training.loop import trainer as trainer_module
 from eventtag.training.run import train
 
 TEXTS = ["Police met men in Lima .", "Miners freed nurses ."]

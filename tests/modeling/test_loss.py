@@ -1,6 +1,6 @@
 import torch
 
-from eventtag.modeling.loss import tag_loss
+from eventtag.heads.softmax import tag_loss
 
 TAGS = torch.tensor([[0, 1, 2, -100], [0, 0, -100, -100]])
 

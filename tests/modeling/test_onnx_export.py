@@ -8,13 +8,13 @@ import torch
 from transformers import AutoConfig, AutoModel, BertForTokenClassification
 
 from eventtag.encoding.casing import CASINGS
+from eventtag.engines.onnx_backend import OnnxBackend
+from eventtag.engines.torch_backend import TorchBackend
 from eventtag.errors import ExportError
 from eventtag.exporting.export import export_checkpoint
+from eventtag.exporting.onnx_export import export_fp32
 from eventtag.labels import LabelSet
-from eventtag.modeling.encoders import build_network
-from eventtag.modeling.onnx_backend import OnnxBackend
-from eventtag.modeling.onnx_export import export_fp32
-from eventtag.modeling.torch_backend import TorchBackend
+from eventtag.models.encoders import build_network
 
 LABELS = LabelSet()
 WORDS = 60

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from eventtag.modeling.span_head import IMPOSSIBLE, SpanScorer, span_loss
+from eventtag.heads.span import IMPOSSIBLE, SpanScorer, span_loss
 
 
 def scorer(width: int = 6, labels: int = 2, max_width: int = 3) -> SpanScorer:

@@ -23,7 +23,7 @@ def test_random_cases_agree_with_search_seqeval_and_nervaluate_but_for_known_cla
 
 
 def test_neighbours_that_only_touch_are_missed_and_spurious(check_scorers):
-    from eventtag.spans import Span
+    from eventtag.span import Span
 
     case = ([Span(0, 2, "ACTOR")], [Span(2, 4, "ACTOR")])
     for scheme in ("strict", "exact", "partial", "type"):

@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
-from eventtag.spans import Span
+from eventtag.article import Article
+from eventtag.span import Span
 
 PIECES = [
     "Moscow", "Kyiv", "a", "U.S.", "3.5", "don’t", "x-ray", " ", "  ", "\n", "\r\n", "\t",

@@ -10,11 +10,11 @@ from articles_strategy import ODD_LABELS, corpora
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import OutputError
 from eventtag.formats.registry import FORMATS, read_articles, write_articles
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan
+from eventtag.span import Span
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,7 @@ def test_labels_of_any_kind_come_back_or_are_named(name, data):
 
 @pytest.mark.parametrize("name", WRITABLE)
 def test_scores_come_back_or_are_named(name):
-    article = Article("a", "Kyiv fell .", (ScoredSpan(0, 4, "LOC", 0.5), ScoredSpan(5, 9, "EVENT", 0.25)))
+    article = Article("a", "Kyiv fell .", (Span(0, 4, "LOC", 0.5), Span(5, 9, "EVENT", 0.25)))
     back, written, _ = round_trip([article], name)
     if name == "label_studio":
         assert back["a"].annotated == ()  # predictions are no annotation; annotations=predictions reads them

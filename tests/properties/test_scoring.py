@@ -6,11 +6,11 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.matching import SCHEMES, match_spans
 from eventtag.scoring.report import score_articles
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 
 LABELS = LabelSet()
 TEXT = "Ab cd, efg hi jk lmn-op qr. Stu"

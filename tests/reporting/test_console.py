@@ -1,9 +1,9 @@
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.reporting.console import align_columns, render_table
 from eventtag.reporting.markdown import escape_cell, render_scores_table
 from eventtag.scoring.report import analyse_articles
-from eventtag.spans import Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 

@@ -1,6 +1,6 @@
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.reporting.highlight import bracketed, page
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 LABELS = ("ACTOR", "EVENT")
 
@@ -12,7 +12,7 @@ def test_brackets_show_every_span_and_all_of_the_text():
 
 def test_a_page_holds_hostile_text_as_text_alone():
     hostile = "<script>alert(1)</script>\"'&\ud800"
-    article = Article('<img src=x onerror="1">', hostile, (ScoredSpan(0, 8, "ACTOR", 0.5),))
+    article = Article('<img src=x onerror="1">', hostile, (Span(0, 8, "ACTOR", 0.5),))
     html = "".join(page([article], LABELS, title="</title><script>x</script>"))
     html.encode("utf-8")
     assert "<script" not in html

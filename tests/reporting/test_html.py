@@ -3,11 +3,11 @@ import re
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.reporting.html import render_page
 from eventtag.scoring.report import analyse_articles, score_articles
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 HOSTILE = "</script><script>document.title='x'</script><img src=x onerror=alert(1)> & \u2028 \U0001f600 Kyiv"
@@ -16,8 +16,8 @@ HOSTILE = "</script><script>document.title='x'</script><img src=x onerror=alert(
 def page(**options):
     kyiv = Span(len(HOSTILE) - 4, len(HOSTILE), "LOCATION")
     pairs = [
-        (Article("<b>one</b>", HOSTILE, (kyiv, Span(0, 9, "ACTOR"))), [ScoredSpan(kyiv.start, kyiv.end, "LOCATION", 0.75)]),
-        (Article("two", "Plain text.", (Span(0, 5, "EVENT"),)), [ScoredSpan(0, 5, "EVENT", 0.9)]),
+        (Article("<b>one</b>", HOSTILE, (kyiv, Span(0, 9, "ACTOR"))), [Span(kyiv.start, kyiv.end, "LOCATION", 0.75)]),
+        (Article("two", "Plain text.", (Span(0, 5, "EVENT"),)), [Span(0, 5, "EVENT", 0.9)]),
     ]
     report = analyse_articles(pairs, LABELS, resamples=50).described(checkpoint={"path": "<i>run</i>"})
     return render_page(report, pairs, title="A <title>", **options)
@@ -72,13 +72,13 @@ def test_a_report_without_analysis_has_a_page_without_those_sections():
 
 
 def test_text_that_is_not_valid_unicode_does_not_break_the_page():
-    pairs = [(Article("a\udc80", "broken \ud800 text", (Span(0, 6, "EVENT"),)), [])]
+    pairs = [(Article("a", "broken \ud800 text", (Span(0, 6, "EVENT"),)), [])]
     html = render_page(score_articles(pairs, LABELS), pairs)
     assert payload(html.encode("utf-8").decode("utf-8"))["articles"][0]["text"] == "broken \ud800 text"
 
 
 @pytest.mark.parametrize("label", ["<x>", "A&B", "'quoted\""])
 def test_labels_are_escaped(label):
-    pairs = [(Article("a", "word", (Span(0, 4, label),)), [ScoredSpan(0, 4, label, 0.5)])]
+    pairs = [(Article("a", "word", (Span(0, 4, label),)), [Span(0, 4, label, 0.5)])]
     html = render_page(analyse_articles(pairs, LabelSet((label,)), resamples=20), pairs)
     assert label not in re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.reporting.html import render_page
 from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.report import analyse_articles
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 LABELS = LabelSet()
@@ -89,9 +89,9 @@ def run_in_page(page, folder, *scripts, width=1280, wait=()):
 def seen(tmp_path_factory):
     kyiv = Span(HOSTILE.index("Kyiv"), HOSTILE.index("Kyiv") + 4, "LOCATION")
     pairs = [
-        (Article("b plain", "Plain words here.", (Span(0, 5, "EVENT"),)), [ScoredSpan(0, 5, "EVENT", 0.9)]),
+        (Article("b plain", "Plain words here.", (Span(0, 5, "EVENT"),)), [Span(0, 5, "EVENT", 0.9)]),
         (Article("c hostile", HOSTILE, (kyiv, Span(kyiv.end + 1, kyiv.end + 5, "EVENT"))), []),
-        (Article("a spurious", "More plain words.", annotated=((0, 10),)), [ScoredSpan(0, 4, "ACTOR", 0.4)]),
+        (Article("a spurious", "More plain words.", annotated=((0, 10),)), [Span(0, 4, "ACTOR", 0.4)]),
     ]
     # As many as the page holds by default, so that opening it is timed in earnest.
     pairs += [(Article(f"z{n:03}", "filler " * 300, (Span(0, 6, "ACTOR"),)), [Span(0, 6, "ACTOR")]) for n in range(997)]
@@ -145,7 +145,7 @@ def test_a_page_of_a_thousand_articles_opens_in_under_a_second(seen):
 def test_axe_finds_no_violation(theme, width, tmp_path):
     text = "Police arrested two men in Cairo. " * 20
     gold = (Span(0, 6, "ACTOR"), Span(7, 15, "EVENT"), Span(27, 32, "LOCATION"))
-    predicted = [ScoredSpan(0, 6, "ACTOR", 0.9), ScoredSpan(16, 19, "ACTOR", 0.4), ScoredSpan(24, 32, "LOCATION", 0.7)]
+    predicted = [Span(0, 6, "ACTOR", 0.9), Span(16, 19, "ACTOR", 0.4), Span(24, 32, "LOCATION", 0.7)]
     pairs = [(Article(f"a{n}", text, gold, meta={"source": "ab"[n % 2]}), predicted[: 1 + n % 3]) for n in range(12)]
     training = TrainingHistory(
         [(0.5, 1.8), (1.0, 1.2)], [(0.5, 1e-4), (1.0, 0.0)], {label: [(1.0, 0.5)] for label in LABELS.labels}, 1.0

@@ -4,12 +4,12 @@ from html.parser import HTMLParser
 import pytest
 from markdown_it import MarkdownIt
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.reporting.markdown import code, escape_cell
 from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.report import analyse_articles
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 HOSTILE = "x<img/src=x/onerror=alert(1)>`<b>`*y*[z](http://a.b)|\x1b&lt;"
 
@@ -33,7 +33,7 @@ def card(text, *, label="ACTOR"):
     """A model card in which `text` stands wherever a user's word can."""
     article = Article("a", "Police came.", (Span(0, 6, label),), meta={"source": text})
     other = Article("b", "Police came.", (Span(0, 6, label),), meta={"source": "other"})
-    report = analyse_articles([(article, [ScoredSpan(0, 6, label, 0.5)]), (other, [])], LabelSet((label,)), resamples=100)
+    report = analyse_articles([(article, [Span(0, 6, label, 0.5)]), (other, [])], LabelSet((label,)), resamples=100)
     slices = tuple(dataclasses.replace(part, behind=True) for part in report.slices)
     report = dataclasses.replace(report, slices=slices, data={"name": text, "split": text, "split_rule": text, "sha256": text})
     training = {

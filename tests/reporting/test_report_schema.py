@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.error_kinds import KINDS
 from eventtag.scoring.report import SCHEMA_VERSION, analyse_articles
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 DOCS = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
@@ -15,7 +15,7 @@ DOCS = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding
 def full_report():
     gold = (Span(0, 6, "ACTOR"), Span(7, 11, "EVENT"))
     return analyse_articles(
-        [(Article(str(n), "Police came.", gold, meta={"topic": n % 2}), [ScoredSpan(0, 5, "ACTOR", 0.5)]) for n in range(4)],
+        [(Article(str(n), "Police came.", gold, meta={"topic": n % 2}), [Span(0, 5, "ACTOR", 0.5)]) for n in range(4)],
         LabelSet(),
         resamples=50,
     ).to_json()

@@ -2,12 +2,12 @@ import re
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.reporting.html import render_page
 from eventtag.reporting.training import TrainingHistory, line_plot, training_plots, training_table
 from eventtag.scoring.report import score_articles
-from eventtag.spans import Span
+from eventtag.span import Span
 
 HISTORY = TrainingHistory(
     losses=[(0.5, 1.8), (1.0, 1.2), (1.5, 0.9), (2.0, 0.7)],

@@ -3,11 +3,11 @@ import random
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import analyse_articles, score_articles
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 
@@ -17,7 +17,7 @@ def corpus(articles=30, *, scores=True):
     pairs = []
     for number in range(articles):
         gold = tuple(Span(12 * k, 12 * k + 7, rng.choice(LABELS.labels)) for k in range(5))
-        predicted = [ScoredSpan(s.start, s.end, rng.choice((s.label, "EVENT")), round(rng.random(), 3)) for s in gold[:4]]
+        predicted = [Span(s.start, s.end, rng.choice((s.label, "EVENT")), round(rng.random(), 3)) for s in gold[:4]]
         text = "Minister of Foreign Affairs arrives; the talks with protest leaders fail"
         plain = [Span(s.start, s.end, s.label) for s in predicted]
         pairs.append((Article(f"n{number}", text, gold, meta={"source": "ab"[number % 2]}), predicted if scores else plain))

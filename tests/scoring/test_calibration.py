@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import (
@@ -20,7 +20,7 @@ from eventtag.scoring.calibration import (
     threshold_for_recall,
 )
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 
 def simulated(count=20_000, temperature=1.0, seed=0):
@@ -101,10 +101,10 @@ def test_targets_out_of_reach_say_what_is_possible():
 def test_predictions_are_collected_strictly_per_label():
     article = Article("a", "x" * 20, (Span(0, 5, "ACTOR"), Span(8, 10, "EVENT")), annotated=((0, 12),))
     predicted = [
-        ScoredSpan(0, 5, "ACTOR", 0.6),
-        ScoredSpan(0, 5, "ACTOR", 0.9),
-        ScoredSpan(8, 9, "EVENT", 0.4),
-        ScoredSpan(15, 18, "EVENT", 0.99),
+        Span(0, 5, "ACTOR", 0.6),
+        Span(0, 5, "ACTOR", 0.9),
+        Span(8, 9, "EVENT", 0.4),
+        Span(15, 18, "EVENT", 0.99),
     ]
     found = collect_predictions([(article, predicted)], LabelSet())
     assert found["ACTOR"].scores.tolist() == [0.9]
@@ -123,7 +123,7 @@ def test_thresholds_are_chosen_per_label_and_scores_calibrated_by_their_label():
         {"EVENT": PREDICTIONS, "ACTOR": PREDICTIONS}, target_precision={"EVENT": 0.75}, target_recall={"ACTOR": 0.5}
     )
     assert {label: point.threshold for label, point in chosen.items()} == {"EVENT": 0.6, "ACTOR": 0.8}
-    spans = [ScoredSpan(0, 1, "EVENT", 0.9), ScoredSpan(2, 3, "EVENT", 0.65), ScoredSpan(4, 5, "ACTOR", 0.1)]
+    spans = [Span(0, 1, "EVENT", 0.9), Span(2, 3, "EVENT", 0.65), Span(4, 5, "ACTOR", 0.1)]
     calibrated = calibrate_spans(spans, {"EVENT": 2.0})
     assert [(span.start, round(span.score, 4)) for span in calibrated] == [(0, 0.75), (2, 0.5768), (4, 0.1)]
     assert calibrate_spans(spans, {}) == spans
@@ -144,7 +144,7 @@ def test_cross_fitting_measures_on_articles_that_did_not_fit():
         chance = rng.beta(4, 2, 10)
         gold = tuple(span for span, draw in zip(spans, rng.random(10) < chance, strict=True) if draw)
         sure = apply_temperature(chance, 0.4)
-        predicted = [ScoredSpan(s.start, s.end, s.label, float(score)) for s, score in zip(spans, sure, strict=True)]
+        predicted = [Span(s.start, s.end, s.label, float(score)) for s, score in zip(spans, sure, strict=True)]
         pairs.append((Article(str(number), "x" * 20, gold), predicted))
     found = collect_predictions(pairs, LabelSet())
     before = reliability(found["EVENT"].scores, found["EVENT"].correct).ece

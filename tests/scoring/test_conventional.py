@@ -7,11 +7,11 @@ from nervaluate.strategies import EntityTypeEvaluation, ExactEvaluation, Partial
 from seqeval.metrics import precision_score, recall_score
 from seqeval.metrics.sequence_labeling import get_entities
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.conventional import first_come_counts, lenient_chunks
 from eventtag.scoring.report import score_articles
-from eventtag.spans import Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 STRATEGIES = {

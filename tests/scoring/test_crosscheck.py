@@ -1,8 +1,8 @@
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.crosscheck import INSIDE_WORD, NO_WORD, OVERLAP, REGION_EDGE, SHARED_WORD, WHITE_SPACE
 from eventtag.scoring.report import score_articles
-from eventtag.spans import Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 TEXT = "Police arrested two men in Cairo on Friday."

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.error_kinds import KINDS, count_mentions, find_errors
 from eventtag.scoring.report import score_articles
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 TEXT = "abcdefghijklmnopqrstuvwxyz" * 3
@@ -69,14 +69,14 @@ def test_many_injected_errors_are_counted_as_what_they_are():
 def test_a_sure_prediction_of_what_is_annotated_elsewhere_doubts_the_gold():
     text = "Reuters said. Reuters said. Reuters said."
     gold = (Span(0, 7, A), Span(14, 21, A))
-    sure, unsure = ScoredSpan(28, 35, A, 0.97), ScoredSpan(28, 35, A, 0.6)
+    sure, unsure = Span(28, 35, A, 0.97), Span(28, 35, A, 0.6)
     found = [find_errors([(Article("a", text, gold), [*gold, span])], LABELS).cases[0].kind for span in (sure, unsure)]
     assert found == ["likely gold error", "spurious"]
 
 
 def test_training_mentions_speak_for_the_model_but_not_against_a_wider_annotation():
     article = Article("a", "Cairo fell. Cairo rose.", (Span(0, 5, A),))
-    wrong = [ScoredSpan(0, 5, "LOCATION", 0.99)]
+    wrong = [Span(0, 5, "LOCATION", 0.99)]
     assert find_errors([(article, wrong)], LABELS).cases[0].kind == "wrong label"
     training = count_mentions([Article(str(n), "cairo", (Span(0, 5, "LOCATION"),)) for n in range(3)])
     assert find_errors([(article, wrong)], LABELS, training=training).cases[0].kind == "likely gold error"

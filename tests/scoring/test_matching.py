@@ -5,7 +5,7 @@ import pytest
 
 from eventtag.labels import LabelSet
 from eventtag.scoring.matching import SCHEMES, match_spans
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def outcomes(gold, predicted, scheme):

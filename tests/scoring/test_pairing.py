@@ -1,9 +1,9 @@
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.scoring.pairing import pair_predictions
-from eventtag.spans import Span
+from eventtag.span import Span
 
 GOLD = {"a": Article("a", "Police came.", (Span(0, 6, "ACTOR"),), annotated=((0, 8),)), "b": Article("b", "Nothing.")}
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.reporting.console import render_table
@@ -11,7 +11,7 @@ from eventtag.reporting.markdown import render_scores_table
 from eventtag.scoring.compare import compare_systems
 from eventtag.scoring.report import analyse_articles, score_articles, strict_f1, strict_scores
 from eventtag.scoring.tally import tally_articles
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 TEXT = "Police arrested two men in Cairo on Friday."
@@ -61,7 +61,7 @@ def test_a_span_that_touches_an_annotated_region_counts():
 
 def test_duplicates_count_once_and_overlapping_gold_counts():
     nested = article(spans=(POLICE, Span(0, 15, "EVENT"), ARREST))
-    report = score_articles([(nested, [POLICE, POLICE, ScoredSpan(0, 6, "ACTOR", 0.3)])], LABELS)
+    report = score_articles([(nested, [POLICE, POLICE, Span(0, 6, "ACTOR", 0.3)])], LABELS)
     assert (report.strict.micro.predicted, report.strict.micro.support) == (1, 3)
 
 

@@ -1,11 +1,11 @@
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.scoring.report import score_articles
 from eventtag.scoring.seeds import SeedRun, summarise_seeds
-from eventtag.spans import Span
+from eventtag.span import Span
 
 LABELS = LabelSet(("A",))
 GOLD = Article("x", "one two three", (Span(0, 3, "A"), Span(4, 7, "A")))

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.labels import LabelSet
@@ -11,7 +11,7 @@ from eventtag.scoring.error_kinds import count_mentions
 from eventtag.scoring.report import score_articles
 from eventtag.scoring.slices import slice_scores, standard_slicers
 from eventtag.settings import EvaluationSettings
-from eventtag.spans import Span
+from eventtag.span import Span
 
 LABELS = LabelSet()
 TEXT = "He said the army entered KIEV on Monday. President Zelensky of Ukraine condemned it."

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.errors import FormatError
-from eventtag.tagging.inputs import read_rows
+from eventtag.jobs.reading.inputs import read_rows
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda text: not text.isspace())
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import OutputError, SettingsError
 from eventtag.formats.csv import guarded, unguarded
 from eventtag.formats.registry import read_articles, write_articles
+from eventtag.jobs.outputs import PREDICTION_FORMATS, check_format, format_of_path, select_spans, write_predictions
+from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan
-from eventtag.tagging.inputs import read_rows
-from eventtag.tagging.outputs import PREDICTION_FORMATS, check_format, format_of_path, select_spans, write_predictions
+from eventtag.span import Span
 
 TEXT = "Gen. Ito met 👍 rebels in Lima. They left the U.S. on Monday.\nNobody was hurt."
 SPANS = (
@@ -25,9 +25,9 @@ SPANS = (
     (45, 49, "LOCATION", 0.75),
 )
 ARTICLES = (
-    Article("a1", TEXT, tuple(ScoredSpan(*span) for span in SPANS), meta={"day": "2024-01-02"}),
+    Article("a1", TEXT, tuple(Span(*span) for span in SPANS), meta={"day": "2024-01-02"}),
     Article("a2", "Nothing happened."),
-    Article("a3", "Kyiv fell.", (ScoredSpan(5, 9, "EVENT", 0.9),)),
+    Article("a3", "Kyiv fell.", (Span(5, 9, "EVENT", 0.9),)),
 )
 SURFACES = ["Gen. Ito", "met", "rebels", "Lima", "U.S."]
 READERS = {"label_studio": {"annotations": "predictions"}}
@@ -145,7 +145,7 @@ def test_the_page_shows_every_span(tmp_path):
 
 
 def test_a_page_shows_the_longer_of_spans_that_overlap_and_names_the_other(tmp_path):
-    nested = Article("a", "Kyiv mayor left.", (ScoredSpan(0, 4, "LOCATION", 0.5), ScoredSpan(0, 10, "ACTOR", 0.5)))
+    nested = Article("a", "Kyiv mayor left.", (Span(0, 4, "LOCATION", 0.5), Span(0, 10, "ACTOR", 0.5)))
     path, ledger = written(tmp_path, "html", [nested])
     assert re.findall(r">([^<]+)<small>", path.read_text(encoding="utf-8")) == ["Kyiv mayor"]
     assert ledger.summary() == ["1 span dropped at writing html: overlaps a longer span"]
@@ -220,8 +220,7 @@ FORMULAS = [
 
 def test_no_cell_of_csv_begins_a_formula(tmp_path):
     articles = [
-        Article(f"{text}#{number}", f"{text} fell", (ScoredSpan(0, len(text), text, 0.5),))
-        for number, text in enumerate(FORMULAS)
+        Article(f"{text}#{number}", f"{text} fell", (Span(0, len(text), text, 0.5),)) for number, text in enumerate(FORMULAS)
     ]
     write_articles(articles, tmp_path / "articles.csv", "csv", ledger=LossLedger())
     written(tmp_path, "csv", articles, sentences=True)

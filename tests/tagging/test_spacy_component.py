@@ -2,7 +2,7 @@ import pytest
 
 spacy = pytest.importorskip("spacy")
 
-from eventtag.spans import ScoredSpan  # noqa: E402
+from eventtag.span import Span  # noqa: E402
 from eventtag.tagging.spacy_component import SpacyComponent  # noqa: E402
 from eventtag.tagging.tagger import Tagger  # noqa: E402
 
@@ -24,7 +24,7 @@ def test_docs_get_the_spans_and_scores_of_the_tagger(checkpoint):
 def test_a_span_inside_a_token_is_widened_and_ents_keep_the_longer():
     class Fixed:
         def tag(self, text):
-            return (ScoredSpan(0, 4, "ACTOR", 0.5), ScoredSpan(0, 12, "LOCATION", 0.25))
+            return (Span(0, 4, "ACTOR", 0.5), Span(0, 12, "LOCATION", 0.25))
 
     doc = SpacyComponent(Fixed(), spans_key="x", set_ents=True)(spacy.blank("en")("Kyivans fell ."))
     assert [(span.text, span.label_) for span in doc.spans["x"]] == [("Kyivans", "ACTOR"), ("Kyivans fell", "LOCATION")]

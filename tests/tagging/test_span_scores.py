@@ -5,7 +5,7 @@ import pytest
 
 from eventtag.encoding.tokens import special_tokens, tokenise
 from eventtag.encoding.windows import plan_windows
-from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.settings import WindowSettings
 from eventtag.tagging.span_scores import article_span_scores
 

@@ -6,15 +6,15 @@ import pytest
 import torch
 from transformers import PretrainedConfig
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.labels import LabelSet
-from eventtag.modeling.checkpoint import Calibration
-from eventtag.modeling.tiny import build_tiny_tokenizer
+from eventtag.models.checkpoint import Calibration
+from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.scoring.temperature import apply_temperature
 from eventtag.settings import EvaluationSettings, WindowSettings
-from eventtag.spans import Span
+from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger, with_spans
 
 LABELS = LabelSet()

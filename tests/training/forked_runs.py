@@ -13,9 +13,9 @@ import sys
 
 import transformers
 
-from eventtag.app.main import main
-from eventtag.training import resumable
+from eventtag.cli.main import main
 from eventtag.training import run as _  # noqa: F401 - so that each fork has it
+from eventtag.training.loop import resumable
 
 
 def start(run: dict) -> list[int]:

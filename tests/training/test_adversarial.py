@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_micro_batches import batch_of, gradients, trainer_of
 
-from eventtag.training.adversarial import movable_words
+from eventtag.training.loop.adversarial import movable_words
 
 
 def table_of(trainer) -> torch.nn.Parameter:

@@ -5,7 +5,7 @@ import torch
 from test_micro_batches import trainer_of
 from torch import nn
 
-from eventtag.training.dropout import QuickDropout, quicken_dropout
+from eventtag.training.loop.dropout import QuickDropout, quicken_dropout
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

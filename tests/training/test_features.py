@@ -7,18 +7,18 @@ from conftest import make_article
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.loading import Handling
 from eventtag.encoding.align import IGNORED
 from eventtag.errors import DataError
+from eventtag.heads.softmax import tag_loss
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.modeling.loss import tag_loss
-from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
 from eventtag.settings import WindowSettings
-from eventtag.spans import Span
-from eventtag.training.features import build_features, collate
-from eventtag.training.sampler import LengthPoolSampler
+from eventtag.span import Span
+from eventtag.training.data.features import build_features, collate
+from eventtag.training.loop.sampler import LengthPoolSampler
 
 LABELS = LabelSet()
 

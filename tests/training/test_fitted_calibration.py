@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from eventtag.articles import Article
-from eventtag.decoding.spans import USUAL
+from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.evaluation import score_tagged
+from eventtag.heads.decode_spans import USUAL
 from eventtag.labels import LabelSet
-from eventtag.modeling.checkpoint import Calibration
+from eventtag.models.checkpoint import Calibration
 from eventtag.reporting.console import render_table
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
@@ -19,7 +19,7 @@ from eventtag.scoring.calibration import collect_predictions, cross_fitted_ece, 
 from eventtag.scoring.report import strict_f1
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 from eventtag.tagging.tagger import TaggedArticle, calibrated
 from eventtag.training.calibration import fit_calibration, require_known_targets
 
@@ -37,7 +37,7 @@ def tagged():
         spans = [Span(int(start), int(end), "EVENT") for start, end in WORDS]
         gold = tuple(s for s, draw in zip(spans, rng.random(10) < chance, strict=True) if draw)
         scores = apply_temperature(chance, 0.4)
-        found = tuple(ScoredSpan(s.start, s.end, s.label, float(score)) for s, score in zip(spans, scores, strict=True))
+        found = tuple(Span(s.start, s.end, s.label, float(score)) for s, score in zip(spans, scores, strict=True))
         items.append(TaggedArticle(Article(str(number), "x" * 20, gold), found, WORDS, tuple(s.score for s in found)))
     return items
 
@@ -83,7 +83,7 @@ def test_a_label_that_the_common_threshold_would_cost_f1_keeps_a_lower_one(tagge
     rare = []
     for number, item in enumerate(tagged[:20]):
         right = Span(21, 22, "ACTOR")
-        unsure = ScoredSpan(21, 22, "ACTOR", 0.15 + 0.001 * number)
+        unsure = Span(21, 22, "ACTOR", 0.15 + 0.001 * number)
         article = replace(item.article, text="x" * 30, spans=(*item.article.spans, *([right] if number % 10 < 3 else [])))
         rare.append(replace(item, article=article, spans=(*item.spans, unsure), raw_scores=(*item.raw_scores, unsure.score)))
     rare += tagged[20:]
@@ -103,7 +103,7 @@ def test_a_lower_threshold_that_would_cost_much_of_the_f1_over_all_labels_is_not
     """One right span below many wrong ones: the label's own F1 is best with all of them."""
     weak = []
     for number, item in enumerate(tagged):
-        unsure = [ScoredSpan(20 + n, 21 + n, "ACTOR", 0.05 + 0.001 * number + 0.01 * n) for n in range(6)]
+        unsure = [Span(20 + n, 21 + n, "ACTOR", 0.05 + 0.001 * number + 0.01 * n) for n in range(6)]
         right = [Span(20, 21, "ACTOR")] if number == 0 else []
         article = replace(item.article, text="x" * 30, spans=(*item.article.spans, *right))
         weak.append(
@@ -122,7 +122,7 @@ def test_a_lower_threshold_that_would_cost_much_of_the_f1_over_all_labels_is_not
 
 
 def test_a_label_whose_target_is_out_of_reach_keeps_all_its_spans(tagged):
-    wrong = ScoredSpan(20, 21, "EVENT", 1.0)
+    wrong = Span(20, 21, "EVENT", 1.0)
     first = replace(tagged[0], article=replace(tagged[0].article, text="x" * 30), spans=(*tagged[0].spans, wrong))
     items = [replace(first, raw_scores=(*first.raw_scores, wrong.score)), *tagged[1:]]
     settings = EvaluationSettings(target_precision={"EVENT": 1.0})
@@ -171,8 +171,8 @@ def doubled(tagged):
             outer = [Span(20 + 5 * n, 24 + 5 * n, "ACTOR") for n in range(4)]
             gold = (*item.article.spans, *outer, *(inner[:2] if right else ()))
             article = Article(item.article.id, "x" * 40, gold)
-            scored = [ScoredSpan(s.start, s.end, s.label, 0.9) for s in outer]
-            scored += [ScoredSpan(s.start, s.end, s.label, 0.75 if n < 2 else 0.25) for n, s in enumerate(inner)]
+            scored = [Span(s.start, s.end, s.label, 0.9) for s in outer]
+            scored += [Span(s.start, s.end, s.label, 0.75 if n < 2 else 0.25) for n, s in enumerate(inner)]
             spans = tuple(sorted((*item.spans, *scored)))
             items.append(TaggedArticle(article, spans, WORDS, tuple(s.score for s in spans)))
         return items
@@ -216,7 +216,7 @@ def test_a_wanted_recall_may_take_second_readings(doubled):
 
 
 def test_a_span_that_its_threshold_leaves_out_puts_no_other_in_its_shadow():
-    spans = (ScoredSpan(0, 5, "EVENT", 0.6), ScoredSpan(0, 3, "LOCATION", 0.55))
+    spans = (Span(0, 5, "EVENT", 0.6), Span(0, 3, "LOCATION", 0.55))
     item = TaggedArticle(Article("a", "x" * 20, ()), spans, WORDS, (0.6, 0.55))
     limits = dict.fromkeys(LABELS.labels, 0.8)
 
@@ -229,7 +229,7 @@ def test_a_span_that_its_threshold_leaves_out_puts_no_other_in_its_shadow():
 
 
 def test_which_of_two_spans_is_more_probable_is_said_by_their_calibrated_scores():
-    spans = (ScoredSpan(0, 5, "EVENT", 0.95), ScoredSpan(0, 3, "LOCATION", 0.9))
+    spans = (Span(0, 5, "EVENT", 0.95), Span(0, 3, "LOCATION", 0.9))
     item = TaggedArticle(Article("a", "x" * 20, ()), spans, WORDS, (0.95, 0.9))
     (found,) = calibrated([item], Calibration({"EVENT": 3.0}, overlapping=dict.fromkeys(LABELS.labels, 1.0)))
     assert [span.label for span in found.spans] == ["LOCATION"]
@@ -270,7 +270,7 @@ def drawn(rng, count):
         scores = np.clip(rng.normal(0.5 + 0.05 * right, 0.2), 0.01, 0.99)
         spans = [Span(int(start), int(end), "EVENT") for start, end in WORDS]
         gold = tuple(span for span, true in zip(spans, right, strict=True) if true)
-        found = tuple(ScoredSpan(s.start, s.end, s.label, float(score)) for s, score in zip(spans, scores, strict=True))
+        found = tuple(Span(s.start, s.end, s.label, float(score)) for s, score in zip(spans, scores, strict=True))
         items.append(TaggedArticle(Article(str(number), "x" * 20, gold), found, WORDS, tuple(s.score for s in found)))
     return items
 

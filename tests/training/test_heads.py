@@ -9,14 +9,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
-from eventtag.modeling.checkpoint import Calibration, load_checkpoint, save_checkpoint
-from eventtag.modeling.crf import learnt_transitions
+from eventtag.heads.crf import learnt_transitions
+from eventtag.models.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from eventtag.settings import DataSettings, Head, ModelSettings, Overlaps, TrainerSettings, TrainSettings, WindowSettings
-from eventtag.spans import Span
+from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.run import train
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
+from eventtag.experiments import learning_curve
+from eventtag.experiments.learning_curve import choose_sizes, draw_subset, run_learning_curve
 from eventtag.reporting.learning_curve import render_curve, render_curve_page
 from eventtag.settings import (
     CurveSplit,
@@ -16,8 +18,6 @@ from eventtag.settings import (
     TrainerSettings,
     WindowSettings,
 )
-from eventtag.training import learning_curve
-from eventtag.training.learning_curve import choose_sizes, draw_subset, run_learning_curve
 
 
 def settings_of(corpus: Path, run: Path, **changes) -> LearningCurveSettings:

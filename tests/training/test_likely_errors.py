@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from conftest import make_article, make_distinct
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.encoding.align import align_spans
-from eventtag.encoding.words import find_words
 from eventtag.errors import DataError, SettingsError
+from eventtag.experiments import cross_validation
+from eventtag.experiments.cross_validation import cross_validate
+from eventtag.experiments.likely_errors import find_likely_errors
 from eventtag.formats.jsonl import json_line
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import DataSettings, Head, ModelSettings, PrimerSettings, TrainerSettings, TrainSettings, WindowSettings
-from eventtag.spans import Span
-from eventtag.training import cross_validation
-from eventtag.training.cross_validation import cross_validate
-from eventtag.training.likely_errors import find_likely_errors
+from eventtag.span import Span
+from eventtag.text.words import find_words
 from eventtag.training.primer import plan_primer
 
 LABELS = LabelSet()

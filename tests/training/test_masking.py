@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.modeling.tiny import build_tiny_tokenizer
-from eventtag.training.masking import Masking, build_masking, mask_windows
+from eventtag.models.tiny import build_tiny_tokenizer
+from eventtag.pretraining.masking import Masking, build_masking, mask_windows
 
 MASK = 4
 

@@ -8,8 +8,8 @@ from test_run import settings_of
 from eventtag.corpus.loading import load_corpus
 from eventtag.manifest import sha256_of
 from eventtag.settings import Head, Precision
-from eventtag.training.features import collate
-from eventtag.training.micro_batches import split_batch
+from eventtag.training.data.features import collate
+from eventtag.training.loop.micro_batches import split_batch
 from eventtag.training.run import _build_trainer, train
 
 

@@ -3,10 +3,10 @@ import torch
 
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.modeling.encoders import load_encoder
-from eventtag.training.optimizer import freeze, parameter_groups
-from eventtag.training.precision import Arithmetic
-from eventtag.training.speed import SpeedMeter, matmul_limit
+from eventtag.models.encoders import load_encoder
+from eventtag.training.loop.optimizer import freeze, parameter_groups
+from eventtag.training.loop.precision import Arithmetic
+from eventtag.training.loop.speed import SpeedMeter, matmul_limit
 
 
 @pytest.fixture(params=[True, False], ids=["own", "plain"])

@@ -5,10 +5,10 @@ import torch
 
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
-from eventtag.modeling.encoders import load_encoder
+from eventtag.models.encoders import load_encoder
 from eventtag.settings import DataSettings, ModelSettings, Precision, TrainerSettings, TrainSettings, WindowSettings
-from eventtag.training import precision
-from eventtag.training.precision import Arithmetic, attention_of, choose_arithmetic, run_model
+from eventtag.training.loop import precision
+from eventtag.training.loop.precision import Arithmetic, attention_of, choose_arithmetic, run_model
 from eventtag.training.run import train
 
 BF16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

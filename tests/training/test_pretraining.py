@@ -7,10 +7,10 @@ import pytest
 from eventtag.corpus.seen import read_seen
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError, TrainingError
 from eventtag.manifest import sha256_of
-from eventtag.pretrain_settings import PretrainSettings, PretrainTrainerSettings
+from eventtag.pretraining.run import pretrain
+from eventtag.pretraining.trainer import MaskedTrainer
 from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings
-from eventtag.training.masked_trainer import MaskedTrainer
-from eventtag.training.pretraining import pretrain
+from eventtag.settings.pretrain import PretrainSettings, PretrainTrainerSettings
 from eventtag.training.run import train
 
 

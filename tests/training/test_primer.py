@@ -11,25 +11,25 @@ import torch
 from conftest import make_article, make_distinct
 from test_run import settings_of
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.seen import read_seen, seen_articles
 from eventtag.errors import SettingsError
 from eventtag.evaluation import evaluate
+from eventtag.experiments.learning_curve import run_learning_curve
+from eventtag.experiments.sweep import run_sweep
 from eventtag.formats.jsonl import json_line
 from eventtag.labels import LabelSet
 from eventtag.manifest import sha256_of
-from eventtag.modeling.encoders import load_encoder
-from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+from eventtag.models.encoders import load_encoder
+from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
 from eventtag.settings import DataSettings, LearningCurveSettings, PrimerSettings, TeacherSettings, TrainSettings
-from eventtag.sweep_settings import SweepSettings
+from eventtag.settings.sweep import SweepSettings
 from eventtag.tagging.tagger import Tagger
 from eventtag.training import primer as primer_module
 from eventtag.training import run as run_module
-from eventtag.training.learning_curve import run_learning_curve
 from eventtag.training.primer import plan_primer, share, take_weights
 from eventtag.training.run import train
-from eventtag.training.sweep import run_sweep
 
 
 class StoppedError(Exception):
@@ -283,7 +283,7 @@ def test_a_head_is_taken_over_only_with_its_tags(trained_run, labels):
 
 
 def test_the_module_s_names_of_head_weights_are_those_of_the_models():
-    from eventtag.modeling.network import EventtagForTokenClassification  # noqa: F401 - registers the class
+    from eventtag.models.network import EventtagForTokenClassification  # noqa: F401 - registers the class
     from eventtag.settings import Head
 
     texts = ["Police met"]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from torch.utils.data import BatchSampler
 
-from eventtag.app.main import main
+from eventtag.cli.main import main
 from eventtag.manifest import sha256_of
-from eventtag.training.sampler import LengthPoolSampler
+from eventtag.training.loop.sampler import LengthPoolSampler
 
 SETTINGS = (
     "data=corpus", "data.split_field=split", "model=tiny", "window.max_length=24", "window.stride=6", "trainer.epochs=2",

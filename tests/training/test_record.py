@@ -8,7 +8,7 @@ from test_run import settings_of
 
 from eventtag.corpus.loading import load_corpus
 from eventtag.errors import TrainingError
-from eventtag.modeling.tiny import build_tiny_model, build_tiny_tokenizer
+from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
 from eventtag.settings import DataSettings, PrimerSettings, TeacherSettings
 from eventtag.training.record import build_record, claim_folder, require_same_run
 

@@ -12,9 +12,9 @@ from test_run import settings_of
 from eventtag.errors import OutputError, TrainingError
 from eventtag.manifest import sha256_of
 from eventtag.training import run as run_module
-from eventtag.training import trainer as trainer_module
+from eventtag.training.loop import trainer as trainer_module
+from eventtag.training.loop.saving import check_state, newest_sound
 from eventtag.training.run import train
-from eventtag.training.saving import check_state, newest_sound
 
 
 class StoppedError(Exception):

@@ -26,10 +26,10 @@ from eventtag.settings import (
     TrainSettings,
     WindowSettings,
 )
-from eventtag.spans import Span
+from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
-from eventtag.training import trainer as trainer_module
-from eventtag.training.arguments import build_arguments
+from eventtag.training.loop import trainer as trainer_module
+from eventtag.training.loop.arguments import build_arguments
 from eventtag.training.run import train
 
 

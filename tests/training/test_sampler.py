@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from eventtag.errors import SettingsError
 from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings
-from eventtag.training.sampler import TokenBatchSampler
+from eventtag.training.loop.sampler import TokenBatchSampler
 
 LENGTHS = st.lists(st.integers(1, 64), min_size=1, max_size=200)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventtag.errors import OutputError
-from eventtag.training.saving import check_state, newest_sound, remove_newer, remove_older, staged_state, state_path
+from eventtag.training.loop.saving import check_state, newest_sound, remove_newer, remove_older, staged_state, state_path
 
 FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from test_micro_batches import trainer_of
 from transformers.optimization import _get_linear_schedule_with_warmup_lr_lambda as stock
 
-from eventtag.training.schedule import rise_and_fall
+from eventtag.training.loop.schedule import rise_and_fall
 
 
 @given(steps=st.integers(1, 300), warmup=st.integers(0, 300))

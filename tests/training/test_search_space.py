@@ -1,8 +1,8 @@
 import pytest
 
 from eventtag.errors import SettingsError
+from eventtag.experiments.search_space import place_values, read_space, values_of
 from eventtag.settings import DataSettings, LoraSettings, ModelSettings, TrainerSettings, TrainSettings, WindowSettings
-from eventtag.training.search_space import place_values, read_space, values_of
 
 SETTINGS = TrainSettings(data=DataSettings(path="x"), model=ModelSettings(name="tiny"), run_dir="runs")
 

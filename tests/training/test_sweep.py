@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from eventtag.errors import OutputError, SettingsError, TrainingError
+from eventtag.experiments import candidate as candidate_module
+from eventtag.experiments.sweep import JOURNAL_FILE, load_learnable, run_sweep
 from eventtag.formats.jsonl import json_line
 from eventtag.jobs import lock as lock_module
 from eventtag.reporting.sweep import render_sweep, render_sweep_page
 from eventtag.settings import DataSettings, EvaluationSettings, ModelSettings, Precision, TrainerSettings, WindowSettings
-from eventtag.spans import Span
-from eventtag.sweep_settings import SweepSettings
-from eventtag.training import candidate as candidate_module
-from eventtag.training.sweep import JOURNAL_FILE, load_learnable, run_sweep
+from eventtag.settings.sweep import SweepSettings
+from eventtag.span import Span
 
 SPACE = {"trainer": {"learning_rate": {"low": 1e-3, "high": 3e-2, "log": True}, "batch_size": [4, 8]}}
 

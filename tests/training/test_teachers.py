@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -6,20 +7,20 @@ import pytest
 import torch
 
 from eventtag.corpus.seen import read_seen
-from eventtag.decoding.decode import tag_probabilities
 from eventtag.encoding.align import IGNORED, align_spans
 from eventtag.encoding.tokens import tokenise
+from eventtag.engines.torch_backend import TorchBackend
 from eventtag.errors import CheckpointError, SettingsError
+from eventtag.heads.decode import tag_probabilities
+from eventtag.heads.softmax import tag_loss
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.modeling.checkpoint import load_checkpoint
-from eventtag.modeling.loss import tag_loss
-from eventtag.modeling.torch_backend import TorchBackend
+from eventtag.models.checkpoint import load_checkpoint
 from eventtag.settings import DataSettings, Head, ModelSettings, TeacherSettings, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.features import build_features, collate
+from eventtag.training.data.features import build_features, collate
+from eventtag.training.data.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
 from eventtag.training.run import train
-from eventtag.training.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
 
 LABELS = LabelSet()
 
@@ -35,8 +36,9 @@ def half_annotated(article):
     return replace(article, spans=tuple(s for s in article.spans if s.end <= end), annotated=((0, end),))
 
 
-def test_the_opinion_is_the_mean_of_the_teachers(articles, checkpoint, tokenizer):
-    settings = TeacherSettings(checkpoints=[str(checkpoint), str(checkpoint)], share=0.3)
+def test_the_opinion_is_the_mean_of_the_teachers(articles, checkpoint, tokenizer, tmp_path):
+    shutil.copytree(checkpoint, tmp_path / "other")
+    settings = TeacherSettings(checkpoints=[str(checkpoint), str(tmp_path / "other")], share=0.3)
     opinion = ask_teachers(articles[:2], settings, LABELS, tokenizer)[articles[0].id]
     emissions = Tagger.load(checkpoint).emissions([tokenise(articles[0].text, tokenizer)])[0]
     assert np.allclose(opinion.probabilities, np.exp(emissions), atol=1e-3)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from test_micro_batches import batch_of, gradients, trainer_of
 from torch import nn
 
-from eventtag.training import word_table
-from eventtag.training.word_table import WordTable, keep_gradient
+from eventtag.training.loop import word_table
+from eventtag.training.loop.word_table import WordTable, keep_gradient
 
 ROWS, WIDTH = 11, 3
 

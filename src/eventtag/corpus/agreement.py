@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.errors import DataError, summarise_problems
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.matching import Match, Scheme, match_spans
 from eventtag.scoring.tally import GOLD_COLUMN, PREDICTED_COLUMN
 from eventtag.scoring.words import split_words
-from eventtag.spans import Span
+from eventtag.span import Span
 
 SHOWN_SCHEMES: tuple[Scheme, ...] = ("strict", "partial")
 

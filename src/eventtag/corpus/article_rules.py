@@ -8,13 +8,14 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from html.entities import html5
 
 import regex
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.formats.offsets import cluster_starts
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 Found = tuple[str, int | None, int | None, str | None]
 """Rule, and the span's start, end and label (None where it is about the article)."""
@@ -194,6 +195,5 @@ def fix_article(article: Article) -> tuple[Span, ...]:
             end = ordered[bisect_left(ordered, end)]
         start, end = _visible_part(article.text, start, end, edges)
         if start < end:
-            score = {"score": span.score} if isinstance(span, ScoredSpan) else {}
-            kept[type(span)(start, end, span.label, **score)] = None
+            kept[replace(span, start=start, end=end)] = None
     return tuple(sorted(kept))

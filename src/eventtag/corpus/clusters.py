@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.errors import DataError
 

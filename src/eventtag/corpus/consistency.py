@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from eventtag.articles import Article
+from eventtag.article import Article
 
 MIN_TIMES = 3
 """Places with the usual label from which a surface says anything."""

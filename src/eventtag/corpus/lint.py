@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.article_rules import check_article, fix_article, name_invisible
 from eventtag.corpus.consistency import Consistency, Doubt
 from eventtag.ledger import LossLedger, Outcome

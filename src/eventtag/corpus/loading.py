@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.mixing import CLUSTER_FIELD, CORPUS_FIELD, mix_splits
 from eventtag.corpus.near_duplicates import find_near_duplicates, warn_of_copies
 from eventtag.corpus.seen import TAUGHT, Seen

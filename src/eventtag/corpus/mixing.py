@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.near_duplicates import warn_of_copies
 from eventtag.labels import LabelSet
 from eventtag.settings import SPLITS

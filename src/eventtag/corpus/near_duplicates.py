@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.word_runs import Mask, Numbers, Texts, Vocabulary, Weights, cover, hash_runs
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import CheckpointError, DataError
 from eventtag.manifest import is_listed
 from eventtag.scoring.error_kinds import Mentions, count_mentions

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.balanced_draw import draw_balanced
 from eventtag.corpus.near_duplicates import Duplicates, connected, crossing_pairs
 from eventtag.errors import DataError, SettingsError, summarise_problems

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 
 MOST_FREQUENT = 10
 """Surfaces that are listed for a label."""

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.encoding.tokens import TokenisedText
 from eventtag.encoding.windows import Window
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossEntry, LossLedger, Outcome
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 
 IGNORED = -100
 """Tag id of a position without gold; the value that torch's cross-entropy skips."""

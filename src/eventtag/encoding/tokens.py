@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.encoding.casing import word_casings
-from eventtag.encoding.words import find_sentences, find_words
+from eventtag.text.words import find_sentences, find_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -17,16 +17,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
+from eventtag.engines.backend import Backend
+from eventtag.engines.choice import EXPORT_FILE, LIBRARIES, export_folder, open_export, tokens_per_second
+from eventtag.engines.torch_backend import TorchBackend
 from eventtag.errors import EventtagError, ExportError
 from eventtag.evaluation import evaluate
 from eventtag.exporting.gate import Verdict, judge
 from eventtag.labels import LabelSet
 from eventtag.manifest import write_manifest
-from eventtag.modeling.backend import Backend
-from eventtag.modeling.checkpoint import Checkpoint, load_checkpoint
-from eventtag.modeling.choice import EXPORT_FILE, LIBRARIES, export_folder, open_export, tokens_per_second
-from eventtag.modeling.torch_backend import TorchBackend
+from eventtag.models.checkpoint import Checkpoint, load_checkpoint
 from eventtag.staging import require_absent, staged_folder
 from eventtag.tagging.tagger import Tagger
 
@@ -84,7 +84,7 @@ def _write_model(checkpoint: Checkpoint, folder: Path, precision: str) -> None:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime", LIBRARIES[precision]) if not _installed(name)]
     if missing:
         raise ExportError(f"{precision}: needs {missing[0]}; run `pip install 'eventtag[onnx,openvino]'`")
-    from eventtag.modeling.onnx_export import export_fp32, export_int8, to_openvino
+    from eventtag.exporting.onnx_export import export_fp32, export_int8, to_openvino
 
     plain = folder / "model.onnx"
     export_fp32(checkpoint.model, plain, max_length=checkpoint.info.window.max_length)

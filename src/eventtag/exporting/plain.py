@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.seen import SEEN_FILE
 from eventtag.encoding.casing import CASINGS
 from eventtag.encoding.tokens import tokenise
@@ -28,9 +28,9 @@ from eventtag.evaluation import evaluate
 from eventtag.exporting.gate import agreement
 from eventtag.labels import LabelSet
 from eventtag.manifest import is_listed
-from eventtag.modeling.checkpoint import load_checkpoint
-from eventtag.modeling.encoders import set_labels
-from eventtag.modeling.network import EventtagForTokenClassification
+from eventtag.models.checkpoint import load_checkpoint
+from eventtag.models.encoders import set_labels
+from eventtag.models.network import EventtagForTokenClassification
 from eventtag.staging import require_absent, staged_folder
 from eventtag.tagging.tagger import Tagger
 

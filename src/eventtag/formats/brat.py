@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError
 from eventtag.formats.file_names import article_files, file_for, visible_files
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
@@ -29,7 +29,7 @@ from eventtag.formats.offsets import UNIT_NAMES, UNITS, ForeignSpan, OffsetMap, 
 from eventtag.formats.text_file import read_lines, read_text, write_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 _MENTION = re.compile(r"(T[^\s]*)\t(\S+) (\d{1,9} \d{1,9}(?:;\d{1,9} \d{1,9})*)(?:\t(.*))?", re.DOTALL)
@@ -95,7 +95,7 @@ def _read_article(file: Path, name: str, discontinuous: Discontinuous, ledger: L
         spans[span] = mention.key
         mentions[mention.key] = [span.start, span.end, span.label]
     meta = {"brat": {"mentions": mentions, "lines": others}} if others else {}
-    scored = [ScoredSpan(s.start, s.end, s.label, scores[key]) for s, key in spans.items() if key in scores]
+    scored = [Span(s.start, s.end, s.label, scores[key]) for s, key in spans.items() if key in scores]
     return Article(id=name, text=text, spans=tuple(scored if len(scored) == len(spans) else spans), meta=meta)
 
 
@@ -205,7 +205,7 @@ def _format_ann(article: Article, ledger: LossLedger) -> str:
         offsets = ";".join(f"{start} {end}" for start, end in fragments)
         surface = " ".join(" ".join(article.text[start:end].split()) for start, end in fragments)
         lines.append(f"{key}\t{span.label} {offsets}\t{surface}\n")
-        if isinstance(span, ScoredSpan):
+        if span.score is not None:
             notes.append(f"#score{len(notes) + 1}\tAnnotatorNotes {key}\tscore {round(span.score, 6):f}\n")
     kept = _lines_that_hold(others, written)
     if len(kept) < len(others) or (carried is not None and not isinstance(carried, dict)):

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.json_file import whole
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 FIELD = "eventtag"
 
@@ -70,6 +70,6 @@ def _list(value: Any) -> Sequence[Any]:
 
 def unique_spans(spans: Sequence[Span]) -> tuple[Span, ...]:
     """The spans sorted, each once; where some have a score and some have none, the scores go, as they are no model's."""
-    if any(isinstance(span, ScoredSpan) for span in spans) and not all(isinstance(span, ScoredSpan) for span in spans):
+    if any(span.score is not None for span in spans) and not all(span.score is not None for span in spans):
         spans = [Span(span.start, span.end, span.label) for span in spans]
     return tuple(sorted(dict.fromkeys(spans)))

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, EventtagError, FormatError
 from eventtag.formats.extras import load_extra
 from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 _ARRAY = "uima.cas.StringArray"
 _LABELS = {_ARRAY, *(f"uima.cas.{name}" for name in ("String", "Boolean", "Integer", "Long", "Short", "Byte", "Float", "Double"))}

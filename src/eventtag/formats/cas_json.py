@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.formats.cas import articles_of, cas_of, load
 from eventtag.formats.extras import load_extra
 from eventtag.formats.file_names import file_for

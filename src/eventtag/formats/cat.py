@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.cat_sentences import LIST_NAME, SentenceList, format_sentence_list, read_sentence_list
 from eventtag.formats.file_names import article_files, require_file_name
@@ -35,7 +35,7 @@ from eventtag.formats.fragments import Discontinuous, check_policy, span_of_frag
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, split_sentences
 from eventtag.formats.xml_events import Attributes, parse_xml
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 _ECB_NAME = re.compile(r"(\d+)_\d+(ecb|ecbplus)")

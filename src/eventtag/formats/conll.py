@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import OutputError, SettingsError
 from eventtag.formats.conll_2012 import is_conll_2012, read_conll_2012
 from eventtag.formats.conll_layout import (
@@ -49,7 +49,7 @@ from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, split_sentences
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 from eventtag.staging import staged_file
 
 __all__ = ["ConllLayout", "read_conll", "recognise_conll", "sniff_conll", "write_conll"]

@@ -16,12 +16,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError
 from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import TextBuilder
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 WORD, ENTITY = 3, 10
 _BRACKETS = re.compile(r"((?:\([^\s()*]+)*)\*?(\)*)")

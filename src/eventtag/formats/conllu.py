@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.conllu_layout import ROW, Layout, recognise_conllu
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
@@ -35,7 +35,7 @@ from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import note_parts, spans_over_words, split_sentences
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 from eventtag.staging import staged_file
 
 DEFAULT_FIELDS = ("eid", "etype", "head", "other")

@@ -16,12 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.offsets import check_unit, file_unit
-from eventtag.formats.sentences import sentences_of_spans
 from eventtag.formats.span_lists import UnreadSpans
 from eventtag.formats.table_row import (
     SPANS_COLUMNS,
@@ -34,8 +33,9 @@ from eventtag.formats.table_row import (
 )
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 from eventtag.staging import staged_file
+from eventtag.text.sentences import sentences_of_spans
 
 Rows = Literal["articles", "spans"]
 SPAN_COLUMNS = ("article_id", "start", "end", "label", "text", "score")
@@ -234,7 +234,7 @@ def _span_rows(article: Article, ledger: LossLedger, *, sentences: bool) -> Iter
     ledger.note(article.id, "writing csv", "text", "a row is a span: the article's text is not kept")
     places = sentences_of_spans(article) if sentences else {}
     for span in article.spans:
-        score = round(span.score, 6) if isinstance(span, ScoredSpan) else ""
+        score = round(span.score, 6) if span.score is not None else ""
         row: tuple[object, ...] = (
             guarded(article.id),
             span.start,
@@ -252,4 +252,4 @@ def _span_rows(article: Article, ledger: LossLedger, *, sentences: bool) -> Iter
 def span_record(span: Span) -> dict[str, object]:
     """The span as a JSON object, with its score if it has one."""
     record: dict[str, object] = {"start": span.start, "end": span.end, "label": span.label}
-    return record | {"score": span.score} if isinstance(span, ScoredSpan) else record
+    return record | {"score": span.score} if span.score is not None else record

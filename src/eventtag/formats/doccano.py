@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole

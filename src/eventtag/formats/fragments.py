@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from eventtag.articles import Region
+from eventtag.article import Region
 from eventtag.errors import DataError, SettingsError
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 Discontinuous = Literal["cover", "longest", "error"]
 

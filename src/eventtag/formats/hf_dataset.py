@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.arrow_rows import rows_of
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
@@ -27,7 +27,7 @@ from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
 from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 from eventtag.staging import staged_folder
 
 TOKENS_COLUMNS = ("tokens", "words")

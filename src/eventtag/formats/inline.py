@@ -20,13 +20,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.file_names import article_files, file_for
 from eventtag.formats.text_file import read_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 from eventtag.staging import staged_folder
 
 SHORT_NAMES = {"A": "ACTOR", "E": "EVENT", "L": "LOCATION"}

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.doccano import sniff_doccano
 from eventtag.formats.json_file import dump_json, read_values
@@ -27,11 +27,11 @@ from eventtag.formats.label_studio import sniff_label_studio
 from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans, same_surface
 from eventtag.formats.prodigy import sniff_prodigy
 from eventtag.formats.re3d import sniff_re3d
-from eventtag.formats.sentences import sentences_of_spans
 from eventtag.formats.span_lists import UnreadSpans
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 from eventtag.staging import staged_file
+from eventtag.text.sentences import sentences_of_spans
 
 _BEGINNING = re.compile(r'(?:\[\s*)?\{"id": "(?:[^"\\]|\\.)*", "text": "')
 """An article may be longer than what a recogniser sees."""
@@ -131,7 +131,7 @@ def json_line(article: Article, *, sentences: bool = False) -> str:
 
 def _span_json(article: Article, span: Span, sentence: tuple[int, int] | None) -> dict[str, Any]:
     record: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
-    if isinstance(span, ScoredSpan):
+    if span.score is not None:
         record["score"] = round(span.score, 6)
         record["text"] = article.mention(span)
         if sentence is not None:
@@ -195,7 +195,7 @@ def _spans(name: str, record: Mapping[str, Any], text: str) -> tuple[Span, ...]:
                 f"article {name!r}: the span {span.label} {span.start}-{span.end} covers {mention[:60]!r}, but its `text` is "
                 f"{surface[:60]!r}\noffsets count code points (offsets=auto finds another unit); correct them, or take `text` away"
             )
-    if len({type(span) for span in spans}) > 1:
+    if len({span.score is None for span in spans}) > 1:
         raise DataError(f"article {name!r}: some of its spans have a `score` and some have none; give all of them one, or none")
     return spans
 
@@ -211,7 +211,7 @@ def _span(name: str, item: Any) -> Span:
         if score is None:
             return Span(item["start"], item["end"], item["label"])
         if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
-            return ScoredSpan(item["start"], item["end"], item["label"], float(score))
+            return Span(item["start"], item["end"], item["label"], float(score))
     raise DataError(
         f"article {name!r}: span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, "
         "a text `label` and, if any, a `score` from 0 to 1"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.ledger import LossEntry, LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 
 def map_labels(

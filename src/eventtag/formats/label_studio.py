@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, mapping_of
@@ -40,7 +40,7 @@ from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, r
 from eventtag.formats.prodigy import merged_regions
 from eventtag.formats.span_lists import scored
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 from eventtag.staging import staged_file
 
 Annotations = Literal["one", "first", "each", "predictions"]
@@ -323,7 +323,7 @@ def write_label_studio(
     with staged_file(path) as file:
         file.write("[")
         for number, article in enumerate(articles, start=1):
-            scores = [span.score for span in article.spans if isinstance(span, ScoredSpan)]
+            scores = [span.score for span in article.spans if span.score is not None]
             predicted = predictions or (bool(scores) and len(scores) == len(article.spans))
             result = [_region(article, span, position) for position, span in enumerate(article.spans, start=1)]
             task: dict[str, Any] = {
@@ -343,6 +343,6 @@ def write_label_studio(
 def _region(article: Article, span: Span, number: int) -> dict[str, Any]:
     value = {"start": span.start, "end": span.end, "text": article.mention(span), "labels": [span.label]}
     region: dict[str, Any] = {"id": f"r{number}", "from_name": "label", "to_name": "text", "type": "labels", "value": value}
-    if isinstance(span, ScoredSpan):
+    if span.score is not None:
         region["score"] = span.score
     return region

@@ -19,7 +19,7 @@ from typing import Any
 
 from eventtag.errors import DataError
 from eventtag.formats.json_file import text_of, whole
-from eventtag.spans import Span
+from eventtag.span import Span
 
 MINIMAL_FIELDS = frozenset({"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"})
 """What JSON_MIN adds to a task's data."""

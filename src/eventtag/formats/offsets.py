@@ -20,7 +20,7 @@ import regex
 
 from eventtag.errors import FormatError, SettingsError
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 Unit = Literal["codepoints", "utf16", "codepoints_lf", "utf16_lf", "graphemes", "utf8"]
 UNITS: tuple[Unit, ...] = get_args(Unit)

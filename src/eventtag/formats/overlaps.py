@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.ledger import LossLedger
-from eventtag.spans import flatten
+from eventtag.span import flatten
 
 OverlapPolicy = Literal["longest", "innermost", "priority", "error"]
 

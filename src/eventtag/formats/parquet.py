@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.arrow_rows import require_distinct_columns, rows_of
 from eventtag.formats.carried import FIELD, carry
@@ -21,11 +21,11 @@ from eventtag.formats.csv import span_record
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.jsonl import sentence_record
 from eventtag.formats.offsets import check_unit, file_unit
-from eventtag.formats.sentences import sentences_of_spans
 from eventtag.formats.span_lists import UnreadSpans
 from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column, look_for_spans, units_of_rows
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
+from eventtag.text.sentences import sentences_of_spans
 
 BATCH = 256
 """Rows that are held in memory at a time when reading."""

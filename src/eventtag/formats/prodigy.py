@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
@@ -29,7 +29,7 @@ from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, r
 from eventtag.formats.span_lists import UnreadSpans, score_of, scored, spans_field
 from eventtag.formats.tokenised import split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 from eventtag.staging import staged_file
 
 ANSWERS = ("accept", "reject", "ignore")
@@ -213,7 +213,7 @@ def write_prodigy(
                 row: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
                 if span.start in first and span.end in last:
                     row |= {"token_start": first[span.start], "token_end": last[span.end]}
-                if isinstance(span, ScoredSpan):
+                if span.score is not None:
                     row |= {"text": article.mention(span), "score": span.score}
                 spans.append(row)
             tokens = [

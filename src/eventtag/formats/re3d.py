@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import dump_json, read_records, text_of, whole
 from eventtag.formats.offsets import ForeignSpan, Unit, file_unit, resolve_spans
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 SCHEMA = (
@@ -157,5 +157,5 @@ def _entity(article: Article, span: Span) -> dict[str, Any]:
         "end": span.end,
         "type": span.label,
         "value": article.mention(span),
-        "confidence": span.score if isinstance(span, ScoredSpan) else 1,
+        "confidence": span.score if span.score is not None else 1,
     }

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.archives import is_archive, unpacked
 from eventtag.formats.file_names import visible_files
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.unrecognised import describe
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ABOUT = re.compile("readme|licen[cs]e|copying|changelog|notice", re.IGNORECASE)
@@ -309,7 +309,7 @@ def write_articles(
 
 def _without_scores(articles: Iterable[Article], stage: str, ledger: LossLedger) -> Iterator[Article]:
     for article in articles:
-        if any(isinstance(span, ScoredSpan) for span in article.spans):
+        if any(span.score is not None for span in article.spans):
             ledger.note(article.id, stage, "spans", "scores are not kept")
             yield replace(article, spans=tuple(Span(span.start, span.end, span.label) for span in article.spans))
         else:

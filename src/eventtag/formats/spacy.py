@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.extras import load_extra
@@ -24,7 +24,7 @@ from eventtag.formats.json_file import dump_json
 from eventtag.formats.table_row import parse_value
 from eventtag.formats.tokenised import split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 from eventtag.staging import staged_file
 
 GROUP = "sc"

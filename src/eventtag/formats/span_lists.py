@@ -16,7 +16,7 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.json_file import whole
 from eventtag.formats.offsets import ForeignSpan
 from eventtag.ledger import LossLedger
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 SPAN_FIELDS = ("spans", "entities", "labels", "label", "annotations", "ner", "ents")
 STARTS = ("start", "start_offset", "begin", "startOffset", "start_char")
@@ -78,7 +78,7 @@ def score_of(value: object) -> float | None:
 
 def scored(span: Span, score: float | None) -> Span:
     """The span with its score, if it has one."""
-    return span if score is None else ScoredSpan(span.start, span.end, span.label, score)
+    return span if score is None else Span(span.start, span.end, span.label, score)
 
 
 class UnreadSpans:

@@ -9,14 +9,14 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.formats.carried import FIELD, uncarry, unique_spans
 from eventtag.formats.json_file import parse_json
 from eventtag.formats.offsets import ForeignSpan, Unit, resolve_spans
 from eventtag.formats.span_lists import SPAN_FIELDS, UnreadSpans, foreign_spans, scored
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 TEXT_COLUMNS = ("text", "body", "content", "article", "sentence")
 SPANS_COLUMNS = SPAN_FIELDS

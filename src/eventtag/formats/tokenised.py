@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 import regex
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 
 _RUN = re.compile(r"\S+")
 _SPACED_RUN = re.compile(r"[^ \n]+")

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.file_names import file_for
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
@@ -31,7 +31,7 @@ from eventtag.formats.offsets import OffsetMap
 from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, split_sentences
 from eventtag.ledger import LossLedger
-from eventtag.spans import Span
+from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 MAX_GAP = 10_000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import OutputError
 from eventtag.formats.jsonl import article_from_json
 from eventtag.jobs.job import Job, move, read_json, refuse_link, write_json

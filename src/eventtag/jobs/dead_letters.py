@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eventtag.formats.json_file import dump_json
-from eventtag.tagging.rows import RAW_BYTES, InputRow, Place
+from eventtag.jobs.reading.rows import RAW_BYTES, InputRow, Place
 
 Stage = Literal["read", "tag"]
 

@@ -29,12 +29,12 @@ from eventtag.jobs.job import (
 )
 from eventtag.jobs.lock import JobLock
 from eventtag.jobs.progress import Progress
+from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.shards import Shard, cut_shards, input_digest
 from eventtag.jobs.store import ShardRecord, ShardStore
 from eventtag.jobs.tagged_shard import TagArticles, store_shard, tag_shard
 from eventtag.jobs.time_limit import ARTICLE_SECONDS, ArticleClock
 from eventtag.jobs.worker import Tagged
-from eventtag.tagging.rows import InputRow, Place
 
 Engine = Callable[[Iterator[Shard], ShardStore], Generator[ShardRecord | Tagged, None, None]]
 """Tags the shards it is given, in any order, stores each (`store_shard`), and yields its record; may tell of articles in between.

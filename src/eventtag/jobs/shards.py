@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventtag.formats.jsonl import json_line
-from eventtag.tagging.rows import RAW_BYTES, InputRow
+from eventtag.jobs.reading.rows import RAW_BYTES, InputRow
 
 VALUE_BYTES = 64
 """What a value costs beside its content."""

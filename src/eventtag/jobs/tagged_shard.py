@@ -13,14 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import EventtagError
 from eventtag.formats.jsonl import json_line
 from eventtag.jobs.dead_letters import DeadLetter, letter_kind, letter_line, unreadable, untaggable
+from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.shards import Shard, input_digest
 from eventtag.jobs.store import ShardRecord, ShardStore, lines_digest
 from eventtag.jobs.time_limit import ArticleClock, OutOfTime, late_positions
-from eventtag.tagging.rows import InputRow, Place
+from eventtag.span import score_of
 
 if TYPE_CHECKING:
     from eventtag.tagging.tagger import TaggedArticle
@@ -181,7 +182,7 @@ def _tag_all(shard: Shard, positions: Sequence[int], tag: TagArticles, clock: Ar
     for position, article, tagged in zip(positions, articles, tag(source), strict=True):
         if tagged.article.id != article.id:
             raise ValueError(f"the tagger gave article {tagged.article.id!r} where {article.id!r} was expected")
-        if not all(math.isfinite(span.score) for span in tagged.spans):
+        if not all(math.isfinite(score_of(span)) for span in tagged.spans):
             raise ValueError("a span's score is not finite")
         line = json_line(replace(tagged.article, spans=tagged.spans, annotated=None, labels=None))
         found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), tagged.tokens)

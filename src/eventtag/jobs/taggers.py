@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.jobs.tagged_shard import TagArticles
 
@@ -34,7 +34,7 @@ class LoadTagger:
 
     def __call__(self) -> TagArticles:
         """Raises CheckpointError as `Tagger.load` does, SettingsError for unknown labels."""
-        from eventtag.tagging.outputs import select_spans
+        from eventtag.jobs.outputs import select_spans
         from eventtag.tagging.tagger import Tagger, with_spans
 
         tagger = Tagger.load(self.checkpoint, precision=self.precision, batch_tokens=self.batch_tokens, threads=self.threads)

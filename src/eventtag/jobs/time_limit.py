@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing import reduction
 from typing import Any
 
-from eventtag.articles import Article
+from eventtag.article import Article
 
 ARTICLE_SECONDS = 600.0
 """More than the longest book needs on a slow processor."""

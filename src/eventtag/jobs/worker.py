@@ -12,7 +12,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import EventtagError
 from eventtag.jobs.lock import JobLock
 from eventtag.jobs.shards import Shard

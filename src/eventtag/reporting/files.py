@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
 from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.report import EvaluationReport
-from eventtag.spans import ScoredSpan
+from eventtag.span import Span
 from eventtag.staging import staged_file
 
 
@@ -26,7 +26,7 @@ class Prediction(Protocol):
         ...
 
     @property
-    def spans(self) -> tuple[ScoredSpan, ...]:
+    def spans(self) -> tuple[Span, ...]:
         """The predicted spans."""
         ...
 

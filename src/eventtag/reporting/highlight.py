@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from eventtag.articles import Article
-from eventtag.spans import ScoredSpan, Span, flatten
+from eventtag.article import Article
+from eventtag.span import Span, flatten
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a5195", "#666666")
 """Label colours in order, from the palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can tell apart."""
@@ -59,7 +59,7 @@ def page(articles: Iterable[Article], labels: Sequence[str], *, title: str) -> I
             if span is None:
                 yield escape(text)
                 continue
-            score = f" {span.score:.2f}" if isinstance(span, ScoredSpan) else ""
+            score = f" {span.score:.2f}" if span.score is not None else ""
             yield (
                 f'<mark class="l{_class(labels, span.label)}" title="{escape(span.label)}{score}">{escape(text)}'
                 f"<small> {escape(span.label)}</small></mark>"

@@ -23,7 +23,7 @@ from eventtag.scoring.counts import Counts
 from eventtag.scoring.error_kinds import KINDS, NONE, ErrorReport, find_errors
 from eventtag.scoring.report import Average, EvaluationReport
 from eventtag.scoring.tally import Pair, scored_spans
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 MOST_ARTICLES = 1000
 """How many articles the browser holds unless told otherwise: a page of this size opens in under a second."""
@@ -165,7 +165,7 @@ def _payload(report: EvaluationReport, errors: ErrorReport, pairs: Sequence[Pair
     articles = []
     for article, predicted in worst:
         gold, tagged = scored_spans(article, predicted, labels)
-        scores = {(s.start, s.end, s.label): s.score for s in predicted if isinstance(s, ScoredSpan)}
+        scores = {(s.start, s.end, s.label): s.score for s in predicted if s.score is not None}
         articles.append(
             {
                 "id": article.id,

@@ -91,7 +91,7 @@ def _pipeline(head: str | None) -> str:
     """Whether a plain pipeline reads the checkpoint, and what it does worse."""
     if head == "span":
         return "Its head scores spans, which `transformers.pipeline` does not know: only eventtag reads it."
-    text = """It loads in `transformers.pipeline("token-classification", "PATH")` too, after `import eventtag.modeling.network` where
+    text = """It loads in `transformers.pipeline("token-classification", "PATH")` too, after `import eventtag.models.network` where
 `config.json` says `"model_type": "eventtag"`; `eventtag export --plain` makes one that needs no eventtag. The pipeline cuts long
 articles unless it is given a `stride`, and it can return tag sequences that IOB2 does not allow; eventtag does neither."""
     return text + " The pipeline leaves out the learnt scores of neighbouring tags (CRF), too." if head == "crf" else text

@@ -24,7 +24,6 @@ from eventtag.scoring.reliability import Reliability as Reliability
 from eventtag.scoring.reliability import reliability as reliability
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.scoring.temperature import apply_temperature
-from eventtag.spans import ScoredSpan
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -171,7 +170,7 @@ def collect_predictions(pairs: Iterable[Pair], labels: LabelSet) -> dict[str, Sc
         gold, tagged = scored_spans(article, predicted, labels)
         best: dict[tuple[int, int, str], float] = {}
         for span in predicted:
-            if not isinstance(span, ScoredSpan):
+            if span.score is None:
                 raise DataError(
                     f"article {article.id!r}: predicted span {span.label} {span.start}-{span.end} has no score; "
                     "calibration and thresholds need predictions with scores"

@@ -20,7 +20,7 @@ from eventtag.scoring.counts import Counts
 from eventtag.scoring.crosscheck import SHOWN_ARTICLES, WordTags
 from eventtag.scoring.matching import SCHEMES, Scheme, judge, overlap_components, overlapping_pairs
 from eventtag.scoring.tally import Tally
-from eventtag.spans import Span
+from eventtag.span import Span
 
 SMALLEST_OVERLAP = 0.01
 """nervaluate's default `min_overlap_percentage`, as a share of the gold span."""

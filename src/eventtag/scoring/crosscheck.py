@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Literal
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.labels import LabelSet
-from eventtag.spans import Span, flatten
+from eventtag.span import Span, flatten
 
 Side = Literal["gold", "predicted"]
 

@@ -27,11 +27,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.matching import match_component, overlap_components, overlapping_pairs
 from eventtag.scoring.tally import Pair, scored_spans
-from eventtag.spans import ScoredSpan, Span
+from eventtag.span import Span
 
 Kind = Literal[
     "missed",
@@ -152,7 +152,7 @@ def find_errors(pairs: Sequence[Pair], labels: LabelSet, *, training: Mentions |
     confusion = [[0] * (size + 1) for _ in range(size + 1)]
     for article, predicted in pairs:
         gold, tagged = scored_spans(article, predicted, labels)
-        scores = {(s.start, s.end, s.label): s.score for s in predicted if isinstance(s, ScoredSpan)}
+        scores = {(s.start, s.end, s.label): s.score for s in predicted if s.score is not None}
         for component in overlap_components(gold, tagged):
             for match in match_component(*component, "type"):
                 row = size if match.gold is None else position[match.gold.label]

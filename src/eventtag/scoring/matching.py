@@ -28,7 +28,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from eventtag.spans import Span
+from eventtag.span import Span
 
 Scheme = Literal["strict", "exact", "partial", "type"]
 SCHEMES: tuple[Scheme, ...] = ("strict", "exact", "partial", "type")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, summarise_problems
 from eventtag.scoring.tally import Pair
 

@@ -38,7 +38,6 @@ from eventtag.scoring.tally import (
     tally_words,
 )
 from eventtag.scoring.words import Words, split_words, words_by_region
-from eventtag.spans import ScoredSpan
 
 SCHEMA_VERSION = 1
 """Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
@@ -249,7 +248,7 @@ def analyse_articles(
     report = score_articles(pairs, labels, words=words)
     assert report.tally is not None
     slicers = standard_slicers([article for article, _ in pairs], training=training, fields=fields)
-    scored = all(isinstance(span, ScoredSpan) for _, spans in pairs for span in spans)
+    scored = all(span.score is not None for _, spans in pairs for span in spans)
     return replace(
         report,
         intervals=bootstrap(report.tally, clusters=clusters, resamples=resamples, level=level, seed=seed),

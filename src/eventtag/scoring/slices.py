@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.scoring.bootstrap import (
@@ -37,7 +37,7 @@ from eventtag.scoring.bootstrap import (
 from eventtag.scoring.compare import holm
 from eventtag.scoring.error_kinds import Mentions, surface
 from eventtag.scoring.tally import Pair, scored_spans
-from eventtag.spans import Span
+from eventtag.span import Span
 
 Slicer = Callable[[Article, Span], str | None]
 """The slice of a span in one dimension; None leaves it out of the dimension."""

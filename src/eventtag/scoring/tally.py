@@ -15,12 +15,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 from eventtag.errors import DataError, summarise_problems
 from eventtag.labels import LabelSet
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.matching import SCHEMES, Outcome, Scheme, match_component, overlap_components
-from eventtag.spans import Span
+from eventtag.span import Span
 
 Pair = tuple[Article, Sequence[Span]]
 """An article with its gold spans, and the spans predicted for it."""

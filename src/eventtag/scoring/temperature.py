@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from eventtag.spans import ScoredSpan
+from eventtag.span import Span
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,13 +23,13 @@ def apply_temperature(scores: Floats, temperature: float | Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.log(inside / (1 - inside)) / temperature)))
 
 
-def calibrate_spans(spans: Sequence[ScoredSpan], temperatures: Mapping[str, float]) -> list[ScoredSpan]:
+def calibrate_spans(spans: Sequence[Span], temperatures: Mapping[str, float]) -> list[Span]:
     """Predicted spans with calibrated scores, in the order given; a label without a temperature keeps its scores."""
     if not spans or not temperatures:
         return list(spans)
     scores = np.array([span.score for span in spans])
     scaled = apply_temperature(scores, np.array([temperatures.get(span.label, 1.0) for span in spans]))
     return [
-        ScoredSpan(span.start, span.end, span.label, score) if span.label in temperatures else span
+        Span(span.start, span.end, span.label, score) if span.label in temperatures else span
         for span, score in zip(spans, scaled.tolist(), strict=True)
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from eventtag.articles import Article, Region
+from eventtag.article import Article, Region
 
 Words = Callable[[Article], Sequence[Region]]
 """Gives an article's words as half-open character offsets, sorted and disjoint."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.errors import CheckpointError
+from eventtag.span import score_of
 from eventtag.tagging.tagger import Tagger
 
 
@@ -49,7 +50,7 @@ class DatasetTagger:
                 [
                     {"start": s.start, "end": s.end, "label": s.label, "score": s.score, "text": text[s.start : s.end]}
                     for s in tagged.spans
-                    if s.score >= self.min_score
+                    if score_of(s) >= self.min_score
                 ]
                 for text, tagged in zip(texts, _load(self.checkpoint, self.digest, self.precision).tag_many(texts), strict=True)
             ]

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText
 from eventtag.encoding.windows import Window, plan_windows
+from eventtag.engines.backend import Backend
 from eventtag.errors import DataError
-from eventtag.modeling.backend import Backend
 from eventtag.settings import WindowSettings
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from eventtag.spans import ScoredSpan, flatten
+from eventtag.span import Span, flatten
 from eventtag.tagging.tagger import Tagger
 
 
@@ -40,13 +40,13 @@ class SpacyComponent:
                 self._set(doc, tagged.spans)
                 yield doc
 
-    def _set(self, doc: Doc, spans: Iterable[ScoredSpan]) -> None:
+    def _set(self, doc: Doc, spans: Iterable[Span]) -> None:
         found = [(doc.char_span(s.start, s.end, label=s.label, alignment_mode="expand"), s.score) for s in spans]
         group: Any = [(span, score) for span, score in found if span is not None]
         doc.spans[self._spans_key] = [span for span, _ in group]
         doc.spans[self._spans_key].attrs["scores"] = [score for _, score in group]
         if self._set_ents:
-            kept, _ = flatten(ScoredSpan(s.start, s.end, s.label_, score) for s, score in group)
+            kept, _ = flatten(Span(s.start, s.end, s.label_, score) for s, score in group)
             doc.ents = tuple(next(span for span, _ in group if (span.start, span.end) == (k.start, k.end)) for k in kept)
 
 

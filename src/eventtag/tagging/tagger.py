@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eventtag.articles import Article
-from eventtag.decoding.decode import decode, tag_probabilities
-from eventtag.decoding.spans import USUAL, decode_spans, overshadowed
+from eventtag.article import Article
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
+from eventtag.engines.backend import Backend, SpanHead, as_backend
+from eventtag.engines.choice import load_backend
 from eventtag.errors import SettingsError
+from eventtag.heads.decode import decode, tag_probabilities
+from eventtag.heads.decode_spans import USUAL, decode_spans, overshadowed
 from eventtag.labels import LabelSet
-from eventtag.modeling.backend import Backend, SpanHead, as_backend
-from eventtag.modeling.checkpoint import Calibration
-from eventtag.modeling.choice import load_backend
+from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import WindowSettings
-from eventtag.spans import ScoredSpan
+from eventtag.span import Span, score_of
 from eventtag.tagging.emissions import article_emissions
 from eventtag.tagging.span_scores import article_span_scores
 
@@ -47,7 +47,7 @@ class TaggedArticle:
     """
 
     article: Article
-    spans: tuple[ScoredSpan, ...]
+    spans: tuple[Span, ...]
     words: npt.NDArray[np.int64]
     raw_scores: tuple[float, ...] = ()
     tokens: int = 0
@@ -97,7 +97,7 @@ class Tagger:
     ) -> Tagger:
         """The tagger of a checkpoint directory.
 
-        `precision` is fp32, bf16, int8 or auto (`eventtag.modeling.choice`). Where ONNX Runtime runs it, neither torch nor
+        `precision` is fp32, bf16, int8 or auto (`eventtag.engines.choice`). Where ONNX Runtime runs it, neither torch nor
         transformers is imported. `device` is torch's (None: a GPU if there is one, else the CPU), `threads` those
         of the arithmetic (None: the engine's default). Raises CheckpointError as
         `load_checkpoint` does, SettingsError for a precision that this checkpoint or this machine does not have.
@@ -153,7 +153,7 @@ class Tagger:
             return self
         return replace(self, window=replace(self.window, stride=stride), about={**(self.about or {}), "stride": stride})
 
-    def tag(self, text: str) -> tuple[ScoredSpan, ...]:
+    def tag(self, text: str) -> tuple[Span, ...]:
         """The spans of one text, sorted by offset; character offsets (half-open) into `text` as given."""
         return next(iter(self.tag_many([text]))).spans
 
@@ -198,14 +198,12 @@ class Tagger:
     def _tag_chunk(self, chunk: Chunk, *, only_annotated: bool) -> Iterator[TaggedArticle]:
         spans = self._find_spans([tokens for _, tokens in chunk], _wanted(chunk, only_annotated=only_annotated))
         found = (
-            TaggedArticle(article, spans_of, tokens.words, tuple(span.score for span in spans_of), len(tokens.input_ids))
+            TaggedArticle(article, spans_of, tokens.words, tuple(score_of(span) for span in spans_of), len(tokens.input_ids))
             for (article, tokens), spans_of in zip(chunk, spans, strict=True)
         )
         yield from calibrated(list(found), self.calibration)
 
-    def _find_spans(
-        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]
-    ) -> Sequence[tuple[ScoredSpan, ...]]:
+    def _find_spans(self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]) -> Sequence[tuple[Span, ...]]:
         """The uncalibrated spans of each text; windows that own none of the tokens `wanted` are not run."""
         backend: Any = self.backend
         batch_tokens = self.batch_tokens or backend.batch_tokens
@@ -246,13 +244,13 @@ def calibrated(tagged: Sequence[TaggedArticle], calibration: Calibration) -> Ite
     scored = iter(calibrate_spans(raw, calibration.temperatures))
     for item in tagged:
         both = list(zip(islice(scored, len(item.spans)), item.raw_scores, strict=True))
-        both = [(span, before) for span, before in both if span.score >= calibration.thresholds.get(span.label, 0.0)]
+        both = [(span, before) for span, before in both if score_of(span) >= calibration.thresholds.get(span.label, 0.0)]
         if calibration.overlapping:
             shaded = overshadowed([span for span, _ in both])
             both = [
                 (span, before)
                 for (span, before), under in zip(both, shaded, strict=True)
-                if not under or span.score >= calibration.overlapping.get(span.label, 0.0)
+                if not under or score_of(span) >= calibration.overlapping.get(span.label, 0.0)
             ]
         yield replace(item, spans=tuple(span for span, _ in both), raw_scores=tuple(before for _, before in both))
 

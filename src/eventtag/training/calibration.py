@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eventtag.articles import Article
-from eventtag.decoding.spans import USUAL, overshadowed
+from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.evaluation import Evaluation, score_tagged, tag_annotated
+from eventtag.heads.decode_spans import USUAL, overshadowed
 from eventtag.labels import LabelSet
-from eventtag.modeling.checkpoint import Calibration
+from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.calibration import (
     ScoredPredictions,
     choose_thresholds,
@@ -29,7 +29,7 @@ from eventtag.scoring.counts import Counts
 from eventtag.scoring.report import Average, strict_scores
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
-from eventtag.spans import ScoredSpan
+from eventtag.span import Span, score_of
 from eventtag.tagging.tagger import TaggedArticle, Tagger, calibrated
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def cross_fitted_scores(
 
 
 def _limit_overlaps(
-    scored: Sequence[tuple[Article, Sequence[ScoredSpan]]], labels: LabelSet, limited: Sequence[str]
+    scored: Sequence[tuple[Article, Sequence[Span]]], labels: LabelSet, limited: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, ScoredPredictions]]:
     """The threshold of OVERLAPPING, for the `limited` labels, with the best F1 over these, the higher of equal ones; and the predictions
     that it leaves. No threshold, and all predictions, where none of their spans overlaps a more probable one.
@@ -184,7 +184,7 @@ def _limit_overlaps(
     found = {}
     for threshold in OVERLAPPING:
         kept = [
-            (article, [span for span, under in zip(spans, below, strict=True) if not under or span.score >= threshold])
+            (article, [span for span, under in zip(spans, below, strict=True) if not under or score_of(span) >= threshold])
             for (article, spans), below in zip(scored, shaded, strict=True)
         ]
         found[threshold] = collect_predictions(kept, labels)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import ceil
 
 from eventtag.settings import TrainerSettings
-from eventtag.training.sampler import TokenBatchSampler
+from eventtag.training.loop.sampler import TokenBatchSampler
 
 log = logging.getLogger(__name__)
 

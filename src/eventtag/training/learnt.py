@@ -9,8 +9,8 @@ from eventtag.corpus.loading import Corpus
 from eventtag.corpus.seen import TAUGHT, Seen, read_seen, seen_articles
 from eventtag.ledger import LossLedger
 from eventtag.settings import TrainSettings
+from eventtag.training.data.teachers import read_unlabelled
 from eventtag.training.primer import PrimerRun
-from eventtag.training.teachers import read_unlabelled
 
 log = logging.getLogger(__name__)
 

@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from eventtag.articles import Article
+from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.errors import SettingsError
-from eventtag.modeling.checkpoint import load_checkpoint
-from eventtag.modeling.encoders import TINY
+from eventtag.models.checkpoint import load_checkpoint
+from eventtag.models.encoders import TINY
 from eventtag.settings import (
     DataSettings,
     EvaluationSettings,
@@ -33,7 +33,7 @@ from eventtag.settings import (
     TrainSettings,
 )
 from eventtag.staging import remove_known, remove_partial
-from eventtag.training.precision import Arithmetic
+from eventtag.training.loop.precision import Arithmetic
 from eventtag.training.record import plain
 
 log = logging.getLogger(__name__)

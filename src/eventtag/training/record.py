@@ -14,12 +14,12 @@ from typing import Any
 from eventtag.corpus.loading import Corpus, fingerprint
 from eventtag.errors import OutputError, TrainingError
 from eventtag.ledger import LossLedger
-from eventtag.modeling.encoders import local_files
+from eventtag.models.encoders import local_files
 from eventtag.settings import TrainSettings
 from eventtag.staging import staged_file
-from eventtag.training.precision import Arithmetic
-from eventtag.training.processes import process_count
-from eventtag.training.teachers import read_unlabelled, teacher_fingerprints
+from eventtag.training.data.teachers import read_unlabelled, teacher_fingerprints
+from eventtag.training.loop.precision import Arithmetic
+from eventtag.training.loop.processes import process_count
 
 RECORD_FILE = "run.json"
 FREE_KEYS = ("settings.resume", "settings.run_dir", "settings.trainer.save_every_steps", "settings.trainer.tracking")

@@ -32,12 +32,12 @@ from eventtag.encoding.align import record_unmatchable
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.evaluation import Evaluation, evaluate
+from eventtag.heads.crf import learnt_transitions
 from eventtag.ledger import LossLedger
 from eventtag.manifest import MANIFEST_FILE
-from eventtag.modeling.checkpoint import CheckpointInfo, save_checkpoint
-from eventtag.modeling.crf import learnt_transitions
-from eventtag.modeling.encoders import load_encoder, longest_input
-from eventtag.modeling.lora import add_lora, merge_lora
+from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
+from eventtag.models.encoders import load_encoder, longest_input
+from eventtag.models.lora import add_lora, merge_lora
 from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.losses import write_losses
 from eventtag.reporting.model_card import render_model_card
@@ -48,22 +48,22 @@ from eventtag.scoring.slices import require_fields
 from eventtag.settings import Head, Precision, TrainSettings
 from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.arguments import build_arguments, enable_checkpointing
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
-from eventtag.training.dropout import quicken_dropout
+from eventtag.training.data.features import SpanOptions, build_features
+from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
-from eventtag.training.features import SpanOptions, build_features
 from eventtag.training.learnt import seen_in_run
-from eventtag.training.optimizer import freeze
-from eventtag.training.precision import Arithmetic, choose_arithmetic
+from eventtag.training.loop.arguments import build_arguments, enable_checkpointing
+from eventtag.training.loop.dropout import quicken_dropout
+from eventtag.training.loop.optimizer import freeze
+from eventtag.training.loop.precision import Arithmetic, choose_arithmetic
+from eventtag.training.loop.processes import from_first, is_first_process, process_count
+from eventtag.training.loop.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
+from eventtag.training.loop.trainer import ArticleTrainer, EpochWatch, typical_inputs
+from eventtag.training.loop.word_table import keep_gradient
 from eventtag.training.primer import PrimerRun, plan_primer, share, take_weights
-from eventtag.training.processes import from_first, is_first_process, process_count
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
-from eventtag.training.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
-from eventtag.training.teachers import ask_teachers, read_unlabelled
 from eventtag.training.tracking import require_trackers, tracked
-from eventtag.training.trainer import ArticleTrainer, EpochWatch, typical_inputs
-from eventtag.training.word_table import keep_gradient
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,98 @@
+"""The article: the one type that everything reads and writes.
+
+Offsets are Unicode code points into `text` as stored, half-open. Nothing ever rewrites `text`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventtag.errors import DataError
+from eventtag.span import Span
+
+Region = tuple[int, int]
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _refuse_surrogates(name: str, what: str, article_id: str) -> None:
+    if not name.isascii() and _SURROGATE.search(name):
+        raise DataError(f"article {article_id!r}: {what} {name!r} holds half of a surrogate pair, from damaged JSON; rename it")
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A text with its gold spans and what is known about how they came about.
+
+    `annotated`: the regions that an annotator has looked at, sorted and disjoint; None means all of the text, an empty tuple none
+    of it. `labels`: the labels that the annotator was marking; None means all. Where nobody looked, or for a label that nobody
+    marked, there is no gold: neither loss nor score counts it. `meta` is JSON-like and carried along. Spans are sorted; they may
+    overlap.
+
+    Raises DataError, naming the article, when a span or region is empty, lies outside the text or is not of its type, when regions
+    overlap, when a span has a label that `labels` excludes, when a label is empty, or when the id or a label holds a lone surrogate,
+    which no file in UTF-8 can hold.
+    """
+
+    id: str
+    text: str
+    spans: tuple[Span, ...] = ()
+    annotated: tuple[Region, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        size = len(self.text)
+        _refuse_surrogates(self.id, "its id", self.id)
+        for label in {*(span.label for span in self.spans), *(self.labels or ())}:
+            if not label.strip():
+                raise DataError(f"article {self.id!r}: a span or `labels` has the label {label!r}; give it a name")
+            _refuse_surrogates(label, "a label", self.id)
+        for span in self.spans:
+            if not 0 <= span.start < span.end <= size:
+                raise DataError(
+                    f"article {self.id!r}: span {span.label} {span.start}-{span.end} is outside its text "
+                    f"(0 <= start < end <= {size} is allowed)"
+                )
+            if self.labels is not None and span.label not in self.labels:
+                raise DataError(
+                    f"article {self.id!r}: span {span.start}-{span.end} has the label {span.label!r}, "
+                    f"but its annotated labels are {list(self.labels)}"
+                )
+        object.__setattr__(self, "spans", tuple(sorted(self.spans)))
+        if self.annotated is not None:
+            regions = tuple(sorted(self.annotated))
+            last = 0
+            for start, end in regions:
+                if not last <= start < end <= size:
+                    raise DataError(
+                        f"article {self.id!r}: annotated region {start}-{end} is empty, overlaps another or is outside the text "
+                        f"(0 <= start < end <= {size} is allowed)"
+                    )
+                last = end
+            object.__setattr__(self, "annotated", regions)
+
+    def mention(self, span: Span) -> str:
+        """The text that the span covers."""
+        return self.text[span.start : span.end]
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The annotated regions, spelt out: all of the text where `annotated` is None."""
+        if self.annotated is not None:
+            return self.annotated
+        return ((0, len(self.text)),) if self.text else ()
+
+    def annotated_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Those of `labels` that the annotator was marking, in their order."""
+        return tuple(label for label in labels if self.labels is None or label in self.labels)
+
+    def counts(self, span: Span) -> bool:
+        """Whether the span takes part in scoring: its label was being marked and it touches an annotated region."""
+        if self.labels is not None and span.label not in self.labels:
+            return False
+        if self.annotated is None:
+            return True
+        return any(start < span.end and span.start < end for start, end in self.annotated)

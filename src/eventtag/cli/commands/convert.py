@@ -1,0 +1,141 @@
+"""`eventtag convert IN OUT --from FORMAT --to FORMAT`: annotated articles from one format into another."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventtag.article import Article
+from eventtag.cli.file_command import (
+    add_reading,
+    nonempty,
+    pairs,
+    print_remarks,
+    read_all,
+    require_names,
+    run_file_command,
+    share,
+    write_ledger,
+)
+from eventtag.cli.terminal import print_message
+from eventtag.errors import DataError, SettingsError
+from eventtag.formats.overlaps import resolve_overlaps
+from eventtag.formats.registry import FORMATS, get_format, recognise, write_articles
+from eventtag.ledger import LossLedger
+from eventtag.staging import require_absent
+
+
+def run() -> int:
+    """Convert as the command line says."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {entry.name.ljust(14)}{entry.title}" for entry in FORMATS.values())
+    parser = argparse.ArgumentParser(
+        prog="eventtag convert",
+        description="Turn annotated articles from one format into another. Every span that is lost is counted and named.",
+        epilog=f"formats (docs/formats.md):\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", metavar="IN", help="file or folder to read")
+    parser.add_argument("output", metavar="OUT", help="file or folder to make; must not exist")
+    add_reading(parser)
+    group = parser.add_argument_group("writing")
+    group.add_argument(
+        "--to", dest="target_format", type=nonempty("--to"), required=True, metavar="FORMAT", help="format of the output"
+    )
+    group.add_argument(
+        "--write-option", action="append", default=[], metavar="KEY=VALUE", help="an option of the output's format"
+    )
+    group.add_argument(
+        "--overlaps",
+        type=nonempty("--overlaps"),
+        metavar="POLICY",
+        help="make spans flat: longest, innermost, priority:LABEL,LABEL,... or error",
+    )
+    group.add_argument(
+        "--max-loss",
+        type=share("--max-loss"),
+        default=0.0,
+        metavar="SHARE",
+        help="share of spans that may be dropped unasked (default: 0.0)",
+    )
+    group.add_argument(
+        "--ledger", type=nonempty("--ledger"), metavar="FILE", help="write what became of every changed span, as JSON Lines"
+    )
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    source, output = Path(arguments.input), Path(arguments.output)
+    get_format(arguments.target_format)
+    require_absent(output)
+    if arguments.ledger:
+        require_absent(Path(arguments.ledger))
+    ledger = LossLedger()
+    if arguments.source_format == "auto":
+        entry, reason = recognise(source)
+        arguments.source_format = entry.name
+        print_message(f"{source}: {entry.title} ({reason})")
+    articles = read_all(arguments, arguments.input, ledger)
+    if arguments.overlaps:
+        policy, _, order = arguments.overlaps.partition(":")
+        if order and policy != "priority":
+            raise SettingsError(
+                f"--overlaps: {policy} takes no labels, found {arguments.overlaps!r}; only priority:LABEL,... does"
+            )
+        articles = resolve_overlaps(
+            _with_labels(articles, order.split(",") if order else []),
+            policy,
+            priority=order.split(",") if order else (),
+            ledger=ledger,
+        )
+    counts = _Counts()
+    try:
+        write_articles(
+            _guarded(articles, ledger, arguments.max_loss, counts),
+            output,
+            arguments.target_format,
+            ledger=ledger,
+            options=pairs(arguments.write_option, "--write-option"),
+        )
+    finally:
+        print_remarks(ledger)
+        for line in ledger.summary():
+            print_message(line)
+        write_ledger(ledger, arguments.ledger)
+    print_message(f"{output}: {counts.articles} articles, {counts.spans} spans")
+    return 0
+
+
+def _with_labels(articles: Iterable[Article], order: Sequence[str]) -> Iterator[Article]:
+    """Passes the articles on and, after the last, refuses an order that names a label which none has."""
+    found: set[str] = set()
+    for article in articles:
+        found.update(span.label for span in article.spans)
+        found.update(article.labels or ())
+        yield article
+    require_names("--overlaps", order, found, "label")
+
+
+@dataclass
+class _Counts:
+    articles: int = 0
+    spans: int = 0
+
+
+def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, counts: _Counts) -> Iterator[Article]:
+    """Passes the articles on and, when the last is written, refuses a loss that is too high, before the output gets its name."""
+    for article in articles:
+        counts.articles += 1
+        counts.spans += len(article.spans)
+        yield article
+    if not counts.articles:
+        raise DataError("the input holds no article; check the path and --from")
+    ledger.require_at_most(
+        max_loss * max(ledger.seen, 1),
+        "nothing is written; choose a format that holds them, resolve overlaps (--overlaps), or allow it (--max-loss SHARE)",
+    )

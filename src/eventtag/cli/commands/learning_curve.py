@@ -1,0 +1,34 @@
+"""`eventtag learning-curve key=value ...`"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from eventtag.cli.hydra_task import run_hydra
+from eventtag.settings import LearningCurveSettings
+from eventtag.staging import staged_file
+
+log = logging.getLogger(__name__)
+
+
+def run() -> int:
+    """Train on more and more articles as the command line says; the value that a sweep sees is the extrapolated gain in micro F1."""
+    return run_hydra("learning_curve", LearningCurveSettings, _task)
+
+
+def _task(settings: LearningCurveSettings) -> float:
+    from eventtag.experiments.learning_curve import run_learning_curve
+    from eventtag.reporting.learning_curve import render_curve, render_curve_page
+
+    report = run_learning_curve(settings)
+    folder = Path(settings.run_dir)
+    page = render_curve_page(report)
+    # Going on with a curve replaces what was said of its first part.
+    for name, text in (("learning_curve.json", json.dumps(report.to_json(), indent=2) + "\n"), ("learning_curve.html", page)):
+        with staged_file(folder / name, replace=True) as file:
+            file.write(text)
+    log.info("\n%s", render_curve(report))
+    log.info("\nplot: %s", folder / "learning_curve.html")
+    return report.curves["micro"].gain

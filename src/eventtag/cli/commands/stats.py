@@ -1,0 +1,99 @@
+"""`eventtag stats DATA`: what a corpus holds, per split and label."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from eventtag.article import Article
+from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command, table
+from eventtag.cli.terminal import print_result
+from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics
+from eventtag.corpus.statistics_page import render_statistics
+from eventtag.errors import DataError
+from eventtag.ledger import LossLedger
+from eventtag.printable import printable
+from eventtag.staging import require_absent, staged_file
+
+
+def run() -> int:
+    """Count as the command line says."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eventtag stats", description="Sizes, labels, surfaces and unseen mentions of a corpus."
+    )
+    parser.add_argument("data", metavar="DATA", help="file or folder to read")
+    add_reading(parser)
+    group = parser.add_argument_group("counting")
+    group.add_argument(
+        "--split-field", type=nonempty("--split-field"), metavar="FIELD", help="metadata field with the split (default: split)"
+    )
+    group.add_argument("--json", type=nonempty("--json"), metavar="FILE", help="write the figures as JSON")
+    group.add_argument("--html", type=nonempty("--html"), metavar="FILE", help="write one page with tables and plots")
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    for output in (arguments.json, arguments.html):
+        if output:
+            require_absent(Path(output))
+    fields: set[str] = set()
+
+    def articles() -> Iterator[Article]:
+        for article in read_all(arguments, arguments.data, LossLedger()):
+            fields.update(article.meta)
+            yield article
+
+    found = corpus_statistics(articles(), split_field=arguments.split_field or "split")
+    if not found.splits:
+        raise DataError(f"{arguments.data}: holds no article; check the path and --from")
+    if arguments.split_field is not None:
+        require_names("--split-field", [arguments.split_field], fields, "metadata field")
+    if arguments.json:
+        with staged_file(Path(arguments.json)) as file:
+            file.write(printable(json.dumps(found.to_json(), ensure_ascii=False, indent=2)) + "\n")
+    if arguments.html:
+        with staged_file(Path(arguments.html)) as file:
+            file.write(render_statistics(found, title=arguments.data))
+    _show(found)
+    return 0
+
+
+def _show(found: CorpusStatistics) -> None:
+    rows = [
+        (
+            split,
+            s.articles,
+            s.words,
+            s.median_words,
+            s.longest_words,
+            s.annotated_share,
+            s.spans,
+            s.overlapping_spans,
+            s.articles_without_spans,
+        )
+        for split, s in found.splits.items()
+    ]
+    header = ("split", "articles", "words", "median", "longest", "annotated", "spans", "overlapping", "without spans")
+    print_result(table(header, rows))
+    label_header = ("split", "label", "spans", "articles", "surfaces", "words", "longest", "distinct", "at edges", "unseen")
+    label_rows = [
+        (split, label, c.spans, c.articles, c.distinct_surfaces, c.mean_length, c.longest, *_shares(c))
+        for split, s in found.splits.items()
+        for label, c in s.labels.items()
+    ]
+    print_result("\n" + table(label_header, label_rows, left=2))
+    for split, s in found.splits.items():
+        print_result()
+        for label, c in s.labels.items():
+            line = f"{split} {label}: " + ", ".join(f"{surface} ({count})" for surface, count in c.most_frequent)
+            print_result(printable(line, one_line=True))
+
+
+def _shares(counts: LabelStatistics) -> tuple[float | None, float | None, float | None]:
+    return counts.span_distinctiveness, counts.boundary_distinctiveness, counts.unseen_share

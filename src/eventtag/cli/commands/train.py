@@ -1,0 +1,37 @@
+"""`eventtag train key=value ...`"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from eventtag.cli.hydra_task import run_hydra
+from eventtag.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+
+
+def run() -> int:
+    """Train as the command line says; the value that a sweep sees is the validation score."""
+    return run_hydra("train", TrainSettings, _task)
+
+
+def _task(settings: TrainSettings) -> float:
+    from eventtag.errors import RunFinishedError
+    from eventtag.reporting.console import render_table
+    from eventtag.training.loop.processes import leave_processes
+    from eventtag.training.run import METRICS_FILE, train
+
+    try:
+        result = train(settings)
+    except RunFinishedError as finished:
+        leave_processes()
+        log.info("%s", finished)
+        metrics = json.loads((Path(settings.run_dir) / METRICS_FILE).read_text(encoding="utf-8"))
+        return float(metrics["validation"][settings.trainer.metric.value.removesuffix("_f1")]["f1"])
+    leave_processes()
+    strict = result.evaluation.report.strict
+    log.info("\nvalidation articles, best epoch %g:\n%s", result.metrics["best_epoch"], render_table(result.evaluation.report))
+    log.info("\ncheckpoint: %s", result.checkpoint)
+    return strict.micro.f1 if settings.trainer.metric.value == "micro_f1" else strict.macro.f1

@@ -1,0 +1,205 @@
+"""The door of the commands that turn files into files: ordinary arguments in, short messages and exit codes out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from eventtag.article import Article
+from eventtag.cli.terminal import print_message
+from eventtag.errors import EventtagError, SettingsError
+from eventtag.ledger import LossLedger
+from eventtag.printable import printable
+from eventtag.staging import named_full_disk
+
+LISTED = 20
+"""Names that a message lists."""
+
+
+def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.Namespace], int]) -> int:
+    """Parse the command line and call `task`, whose result is the exit code.
+
+    An EventtagError prints its message and gives 1, a wrong command line 2, an interrupt 130; a reader that goes away (`| head`)
+    is no error.
+    """
+    try:
+        arguments = parser.parse_args(sys.argv[1:])
+        with named_full_disk("an output"):
+            return task(arguments)
+    except EventtagError as error:
+        print_message(f"error: {error}")
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how articles are read."""
+    group = parser.add_argument_group("reading")
+    group.add_argument(
+        "--from",
+        dest="source_format",
+        type=nonempty("--from"),
+        default="auto",
+        metavar="FORMAT",
+        help="format of the input (default: recognised)",
+    )
+    group.add_argument(
+        "--read-option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the format, such as sentences=list.csv",
+    )
+    group.add_argument("--map", action="append", default=[], metavar="OLD=NEW", help="rename a label (patterns: LOC_*=LOCATION)")
+    group.add_argument("--drop", action="append", default=[], metavar="OLD", help="drop the spans of a label (patterns: TIME_*)")
+
+
+def whole_number(option: str, *, least: int) -> Callable[[str], int]:
+    """What reads the whole number of an option; raises SettingsError for other text and for less than `least`."""
+
+    def read(value: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", value) or int(value) < least:
+            raise SettingsError(f"{option}: {value!r} is not allowed; give a whole number from {least} on")
+        return int(value)
+
+    return read
+
+
+def share(option: str) -> Callable[[str], float]:
+    """What reads the share of an option; raises SettingsError for what is not between 0 and 1."""
+
+    def read(value: str) -> float:
+        with contextlib.suppress(ValueError):
+            if 0 <= (number := float(value)) <= 1:
+                return number
+        raise SettingsError(f"{option}: {value!r} is not a share; give a number from 0 to 1, such as 0.15")
+
+    return read
+
+
+def nonempty(option: str) -> Callable[[str], str]:
+    """What reads the name (of a file, a field, a policy) of an option; raises SettingsError for an empty one."""
+
+    def read(value: str) -> str:
+        if not value.strip():
+            raise SettingsError(f"{option}: is empty; give a name, or leave the option out (is a shell variable unset?)")
+        return value
+
+    return read
+
+
+def require_names(option: str, named: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise SettingsError for the first name of an option that none of the known names fits; names may be shell patterns."""
+    known = sorted(set(known))
+    for given in named:
+        if not any(given == one or fnmatchcase(one, given) for one in known):
+            listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
+            raise SettingsError(f"{option}: there is no {what} {given!r}; found: {listed or 'none'}")
+
+
+def require_field(option: str, field: str, articles: Sequence[Article]) -> None:
+    """Raise SettingsError for a metadata field that no article has."""
+    if articles and all(field not in article.meta for article in articles):
+        require_names(option, [field], {found for article in articles for found in article.meta}, "metadata field")
+
+
+def pairs(items: Sequence[str], argument: str) -> dict[str, Any]:
+    """`KEY=VALUE` arguments as a dictionary; whole numbers, true and false become what they say.
+
+    Raises SettingsError for one without `=`.
+    """
+    words: Mapping[str, Any] = {"true": True, "false": False, "null": None}
+    found: dict[str, Any] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise SettingsError(f"{argument}: {item!r} is not KEY=VALUE")
+        found[key] = int(value) if value.removeprefix("-").isdecimal() else words.get(value, value)
+    return found
+
+
+def label_map(arguments: argparse.Namespace) -> dict[str, str | None] | None:
+    """The label map that `--map` and `--drop` make; labels that they do not name keep theirs. None where neither was given."""
+    if not arguments.map and not arguments.drop:
+        return None
+    mapped: dict[str, str | None] = {key: str(value) for key, value in pairs(arguments.map, "--map").items()}
+    return mapped | dict.fromkeys(arguments.drop)
+
+
+def print_remarks(ledger: LossLedger) -> None:
+    """Say on the error output what the readers recognised."""
+    for text, files in ledger.remarks.items():
+        print_message(f"recognised: {text}" + (f" ({files} times)" if files > 1 else ""))
+
+
+def write_ledger(ledger: LossLedger, path: str | None) -> None:
+    """Write the ledger as JSON Lines; raises OutputError when the file exists."""
+    from eventtag.reporting.losses import write_losses
+
+    if path is not None:
+        write_losses(ledger, Path(path))
+
+
+def read_all(
+    arguments: argparse.Namespace, source: str, ledger: LossLedger, *, elsewhere: set[str] | None = None
+) -> Iterator[Article]:
+    """Stream the articles of `source` as the reading arguments say.
+
+    Raises SettingsError after the last article for a label of `--map` or `--drop` that no article has. Where several sources are read
+    with the same arguments, `elsewhere` collects the labels, and `require_mapped_labels` looks at them in the end.
+    """
+    from eventtag.formats.label_map import map_labels
+    from eventtag.formats.registry import read_articles
+
+    options = pairs(arguments.read_option, "--read-option")
+    articles = read_articles(Path(source), arguments.source_format, ledger=ledger, options=options)
+    if renamed := label_map(arguments):
+        articles = map_labels(_watched(arguments, articles, elsewhere), renamed, ledger=ledger, keep_others=True)
+    return articles
+
+
+def _watched(arguments: argparse.Namespace, articles: Iterator[Article], elsewhere: set[str] | None) -> Iterator[Article]:
+    found: set[str] = set() if elsewhere is None else elsewhere
+    for article in articles:
+        found.update(span.label for span in article.spans)
+        found.update(article.labels or ())
+        yield article
+    if elsewhere is None:
+        require_mapped_labels(arguments, found)
+
+
+def require_mapped_labels(arguments: argparse.Namespace, found: set[str]) -> None:
+    """Raise SettingsError for a label of `--map` or `--drop` that is not among those found."""
+    require_names("--map", pairs(arguments.map, "--map"), found, "label")
+    require_names("--drop", arguments.drop, found, "label")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> str:
+    """A table in plain text, safe for a terminal: the first `left` columns to the left, the others to the right; None is a dash."""
+    cells = [[_cell(value) for value in row] for row in (header, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for row in cells:
+        line = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(line).rstrip())
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value), one_line=True)

@@ -1,0 +1,108 @@
+"""`eventtag COMMAND ...`: finds the command and imports it, and nothing else.
+
+train, evaluate, predict, pretrain, sweep and learning-curve are Hydra applications (`key=value`); the others, which turn
+files into files, take ordinary arguments.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib.metadata import version
+from types import ModuleType
+
+HYDRA_COMMANDS = {
+    "train": "fine-tune a tagger on annotated articles",
+    "evaluate": "score a checkpoint on annotated articles",
+    "predict": "tag new articles",
+    "pretrain": "teach an encoder the language of articles that nobody annotated",
+    "sweep": "try settings of train and compare them",
+    "learning-curve": "say what more annotated articles would bring",
+}
+FILE_COMMANDS = {
+    "convert": "turn one annotation format into another",
+    "lint": "look for mistakes in annotated articles",
+    "split": "divide articles into train, validation and test",
+    "stats": "describe annotated articles",
+    "agreement": "compare two annotations of the same articles",
+    "compare": "say whether one tagger is better than another",
+    "export": "make a checkpoint faster, if it stays as good",
+}
+COMMANDS = HYDRA_COMMANDS | FILE_COMMANDS
+
+
+def usage() -> str:
+    """The help text."""
+    width = max(map(len, COMMANDS)) + 2
+    commands = "\n".join(f"  {name.ljust(width)}{text}" for name, text in COMMANDS.items())
+    return f"""usage: eventtag COMMAND ...
+
+Learns to tag who (ACTOR), what (EVENT) and where (LOCATION) in news articles.
+
+{commands}
+
+  eventtag train data.path=articles.jsonl                   train on your articles
+  eventtag evaluate checkpoint=DIR data.path=gold.jsonl     score a checkpoint
+  eventtag predict checkpoint=DIR input=article.txt         tag an article
+  eventtag COMMAND --help                                   what a command takes
+
+tab completion: eval "$(eventtag -sc install=bash)"   (also zsh, fish)
+"""
+
+
+def main() -> int:
+    """Run the command named first on the command line; returns the exit code."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage(), end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"eventtag {version('eventtag')}")
+        return 0
+    if arguments[0] in ("-sc", "--shell-completion"):
+        return _complete(arguments)
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"eventtag: no command {name!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    del sys.argv[1]
+    # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes
+    # training and tagging about three times slower than this (docs/results.md).
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # Large tensors come and go in every step, and the kernel hands them out faster in large pages (docs/results.md).
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # those of transformers too: a log is no place for them
+    try:
+        code: int = _module(name).run()
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written stands under a final name", file=sys.stderr)
+        return 130
+    return code
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"eventtag.cli.commands.{name.replace('-', '_')}")
+
+
+def _complete(arguments: list[str]) -> int:
+    """Answer the shell: names of commands, or Hydra's own completion for the command on the line."""
+    line = os.environ.get("COMP_LINE", "")
+    if arguments[1:] and arguments[1].startswith("query"):
+        program, _, rest = line.partition(" ")
+        word, space, tail = rest.lstrip().partition(" ")
+        if not space:
+            print(" ".join(COMMANDS))
+            return 0
+        if word not in HYDRA_COMMANDS:
+            return 0
+        os.environ["COMP_LINE"] = f"{program} {tail}"
+    else:
+        word = "train"  # the script that the shell loads is the same for every command
+    code: int = _module(word).run()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""Users' folders of configurations: they add to the groups of ours, and choose no code.
+
+A folder `configs` where one works, `--config-dir`, `--config-path` and `hydra.searchpath` may be somebody else's. Hydra would take
+`hydra/launcher/basic.yaml` from them in place of its own, and call what is named there. So
+* what lies below `hydra/` in them is not seen, nor is a file that would stand for a schema of ours, nor one outside the folder;
+* their files may set of `hydra` what `_require_harmless` lets through, and be put nowhere else below it;
+* of all that was composed, what Hydra will call must be Hydra's own, or come from a plugin that is installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.config_store import ConfigNode, ConfigStore
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig, OmegaConf
+
+import eventtag
+from eventtag.cli.terminal import print_message
+from eventtag.errors import SettingsError
+
+CALLBACKS = ("hydra.experimental.callbacks.LogJobReturnCallback", "hydra.experimental.callbacks.PickleJobInfoCallback")
+FORMATTERS = ("eventtag.printable.PrintableFormatter", "colorlog.ColoredFormatter", "logging.Formatter")
+HANDLER = re.compile(r"logging(\.handlers)?\.\w+Handler")
+STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+PLACES = ("run.dir", "sweep.dir", "sweep.subdir", "job.name", "mode", "verbose")
+"""What a user's file may set below `hydra`, beside numbers of sweepers and launchers and what a sweep goes through."""
+WORDS = (
+    "partition", "qos", "account", "constraint", "name", "gres", "direction", "study_name", "backend", "pre_dispatch", "batch_size",
+)  # fmt: skip
+"""Settings of launchers and sweepers that may be words."""
+PLAIN = re.compile(r"[\w.:/@%+*-]*")
+
+
+def config_dir() -> Path:
+    """The folder of our configuration files: inside the installed package, or at the top of a source tree."""
+    package = Path(eventtag.__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent.parent / "configs"
+
+
+def guard_configurations() -> None:
+    """From here on, Hydra reads users' folders as this module says; SettingsError is raised while it composes."""
+    Plugins.instance()  # registers Hydra's own readers, which are replaced next
+    types = SourcesRegistry.instance().types
+    types["file"], types["pkg"] = GuardedFiles, GuardedPackages
+    load: Any = ConfigLoaderImpl.load_configuration
+    if hasattr(load, "__wrapped__"):
+        return
+
+    @functools.wraps(load)
+    def load_configuration(*arguments: Any, **options: Any) -> DictConfig:
+        composed: DictConfig = load(*arguments, **options)
+        require_known_code(composed)
+        return composed
+
+    ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
+
+
+class GuardedPackages(ImportlibResourcesConfigSource):
+    """Configurations inside packages, from which no path leads out."""
+
+    def is_group(self, config_path: str) -> bool:
+        """Whether there is such a folder."""
+        return not _leads_out(config_path) and super().is_group(config_path)
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether there is such a file."""
+        return not _leads_out(config_path) and super().is_config(config_path)
+
+
+class GuardedFiles(FileConfigSource):
+    """A folder of configurations: ours as it is, a user's without what it must not decide."""
+
+    def is_group(self, config_path: str) -> bool:
+        """Whether there is such a folder, for all that a user's folder may hold."""
+        return not self._is_hidden(config_path) and super().is_group(config_path)
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether there is such a file, for all that a user's folder may hold."""
+        return not self._is_hidden(config_path) and super().is_config(config_path)
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """What there is, for completion and error messages."""
+        names = super().list(config_path, results_filter)
+        return [name for name in names if not self._is_hidden(str(PurePosixPath(config_path) / name))]
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a file; SettingsError, naming it, where a user's file sets what it must not."""
+        result = super().load_config(config_path)
+        if not self._is_ours():
+            _require_harmless(result, str(Path(self.path) / self._normalize_file_name(config_path)))
+        return result
+
+    def _is_ours(self) -> bool:
+        return Path(self.path).resolve() == config_dir().resolve()
+
+    def _is_hidden(self, config_path: str) -> bool:
+        if _leads_out(config_path):
+            return True
+        if self._is_ours():
+            return False
+        parts = PurePosixPath(config_path).parts
+        return parts[:1] == ("hydra",) or (
+            len(parts) == 1 and PurePosixPath(parts[0]).name.removesuffix(".yaml").endswith("_schema")
+        )
+
+
+def warn_of_hidden(folder: Path) -> None:
+    """Say where a user's folder holds something for Hydra itself, which is not read."""
+    if (folder / "hydra").is_dir() and folder.resolve() != config_dir().resolve():
+        print_message(
+            f"{folder / 'hydra'}: is not read; a folder of configurations adds to the groups of eventtag, not to Hydra's own"
+        )
+
+
+def _leads_out(config_path: str) -> bool:
+    path = PurePosixPath(config_path)
+    return path.is_absolute() or ".." in path.parts
+
+
+def _require_harmless(result: ConfigResult, file: str) -> None:
+    """Raise SettingsError for a user's file that would be put below `hydra`, puts another there, or sets there what could choose code."""
+    package = result.header.get("package") or ""
+    if "hydra" in package.split("."):
+        raise _not_allowed(file, f"@package {package}", "a user's file is not put there")
+    content: Any = OmegaConf.to_container(result.config, resolve=False)
+    if not isinstance(content, dict):
+        return
+    for entry in content.get("defaults") or ():
+        for key, choice in entry.items() if isinstance(entry, dict) else [(str(entry), None)]:
+            place = str(key).partition("@")[2].replace(":", ".")
+            if "hydra" in place.split("."):
+                raise _not_allowed(file, f"defaults: {key}", "nothing of a user's is put there")
+            if choice is not None and any(_leads_out(str(name)) for name in (choice if isinstance(choice, list) else [choice])):
+                raise _not_allowed(file, f"defaults: {key}: {choice}", "a choice is a name in its group")
+    for key, value in _leaves(content.get("hydra"), ""):
+        _require_harmless_key(file, key, value)
+
+
+def _require_harmless_key(file: str, key: str, value: object) -> None:
+    head, _, rest = key.partition(".")
+    if key in PLACES or key == "sweeper.params":
+        return
+    if head == "sweeper" and rest.startswith("params."):
+        if "hydra" in re.split(r"[/.@:]", rest.removeprefix("params.").lstrip("+~")):
+            raise _not_allowed(file, f"hydra.{key}", "a sweep goes through keys of eventtag")
+        return
+    if head in ("sweeper", "launcher") and not any(part.startswith("_") for part in key.split(".")):
+        word = isinstance(value, str) and key.rpartition(".")[2] in WORDS and PLAIN.fullmatch(value)
+        if value is None or isinstance(value, bool | int | float) or word:
+            return
+    raise _not_allowed(file, f"hydra.{key}", "a user's file may not set it; give it on the command line")
+
+
+def _leaves(value: object, prefix: str) -> Iterator[tuple[str, object]]:
+    """The values below a mapping by their dotted keys; a list is a value."""
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{prefix}.{name}" if prefix else str(name))
+    elif prefix or value:
+        yield prefix, value
+
+
+def _not_allowed(file: str, what: str, why: str) -> SettingsError:
+    return SettingsError(f"{file}: {what} is not allowed, since it could choose which code runs; {why} (docs/security.md)")
+
+
+def require_known_code(composed: DictConfig) -> None:
+    """Raise SettingsError when Hydra would call, for a composed configuration, what is neither its own nor an installed plugin's."""
+    if "hydra" not in composed:
+        return
+    content: Any = OmegaConf.to_container(composed.hydra, resolve=False)
+    known = {*_registered_targets(ConfigStore.instance().repo.get("hydra", {})), *CALLBACKS}
+    for key, value in _named(content, "hydra"):
+        name, logs = key.rpartition(".")[2], key.startswith(("hydra.job_logging.", "hydra.hydra_logging."))
+        wrong = (
+            (name == "_target_" and value not in known)
+            or (logs and name == "()" and value not in FORMATTERS)
+            or (logs and name == "class" and value not in FORMATTERS and not HANDLER.fullmatch(str(value)))
+            or (logs and str(value).startswith(("ext://", "cfg://")) and value not in STREAMS)
+        )
+        if wrong:
+            raise SettingsError(
+                f"{key}={value} is not allowed: only what Hydra and its installed plugins bring is called "
+                "(hydra/launcher=basic, joblib, submitit_local, ...; docs/security.md)"
+            )
+
+
+def _named(value: object, prefix: str) -> Iterator[tuple[str, object]]:
+    """Every value with its dotted key, those in lists too."""
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        yield prefix, value
+        return
+    for name, inner in items:
+        yield from _named(inner, f"{prefix}.{name}")
+
+
+def _registered_targets(stored: Mapping[str, Any]) -> Iterator[str]:
+    for entry in stored.values():
+        if isinstance(entry, ConfigNode):
+            content: Any = OmegaConf.to_container(entry.node, resolve=False)
+            yield from (str(value) for key, value in _named(content, "") if key.endswith("._target_"))
+        else:
+            yield from _registered_targets(entry)

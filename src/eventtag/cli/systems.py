@@ -1,0 +1,149 @@
+"""What `eventtag compare` compares: files of predictions, folders of evaluations, and checkpoints that are put to work on the spot."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Any
+
+from eventtag.article import Article
+from eventtag.corpus.seen import Seen, read_seen
+from eventtag.errors import DataError, SettingsError
+from eventtag.labels import LabelSet
+
+INFO_FILE = "eventtag.json"
+PREDICTIONS_FILE = "predictions.jsonl"
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a checkpoint, or an evaluation of one, says of its training."""
+
+    seed: int
+    validation: float
+    encoder: str
+    data_sha256: str
+
+
+def checkpoint_of(path: str) -> Path | None:
+    """The checkpoint that a path stands for: itself, or that of the run; None where it is something else."""
+    for folder in (Path(path), Path(path) / "checkpoint"):
+        if (folder / INFO_FILE).is_file():
+            return folder
+    return None
+
+
+def predictions_of(
+    path: str, gold: Mapping[str, Article], labels: LabelSet, read: Callable[[str, str | None], Sequence[Article]]
+) -> list[Article]:
+    """The articles with a system's spans: a checkpoint tags the gold articles, anything else is read.
+
+    `read` reads a file, in a format if one is named. A checkpoint's thresholds are in force; its spans of other labels are left out.
+    """
+    folder = checkpoint_of(path)
+    if folder is not None:
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar for reading weights
+        from eventtag.tagging.tagger import Tagger  # slow to import
+
+        tagged = Tagger.load(folder).tag_many(gold.values(), only_annotated=True)
+        return [replace(item.article, spans=tuple(span for span in item.spans if span.label in labels.labels)) for item in tagged]
+    if (Path(path) / PREDICTIONS_FILE).is_file():
+        return list(read(str(Path(path) / PREDICTIONS_FILE), "jsonl"))
+    return list(read(path, None))
+
+
+def seen_by(paths: Sequence[str]) -> Seen | None:
+    """What the checkpoints among these systems have seen, and those whose evaluations are; None where there is neither."""
+    found = [seen for path in paths if (seen := _seen_by(Path(path))) is not None]
+    return reduce(or_, found) if found else None
+
+
+def _seen_by(path: Path) -> Seen | None:
+    folder = checkpoint_of(str(path))
+    if folder is None and not _is_evaluation(path):
+        return None
+    if folder is None:
+        try:
+            content = json.loads((path / REPORT_FILE).read_text(encoding="utf-8"))
+            folder = Path(content["checkpoint"]["path"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return Seen(unknown=(str(path),))
+    return read_seen(folder).named(str(path))
+
+
+def find_runs(patterns: Sequence[str]) -> list[str]:
+    """The runs under folders or glob patterns: what is a run itself, else the runs directly in it, in natural order.
+
+    Raises SettingsError, naming the pattern, where there is none.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        matches = sorted(glob.glob(pattern), key=_natural)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        runs = [run for match in matches for run in ([match] if _is_run(match) else _runs_in(match))]
+        if not runs:
+            problem = "holds no finished run" if matches else "no such file or folder"
+            raise SettingsError(
+                f"--seeds {pattern}: {problem}; name run folders, checkpoints, evaluations, or the folder of a sweep "
+                "(multirun/train/DATE/TIME)"
+            )
+        found += [run for run in runs if run not in found]
+    return found
+
+
+def describe_run(path: str) -> TrainedRun:
+    """Seed and validation score of a run; raises DataError where they are not known."""
+    folder = checkpoint_of(path)
+    file = Path(path) / REPORT_FILE if folder is None else folder / INFO_FILE
+    try:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        training = content["checkpoint"] if folder is None else content["training"]
+        return TrainedRun(
+            seed=int(training["seed"]),
+            validation=float(training["validation"][training.get("metric", "micro_f1")]),
+            encoder=str(training["encoder"]),
+            data_sha256=str(training["data"]["sha256"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{file}: does not say seed, encoder, data and validation score of the run ({type(error).__name__}: {error}); "
+            "only runs of `eventtag train` can be picked by validation"
+        ) from error
+
+
+def require_alike(runs: Mapping[str, TrainedRun]) -> None:
+    """Raise DataError where runs differ in more than their seed, as far as a checkpoint says."""
+    (first_name, first), *others = runs.items()
+    for name, run in others:
+        for what, one, other in (
+            ("encoder", first.encoder, run.encoder),
+            ("training articles (sha256)", first.data_sha256[:12], run.data_sha256[:12]),
+        ):
+            if one != other:
+                raise DataError(
+                    f"{name}: its {what} is {other}, that of {first_name} {one}; runs of one system differ in their seed alone"
+                )
+
+
+def _is_run(path: str) -> bool:
+    return checkpoint_of(path) is not None or _is_evaluation(Path(path))
+
+
+def _is_evaluation(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (PREDICTIONS_FILE, REPORT_FILE))
+
+
+def _runs_in(path: str) -> list[str]:
+    folder = Path(path)
+    return sorted((str(child) for child in folder.iterdir() if _is_run(str(child))), key=_natural) if folder.is_dir() else []
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path)]

@@ -1,0 +1,228 @@
+"""`eventtag predict` with an output file: the settings become a job, its report becomes messages."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from eventtag.article import Article
+from eventtag.cli.job_progress import show_progress
+from eventtag.cli.terminal import print_message
+from eventtag.engines.choice import choose_precision
+from eventtag.errors import DataError
+from eventtag.jobs.assembly import WriteOutput
+from eventtag.jobs.job import decided
+from eventtag.jobs.outputs import check_format, part_suffix, write_predictions
+from eventtag.jobs.ray_engine import RayActors
+from eventtag.jobs.reading.inputs import STANDARD_INPUT, find_files, read_rows
+from eventtag.jobs.reading.rows import InputRow, Place
+from eventtag.jobs.reading.streams import COMPRESSED
+from eventtag.jobs.reading.tables import is_dataset
+from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
+from eventtag.jobs.taggers import LoadTagger
+from eventtag.jobs.workers import Workers
+from eventtag.ledger import LossLedger
+from eventtag.models.checkpoint import WEIGHTS_FILE, read_info
+from eventtag.settings import InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
+
+log = logging.getLogger(__name__)
+
+WITHOUT_EFFECT = frozenset(
+    {
+        "checkpoint",
+        "input",
+        "page_seconds",
+        "article_seconds",
+        "output",
+        "workers",
+        "engine",
+        "ray_address",
+        "ray_cpus",
+        "ray_gpus",
+        "max_bad_rows",
+        "retry_dead_letter",
+        "json_logs",
+    }
+)
+"""Settings that do not change a job's output. Checkpoint and input count by their content."""
+MANY_FILES = 10_000
+"""Of more files the sizes are not held in memory, and no share of the input is known."""
+
+
+def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
+    """Run the job that the settings describe; raises DataError when there are more bad rows than allowed."""
+    check_format(chosen.value, sentences=settings.sentences)
+    info, sha256 = read_info(Path(settings.checkpoint), unread=(WEIGHTS_FILE,))
+    decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
+    precision = _precision(settings)
+    decisive |= {"checkpoint": sha256, "format": chosen.value, "precision": precision}
+    state, extent, share = _input_state(settings.input)
+    in_parts = settings.output.endswith("/") and chosen is not OutputFormat.brat  # which is a folder by itself
+    options = JobOptions(
+        shard_rows=settings.shard_rows,
+        parts=part_suffix(chosen.value) if in_parts else None,
+        retry_dead_letters=settings.retry_dead_letter,
+        input_state=state,
+        input_extent=extent,
+        share=share,
+        notes={"checkpoint": settings.checkpoint, "workers": _workers(settings)},
+    )
+    ledger = LossLedger()
+    try:
+        with show_progress(json_logs=settings.json_logs) as show:
+            report = run_job(
+                read_settings_rows(settings),
+                Path(settings.output),
+                _engine(settings, precision),
+                settings=decisive,
+                write=_writer(settings, chosen, info.labels.labels, ledger),
+                options=options,
+                on_progress=show,
+            )
+    except KeyboardInterrupt:
+        print_message("stopped; what is tagged is kept, and the same command goes on from there")
+        raise
+    _tell(report, settings, ledger)
+    require_few_bad_rows(report.bad_rows, int(report.manifest["rows"]), settings.max_bad_rows, where=str(report.job.dead_letters))
+
+
+def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> None:
+    """Raise DataError when more rows are bad than `allowed`: a share of all if below 1, else a number."""
+    if bad > (allowed * rows if allowed < 1 else allowed):
+        raise DataError(
+            f"{bad} of {rows} rows could not be tagged, which is more than max_bad_rows={allowed:g}; they are named in {where}\n"
+            + ("all other rows are tagged" if bad < rows else "no row was tagged; check input= and text_field=")
+        )
+
+
+def build_factory(settings: PredictSettings, precision: str, *, threads: int | None = None) -> LoadTagger:
+    """What makes the tagger that the settings describe, in whichever process."""
+    return LoadTagger(
+        settings.checkpoint,
+        precision=precision,
+        batch_tokens=settings.batch_tokens,
+        thresholds=dict(settings.thresholds),
+        min_score=settings.min_score,
+        labels=None if settings.labels is None else tuple(settings.labels),
+        threads=threads,
+        stride=settings.stride,
+    )
+
+
+def read_settings_rows(settings: PredictSettings) -> Iterator[InputRow]:
+    """The rows of the input that the settings describe."""
+    return read_rows(
+        settings.input,
+        text_field=settings.text_field,
+        id_field=settings.id_field,
+        require_id=settings.require_id,
+        max_row_bytes=settings.max_row_bytes,
+        page_seconds=settings.page_seconds,
+    )
+
+
+def _precision(settings: PredictSettings) -> str:
+    """The precision asked for; where the fastest is, that with which the job was begun, so that it goes on alike on any machine."""
+    begun = decided(Path(settings.output), "precision")
+    if settings.precision is InferencePrecision.auto and isinstance(begun, str):
+        return begun
+    return choose_precision(Path(settings.checkpoint), settings.precision.value, threads=settings.threads)
+
+
+def _engine(settings: PredictSettings, precision: str) -> Engine:
+    make_tagger = build_factory(settings, precision, threads=settings.threads)
+    if settings.engine is TaggingEngine.ray:
+        anywhere = replace(make_tagger, checkpoint=str(Path(settings.checkpoint).absolute()))
+        return RayActors(
+            anywhere,
+            settings.workers,
+            settings.ray_cpus,
+            settings.ray_gpus,
+            settings.threads,
+            settings.ray_address,
+            settings.article_seconds,
+        )
+    return Workers(make_tagger, _workers(settings), settings.threads, settings.article_seconds)
+
+
+def _workers(settings: PredictSettings) -> int:
+    if settings.workers is not None:
+        return settings.workers
+    if Path("/dev/nvidia0").exists():
+        return 1  # the model runs on the GPU
+    return max(1, len(os.sched_getaffinity(0)) // settings.threads)
+
+
+def _writer(settings: PredictSettings, chosen: OutputFormat, labels: tuple[str, ...], ledger: LossLedger) -> WriteOutput | None:
+    """What writes the output; None where it is what the shards hold already."""
+    if chosen is OutputFormat.jsonl and not settings.sentences:
+        return None
+
+    def write(articles: Iterator[Article], path: Path) -> None:
+        write_predictions(
+            articles,
+            path,
+            chosen.value,
+            ledger=ledger,
+            labels=labels,
+            sentences=settings.sentences,
+            title=f"{Path(settings.input).name}, tagged by eventtag",
+        )
+
+    return write
+
+
+def _input_state(source: str) -> tuple[str | None, str | None, Callable[[Place], float | None] | None]:
+    """A digest of the input's files, their sizes and times; one of their names in it and sizes; and which part of them lies before a
+    place, if that can be told.
+    """
+    if source == STANDARD_INPUT:
+        return None, None, None
+    digest, extent = hashlib.sha256(), hashlib.sha256()
+    starts: dict[str, tuple[int, int]] = {}
+    position = count = 0
+    root = Path(source)
+    files = (
+        ((file, str(file.relative_to(root))) for file in sorted(root.rglob("*")) if file.is_file())
+        if is_dataset(root)
+        else ((file.path, file.name) for file in find_files(source))
+    )
+    for file, name in files:
+        stat = file.stat()
+        extent.update(f"{name}\0{stat.st_size}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        count += 1
+        if count <= MANY_FILES:
+            starts[str(file)] = (position, stat.st_size)
+        position += stat.st_size
+
+    def share(place: Place) -> float | None:
+        if count > MANY_FILES or place.file not in starts or position == 0:
+            return None
+        start, size = starts[place.file]
+        if place.offset is None or place.file.endswith(COMPRESSED):
+            return None if count == 1 else (start + size) / position
+        return (start + place.offset) / position
+
+    return digest.hexdigest(), extent.hexdigest(), share
+
+
+def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> None:
+    manifest = report.manifest
+    counts = f"{settings.output}: {manifest['spans']} spans in {report.articles} articles"
+    if report.nothing_to_do:
+        log.info("%s; finished before, nothing to do", counts)
+    else:
+        rate = report.tokens / max(report.seconds, 1e-9)
+        log.info("%s, %d of them tagged now in %.1f s (%.0f tokens/s)", counts, report.tagged, report.seconds, rate)
+    for line in ledger.summary():
+        log.info("  %s", line)
+    if report.bad_rows:
+        log.info("%d rows could not be tagged (%s):", report.bad_rows, report.job.dead_letters)
+        for kind, count in sorted(manifest["kinds"].items(), key=lambda item: -item[1])[:10]:
+            log.info("  %d %s", count, kind)

@@ -1,0 +1,227 @@
+"""Which engine and precision run a checkpoint.
+
+    fp32   ONNX Runtime where the checkpoint was exported so (`eventtag export`), else torch
+    bf16   OpenVINO where the checkpoint was exported so, else torch, all of the model in bfloat16
+    int8   ONNX Runtime, from a checkpoint exported so, which its quality gate has let through
+    auto   the fastest of these on this machine by a short measurement, remembered in the user's cache folder; of exports only those that
+           found nearly the same spans as float32
+
+Neither torch nor transformers is imported where ONNX Runtime or OpenVINO runs the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.encoding.tokens import read_tokenizer
+from eventtag.engines.backend import Backend
+from eventtag.errors import CheckpointError, SettingsError
+from eventtag.manifest import check_manifest
+from eventtag.models.checkpoint import WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
+from eventtag.settings import InferencePrecision
+
+log = logging.getLogger(__name__)
+
+EXPORT_FILE = "export.json"
+LIBRARIES = {"fp32": "onnxruntime", "bf16": "openvino", "int8": "onnxruntime"}
+"""What runs an export of each precision."""
+LEAST_AGREEMENT = 0.995
+"""Share of float32's spans that an export must have found on the validation articles for `auto` to choose it."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint behind its backend; `sha256` is the checkpoint's."""
+
+    backend: Backend
+    tokenizer: Any
+    info: CheckpointInfo
+    sha256: str
+
+
+def export_folder(path: Path, precision: str) -> Path:
+    """Where a checkpoint's exported model of a precision lies."""
+    return path / f"export_{precision}"
+
+
+def load_backend(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> Loaded:
+    """Load a checkpoint for a precision (a name of `InferencePrecision`).
+
+    `device` is torch's, and keeps the model from ONNX Runtime; `threads` is for arithmetic on a CPU (None: the engine's default).
+    Raises CheckpointError for files that are damaged or do not belong together, SettingsError for a precision that is unknown, that
+    the checkpoint was not exported for, or whose library is missing.
+    """
+    precision = choose_precision(path, precision, device=device, threads=threads)
+    if _is_exported(path, precision, device):
+        return _load_export(path, precision, threads)
+    return _load_torch(path, precision, device, threads)
+
+
+def choose_precision(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> str:
+    """fp32, bf16 or int8: `precision` itself, or the fastest where it is `auto`. Arguments and errors as in `load_backend`."""
+    if precision not in InferencePrecision.__members__:
+        raise SettingsError(f"precision={precision} is not allowed: one of {', '.join(InferencePrecision.__members__)}")
+    if precision == "int8":
+        _require_int8(path, device)
+    if precision != "auto":
+        return precision
+    _, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
+    choices = [name for name in LIBRARIES if _may_be_chosen(path, name, device)]
+    remembered = _cache_file([sha256, choices, device, threads])
+    try:
+        chosen = json.loads(remembered.read_text(encoding="utf-8"))["precision"]
+        if chosen in choices:
+            return str(chosen)
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    speeds = {}
+    for name in choices:
+        loaded = load_backend(path, name, device=device, threads=threads)
+        speeds[name] = tokens_per_second(loaded.backend, loaded.info.window.max_length)
+    chosen = max(speeds, key=speeds.__getitem__)
+    log.info("precision=auto: %s (%s)", chosen, ", ".join(f"{name} {speed:,.0f} tokens/s" for name, speed in speeds.items()))
+    _remember(remembered, {"precision": chosen, "tokens_per_second": speeds})
+    return chosen
+
+
+def _is_exported(path: Path, precision: str, device: str | None) -> bool:
+    """Whether a checkpoint's export of this precision is to be run rather than torch."""
+    return device is None and export_folder(path, precision).is_dir() and _installed(LIBRARIES[precision]) and not may_have_gpu()
+
+
+def _may_be_chosen(path: Path, precision: str, device: str | None) -> bool:
+    if not _is_exported(path, precision, device):
+        return precision != "int8"
+    return bool(_read_record(path, precision)["verdict"]["agreement"] >= LEAST_AGREEMENT)
+
+
+def _require_int8(path: Path, device: str | None) -> None:
+    if device is not None:
+        raise SettingsError(f"precision=int8 is for ONNX Runtime on the CPU and cannot be run on device={device}")
+    if not export_folder(path, "int8").is_dir():
+        read_info(path, unread=(WEIGHTS_FILE,))
+        raise SettingsError(
+            f"precision=int8: {path} was not exported so; run `eventtag export {path} --precision int8`, or use bf16 or fp32"
+        )
+    if not _installed(LIBRARIES["int8"]):
+        raise SettingsError("precision=int8: needs ONNX Runtime; run `pip install 'eventtag[onnx]'`")
+
+
+def _read_record(path: Path, precision: str) -> dict[str, Any]:
+    """What an export says of itself; raises CheckpointError when it is damaged."""
+    file = export_folder(path, precision) / EXPORT_FILE
+    try:
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return {"checkpoint": str(record["checkpoint"]), "verdict": dict(record["verdict"])}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{file}: is damaged ({error}); remove its folder and export again") from error
+
+
+def _load_export(path: Path, precision: str, threads: int | None) -> Loaded:
+    info, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
+    folder = export_folder(path, precision)
+    check_manifest(folder)
+    record = _read_record(path, precision)
+    if record["checkpoint"] != sha256:
+        raise CheckpointError(
+            f"{folder}: was exported from another checkpoint ({record['checkpoint'][:12]}, this is {sha256[:12]}); "
+            f"remove it and run `eventtag export {path} --precision {precision}`"
+        )
+    try:
+        return Loaded(open_export(folder, precision, info, threads=threads), read_tokenizer(path), info, sha256)
+    except Exception as error:  # the files are ours by their sha256, yet these versions of the libraries may not read them
+        raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
+
+
+def open_export(folder: Path, precision: str, info: CheckpointInfo, *, threads: int | None = None) -> Backend:
+    """What runs the exported model in a folder."""
+    if precision == "bf16":
+        from eventtag.engines.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend(folder / "model.xml", precision=precision, transitions=info.transitions, threads=threads)
+    from eventtag.engines.onnx_backend import OnnxBackend
+
+    return OnnxBackend(folder / "model.onnx", precision=precision, transitions=info.transitions, threads=threads)
+
+
+def _load_torch(path: Path, precision: str, device: str | None, threads: int | None) -> Loaded:
+    checkpoint = load_checkpoint(path)
+    import torch
+
+    from eventtag.engines.torch_backend import TorchBackend
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    backend = TorchBackend(checkpoint.model, precision=precision, device=device)
+    return Loaded(backend, checkpoint.tokenizer, checkpoint.info, checkpoint.sha256)
+
+
+def _installed(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None
+
+
+def may_have_gpu() -> bool:
+    """Whether torch is worth asking for a GPU."""
+    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
+
+
+def tokens_per_second(backend: Backend, max_length: int, *, rounds: int = 4) -> float:
+    """Tokens that the backend reads in a second of this process's CPU time, on windows of random tokens; the best of some rounds."""
+    windows = max(1, backend.batch_tokens // max_length)
+    ids = np.random.default_rng(0).integers(0, 100, (windows, max_length))
+    casing = np.zeros_like(ids)
+    read = _reader(backend)
+    read(ids[:1], casing[:1])
+    best = 0.0
+    for _ in range(rounds):
+        started = time.process_time()
+        read(ids, casing)
+        best = max(best, ids.size / max(time.process_time() - started, 1e-9))
+    return best
+
+
+def _reader(backend: Any) -> Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], Any]:
+    """What reads windows of tokens; a span head takes every token as a word."""
+    if getattr(backend, "span_head", None) is None:
+        return backend.emissions  # type: ignore[no-any-return]
+    return lambda ids, casing: backend.span_scores(ids, casing, np.tile(np.arange(ids.shape[1]), (len(ids), 1)))
+
+
+def _cache_file(asked: list[Any]) -> Path:
+    """Where the choice for what is `asked` is remembered for this machine and these versions."""
+    versions = [version(name) for name in ("torch", "onnxruntime", "openvino") if _installed(name)]
+    cpu: list[str] = [platform.machine()]
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu += sorted({line for line in lines if line.startswith(("model name", "flags"))})
+    except OSError:
+        pass  # another system than Linux
+    facts = [asked, versions, cpu, os.cpu_count(), os.environ.get("OMP_NUM_THREADS")]
+    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eventtag" / "precision"
+    return folder / f"{name}.json"
+
+
+def _remember(file: Path, content: Mapping[str, Any]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        staging = file.with_suffix(f".{os.getpid()}")
+        staging.write_text(json.dumps(content), encoding="utf-8")
+        staging.replace(file)
+    except OSError:
+        log.debug("%s: the choice of precision cannot be remembered", file)

@@ -1,0 +1,48 @@
+"""Running an exported model with OpenVINO (https://docs.openvino.ai), in bfloat16, without torch and transformers.
+
+Input and output are those of `eventtag.exporting.onnx_export`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import openvino
+
+from eventtag.engines.backend import IntArray
+
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenVinoBackend:
+    """An exported model as a `Backend`. Matrix products and what follows them are in bfloat16, sums and the result in float32."""
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        precision: str = "bf16",
+        transitions: npt.NDArray[np.float64] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        options = {
+            "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+            "INFERENCE_NUM_THREADS": threads or int(os.environ.get("OMP_NUM_THREADS") or 0),  # 0: one for each core
+            "NUM_STREAMS": 1,
+        }
+        compiled = openvino.Core().compile_model(str(file), "CPU", options)
+        self._inputs = [node.get_any_name() for node in compiled.inputs]
+        self._request = compiled.create_infer_request()
+        self.precision = precision
+        self.engine = f"openvino {openvino.__version__.partition('-')[0]}"
+        self.batch_tokens = 1024
+        self.transitions = transitions
+
+    def emissions(self, input_ids: IntArray, casing_ids: IntArray) -> npt.NDArray[np.float32]:
+        """As `Backend.emissions`."""
+        given = {"input_ids": input_ids, "casing_ids": casing_ids}
+        found = self._request.infer({name: given[name] for name in self._inputs}, share_outputs=True)
+        return np.array(found[0], dtype=np.float32)

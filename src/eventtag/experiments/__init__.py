@@ -1,0 +1,1 @@
+"""Many runs: sweeps, learning curves, cross-validation, likely errors."""

@@ -1,0 +1,142 @@
+"""One candidate of a sweep: the same training with each seed, watched after every epoch.
+
+CANDIDATE/seed-42/        a training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
+CANDIDATE/outcome.json    its scores and how it ended; where it is there, the candidate is done
+primers/                  beside the candidates' folder: what the primer taught, for candidates whose values leave it as it is
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from eventtag.corpus.loading import Corpus
+from eventtag.errors import SettingsError, TrainingError
+from eventtag.experiments.search_space import Plain, place_values
+from eventtag.ledger import LossLedger
+from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
+from eventtag.settings import TrainSettings
+from eventtag.settings.sweep import SweepSettings
+from eventtag.staging import remove_whole, staged_file
+from eventtag.training.loop.saving import clear_states
+from eventtag.training.primer import PRIMERS, primer_settings
+from eventtag.training.run import METRICS_FILE, train
+
+OUTCOME_FILE = "outcome.json"
+
+Watch = Callable[[int, int, float], bool]
+"""Called with the number of the seed (from 0), the epoch (from 1) and its validation score; true stops the candidate."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a candidate ended: `state` as in `eventtag.scoring.sweep`, the score of each finished seed, and why it ended early."""
+
+    state: str
+    scores: tuple[float, ...]
+    note: str = ""
+
+
+class _HopelessError(Exception):
+    """Leaves a training run that is not worth going on with."""
+
+
+class _FailedError(Exception):
+    """Says what is wrong with a candidate's own values."""
+
+
+def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: Path, corpus: Corpus, *, watch: Watch) -> Outcome:
+    """Train a candidate with every seed that is not done yet, and write its outcome.
+
+    Its own settings or losses may make it fail; any other error is raised, and it can be gone on with.
+    """
+    done = read_outcome(folder)
+    if done is not None:
+        return done
+    scores: list[float] = []
+    try:
+        with _own_failures():
+            own = place_values(values, train_settings(settings))
+            primers = _shared_primers(own, settings)
+        for number in range(settings.seeds):
+            run = replace(own, seed=settings.seed + number, resume=True, run_dir=str(folder / f"seed-{settings.seed + number}"))
+            scores.append(_train_seed(run, corpus, number, watch, primers))
+            if not settings.keep_checkpoints:
+                remove_whole(Path(run.run_dir) / "checkpoint")
+        outcome = Outcome(FINISHED, tuple(scores))
+    except _HopelessError as reason:
+        outcome = Outcome(PRUNED, tuple(scores), str(reason))
+    except _FailedError as reason:
+        outcome = Outcome(FAILED, tuple(scores), str(reason))
+    write_outcome(folder, outcome)
+    for run_dir in folder.glob("seed-*"):
+        clear_states(run_dir)
+    return outcome
+
+
+def train_settings(settings: SweepSettings) -> TrainSettings:
+    """The settings of `train` among those of a sweep."""
+    own: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
+    return TrainSettings(**own)
+
+
+def _shared_primers(own: TrainSettings, settings: SweepSettings) -> Path | None:
+    """Where primers are shared, if the primer of a candidate with these settings is that of the sweep's own ones; else many would pile
+    up of which each serves one run.
+    """
+    common = train_settings(settings)
+    data = common.model.primer.data
+    if data is None or own.model.primer != common.model.primer or primer_settings(own, data) != primer_settings(common, data):
+        return None
+    return Path(settings.run_dir) / PRIMERS
+
+
+def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Watch, primers: Path | None) -> float:
+    """The best validation score of a run over its epochs; a finished run is only read."""
+    metric = f"eval_{settings.trainer.metric.value}"
+
+    def after_epoch(epoch: float, scores: Mapping[str, float]) -> None:
+        whole = ceil(epoch - 1e-6)
+        if watch(number, whole, scores[metric]):
+            raise _HopelessError(f"stopped after epoch {whole} of seed {settings.seed}, F1 {scores[metric]:.4f}")
+
+    file = Path(settings.run_dir) / METRICS_FILE
+    if not file.exists():
+        with _own_failures():
+            train(settings, corpus=replace(corpus, ledger=LossLedger()), primers=primers, after_epoch=after_epoch)
+    try:
+        return float(max(entry[metric] for entry in json.loads(file.read_text(encoding="utf-8"))["epochs"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{file}: cannot be read ({error}); remove {file.parent} to train this seed again") from error
+
+
+@contextmanager
+def _own_failures() -> Iterator[None]:
+    """Settings that do not go together and losses that are not finite are the candidate's; other errors are not."""
+    try:
+        yield
+    except (SettingsError, TrainingError) as error:
+        raise _FailedError(str(error)) from error
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """The outcome of a candidate that is done. Raises TrainingError for a damaged file."""
+    file = folder / OUTCOME_FILE
+    if not file.exists():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return Outcome(content["state"], tuple(content["scores"]), content["note"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{file}: cannot be read ({error}); remove it to go on with this candidate") from error
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write the outcome in one step."""
+    with staged_file(folder / OUTCOME_FILE) as stream:
+        json.dump(asdict(outcome), stream, indent=2)

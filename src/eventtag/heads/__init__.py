@@ -1,0 +1,1 @@
+"""What decides spans from what the encoder says: layers, losses and decoding of each head."""

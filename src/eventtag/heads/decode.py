@@ -1,0 +1,103 @@
+"""Emissions of whole articles to scored spans.
+
+A span's score is the probability, under the model's tag probabilities restricted to legal IOB2 sequences, that exactly these words
+are one mention with this label (`chain.Marginals.span_probabilities`). It is a probability in the model's own opinion. The tagger
+turns it into one that can be believed, by the checkpoint's temperature for the label (`eventtag.scoring.calibration`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.heads.chain import best_tags, build_chain, marginals
+from eventtag.labels import LabelSet
+from eventtag.span import Span
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+PADDED_WORDS = 200_000
+"""Most words, padding included, that are decoded in one batch: bounds the memory at about 60 MB."""
+
+
+def decode(
+    emissions: Sequence[FloatArray],
+    words: Sequence[IntArray],
+    labels: LabelSet,
+    transitions: npt.NDArray[np.float64] | None = None,
+) -> list[tuple[Span, ...]]:
+    """The spans of each article, sorted.
+
+    `emissions` holds [W, C] log-probabilities for each article, `words` its [W, 2] character offsets, `transitions` [C, C] the
+    learnt scores of tag j behind tag i, if there are any. A row of NaN marks a word that
+    no model looked at: no span is found there, and none crosses it.
+    """
+    runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]
+    found: list[list[Span]] = [[] for _ in emissions]
+    for batch in _batches(runs):
+        chain = build_chain([emissions[article][start:end] for article, start, end in batch])
+        tags = best_tags(chain, labels, transitions)
+        sizes = np.array([len(item) for item in tags], dtype=np.int64)
+        run_start = np.cumsum(sizes) - sizes
+        first, last, begin_id = tagged_spans(np.concatenate(tags)).T  # no run starts with an I- tag, so no mention crosses two
+        run = np.searchsorted(run_start, first, side="right") - 1
+        scores = marginals(chain, labels, transitions).span_probabilities(
+            run, first - run_start[run], last - run_start[run], begin_id
+        )
+        characters = np.concatenate([words[article][start:end] for article, start, end in batch])
+        for row, start, end, tag_id, score in zip(
+            run.tolist(),
+            characters[first, 0].tolist(),
+            characters[last, 1].tolist(),
+            begin_id.tolist(),
+            scores.tolist(),
+            strict=True,
+        ):
+            found[batch[row][0]].append(Span(start, end, labels.labels[tag_id // 2], score))
+    return [tuple(sorted(spans)) for spans in found]
+
+
+def tag_probabilities(
+    emissions: Sequence[FloatArray], labels: LabelSet, transitions: npt.NDArray[np.float64] | None = None
+) -> list[npt.NDArray[np.float64]]:
+    """[W, C] for each article: the probability of each tag at each word over all legal sequences; arguments as in `decode`.
+
+    NaN for words that no model looked at.
+    """
+    found = [np.full(item.shape, np.nan) for item in emissions]
+    runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]
+    for batch in _batches(runs):
+        chain = build_chain([emissions[article][start:end] for article, start, end in batch])
+        for (article, start, end), one in zip(batch, marginals(chain, labels, transitions).tag_probabilities(), strict=True):
+            found[article][start:end] = one
+    return found
+
+
+def tagged_spans(tags: IntArray) -> IntArray:
+    """[S, 3]: first word, last word and tag id of the `B-` of every mention in a legal IOB2 sequence of tag ids; negative ids are
+    outside.
+    """
+    first = np.flatnonzero((tags > 0) & (tags % 2 == 1))
+    edges = np.append(np.flatnonzero((tags <= 0) | (tags % 2 == 1)), len(tags))
+    return np.stack([first, edges[np.searchsorted(edges, first, side="right")] - 1, tags[first]], axis=1)
+
+
+def _covered_runs(emissions: FloatArray) -> Iterator[tuple[int, int]]:
+    covered = np.concatenate([[False], ~np.isnan(emissions[:, 0]), [False]])
+    edges = np.flatnonzero(covered[1:] != covered[:-1])
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _batches(runs: Sequence[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+    """Runs of like length together, at most PADDED_WORDS padded words a batch (a longer run is alone)."""
+    batch: list[tuple[int, int, int]] = []
+    for run in sorted(runs, key=lambda item: item[2] - item[1]):
+        if batch and (len(batch) + 1) * (run[2] - run[1]) > PADDED_WORDS:
+            yield batch
+            batch = []
+        batch.append(run)
+    if batch:
+        yield batch

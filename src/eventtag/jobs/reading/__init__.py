@@ -1,0 +1,1 @@
+"""Where new articles come from: files, folders, streams, tables, web pages, datasets."""

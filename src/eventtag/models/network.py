@@ -1,0 +1,171 @@
+"""Our own token classifier: any encoder, told how each word is written, under a softmax, a CRF or a span head.
+
+Many small encoders read lower-cased text, while names live in their capitals. A casing embedding, zero at first, is added to the word
+embeddings, so that training starts from the encoder as it is. A linear-chain CRF head learns scores of one tag following another
+(Lafferty et al. 2001) on top of IOB2's rules. The head may read a mean of all layers with learnt weights instead of the last layer
+(Peters et al. 2018, https://aclanthology.org/N18-1202/): that of a sentence encoder knows more of sentences than of words.
+
+Importing this module makes the model known to transformers' Auto classes, so `pipeline("token-classification", DIR)` loads it; a
+pipeline knows no casing, so it tags as if every word were of the kind 0.
+
+Letters for shapes: B windows, T tokens, H width of the encoder, C tags.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import TokenClassifierOutput
+
+from eventtag.encoding.casing import CASINGS
+from eventtag.heads.span import SpanScorer
+
+LAST_LAYER = 3.0
+"""First weight of the last layer among zeros: it has 3/4 of a mean of seven layers, so that training starts near the usual head."""
+
+
+class EventtagConfig(PreTrainedConfig):
+    """Configuration of `EventtagForTokenClassification`: the encoder's own, and what is put on it.
+
+    `casing`: whether the model takes `casing_ids`. `layer_mix`: whether the head reads a learnt mean of all layers. `head`:
+    `softmax`, `crf` or `span` (`eventtag.settings.Head`). `head_dropout`: dropout before the classifier. Of a span head:
+    `overlap`, whether spans may overlap, `max_span_width` in words, and the `span_size` of its layers.
+    """
+
+    model_type = "eventtag"
+    sub_configs = {"encoder": AutoConfig}  # noqa: RUF012 - transformers reads it from the class
+
+    def __init__(
+        self,
+        encoder: PreTrainedConfig | dict[str, Any] | None = None,
+        *,
+        casing: bool = True,
+        layer_mix: bool = False,
+        head: str = "softmax",
+        overlap: bool = False,
+        max_span_width: int = 16,
+        span_size: int = 128,
+        head_dropout: float = 0.1,
+        **options: Any,
+    ) -> None:
+        if isinstance(encoder, dict):
+            encoder = AutoConfig.for_model(**encoder)
+        self.encoder = encoder
+        self.casing = casing
+        self.layer_mix = layer_mix
+        self.head = head
+        self.overlap = overlap
+        self.max_span_width = max_span_width
+        self.span_size = span_size
+        self.head_dropout = head_dropout
+        super().__init__(**options)
+
+    @property
+    def max_position_embeddings(self) -> int | None:
+        """The longest input of the encoder, where it states one."""
+        return getattr(self.encoder, "max_position_embeddings", None)
+
+
+class EventtagForTokenClassification(PreTrainedModel):
+    """An encoder with a casing embedding under it and a linear classifier over it.
+
+    `transitions` [C, C] are the CRF's scores of tag j behind tag i; absent without a CRF. A span head has no classifier but `spans`.
+    """
+
+    config_class = EventtagConfig
+    base_model_prefix = "encoder"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    supports_gradient_checkpointing = True
+
+    def __init__(self, config: EventtagConfig) -> None:
+        super().__init__(config)
+        self.encoder = AutoModel.from_config(config.encoder)
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None  # it reads the first token only and would be trained by nothing
+        inner: Any = config.encoder
+        width, tags = int(inner.hidden_size), len(config.id2label or {})
+        self.casing = nn.Embedding(len(CASINGS), width, padding_idx=0) if config.casing else None
+        if config.layer_mix:
+            self.layer_weights = nn.Parameter(torch.zeros(int(inner.num_hidden_layers) + 1))
+        self.dropout = nn.Dropout(config.head_dropout)
+        if config.head == "span":
+            self.spans = SpanScorer(
+                width, tags // 2, max_width=config.max_span_width, size=config.span_size, dropout=config.head_dropout
+            )
+        else:
+            self.classifier = nn.Linear(width, tags)
+        if config.head == "crf":
+            self.transitions = nn.Parameter(torch.zeros(tags, tags))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initial weights of what is new; the encoder initialises its own."""
+        if module is self.casing:
+            nn.init.zeros_(module.weight)
+        elif isinstance(module, SpanScorer):
+            module.reset()
+        elif module is getattr(self, "classifier", None):
+            nn.init.normal_(module.weight, std=getattr(self.config.encoder, "initializer_range", 0.02))
+            nn.init.zeros_(module.bias)
+        elif module is self:
+            if hasattr(self, "transitions"):
+                nn.init.zeros_(self.transitions)
+            if hasattr(self, "layer_weights"):
+                nn.init.zeros_(self.layer_weights)
+                nn.init.constant_(self.layer_weights[-1:], LAST_LAYER)
+        else:
+            self.encoder._init_weights(module)
+
+    def _mixed(self, layers: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """[B, T, H]: the mean of the layers [B, T, H] by their learnt weights."""
+        shares = self.layer_weights.softmax(0)
+        mixed = shares[0] * layers[0]
+        for share, layer in zip(shares[1:], layers[1:], strict=True):
+            mixed = mixed + share * layer
+        return mixed
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The encoder's word embeddings."""
+        return self.encoder.get_input_embeddings()  # type: ignore[no-any-return]
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the encoder's word embeddings."""
+        self.encoder.set_input_embeddings(value)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        casing_ids: torch.Tensor | None = None,
+        word_positions: torch.Tensor | None = None,
+        **_: Any,
+    ) -> TokenClassifierOutput:
+        """Unnormalised scores `logits` [B, T, C] of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them.
+
+        A span head needs `word_positions` [B, K], the first token of each word (negative beyond the last), and its `logits` are the
+        log-odds [B, K, M, L] of `SpanScorer`; without them it raises ValueError.
+        """
+        spans = self.config.head == "span"
+        if spans and word_positions is None:
+            raise ValueError("a span head reads word_positions, which a pipeline does not give; use eventtag.Tagger")
+        embedded = self.get_input_embeddings()(input_ids)
+        if self.casing is not None and casing_ids is not None:
+            embedded = embedded + self.casing(casing_ids)
+        scorer = self.spans.pairs if spans else self.classifier.weight
+        embedded = embedded.to(scorer.dtype)  # bfloat16 in mixed precision, whose tables stay float32
+        output = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, output_hidden_states=self.config.layer_mix)
+        hidden = output.last_hidden_state
+        if self.config.layer_mix:
+            hidden = self._mixed(
+                (*output.hidden_states[:-1], hidden)
+            )  # the last is normalised in every architecture, its copy is not
+        hidden = self.dropout(hidden)
+        return TokenClassifierOutput(logits=self.spans(hidden, word_positions) if spans else self.classifier(hidden))
+
+
+AutoConfig.register(EventtagConfig.model_type, EventtagConfig)
+AutoModelForTokenClassification.register(EventtagConfig, EventtagForTokenClassification)

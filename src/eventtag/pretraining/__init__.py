@@ -1,0 +1,1 @@
+"""Masked-language modelling on articles that nobody annotated, before a run."""

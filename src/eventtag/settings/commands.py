@@ -1,0 +1,316 @@
+"""Settings of the commands `train`, `learning-curve`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+
+from eventtag.settings.data import MISSING, DataSettings
+from eventtag.settings.data import require_given as _require_given
+from eventtag.settings.data import require_names as _require_names
+from eventtag.settings.data import require_setting as _require
+from eventtag.settings.model import Head, ModelSettings
+from eventtag.settings.teacher import TeacherSettings
+from eventtag.settings.trainer import TrainerSettings
+
+
+def _require_thresholds(thresholds: dict[str, float]) -> None:
+    for label, threshold in thresholds.items():
+        _require(0 <= threshold <= 1, f"thresholds.{label}", threshold, "0 to 1")
+
+
+@dataclass
+class WindowSettings:
+    """How articles are cut for the model; saved in the checkpoint."""
+
+    max_length: int = 128
+    """Tokens of a window, special tokens included."""
+    stride: int = 32
+    """Tokens that neighbouring windows of one article share at most."""
+
+    def __post_init__(self) -> None:
+        _require(self.max_length >= 8, "window.max_length", self.max_length, "at least 8 tokens")
+        _require(
+            0 <= self.stride <= self.max_length // 2 - 2,
+            "window.stride",
+            self.stride,
+            f"0 <= stride <= window.max_length / 2 - 2 (here {self.max_length // 2 - 2})",
+        )
+
+
+@dataclass
+class EvaluationSettings:
+    """How sure a score is, and what it is broken down by."""
+
+    resamples: int = 10_000
+    """Bootstrap resamples of articles behind every interval."""
+    level: float = 0.95
+    """Level of the intervals."""
+    seed: int = 12345
+    """Seed of the resampling."""
+    slices: list[str] | None = None
+    """Fields of `meta` to report by; null: those with few enough values."""
+    f1_threshold: bool = True
+    """`train` saves thresholds for the labels without a target: that with the best F1 over all of them on the validation articles, and a
+    lower one for a label whose own F1 is best with it, where that costs the F1 over all of them at most half a point; and where spans
+    may overlap, that of the less probable of two, by the same F1."""
+    target_precision: dict[str, float] = field(default_factory=dict)
+    """By label, the precision wanted: `train` saves the lowest threshold that reaches it on the validation articles."""
+    target_recall: dict[str, float] = field(default_factory=dict)
+    """By label, the recall wanted: `train` saves the highest threshold that reaches it on the validation articles."""
+
+    def __post_init__(self) -> None:
+        _require(self.resamples >= 100, "evaluation.resamples", self.resamples, "at least 100")
+        _require(0.5 <= self.level < 1, "evaluation.level", self.level, "0.5 <= level < 1")
+        _require(0 <= self.seed < 2**32, "evaluation.seed", self.seed, "0 <= seed < 2**32")
+        if self.slices:
+            _require_names("evaluation.slices", self.slices)
+        for key in ("target_precision", "target_recall"):
+            for label, target in getattr(self, key).items():
+                _require(0 < target <= 1, f"evaluation.{key}.{label}", target, "above 0 and at most 1")
+        for label in self.target_precision:
+            _require(
+                label not in self.target_recall, f"evaluation.target_recall.{label}", self.target_recall.get(label),
+                f"evaluation.target_precision.{label} is set too, and one threshold cannot serve both",
+            )  # fmt: skip
+
+
+@dataclass
+class TrainSettings:
+    """`eventtag train`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    window: WindowSettings = field(default_factory=WindowSettings)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    seed: int = 42
+    """Seed of everything random in training."""
+    resume: bool = False
+    """Go on with the unfinished run in `run_dir`, or start it if there is none."""
+    run_dir: str = MISSING
+    """Directory of this run."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
+        _require_given("run_dir", self.run_dir)
+        _require(
+            self.model.head is not Head.span or not self.teacher.checkpoints,
+            "teacher.checkpoints", "given", "needs model.head=crf or softmax",
+        )  # fmt: skip
+        tokens = self.trainer.batch_tokens
+        _require(
+            tokens is None or tokens >= self.window.max_length,
+            "trainer.batch_tokens",
+            tokens,
+            f"at least window.max_length (here {self.window.max_length})",
+        )
+
+
+class CurveSplit(Enum):
+    """Which articles a learning curve is scored on."""
+
+    validation = "validation"
+    """Those that also choose the epoch: scores are a little high at every size, and the test articles stay unseen."""
+    test = "test"
+
+
+@dataclass
+class LearningCurveSettings(TrainSettings):
+    """`eventtag learning-curve`: the settings of `train`, and how many articles to train on."""
+
+    sizes: list[int] | None = None
+    """Numbers of training articles, three or more; null: all of them, and half as many four times over."""
+    repeats: int = 1
+    """Runs per size, each with another draw of the articles and another seed."""
+    more: int = 100
+    """Further articles for which the gain is extrapolated."""
+    stretch: float = 4.0
+    """Fewer articles make fewer updates. Without `trainer.epochs` every size has enough of them (`trainer.min_updates`); with it, smaller
+    sizes have more epochs: so many that the updates are those of all articles, but at most this many times `trainer.epochs` (and
+    `trainer.patience`). 1 trains every size for the same epochs."""
+    split: CurveSplit = CurveSplit.validation
+    keep_checkpoints: bool = False
+    """Keep the checkpoint of every run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self.repeats >= 1, "repeats", self.repeats, "at least 1")
+        _require(self.more >= 1, "more", self.more, "at least 1")
+        _require(1 <= self.stretch < math.inf, "stretch", self.stretch, "at least 1")
+        if self.sizes is not None:
+            _require(len(set(self.sizes)) >= 3, "sizes", self.sizes, "three different numbers or more; fewer give no curve")
+            _require(min(self.sizes) >= 1, "sizes", self.sizes, "numbers of articles, 1 and more")
+
+
+class InferencePrecision(Enum):
+    """How exactly a model is computed for tagging."""
+
+    auto = "auto"
+    """The fastest of those below on this machine, by a short measurement that is remembered."""
+    fp32 = "fp32"
+    """As it was trained: ONNX Runtime where the checkpoint was exported, else torch."""
+    bf16 = "bf16"
+    """Matrix products in bfloat16: OpenVINO where the checkpoint was exported so, else torch."""
+    int8 = "int8"
+    """ONNX Runtime, from an export that passed its quality gate (`eventtag export`)."""
+
+
+class EvaluateSplit(Enum):
+    """Which articles `evaluate` scores."""
+
+    auto = "auto"
+    """test if the corpus has one, else validation, else all. Where nothing says which articles are which, what the checkpoint learnt from
+    is train, what chose its epoch and thresholds validation, and all others are test."""
+    train = "train"
+    validation = "validation"
+    test = "test"
+    all = "all"
+
+
+class SeenArticles(Enum):
+    """What becomes of articles that the checkpoint learnt from."""
+
+    exclude = "exclude"
+    """They are left out, and the report says how many."""
+    include = "include"
+    """They are scored, and the report says that these scores flatter."""
+
+
+@dataclass
+class EvaluateSettings:
+    """`eventtag evaluate`."""
+
+    checkpoint: str = MISSING
+    """Checkpoint directory."""
+    data: DataSettings | None = None
+    """The articles; null: those of the run that made the checkpoint."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    split: EvaluateSplit = EvaluateSplit.auto
+    seen: SeenArticles = SeenArticles.exclude
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
+    batch_tokens: int | None = None
+    """Tokens that the model reads at once; null: as many as suit the engine."""
+    precision: InferencePrecision = InferencePrecision.fp32
+    """How exactly the model is computed (docs/tagging.md)."""
+    stride: int | None = None
+    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/tagging.md)."""
+    run_dir: str = MISSING
+    """Directory for report.json, report.md, report.html and predictions.jsonl."""
+
+    def __post_init__(self) -> None:
+        _require_given("checkpoint", self.checkpoint)
+        _require_given("run_dir", self.run_dir)
+        _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
+        _require(self.stride is None or self.stride >= 0, "stride", self.stride, "0 or above, or null")
+        _require_thresholds(self.thresholds)
+
+
+class OutputFormat(Enum):
+    """What `predict` writes."""
+
+    auto = "auto"
+    """By the output's suffix: .jsonl, .parquet, .csv, .html, .conll; without a suffix jsonl. Colours on a terminal."""
+    jsonl = "jsonl"
+    parquet = "parquet"
+    csv = "csv"
+    label_studio = "label_studio"
+    prodigy = "prodigy"
+    doccano = "doccano"
+    brat = "brat"
+    conll = "conll"
+    html = "html"
+    terminal = "terminal"
+
+
+class TaggingEngine(Enum):
+    """Where a corpus is tagged."""
+
+    local = "local"
+    """Processes on this machine."""
+    ray = "ray"
+    """Actors of a Ray cluster (docs/tagging.md)."""
+
+
+@dataclass
+class PredictSettings:
+    """`eventtag predict`."""
+
+    checkpoint: str = MISSING
+    """Checkpoint directory."""
+    input: str = MISSING
+    """A file (text, HTML, JSONL, CSV, Parquet; also compressed), a folder of such files, a pattern, a Hugging Face dataset on disk, or `-`
+    for standard input."""
+    output: str = "-"
+    """File to write; `-` is standard output, `DIR/` a folder of files with `shard_rows` rows each. A job that was cut off goes on with the
+    same command."""
+    format: OutputFormat = OutputFormat.auto
+    text_field: str = "text"
+    """Field of a JSONL line that holds the text."""
+    id_field: str = "id"
+    """Field of a row that holds the article's id."""
+    require_id: bool | None = None
+    """Whether a row without that field is a bad row; null: if the file's first row has it. Otherwise such rows are numbered."""
+    max_row_bytes: int = 8_000_000
+    """A longer row is a bad row."""
+    page_seconds: float = 30
+    """Seconds that reading a page (HTML) may take; then it is a bad row."""
+    article_seconds: float = 600
+    """Seconds that tagging an article may take, where `output` is a file; then it is a bad row."""
+    min_score: float = 0.0
+    """Spans with a lower score are left out, whatever their label."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
+    precision: InferencePrecision = InferencePrecision.auto
+    """How exactly the model is computed (docs/tagging.md)."""
+    stride: int | None = None
+    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/tagging.md)."""
+    batch_tokens: int | None = None
+    """Tokens that the model reads at once; null: as many as suit the engine."""
+    labels: list[str] | None = None
+    """Labels whose spans are wanted; null: all."""
+    sentences: bool = False
+    """Write with every span the sentence in which it stands (JSONL, Parquet and CSV)."""
+    workers: int | None = None
+    """Processes or actors that tag, where `output` is a file; null: as many as cores, or one where there is a GPU; in a Ray cluster as
+    many as it has room for."""
+    threads: int = 1
+    """Threads of each of these processes."""
+    engine: TaggingEngine = TaggingEngine.local
+    ray_address: str | None = None
+    """Address of a Ray cluster (`auto`, `host:6379`); null: what RAY_ADDRESS says, else a Ray of this machine alone."""
+    ray_cpus: float = 0.9
+    """CPUs that a Ray actor declares; below a whole one per thread, so that Ray's own tasks find room."""
+    ray_gpus: float | None = None
+    """GPUs that a Ray actor declares; null: one where the cluster has any."""
+    shard_rows: int = 128
+    """Rows that are tagged and stored together; what is unfinished of them is tagged anew after a crash."""
+    max_bad_rows: float = 0.05
+    """Rows that may be left untagged before the command ends with exit code 1: a share of all if below 1, else a number. Either way
+    all other rows are tagged."""
+    retry_dead_letter: bool = False
+    """Tag the rows in dead_letter.jsonl once more, and nothing else."""
+    json_logs: bool = False
+    """Tell the progress as JSON lines on standard error (`--json-logs` does the same)."""
+
+    def __post_init__(self) -> None:
+        for key in ("checkpoint", "input", "text_field", "id_field", "ray_address"):
+            _require_given(key, getattr(self, key))
+        _require_names("labels", self.labels)
+        _require(self.stride is None or self.stride >= 0, "stride", self.stride, "0 or above, or null")
+        _require(bool(self.output.strip(" ./")), "output", repr(self.output), "give the name of a file, or - for standard output")
+        _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
+        _require(self.max_row_bytes >= 1, "max_row_bytes", self.max_row_bytes, "at least 1")
+        _require(self.page_seconds > 0, "page_seconds", self.page_seconds, "above 0")
+        _require(self.article_seconds > 0, "article_seconds", self.article_seconds, "above 0")
+        _require(self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1, or null")
+        _require(self.threads >= 1, "threads", self.threads, "at least 1")
+        _require(0 < self.ray_cpus < math.inf, "ray_cpus", self.ray_cpus, "above 0")
+        _require(self.ray_gpus is None or 0 <= self.ray_gpus < math.inf, "ray_gpus", self.ray_gpus, "0 or above, or null")
+        _require(self.shard_rows >= 1, "shard_rows", self.shard_rows, "at least 1")
+        _require(0 <= self.max_bad_rows < math.inf, "max_bad_rows", self.max_bad_rows, "0 or above")
+        _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")
+        _require_thresholds(self.thresholds)

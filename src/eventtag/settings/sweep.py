@@ -1,0 +1,41 @@
+"""Settings of `eventtag sweep`; as in `eventtag.settings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventtag.settings.commands import TrainSettings
+from eventtag.settings.data import require_setting as _require
+
+
+@dataclass
+class SweepSettings(TrainSettings):
+    """`eventtag sweep`: the settings of `train`, and which of them to try other values of."""
+
+    space: dict[str, Any] = field(default_factory=dict)
+    """Keys of `train` with the values to try: a list of them, or `{low: 3e-5, high: 3e-4, log: true}` (also `step: 2`); see
+    configs/space/."""
+    trials: int = 20
+    """Candidates to try in all, those of an earlier start of this sweep included."""
+    seeds: int = 3
+    """Runs of each candidate, with the seeds `seed`, `seed` + 1, ...; their mean is its score."""
+    workers: int = 1
+    """Candidates that are trained at once, each in a process of its own with its share of the threads."""
+    prune_below: float | None = 0.5
+    """A candidate is stopped after an epoch in which its best validation score so far lies below this quantile of those that finished;
+    null never stops one. From the second epoch on, and when four have finished."""
+    keep_checkpoints: bool = False
+    """Keep the checkpoint of every finished run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("trials", "seeds", "workers"):
+            _require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
+        _require(bool(self.space), "space", self.space, "name at least one key of train with the values to try")
+        _require(
+            self.prune_below is None or 0 < self.prune_below < 1,
+            "prune_below",
+            self.prune_below,
+            "a share between 0 and 1, or null",
+        )

@@ -1,0 +1,98 @@
+"""Settings of how a run trains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from eventtag.settings.data import require_names
+from eventtag.settings.data import require_setting as _require
+
+
+class Metric(Enum):
+    """Validation scores that can choose a checkpoint (article-level strict span F1)."""
+
+    micro_f1 = "micro_f1"
+    macro_f1 = "macro_f1"
+
+
+class Precision(Enum):
+    """Arithmetic of training steps; weights and optimizer are float32 in all of them."""
+
+    auto = "auto"
+    """What is fastest on this machine by a short measurement, written into run.json."""
+    fp32 = "fp32"
+    bf16 = "bf16"
+    """Matrix products in bfloat16."""
+
+
+@dataclass
+class TrainerSettings:
+    """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
+
+    epochs: float | None = None
+    """Passes over the training windows at most; null: five, and up to 40 where five are fewer than `min_updates`."""
+    min_updates: int = 500
+    """Updates that few windows are trained for nevertheless where `epochs` is null; `patience` grows with the epochs."""
+    batch_size: int = 8
+    """Windows per step and device."""
+    batch_tokens: int | None = None
+    """Tokens per step, in place of `batch_size`: each step takes windows with about as many tokens, at most so many on average; null
+    counts windows."""
+    micro_batch_tokens: int | None = None
+    """Tokens, padding included, that go through the model at once: a step's windows are taken in so many parts as that needs, and
+    their gradients added up. It bounds memory and does not change what is learnt; null takes a step at once."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time, the same
+    gradients."""
+    learning_rate: float = 1e-4
+    """Peak learning rate of the encoder."""
+    head_learning_rate: float = 1e-3
+    """Peak learning rate of the new classification head."""
+    freeze_layers: int = 0
+    """Lowest layers of the encoder that are left as they are, together with its embeddings; 0 trains everything."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of all matrices (not of biases and normalisation)."""
+    warmup: float = 0.1
+    """Share of steps in which the learning rate rises; it falls linearly after."""
+    patience: int | None = 3
+    """Epochs without a better validation score after which training stops; null never stops early."""
+    metric: Metric = Metric.micro_f1
+    """Validation score that chooses the checkpoint."""
+    adversarial: float = 0.0
+    """How far the word embeddings of each batch are moved along their gradient for a second look at it (adversarial training: Miyato et
+    al. 2017); every step costs two. 0: one look."""
+    precision: Precision = Precision.auto
+    """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
+    save_every_steps: int | None = None
+    """Updates after which the state of the run is saved, beside the end of every epoch; null: only there."""
+    tracking: list[str] = field(default_factory=list)
+    """Trackers that log the run: `tensorboard`, `mlflow`, `wandb`, `trackio` (docs/training.md)."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
+
+    def __post_init__(self) -> None:
+        _require(self.epochs is None or 0 < self.epochs < math.inf, "trainer.epochs", self.epochs, "above 0, or null")
+        _require(self.min_updates >= 0, "trainer.min_updates", self.min_updates, "0 or above")
+        _require(self.batch_size >= 1, "trainer.batch_size", self.batch_size, "at least 1")
+        for key in ("batch_tokens", "micro_batch_tokens"):
+            _require(
+                getattr(self, key) is None or getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "at least 1, or null"
+            )
+        _require(0 < self.learning_rate < math.inf, "trainer.learning_rate", self.learning_rate, "above 0")
+        _require(0 < self.head_learning_rate < math.inf, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
+        _require(0 <= self.adversarial < math.inf, "trainer.adversarial", self.adversarial, "0 or above")
+        _require(self.freeze_layers >= 0, "trainer.freeze_layers", self.freeze_layers, "0 or above")
+        _require(0 <= self.weight_decay < math.inf, "trainer.weight_decay", self.weight_decay, "0 or above")
+        _require(0 <= self.warmup < 1, "trainer.warmup", self.warmup, "a share, 0 <= warmup < 1")
+        _require(self.patience is None or self.patience >= 1, "trainer.patience", self.patience, "at least 1, or null")
+        for key, least in (("gradient_accumulation_steps", 1), ("max_steps", -1)):
+            number = self.extra.get(key, least)
+            whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
+            _require(whole, f"trainer.extra.{key}", number, f"a whole number, {least} or above")
+        if self.tracking:
+            require_names("trainer.tracking", self.tracking)
+        every = self.save_every_steps
+        _require(every is None or every >= 1, "trainer.save_every_steps", every, "at least 1, or null")

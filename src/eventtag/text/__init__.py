@@ -1,0 +1,1 @@
+"""The one notion of word and of sentence."""

@@ -1,0 +1,83 @@
+"""Sentences of an article, for showing a span where it stands.
+
+A sentence ends behind `.`, `!`, `?` or `…` when something follows that can begin one, not behind titles, initials and abbreviations;
+and at a line end, unless the next line goes on in lower case. These are rules for English news; no span depends on them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+
+from eventtag.article import Article
+from eventtag.span import Span
+
+_END = re.compile(
+    r"""(?<![.!?…])(?P<sign>[.!?…]++)["'”’»)\]]*+(?=\s++["'“‘«(\[]*+[^\W_a-zß-öø-ÿ])   # what follows does not begin in lower case
+    | \n(?=[^\S\n]*+\n) | \n(?![^\S\n]*+[a-zß-öø-ÿ])""",
+    re.VERBOSE,
+)
+"""Each run of signs or white space is looked at once and nothing of it is given back: time grows with the text's length alone."""
+_WORD_BEFORE = re.compile(r"\S*$")
+_ABBREVIATION = re.compile(
+    r"""adm|al|apr|aug|ave|bros|ca|capt|cf|cmdr|co|col|corp|cpl|dec|dept|dr|eds?|esp|est|etc|feb|fig|fr|ft|gen|gov|hon|inc|jan|jr|jul|jun
+    |lt|ltd|maj|mar|messrs|mrs?|mss?|mts?|nos?|nov|oct|op|pp|pres|prof|pvt|reps?|rev|sens?|sept?|sgt|sr|st|supt|vol|vs|viz
+    |(?:\w\.)+\w                                                    # U.S, a.m, e.g""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_MAY_END = re.compile(r"co|corp|etc|inc|jr|ltd|sr|(?:\w\.)+\w", re.IGNORECASE)
+"""Abbreviations with which a sentence may end ..."""
+_STARTER = re.compile(
+    r"""\W*+(?:A|After|An|And|As|At|Before|But|By|For|From|He|Her|His|If|In|It|Its|On|She|So|That|The|Their|There|They|This|We|When
+    |While)\b""",
+    re.VERBOSE,
+)
+"""... where one of these words follows."""
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """The sentences' offsets (half-open, without white space at their edges), in order."""
+    edges = [0, *_ends(text), len(text)]
+    found = []
+    for start, end in itertools.pairwise(edges):
+        piece = text[start:end]
+        left = start + len(piece) - len(piece.lstrip())
+        right = end - (len(piece) - len(piece.rstrip()))
+        if left < right:
+            found.append((left, right))
+    return found
+
+
+def _ends(text: str) -> Iterator[int]:
+    for match in _END.finditer(text):
+        if match["sign"] == "." and _is_abbreviation(text, match.start(), match.end()):
+            continue
+        yield match.end()
+
+
+def _is_abbreviation(text: str, stop: int, after: int) -> bool:
+    """Whether the full stop at `stop` belongs to the word before it."""
+    before = _WORD_BEFORE.search(text, max(stop - 20, 0), stop)
+    word = before[0].lstrip("\"'“‘«([") if before else ""
+    if len(word) == 1 and word.isalpha() and word.isupper():
+        return True
+    if not _ABBREVIATION.fullmatch(word):
+        return False
+    return not (_MAY_END.fullmatch(word) and _STARTER.match(text, after))
+
+
+def sentences_of_spans(article: Article) -> Mapping[Span, tuple[int, int]]:
+    """For every span the offsets of its sentence; of several, where it crosses their edges, from the first to the last."""
+    if not article.spans:
+        return {}
+    sentences = split_sentences(article.text)
+    starts = [start for start, _ in sentences]
+    found = {}
+    for span in article.spans:
+        first = max(bisect.bisect_right(starts, span.start) - 1, 0)
+        last = max(bisect.bisect_left(starts, span.end) - 1, first)
+        start, end = (sentences[first][0], sentences[last][1]) if sentences else (span.start, span.end)
+        found[span] = (min(start, span.start), max(end, span.end))
+    return found

@@ -1,0 +1,1 @@
+"""What a run learns from: windows with gold, and teachers' soft targets."""
