@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from eventtag.errors import CheckpointError
@@ -20,6 +20,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_json(path: Path, *, then: str) -> Any:
+    """The content of a JSON file. Raises CheckpointError, which ends with what to do (`then`), where it cannot be read or is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); {then}") from error
+    except RecursionError as error:
+        raise CheckpointError(f"{path}: is damaged (too many brackets within each other); {then}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: is damaged ({error}); {then}") from error
+
+
 def write_manifest(folder: Path) -> None:
     """Write the manifest of everything that is in `folder` now."""
     files = {
@@ -31,19 +43,26 @@ def write_manifest(folder: Path) -> None:
     (folder / MANIFEST_FILE).write_text(content, encoding="utf-8")
 
 
-def check_manifest(folder: Path, *, editable: Collection[str] = ()) -> frozenset[str]:
+def check_manifest(folder: Path, *, editable: Collection[str] = (), beside: Iterable[str] = ()) -> frozenset[str]:
     """The names of the files that the manifest lists, each as it was when the manifest was written, but for those `editable`.
 
-    Raises CheckpointError, naming the file, when the manifest is not there or damaged, or a file is missing or changed.
+    Raises CheckpointError, naming the file, when the manifest is not there, damaged or empty or names a file outside the folder, a file
+    is missing or changed, or the folder holds a file that is not listed: what reads the folder might take it for one of its own. Hidden
+    files, which nothing reads, may be there, and so may the names in `beside` (files or folders).
     """
     path = folder / MANIFEST_FILE
+    content = read_json(path, then="copy the checkpoint again")
     try:
-        expected = _read(path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); copy the checkpoint again") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        expected = _entries(content)
+        if not expected:
+            raise ValueError("it lists no file")
+        if content.get("schema", SCHEMA) != SCHEMA:
+            raise ValueError(f"its schema is {content['schema']!r}, not {SCHEMA}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: is damaged ({error}); copy the checkpoint again") from error
     for name, (sha256, size) in expected.items():
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+            raise CheckpointError(f"{path}: lists {name!r}, which is not in the folder; do not use a checkpoint from there")
         file = folder / name
         if not file.is_file():
             raise CheckpointError(f"{file}: is missing, though the manifest lists it; copy the checkpoint again")
@@ -54,6 +73,13 @@ def check_manifest(folder: Path, *, editable: Collection[str] = ()) -> frozenset
         if sha256_of(file) != sha256:
             raise CheckpointError(
                 f"{file}: its sha256 is not the manifest's, so it is damaged or changed; copy the checkpoint again"
+            )
+    allowed = {MANIFEST_FILE, *beside}
+    for file in _visible_files(folder):
+        there = file.relative_to(folder)
+        if there.as_posix() not in expected and there.parts[0] not in allowed:
+            raise CheckpointError(
+                f"{file}: the manifest does not list this file, so it is not a part of what was saved there; move it to another folder"
             )
     return frozenset(expected)
 
@@ -66,12 +92,22 @@ def is_listed(folder: Path, name: str) -> bool:
     path = folder / MANIFEST_FILE
     if not path.exists():
         return (folder / name).is_file()
+    content = read_json(path, then="copy the checkpoint again")
     try:
-        return name in _read(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return name in _entries(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: is damaged ({error}); copy the checkpoint again") from error
 
 
-def _read(path: Path) -> dict[str, tuple[str, int]]:
-    content: Any = json.loads(path.read_text(encoding="utf-8"))
+def _entries(content: Any) -> dict[str, tuple[str, int]]:
     return {str(name): (str(entry["sha256"]), int(entry["size"])) for name, entry in content["files"].items()}
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _visible_files(entry)
+        else:
+            yield entry

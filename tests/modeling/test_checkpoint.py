@@ -1,12 +1,14 @@
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from transformers import pipeline
 
 from eventtag.errors import CheckpointError
-from eventtag.manifest import sha256_of
+from eventtag.manifest import write_manifest
 from eventtag.models.checkpoint import load_checkpoint
 from eventtag.tagging.tagger import Tagger
 
@@ -46,7 +48,11 @@ def test_a_checkpoint_loads_in_the_plain_pipeline_with_the_same_spans(checkpoint
         (lambda path: flip_a_byte(path / "tokenizer.json"), "tokenizer.json: its sha256 is not the manifest's"),
         (lambda path: (path / "manifest.json").write_text("{"), "manifest.json: is damaged"),
         (lambda path: (path / "manifest.json").write_text('{"files": []}'), "manifest.json: is damaged"),
+        (lambda path: (path / "manifest.json").write_text('{"files": {}}'), "manifest.json: is damaged .it lists no file"),
+        (lambda path: (path / "manifest.json").write_text("[" * 100_000), "manifest.json: is damaged"),
         (lambda path: (path / "manifest.json").unlink(), "has no manifest.json"),
+        (lambda path: (path / "added_tokens.json").write_text("{}"), "added_tokens.json: the manifest does not list this file"),
+        (lambda path: (path / "model.safetensors.index.json").write_text("{}"), "the manifest does not list this file"),
         (lambda path: shutil.rmtree(path), "no such directory"),
     ],
     ids=[
@@ -56,7 +62,11 @@ def test_a_checkpoint_loads_in_the_plain_pipeline_with_the_same_spans(checkpoint
         "changed tokenizer",
         "cut manifest",
         "odd manifest",
+        "empty manifest",
+        "deep manifest",
         "no manifest",
+        "another file",
+        "an index",
         "nothing",
     ],
 )
@@ -88,15 +98,19 @@ def test_the_manifest_lists_every_other_file(checkpoint):
     assert listed == {file.name for file in checkpoint.iterdir()} - {"manifest.json"}
 
 
-def rewrite(path: Path, change) -> None:
-    """Change eventtag.json and what the manifest says of it."""
-    file = path / "eventtag.json"
+def rewrite(path: Path, change, name: str = "eventtag.json") -> None:
+    """Change a JSON file of a checkpoint and what the manifest says of it."""
+    file = path / name
     content = json.loads(file.read_text())
     change(content)
     file.write_text(json.dumps(content))
-    manifest = json.loads((path / "manifest.json").read_text())
-    manifest["files"]["eventtag.json"] = {"sha256": sha256_of(file), "size": file.stat().st_size}
-    (path / "manifest.json").write_text(json.dumps(manifest))
+    sign(path)
+
+
+def sign(path: Path) -> None:
+    """Write a manifest of what is in the folder, as whoever makes a checkpoint can."""
+    (path / "manifest.json").unlink()
+    write_manifest(path)
 
 
 def test_temperatures_are_saved_with_the_articles_that_fitted_them(checkpoint):
@@ -127,3 +141,97 @@ def test_a_calibration_that_makes_no_sense_is_refused(copy, wrong):
     rewrite(copy, lambda content: content.update(calibration=wrong))
     with pytest.raises(CheckpointError, match=r"temperature|threshold|spin"):
         load_checkpoint(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("config.json", {"model_type": "gpt2"}, "model_type is 'gpt2', which is not an encoder that eventtag knows"),
+        ("config.json", {"model_type": None}, "model_type is None"),
+        ("config.json", {"model_type": "roberta"}, "do not fit the model that config.json describes"),
+        ("config.json", {"num_hidden_layers": 3}, "do not fit .* are missing"),
+        ("config.json", {"num_hidden_layers": 1}, "do not fit .* belong to no part of it"),
+        ("config.json", {"intermediate_size": 100}, "cannot be loaded|do not fit"),
+        ("config.json", {"id2label": {str(n): f"X{n}" for n in range(7)}}, "the files do not belong together"),
+        ("eventtag.json", {"labels": ["EVENT", "ACTOR", "LOCATION"]}, "the files do not belong together"),
+        ("manifest.json", {}, None),
+    ],
+)
+def test_a_checkpoint_whose_files_do_not_belong_together_is_refused(copy, name, change, message):
+    """Nothing is drawn at random in place of weights that a file does not have."""
+    if message is None:
+        sign(copy)
+        load_checkpoint(copy)  # the same files with a new manifest are a checkpoint
+        return
+    rewrite(copy, lambda content: content.update(change), name)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(copy)
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "eventtag.json", "model.safetensors"])
+def test_a_manifest_that_lists_too_little_is_refused(copy, missing):
+    (copy / missing).unlink()
+    sign(copy)
+    with pytest.raises(CheckpointError, match=r"manifest.json: (does not list|lists no weights)"):
+        load_checkpoint(copy)
+
+
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(copy):
+    (copy.parent / "elsewhere").write_text("x")
+    rewritten = json.loads((copy / "manifest.json").read_text())
+    rewritten["files"]["../elsewhere"] = {"sha256": "0", "size": 1}
+    (copy / "manifest.json").write_text(json.dumps(rewritten))
+    with pytest.raises(CheckpointError, match="which is not in the folder"):
+        load_checkpoint(copy)
+
+
+@pytest.mark.parametrize("target", ["../other/model.safetensors", "/etc/model.safetensors", "other.safetensors"])
+def test_an_index_of_weights_stays_in_its_folder(copy, target):
+    (copy.parent / "other").mkdir()
+    (copy / "model.safetensors").rename(copy.parent / "other" / "model.safetensors")
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": {"a": target}}))
+    sign(copy)
+    with pytest.raises(CheckpointError, match="which is not a file of weights of this folder"):
+        load_checkpoint(copy)
+
+
+def test_weights_in_several_files_are_loaded(copy):
+    load_checkpoint(copy).model.save_pretrained(copy.parent / "parts", max_shard_size="100KB")
+    (copy / "model.safetensors").unlink()
+    for file in (copy.parent / "parts").glob("model*"):
+        shutil.copy(file, copy)
+    sign(copy)
+    assert (copy / "model.safetensors.index.json").exists()
+    load_checkpoint(copy)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "eventtag.json", "config.json", "tokenizer.json", "tokenizer_config.json"])
+def test_brackets_without_end_are_damage(copy, name):
+    (copy / name).write_text("[" * 100_000)
+    if name != "manifest.json":
+        sign(copy)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(copy)
+
+
+def test_hidden_files_and_an_export_may_lie_beside_what_the_manifest_lists(copy):
+    (copy / ".gitattributes").write_text("")
+    (copy / "export_int8").mkdir()
+    (copy / "export_int8" / "model.onnx").write_text("")
+    load_checkpoint(copy)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_code_of_a_checkpoint_is_not_run_and_nothing_asks_on_standard_input(copy, name):
+    """transformers would ask there, and the first line of a piped article would be the answer."""
+    (copy / "evil.py").write_text("open('ran', 'w')\nclass C: ...\n")
+    classes = dict.fromkeys(("AutoConfig", "AutoModelForTokenClassification"), "evil.C") | {"AutoTokenizer": ["evil.C", "evil.C"]}
+    strange = {"tokenizer_class": "C"} if name == "tokenizer_config.json" else {"model_type": "evil"}
+    rewrite(copy, lambda content: content.update(auto_map=classes, **strange), name)
+    program = f"from eventtag import Tagger\nprint(Tagger.load({str(copy)!r}).tag('Police arrested Miners .'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="y\n" * 9, capture_output=True, text=True, cwd=copy.parent, check=False
+    )
+    assert "Do you wish to run" not in done.stdout + done.stderr
+    assert not (copy.parent / "ran").exists()
+    assert done.returncode == 0 or "CheckpointError" in done.stderr

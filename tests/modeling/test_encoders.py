@@ -1,5 +1,6 @@
 """Encoders of the kinds that hubs hold, made small here and loaded by the code that loads the real ones."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -7,21 +8,24 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoModel as Model
 from transformers import (
+    AlbertConfig,
+    AutoConfig,
     BertConfig,
     DebertaV2Config,
+    ElectraConfig,
     ModernBertConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
     XLMRobertaConfig,
 )
+from transformers import AutoModel as Model
 
-from eventtag.encoding.tokens import tokenise
+from eventtag.encoding.tokens import read_tokenizer, special_tokens, tokenise
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.labels import LabelSet
-from eventtag.models import encoders
-from eventtag.models.encoders import load_encoder, locate, longest_input
+from eventtag.models import accepted, encoders
+from eventtag.models.encoders import build_network, load_encoder, locate, longest_input
 from eventtag.settings import WindowSettings
 from eventtag.tagging.tagger import Tagger
 
@@ -36,7 +40,12 @@ def byte_level() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=400, special_tokens=special, show_progress=False))
+    tokenizer.train_from_iterator(
+        TEXTS,
+        trainers.BpeTrainer(
+            vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        ),
+    )
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True)
     return tokenizer
 
@@ -65,6 +74,13 @@ KINDS = {
 }
 
 
+NARROW = {
+    "albert": (AlbertConfig, unigram, {"max_position_embeddings": 64, "embedding_size": 16}),
+    "electra": (ElectraConfig, unigram, {"max_position_embeddings": 64, "embedding_size": 16}),
+}
+KINDS |= NARROW
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def folder(request, tmp_path_factory) -> Path:
     config_class, build, more = KINDS[request.param]
@@ -89,12 +105,82 @@ def test_an_encoder_of_each_kind_is_loaded_with_a_new_head_and_tags_whole_texts(
     assert set(visible) <= covered
 
 
+@pytest.mark.parametrize("casing", [False, True])
+def test_the_longest_input_is_the_longest_that_the_model_reads(folder, casing):
+    model, tokenizer = load_encoder(str(folder), LABELS, revision=None, attention_dropout=0.0, seed=1, casing=casing)
+    tokenizer.model_max_length = 10**9
+    assert longest_input(model, tokenizer) == 64
+    ids = torch.full((1, 64), 5)
+    assert model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.shape == (1, 64, len(LABELS.tags))
+
+
+ODD_SIZES = {
+    "distilbert": {"dim": 32, "n_layers": 1, "n_heads": 2, "hidden_dim": 48},
+    "mobilebert": {"embedding_size": 16, "true_hidden_size": 32, "intra_bottleneck_size": 32},
+    "rembert": {"input_embedding_size": 16},
+    "longformer": {"attention_window": 8},
+}
+
+
+@pytest.mark.parametrize("kind", sorted(accepted.KINDS))
+def test_every_known_kind_runs_under_our_classifier_up_to_its_longest_input(kind):
+    sizes = {**({} if kind == "distilbert" else SIZES), **ODD_SIZES.get(kind, {})}
+    config = AutoConfig.for_model(kind, vocab_size=40, **sizes, max_position_embeddings=66, pad_token_id=1)
+    network = build_network(Model.from_config(config), LABELS, casing=True, layer_mix=True).eval()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=unigram())
+    longest = longest_input(network, tokenizer)
+    ids = torch.full((1, longest), 5)
+    read = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "casing_ids": torch.ones_like(ids)}
+    assert network(**read).logits.shape == (1, longest, len(LABELS.tags))
+
+
+def test_an_encoder_without_weights_for_all_of_it_is_refused(folder, tmp_path):
+    """transformers would draw them at random."""
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    config = json.loads((copy / "config.json").read_text())
+    deeper = {"num_hidden_layers": 2, **({"layer_types": config["layer_types"] * 2} if "layer_types" in config else {})}
+    for change in (deeper, {"intermediate_size": 52}):
+        (copy / "config.json").write_text(json.dumps({**config, **change}))
+        if config["model_type"] == "albert" and "num_hidden_layers" in change:
+            continue  # its layers share their weights
+        for casing in (False, True):
+            with pytest.raises(CheckpointError, match=r"model.name=.*do not fit the model that config.json describes"):
+                load_encoder(str(copy), LABELS, revision=None, attention_dropout=0.0, seed=1, casing=casing)
+
+
+def test_an_encoder_of_an_unknown_kind_is_refused(folder, tmp_path):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
+    with pytest.raises(CheckpointError, match=r"model_type is 'gpt2'.*\nallowed: albert, bert"):
+        load_encoder(str(copy), LABELS, revision=None, attention_dropout=0.0, seed=1)
+
+
 def test_every_token_belongs_to_one_word_and_words_hold_their_tokens(folder):
     _, tokenizer = load_encoder(str(folder), LABELS, revision=None, attention_dropout=None, seed=1)
     tokens = tokenise(TEXTS[0], tokenizer)
     assert (tokens.word_of[tokens.first_token] == range(len(tokens.words))).all()
     in_words = tokens.word_of[tokens.word_of >= 0]
     assert (in_words[1:] >= in_words[:-1]).all()
+
+
+CONTROLS = ("<s>", "</s>", "<pad>", "<mask>", "[SEP]", "[MASK]")
+
+
+def test_names_of_control_tokens_in_a_text_are_text(folder):
+    """With the tokenizer as transformers loads it, and as it is without transformers; offsets and words stay those of the text."""
+    _, tokenizer = load_encoder(str(folder), LABELS, revision=None, attention_dropout=None, seed=1)
+    text = "Police " + " x ".join(CONTROLS) + " in</s>side\uff1cs\uff1e " + TEXTS[0]
+    control = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    for one in (tokenizer, read_tokenizer(folder)):
+        tokens = tokenise(text, one)
+        assert not control & set(tokens.input_ids.tolist())
+        covered = {at for start, end in tokens.words.tolist() for at in range(start, end)}
+        assert {at for at, letter in enumerate(text) if letter.isalnum()} <= covered
+        special = special_tokens(one)
+        assert control >= {*special.prefix.tolist(), *special.suffix.tolist()}
 
 
 def test_the_same_seed_gives_the_same_head(folder):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventtag.errors import OutputError
+from eventtag.manifest import write_manifest
 from eventtag.training.loop.saving import check_state, newest_sound, remove_newer, remove_older, staged_state, state_path
 
 FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
@@ -49,13 +50,27 @@ def test_the_newest_sound_state_is_chosen_by_its_number(tmp_path):
         (lambda state: (state / "manifest.json").write_text("{"), "manifest.json: is damaged"),
         (
             lambda state: (state / "manifest.json").write_text('{"files": {}}'),
+            "manifest.json: is damaged (it lists no file)",
+        ),
+        (lambda state: (state / "adapter_config.json").write_text("{}"), "the manifest does not list this file"),
+        (
+            lambda state: ((state / "optimizer.pt").unlink(), (state / "manifest.json").unlink(), write_manifest(state)),
             "is missing; without it training would go on to other",
         ),
         (lambda state: flip_a_byte(state / "model.safetensors"), "its sha256 is not the manifest's"),
         (lambda state: (state / "optimizer.pt").unlink(), "optimizer.pt: is missing"),
         (lambda state: (state / "rng_state.pth").write_bytes(b""), "rng_state.pth: has 0 bytes"),
     ],
-    ids=["no manifest", "manifest cut", "manifest empty", "a byte changed", "file missing", "file cut"],
+    ids=[
+        "no manifest",
+        "manifest cut",
+        "manifest empty",
+        "a file more",
+        "no optimizer",
+        "a byte changed",
+        "file missing",
+        "file cut",
+    ],
 )
 def test_a_damaged_state_is_passed_over_and_named_with_its_damage(tmp_path, caplog, damage, message):
     save(tmp_path, 1)

@@ -6,6 +6,7 @@ Letters for shapes: N tokens of the article (no special tokens), W words.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,14 +66,15 @@ def special_tokens(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> SpecialTok
 
 
 def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> TokenisedText:
-    """Tokenise the whole text, with no truncation.
+    """Tokenise the whole text, with no truncation. `[SEP]`, `<s>` and the like in the text are text; no token of it is a control token.
 
     Words that share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
     (stray control characters) are left out.
     """
     readable = _SURROGATE.sub(" ", text)  # tokenizers take no lone surrogate; a space is one character as well
-    encoding = _bare(tokenizer).encode(readable, add_special_tokens=False)
-    ids = np.array(encoding.ids, dtype=np.int64)
+    bare = _bare(tokenizer)
+    encoding = bare.encode(readable, add_special_tokens=False)
+    ids = _without_controls(np.array(encoding.ids, dtype=np.int64), bare)
     offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     words = find_words(text)
     first, last = _words_touched(offsets, words, len(text))
@@ -104,12 +106,39 @@ def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Token
 
 
 def _bare(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Tokenizer:
-    """The tokenizer itself, which transformers' class wraps, cutting and padding nothing."""
+    """The tokenizer itself, which transformers' class wraps, cutting and padding nothing, and reading `[SEP]` in a text as text."""
     wrapper: Any = tokenizer
     bare: Tokenizer = getattr(wrapper, "backend_tokenizer", wrapper)
     bare.no_truncation()
     bare.no_padding()
+    bare.encode_special_tokens = True
     return bare
+
+
+def _without_controls(ids: IntArray, bare: Tokenizer) -> IntArray:
+    """[N]: the ids of a text's tokens, with the unknown token in place of control tokens.
+
+    Some vocabularies hold control tokens among their pieces (`<s>` of XLM-RoBERTa's), so that the model behind the tokenizer finds them.
+    """
+    special = [number for number, token in bare.get_added_tokens_decoder().items() if token.special]
+    found = np.isin(ids, special)
+    if not found.any():
+        return ids
+    unknown = _unknown_id(bare)
+    found &= ids != unknown
+    return np.where(found, unknown, ids)
+
+
+def _unknown_id(bare: Tokenizer) -> int:
+    """The id of what the vocabulary does not hold; a letter's where the tokenizer knows no such id."""
+    model: Any = bare.model
+    name = getattr(model, "unk_token", None)
+    if name is not None and (known := bare.token_to_id(name)) is not None:
+        return known
+    with suppress(Exception):  # a unigram model shows it for a character that no vocabulary has, or fails if it has none
+        if pieces := model.tokenize("\U0010ffff"):
+            return int(pieces[-1].id)
+    return int(bare.encode("a", add_special_tokens=False).ids[-1])
 
 
 def _words_touched(offsets: IntArray, words: IntArray, size: int) -> tuple[IntArray, IntArray]:

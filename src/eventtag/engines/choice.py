@@ -30,8 +30,8 @@ import numpy.typing as npt
 from eventtag.encoding.tokens import read_tokenizer
 from eventtag.engines.backend import Backend
 from eventtag.errors import CheckpointError, SettingsError
-from eventtag.manifest import check_manifest
-from eventtag.models.checkpoint import WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
+from eventtag.manifest import check_manifest, read_json
+from eventtag.models.checkpoint import EXPORT_PREFIX, WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
 from eventtag.settings import InferencePrecision
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Loaded:
 
 def export_folder(path: Path, precision: str) -> Path:
     """Where a checkpoint's exported model of a precision lies."""
-    return path / f"export_{precision}"
+    return path / f"{EXPORT_PREFIX}{precision}"
 
 
 def load_backend(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> Loaded:
@@ -86,7 +86,7 @@ def choose_precision(path: Path, precision: str, *, device: str | None = None, t
         chosen = json.loads(remembered.read_text(encoding="utf-8"))["precision"]
         if chosen in choices:
             return str(chosen)
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
     speeds = {}
     for name in choices:
@@ -124,10 +124,10 @@ def _require_int8(path: Path, device: str | None) -> None:
 def _read_record(path: Path, precision: str) -> dict[str, Any]:
     """What an export says of itself; raises CheckpointError when it is damaged."""
     file = export_folder(path, precision) / EXPORT_FILE
+    record = read_json(file, then="remove its folder and export again")
     try:
-        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return {"checkpoint": str(record["checkpoint"]), "verdict": dict(record["verdict"])}
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise CheckpointError(f"{file}: is damaged ({error}); remove its folder and export again") from error
 
 

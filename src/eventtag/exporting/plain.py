@@ -97,7 +97,7 @@ def _plain_model(model: EventtagForTokenClassification, labels: LabelSet) -> Pre
     config = copy.deepcopy(model.config.encoder)
     set_labels(config, labels)
     try:
-        plain: Any = AutoModelForTokenClassification.from_config(config)
+        plain: Any = AutoModelForTokenClassification.from_config(config, trust_remote_code=False)
         plain.eval()
         base: Any = getattr(plain, plain.base_model_prefix)
         base.load_state_dict(model.encoder.state_dict(), strict=False)

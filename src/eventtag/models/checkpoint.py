@@ -27,7 +27,8 @@ import numpy.typing as npt
 from eventtag.corpus.seen import Seen, write_seen
 from eventtag.errors import CheckpointError, EventtagError
 from eventtag.labels import LabelSet
-from eventtag.manifest import MANIFEST_FILE, check_manifest, sha256_of, write_manifest
+from eventtag.manifest import MANIFEST_FILE, check_manifest, read_json, sha256_of, write_manifest
+from eventtag.models.accepted import CONFIG_FILE, INDEX_FILE, require_fitting, require_known_kind, require_own_weights
 from eventtag.settings import WindowSettings
 from eventtag.staging import staged_folder
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 INFO_FILE = "eventtag.json"
 WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+"""For people to edit."""
+EXPORT_PREFIX = "export_"
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def save_checkpoint(
             "transitions": None if info.transitions is None else info.transitions.tolist(),
         }
         (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        (folder / "README.md").write_text(model_card, encoding="utf-8")
+        (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
         if seen is not None:
             write_seen(seen, folder)
         write_manifest(folder)
@@ -124,20 +128,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
     import torch
     from transformers import AutoModelForTokenClassification
 
-    from eventtag.models.encoders import load_tokenizer
+    from eventtag.models.encoders import load_tokenizer, quiet_loading
 
+    require_known_kind(read_json(path / CONFIG_FILE, then="copy the checkpoint again"), str(path / CONFIG_FILE), ours=True)
     try:
         tokenizer = load_tokenizer(str(path))
-        model = AutoModelForTokenClassification.from_pretrained(
-            path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-        )
+        with quiet_loading():
+            model, loading = AutoModelForTokenClassification.from_pretrained(
+                path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            )
+        require_fitting(loading, f"checkpoint={path}")
     except EventtagError:
         raise
     except Exception as error:  # the files are ours by their sha256, yet a foreign version may have written them
         raise _not_loadable(path, error) from error
-    if model.config.num_labels != len(info.labels.tags):
+    tags = [model.config.id2label[number] for number in sorted(model.config.id2label)]
+    if tags != list(info.labels.tags):
         raise CheckpointError(
-            f"{path}: config.json has {model.config.num_labels} tags, {INFO_FILE} has {len(info.labels.tags)}; "
+            f"{path}: {CONFIG_FILE} has the tags {', '.join(map(str, tags))}, {INFO_FILE} has {', '.join(info.labels.tags)}; "
             "the files do not belong together"
         )
     model.eval()
@@ -157,10 +165,19 @@ def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointIn
         raise CheckpointError(
             f"checkpoint={path}: has no {MANIFEST_FILE}, so it is not a checkpoint of eventtag or is incomplete{hint}"
         )
-    check_manifest(path, editable=("README.md", *unread))  # the card is for people to edit
+    exports = [entry.name for entry in path.glob(f"{EXPORT_PREFIX}*") if entry.is_dir()]  # each has a manifest of its own
+    listed = check_manifest(path, editable=(CARD_FILE, *unread), beside=(CARD_FILE, *exports))
+    for name in (CONFIG_FILE, "tokenizer.json", INFO_FILE):
+        if name not in listed:
+            raise CheckpointError(
+                f"{path / MANIFEST_FILE}: does not list {name}, without which there is no checkpoint; copy it again"
+            )
+    if not listed & {WEIGHTS_FILE, INDEX_FILE}:
+        raise CheckpointError(f"{path / MANIFEST_FILE}: lists no weights ({WEIGHTS_FILE}); copy the checkpoint again")
+    require_own_weights(path, listed=listed)
     file = path / INFO_FILE
+    content = read_json(file, then="copy the checkpoint again")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise CheckpointError(
                 f"{file}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it"

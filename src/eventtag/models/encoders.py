@@ -8,26 +8,30 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForTokenClassification,
     AutoTokenizer,
     BertModel,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
-from eventtag.errors import CheckpointError, SettingsError
+from eventtag.errors import CheckpointError, EventtagError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.manifest import sha256_of
+from eventtag.models.accepted import require_fitting, require_known_kind, require_own_weights
 from eventtag.models.network import EventtagConfig, EventtagForTokenClassification
 from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer, tiny_config
 from eventtag.settings import Head
@@ -94,34 +98,68 @@ def load_encoder(
         _tell_tokens(tiny, tokenizer)
         return tiny, tokenizer
     source = str(locate(name))
-    options: dict[str, Any] = {"trust_remote_code": False}
-    if revision is not None:
-        options["revision"] = revision
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # the report of new and unused weights is expected here: the head is new
+    options: dict[str, Any] = {} if revision is None else {"revision": revision}
     try:
-        config = AutoConfig.from_pretrained(source, **options)
+        config = load_config(source, **options)
         set_labels(config, labels)
         if attention_dropout is not None:
             set_attention_dropout(config, attention_dropout)
         tokenizer = load_tokenizer(source, **options)
-        classes = {"config": config, "dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
-        model: PreTrainedModel
         if casing is None:
             casing = lower_cases(tokenizer)
-        if casing or layer_mix or head is not Head.softmax:
-            model = build_network(AutoModel.from_pretrained(source, **classes, **options), labels, casing=casing, **heads)
-        else:
-            model = AutoModelForTokenClassification.from_pretrained(source, **classes, **options)
-    except (OSError, ValueError, ImportError) as error:
+        ours = casing or layer_mix or head is not Head.softmax
+        with quiet_loading():
+            model, loading = (AutoModel if ours else AutoModelForTokenClassification).from_pretrained(
+                source, config=config, dtype=torch.float32, use_safetensors=True, ignore_mismatched_sizes=True,
+                output_loading_info=True, trust_remote_code=False, **options,
+            )  # fmt: skip
+        require_encoder(model, loading, f"model.name={name}")
+        if ours:
+            model = build_network(model, labels, casing=casing, **heads)
+    except EventtagError:
+        raise
+    except (
+        Exception
+    ) as error:  # transformers, safetensors and tokenizers each raise what they like for files that are none of theirs
         raise CheckpointError(
-            f"model.name={name}: cannot be loaded ({_first_line(error)}); "
+            f"model.name={name}: cannot be loaded ({first_line(error)}); "
             "give a folder, a hub name that this machine can reach, or use model=minilm, which a Python package brings"
         ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
     _tell_tokens(model, tokenizer)
     return model, tokenizer
+
+
+def load_config(source: str, **options: Any) -> Any:
+    """The configuration of a folder or hub name. Raises CheckpointError where it is no encoder that we know, or a folder's index of
+    weights points outside it.
+    """
+    require_known_kind(PreTrainedConfig.get_config_dict(source, **options)[0], source)
+    require_own_weights(Path(source))
+    return AutoConfig.from_pretrained(source, trust_remote_code=False, **options)
+
+
+def require_encoder(model: PreTrainedModel, loading: Mapping[str, Any], where: str) -> None:
+    """Raise CheckpointError where the files lack weights of the encoder, or hold more of them than it has; head and pooler may be new."""
+    prefix = f"{model.base_model_prefix}."
+    base: Any = getattr(model, model.base_model_prefix, model)
+    parts = {name for name, _ in base.named_children()} - {"pooler"}
+
+    def is_encoder(name: str) -> bool:
+        inner = name.removeprefix(prefix)
+        return (base is model or inner != name) and inner.partition(".")[0] in parts and not name.endswith("_ids")
+
+    require_fitting(loading, where, is_encoder=is_encoder)
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Within the block, transformers does not report new and unused weights: where they are a fault, an error says so."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
 
 
 def _tell_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -164,7 +202,7 @@ def reads_casing(model: Any) -> bool:
 
 def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a folder or hub name; raises CheckpointError when it has none (offsets need it)."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False, **options)
     if not tokenizer.is_fast:
         raise CheckpointError(
             f"{source}: has no fast tokenizer, which character offsets need; choose an encoder with a tokenizer.json"
@@ -226,13 +264,20 @@ def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     positions = getattr(model.config, "max_position_embeddings", None)
     limits = []
     if isinstance(positions, int) and positions > 0:
-        padding = getattr(model.config, "pad_token_id", None) or 0
-        offset = padding + 1 if model.config.model_type in {"roberta", "xlm-roberta", "camembert"} else 0
-        limits.append(positions - offset)
+        limits.append(positions - _first_position(model))
     if tokenizer.model_max_length < 1_000_000:  # an unstated limit is reported as 1e30
         limits.append(int(tokenizer.model_max_length))
     return min(limits, default=None)
 
 
-def _first_line(error: BaseException) -> str:
+def _first_position(model: PreTrainedModel) -> int:
+    """Where an encoder's positions begin: RoBERTa and those after it leave out the first up to that of padding."""
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] == "position_embeddings" and isinstance(module, nn.Embedding):
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -83,12 +83,13 @@ class EventtagForTokenClassification(PreTrainedModel):
 
     def __init__(self, config: EventtagConfig) -> None:
         super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder)
+        self.encoder = AutoModel.from_config(config.encoder, trust_remote_code=False)
         if getattr(self.encoder, "pooler", None) is not None:
             self.encoder.pooler = None  # it reads the first token only and would be trained by nothing
         inner: Any = config.encoder
         width, tags = int(inner.hidden_size), len(config.id2label or {})
-        self.casing = nn.Embedding(len(CASINGS), width, padding_idx=0) if config.casing else None
+        words: Any = self.encoder.get_input_embeddings()  # ALBERT's and ELECTRA's are narrower than their layers
+        self.casing = nn.Embedding(len(CASINGS), words.embedding_dim, padding_idx=0) if config.casing else None
         if config.layer_mix:
             self.layer_weights = nn.Parameter(torch.zeros(int(inner.num_hidden_layers) + 1))
         self.dropout = nn.Dropout(config.head_dropout)

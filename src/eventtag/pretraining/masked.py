@@ -11,11 +11,19 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForMaskedLM, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModelForMaskedLM, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from eventtag.errors import CheckpointError
-from eventtag.models.encoders import TINY, load_tokenizer, locate, set_attention_dropout
+from eventtag.errors import CheckpointError, EventtagError
+from eventtag.models.encoders import (
+    TINY,
+    first_line,
+    load_config,
+    load_tokenizer,
+    locate,
+    quiet_loading,
+    require_encoder,
+    set_attention_dropout,
+)
 from eventtag.models.tiny import build_tiny_tokenizer, tiny_config
 
 
@@ -41,34 +49,29 @@ def load_masked_encoder(
         tokenizer = build_tiny_tokenizer(texts)
         return MaskedEncoder(BertForMaskedLM(tiny_config(tokenizer)), tokenizer, new_head=True)
     source = str(locate(name))
-    options: dict[str, Any] = {"trust_remote_code": False}
-    if revision is not None:
-        options["revision"] = revision
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # a report of new weights is expected where the head is new
+    options: dict[str, Any] = {} if revision is None else {"revision": revision}
     try:
-        config = AutoConfig.from_pretrained(source, **options)
+        config = load_config(source, **options)
         if attention_dropout is not None:
             set_attention_dropout(config, attention_dropout)
         tokenizer = load_tokenizer(source, **options)
-        model, loading = AutoModelForMaskedLM.from_pretrained(
-            source, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
-        )
-    except (OSError, ValueError, ImportError) as error:
+        with quiet_loading():
+            model, loading = AutoModelForMaskedLM.from_pretrained(
+                source, config=config, dtype=torch.float32, use_safetensors=True, ignore_mismatched_sizes=True,
+                output_loading_info=True, trust_remote_code=False, **options,
+            )  # fmt: skip
+        require_encoder(model, loading, f"model.name={name}")
+    except EventtagError:
+        raise
+    except Exception as error:  # as in `load_encoder`
         raise CheckpointError(
-            f"model.name={name}: cannot be loaded with a masked-language head ({str(error).strip().splitlines()[0][:200]}); "
+            f"model.name={name}: cannot be loaded with a masked-language head ({first_line(error)}); "
             "give a folder or a hub name of an encoder such as BERT, RoBERTa or ModernBERT"
         ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
     if tokenizer.mask_token_id is None:
         raise CheckpointError(
             f"model.name={name}: its tokenizer has no mask token, which pre-training needs; choose another encoder"
         )
-    prefix = f"{model.base_model_prefix}."
-    lost = sorted(key for key in loading["missing_keys"] if key.startswith(prefix))
-    if lost:
-        raise CheckpointError(f"model.name={name}: lacks {len(lost)} weights of its encoder, {lost[0]} among them; copy it again")
     return MaskedEncoder(model, tokenizer, new_head=bool(loading["missing_keys"]))
 
 

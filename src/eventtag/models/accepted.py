@@ -1,0 +1,78 @@
+"""Which files of a model are accepted: of an architecture that we know, with weights that fit it, and all of them in its own folder.
+
+What transformers does by itself with other files is not wanted: it offers to run code that a model brings, draws weights at random
+where a file has none, and follows an index to wherever it points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from eventtag.errors import CheckpointError
+from eventtag.manifest import read_json
+
+OURS = "eventtag"
+"""`model_type` of our own classifier, whose configuration holds that of its encoder."""
+KINDS = frozenset(
+    {
+        "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert", "electra",
+        "ernie", "eurobert", "gte", "longformer", "megatron-bert", "mobilebert", "modernbert", "mpnet", "nomic_bert", "nystromformer",
+        "rembert", "roberta", "roberta-prelayernorm", "roformer", "xlm-roberta", "xlm-roberta-xl",
+    }
+)  # fmt: skip
+"""`model_type` of the encoders that are tried in the tests. Each is a part of transformers."""
+INDEX_FILE = "model.safetensors.index.json"
+CONFIG_FILE = "config.json"
+
+
+def require_known_kind(config: Any, where: str, *, ours: bool = False) -> None:
+    """Raise CheckpointError where a model's configuration is not that of an encoder that we know; with `ours` it may be our own
+    classifier over one.
+    """
+    kind = config.get("model_type") if isinstance(config, Mapping) else None
+    if ours and kind == OURS:
+        inner = config.get("encoder")
+        kind = inner.get("model_type") if isinstance(inner, Mapping) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise CheckpointError(
+            f"{where}: its model_type is {kind!r}, which is not an encoder that eventtag knows\n"
+            f"allowed: {', '.join(sorted(KINDS))}"
+        )
+
+
+def require_own_weights(folder: Path, *, listed: Collection[str] | None = None) -> None:
+    """Raise CheckpointError where the index of a model's weights names a file that is not one of its folder, nor among those `listed`."""
+    index = folder / INDEX_FILE
+    if not index.is_file():
+        return
+    content = read_json(index, then="copy the model again")
+    places = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(places, dict):
+        raise CheckpointError(f"{index}: has no weight_map; copy the model again")
+    for name in sorted({str(place) for place in places.values()}):
+        if Path(name).name != name or not name.endswith(".safetensors") or (listed is not None and name not in listed):
+            raise CheckpointError(
+                f"{index}: points to {name!r}, which is not a file of weights of this folder; do not use this model"
+            )
+
+
+def require_fitting(
+    loading: Mapping[str, Any], where: str, *, is_encoder: Callable[[str], bool] = lambda _: True, strict: bool = True
+) -> None:
+    """Raise CheckpointError where the weights that were loaded (transformers' `loading`) are not those of the model.
+
+    Only those count for which `is_encoder` is true: what stands on an encoder may be new. Unless `strict`, files may hold more.
+    """
+    kinds = {"missing_keys": "are missing", "mismatched_keys": "have another shape"}
+    if strict:
+        kinds["unexpected_keys"] = "belong to no part of it"
+    for key, what in kinds.items():
+        names = sorted(name if isinstance(name, str) else str(name[0]) for name in loading.get(key) or ())
+        names = [name for name in names if is_encoder(name)]
+        if names:
+            raise CheckpointError(
+                f"{where}: its weights do not fit the model that config.json describes: {len(names)} {what}, {names[0]} among them; "
+                "copy it again, or use a model whose files belong together"
+            )
