@@ -129,6 +129,12 @@ def test_empty_standard_input_is_a_bad_row(monkeypatch):
     assert read("-") == ([], [(None, None, "the text is empty")])
 
 
+def test_a_page_is_known_on_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(b"\n<!DOCTYPE html>" + PAGE.encode()))))
+    (article,) = read_inputs("-")
+    assert "<" not in article.text
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
@@ -157,6 +163,40 @@ def test_a_source_without_articles_says_so(tmp_path, monkeypatch, source, messag
         list(read_rows(source))
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("a.pdf", b"anything", ".pdf"),
+        ("a.docx", b"PK", ".docx"),
+        ("a.txt", b"%PDF-1.7 text", "a PDF"),
+        ("a", b"%PDF-1.7 text", "a PDF"),
+        ("a.data", b"PK\x03\x04rest", "an archive"),
+        ("a.jsonl", b"\x1f\x8brest", "compressed by gzip"),
+        ("a.text", b"{\\rtf1 Kyiv}", "RTF"),
+    ],
+)
+def test_a_file_that_is_no_text_is_not_tagged_as_one(tmp_path, name, data, kind):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(FormatError, match=f"{name}: is {re.escape(kind)}.*, which is not read; save its text as .txt"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("by_pattern", [False, True])
+def test_what_a_folder_holds_besides_is_counted_in_a_warning(tmp_path, caplog, by_pattern):
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "below").mkdir()
+    for name in ("b.pdf", "c.DOCX", "below/d.pdf", "README", ".hidden.pdf"):
+        (tmp_path / name).write_bytes(b"%PDF")
+    (tmp_path / "gone.txt").symlink_to("nowhere")
+    assert read(f"{tmp_path}/**/*" if by_pattern else tmp_path)[0] == ["a.txt"]
+    (record,) = caplog.records
+    assert "5 files are left out, as their kinds are not read: 2 .pdf, 1" in record.message
+    assert all(kind in record.message for kind in ("1 .docx", "1 without suffix", "1 links to nothing"))
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(FormatError, match=r"what it holds is not read: 2 \.pdf"):
+        read(tmp_path)
+
+
 def test_spans_that_a_line_carries_are_not_taken_for_predictions(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(
@@ -165,6 +205,17 @@ def test_spans_that_a_line_carries_are_not_taken_for_predictions(tmp_path):
     (article,) = read_inputs(str(path))
     assert article.spans == ()
     assert (article.id, article.meta) == ("1", {"k": "v"})
+
+
+def test_no_field_vanishes_because_eventtag_has_one_of_its_name(tmp_path):
+    record = {"text": "Kyiv fell.", "spans": "2 m", "labels": ["war"], "annotated": "yes", "meta": "x"}
+    (tmp_path / "a.jsonl").write_bytes(lines(record, {"text": "b", "url": 1, "meta": {"url": 2, "day": 3}}))
+    one, two = read_inputs(str(tmp_path / "a.jsonl"))
+    assert one.meta == {key: value for key, value in record.items() if key != "text"}
+    assert two.meta == {"url": 1, "meta.url": 2, "day": 3}
+    (tmp_path / "a.csv").write_text("id,text,spans,labels,annotated,meta\n1,Kyiv fell.,2 m,war,yes,x\n")
+    (row,) = read_inputs(str(tmp_path / "a.csv"))
+    assert row.meta == {"spans": "2 m", "labels": "war", "annotated": "yes", "meta": "x"}
 
 
 BAD_LINES = {
@@ -316,3 +367,33 @@ def test_a_process_that_reads_pages_may_die(tmp_path):
     process.kill()
     process.wait()
     assert next(rows).article is not None  # by another process
+
+
+UTF_16 = {
+    "a.jsonl": lines({"id": "1", "text": "One."}, {"id": "2", "text": "Caf\u00e9 \U0001f44d"}).decode(),
+    "a.json": json.dumps([{"id": "1", "text": "One."}, {"id": "2", "text": "Caf\u00e9 \U0001f44d"}], ensure_ascii=False),
+    "a.csv": 'id,text\r\n1,One.\r\n2,"Caf\u00e9 \U0001f44d"\r\n',
+}
+
+
+@pytest.mark.parametrize("name", UTF_16)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_utf_16_is_known_by_its_mark(tmp_path, name, encoding, packed):
+    data = ("\ufeff" if encoding == "utf-16-be" else "").encode(encoding) + UTF_16[name].encode(encoding)
+    path = tmp_path / (f"{name}.gz" if packed else name)
+    path.write_bytes(gzip.compress(data) if packed else data)
+    assert [(article.id, article.text) for article in read_inputs(str(path))] == [("1", "One."), ("2", "Caf\u00e9 \U0001f44d")]
+
+
+def test_damage_in_utf_16_costs_what_it_hits(tmp_path):
+    mark = "\ufeff".encode("utf-16-le")
+    texts = '{"text": "a"}\n{"text": "\ud800"}\n{"text": "b"}\n'.encode("utf-16-le", "surrogatepass")
+    (tmp_path / "a.jsonl").write_bytes(mark + texts + b"x")
+    ids, bad = read(tmp_path / "a.jsonl")
+    assert ids == ["line-1", "line-3"]
+    assert [line for line, _, _ in bad] == [2, 4]
+    assert "is not UTF-8" in bad[0][2]
+    assert "the file ends early or is damaged" in bad[1][2]
+    (tmp_path / "a.txt").write_bytes(mark + "Kyiv\r\n\u00e9".encode("utf-16-le"))
+    assert [article.text for article in read_inputs(str(tmp_path / "a.txt"))] == ["Kyiv\r\n\u00e9"]

@@ -2,23 +2,26 @@
 
 A row that cannot be an article never ends the reading: it comes out as a bad row with its place and what is wrong with it. Text files
 are kept to the character. Pages (HTML) give their main text as trafilatura extracts it (https://trafilatura.readthedocs.io); offsets
-then refer to that text, which the output holds. A JSONL line or a row of a table is an article with its text in any field.
+then refer to that text, which the output holds. A JSON object or a row of a table is an article with its text in any field.
 """
 
 from __future__ import annotations
 
 import glob
 import itertools
+import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
+from eventtag.jobs.reading.encodings import decode_page, in_utf8
+from eventtag.jobs.reading.json_values import begins_a_list, goes_over_lines, read_bounded_values
 from eventtag.jobs.reading.rows import (
     MAX_ROW_BYTES,
     InputRow,
@@ -30,18 +33,33 @@ from eventtag.jobs.reading.rows import (
     not_utf8,
     record_from_json,
 )
-from eventtag.jobs.reading.streams import begins_with, open_stream, plain_suffix, read_bounded, read_bounded_lines
+from eventtag.jobs.reading.streams import BoundedLine, begins_with, open_stream, plain_suffix, read_bounded, read_bounded_lines
 from eventtag.jobs.reading.tables import is_dataset, read_csv_rows, read_dataset_rows, read_parquet_rows
 from eventtag.tagging.pages import PAGE_SECONDS, extract_page
 
 TEXT_SUFFIXES = (".txt", ".text", ".md")
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml")
 LINE_SUFFIXES = (".jsonl", ".ndjson")
+JSON_SUFFIXES = (".json",)
 CSV_SUFFIXES = (".csv", ".tsv")
 PARQUET_SUFFIXES = (".parquet",)
-ROW_SUFFIXES = LINE_SUFFIXES + CSV_SUFFIXES + PARQUET_SUFFIXES
-SUFFIXES = TEXT_SUFFIXES + PAGE_SUFFIXES + ROW_SUFFIXES
+SUFFIXES = TEXT_SUFFIXES + PAGE_SUFFIXES + LINE_SUFFIXES + JSON_SUFFIXES + CSV_SUFFIXES + PARQUET_SUFFIXES
 STANDARD_INPUT = "-"
+OTHER_SUFFIXES = (
+    *(".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".xls", ".xlsx", ".ods", ".ppt", ".pptx"),
+    *(".zip", ".tar", ".tgz", ".7z", ".rar", ".png", ".jpg", ".jpeg", ".gif", ".mp3", ".mp4"),
+)
+"""Kinds of files that are no text."""
+OTHER_KINDS = {
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "an archive (.zip, .docx, .xlsx, .odt, .epub)",
+    b"\xd0\xcf\x11\xe0": "a file of Microsoft Office (.doc, .xls)",
+    b"{\\rtf": "RTF",
+    b"\x1f\x8b": "compressed by gzip (call it .gz)",
+}
+"""How files begin that are no text, whatever their suffix."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +70,73 @@ class InputFile:
     name: str
 
 
-def find_files(source: str) -> Iterator[InputFile]:
+def find_files(source: str, *, left_out: Counter[str] | None = None) -> Iterator[InputFile]:
     """The files of a source, in the order of their paths, hidden ones left out; standard input and datasets have none.
 
     A source is a file, a folder (every file below it with a known suffix, also compressed), or a pattern such as `news/*.jsonl.gz`
-    (`**` for folders of any depth). Raises FormatError where nothing is found.
+    (`**` for folders of any depth). `left_out` counts the other files of a folder or pattern by their kind. Raises FormatError where
+    nothing is found, or a folder cannot be read.
     """
     path = Path(source)
+    others: Counter[str] = Counter() if left_out is None else left_out
     if path.is_dir():
-        found = _walk(path, "")
+        found = _walk(path, "", others)
     elif path.exists():
         yield InputFile(path, path.name)
         return
     elif glob.has_magic(source):
-        found = _matches(path)
+        found = _matches(path, others)
     else:
         raise FormatError("no such file or folder; check input=", path=source)
     first = next(found, None)
     if first is None:
-        raise FormatError(f"holds no file with a known suffix ({', '.join(SUFFIXES)})", path=source)
+        besides = f"; what it holds is not read: {_counts(others)}" if others else ""
+        raise FormatError(f"holds no file with a known suffix ({', '.join(SUFFIXES)}){besides}", path=source)
     yield first
     yield from found
 
 
-def _matches(pattern: Path) -> Iterator[InputFile]:
+def _matches(pattern: Path, left_out: Counter[str]) -> Iterator[InputFile]:
     fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
     folder = Path(*fixed)
     for path in sorted(folder.glob(str(Path(*pattern.parts[len(fixed) :])))):
         below = path.relative_to(folder)
-        if plain_suffix(path) in SUFFIXES and not any(part.startswith(".") for part in below.parts) and path.is_file():
+        if path.is_dir() or any(part.startswith(".") for part in below.parts):
+            continue
+        if plain_suffix(path) in SUFFIXES and path.is_file():
             yield InputFile(path, below.as_posix())
+        else:
+            left_out[_kind(path)] += 1
 
 
-def _walk(folder: Path, below: str) -> Iterator[InputFile]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+def _walk(folder: Path, below: str, left_out: Counter[str]) -> Iterator[InputFile]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise FormatError(
+            f"the folder cannot be read ({error.strerror}); allow it, or choose files by a pattern", path=folder
+        ) from error
+    for entry in entries:
         if entry.name.startswith("."):
             continue
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, f"{below}{entry.name}/")
+            yield from _walk(path, f"{below}{entry.name}/", left_out)
         elif plain_suffix(path) in SUFFIXES and entry.is_file():
             yield InputFile(path, below + entry.name)
+        else:
+            left_out[_kind(path)] += 1
+
+
+def _kind(path: Path) -> str:
+    """What a file is that is left out."""
+    if not path.is_file():
+        return "links to folders" if path.is_dir() else "links to nothing and special files"
+    return path.suffix.lower() or "without suffix"
+
+
+def _counts(left_out: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in left_out.most_common(20))
 
 
 def read_rows(
@@ -107,10 +151,12 @@ def read_rows(
 ) -> Iterator[InputRow]:
     """Stream the rows of a source (`find_files`), of a Hugging Face dataset on disk, or of standard input (`-`), always in one order.
 
-    Rows are read from JSONL, CSV and Parquet; a text file or a page is one row. A file of an unknown suffix, like standard input, is
-    JSONL when it begins with `{`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix. The article's id is the row's
+    Rows are read from JSONL, JSON (a list of objects, or objects that follow each other), CSV and Parquet; a text file or a page is one
+    row. A file of an unknown suffix, like standard input, is JSON when it begins with `{` or `[{`, a page when it begins with `<html` or
+    `<!doctype html`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix, UTF-16 by its mark. The article's id is the row's
     `id_field`; a row without one is called `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row
-    has an id). Of several files, ids begin with the file's name and `#`. Fields other than text and id become `meta`.
+    has an id). Of several files, ids begin with the file's name and `#`. Fields other than text and id become `meta`. Files of a folder
+    or pattern that are of no known suffix are counted in a warning.
 
     Bad rows are those that cannot be read, pages whose reading takes longer than `page_seconds`, rows whose text is empty, holds NUL or
     a lone surrogate, or is longer than `max_row_bytes` (as the row is, too), and, with `unique_ids`, those with the id of an earlier
@@ -136,17 +182,28 @@ def _read_source(source: str, fields: RowFields) -> Iterator[InputRow]:
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise FormatError("is closed; give input= a file, or pipe the articles into the command", path="standard input")
-        yield from _read_guessed(sys.stdin.buffer, "standard input", "stdin", "", fields)
+        try:
+            yield from _read_guessed(in_utf8(sys.stdin.buffer), "standard input", "stdin", "", fields)
+        except DataError as error:
+            raise FormatError(str(error), path="standard input") from error
     elif is_dataset(Path(source)):
         try:
             yield from read_dataset_rows(Path(source), fields)
         except DataError as error:
             raise FormatError(str(error), path=source) from error
     else:
-        files = find_files(source)
+        left_out: Counter[str] = Counter()
+        files = find_files(source, left_out=left_out)
         start = list(itertools.islice(files, 2))
         for file in itertools.chain(start, files):
             yield from _read_file(file, fields, alone=len(start) == 1)
+        if left_out:
+            log.warning(
+                "%s: %d files are left out, as their kinds are not read: %s; save texts as .txt",
+                source,
+                left_out.total(),
+                _counts(left_out),
+            )
 
 
 def _read_file(file: InputFile, fields: RowFields, *, alone: bool) -> Iterator[InputRow]:
@@ -159,15 +216,17 @@ def _read_file(file: InputFile, fields: RowFields, *, alone: bool) -> Iterator[I
         elif suffix in PARQUET_SUFFIXES:
             yield from read_parquet_rows(file.path, prefix, fields)
         else:
-            with open_stream(file.path) as stream:
-                if suffix in LINE_SUFFIXES:
-                    yield from _read_lines(stream, str(file.path), prefix, fields)
+            if suffix in OTHER_SUFFIXES:
+                raise DataError(f"is {suffix}, which is not read; save its text as .txt, a table as .csv or .parquet")
+            with in_utf8(open_stream(file.path)) as stream:
+                _refuse_other_kinds(stream)
+                if suffix in LINE_SUFFIXES + JSON_SUFFIXES:
+                    over_lines = goes_over_lines(stream) if suffix in JSON_SUFFIXES else begins_a_list(stream)
+                    yield from _read_json(stream, str(file.path), prefix, fields, over_lines=over_lines)
                 elif suffix in PAGE_SUFFIXES:
-                    yield _read_whole(
-                        stream, str(file.path), file.name, fields, partial(article_from_page, seconds=fields.page_seconds)
-                    )
+                    yield _read_whole(stream, str(file.path), file.name, fields, _page_builder(fields))
                 elif suffix in TEXT_SUFFIXES:
-                    yield _read_whole(stream, str(file.path), file.name, fields, Article)
+                    yield _read_whole(stream, str(file.path), file.name, fields, _article_from_text)
                 else:
                     yield from _read_guessed(stream, str(file.path), file.name, prefix, fields)
     except (DataError, OSError) as error:
@@ -177,8 +236,16 @@ def _read_file(file: InputFile, fields: RowFields, *, alone: bool) -> Iterator[I
         yield InputRow(Place(str(file.path)), None, problem)
 
 
-def _read_lines(stream: BinaryIO, file: str, prefix: str, fields: RowFields) -> Iterator[InputRow]:
-    for number, offset, data, problem in read_bounded_lines(stream, max_bytes=fields.max_row_bytes):
+def _refuse_other_kinds(stream: BinaryIO) -> None:
+    for sign, kind in OTHER_KINDS.items():
+        if begins_with(stream, sign):
+            raise DataError(f"is {kind}, which is not read; save its text as .txt, a table as .csv or .parquet")
+
+
+def _read_json(stream: BinaryIO, file: str, prefix: str, fields: RowFields, *, over_lines: bool) -> Iterator[InputRow]:
+    """Objects, one a line, or `over_lines`, which are numbered where they have no id."""
+    read: Callable[..., Iterator[BoundedLine]] = read_bounded_values if over_lines else read_bounded_lines
+    for count, (number, offset, data, problem) in enumerate(read(stream, max_bytes=fields.max_row_bytes), start=1):
         if problem is None and data.isspace():
             continue
         place = Place(file, number, offset)
@@ -188,20 +255,21 @@ def _read_lines(stream: BinaryIO, file: str, prefix: str, fields: RowFields) -> 
             record = record_from_json(data)
             if fields.require_id is None and isinstance(record, dict):
                 fields = replace(fields, require_id=fields.id in record)
-            article = article_from_record(record, fields=fields, prefix=prefix, default=f"line-{number}")
+            default = f"row-{count}" if over_lines else f"line-{number}"
+            article = article_from_record(record, fields=fields, prefix=prefix, default=default)
         except DataError as error:
             yield InputRow(place, None, str(error), data.rstrip(b"\r\n"))
         else:
             yield InputRow(place, article)
 
 
-def _read_whole(stream: BinaryIO, file: str, name: str, fields: RowFields, build: Callable[[str, str], Article]) -> InputRow:
+def _read_whole(stream: BinaryIO, file: str, name: str, fields: RowFields, build: Callable[[str, bytes], Article]) -> InputRow:
     """The row of a file that is one article, which `build` makes of its name and content."""
     data, problem = read_bounded(stream, max_bytes=fields.max_row_bytes)
     try:
         if problem is not None:
             raise DataError(problem)
-        article = build(name, data.decode("utf-8"))
+        article = build(name, data)
         check_text(article.text, max_bytes=fields.max_row_bytes)
     except UnicodeDecodeError as error:
         place = Place(file, 1 + data.count(b"\n", 0, error.start), error.start)
@@ -212,11 +280,27 @@ def _read_whole(stream: BinaryIO, file: str, name: str, fields: RowFields, build
 
 
 def _read_guessed(stream: BinaryIO, file: str, name: str, prefix: str, fields: RowFields) -> Iterator[InputRow]:
-    """JSONL when it begins with an object, else one text."""
-    if begins_with(stream, b"{"):
-        yield from _read_lines(stream, file, prefix, fields)
+    """JSON when it begins with an object or a list of objects, a page when it begins as one, else one text."""
+    _refuse_other_kinds(stream)
+    if begins_with(stream, b"{") or begins_a_list(stream):
+        yield from _read_json(stream, file, prefix, fields, over_lines=goes_over_lines(stream))
+    elif begins_with(stream, b"<!doctype html") or begins_with(stream, b"<html"):
+        yield _read_whole(stream, file, name, fields, _page_builder(fields))
     else:
-        yield _read_whole(stream, file, name, fields, Article)
+        yield _read_whole(stream, file, name, fields, _article_from_text)
+
+
+def _article_from_text(name: str, data: bytes) -> Article:
+    return Article(name, data.decode("utf-8"))
+
+
+def _page_builder(fields: RowFields) -> Callable[[str, bytes], Article]:
+    def build(name: str, data: bytes) -> Article:
+        page, guessed = decode_page(data)
+        article = article_from_page(name, page, seconds=fields.page_seconds)
+        return article if guessed is None else replace(article, meta={**article.meta, "encoding": f"{guessed} (guessed)"})
+
+    return build
 
 
 def article_from_page(name: str, page: str, *, seconds: float = PAGE_SECONDS) -> Article:

@@ -60,7 +60,7 @@ class RowFields:
 
 
 def article_from_record(record: object, *, fields: RowFields, prefix: str, default: str) -> Article:
-    """The article of a row's fields, without any spans that it may carry; fields other than text and id become `meta`.
+    """The article of a row's fields, without the annotations of one that eventtag wrote; fields other than text and id become `meta`.
 
     Its id is `prefix` and the id field, or `prefix` and `default` where the row has no such field. Raises DataError for a row that
     is no object, an id that is neither text nor whole number, and as `check_text` does.
@@ -82,10 +82,30 @@ def article_from_record(record: object, *, fields: RowFields, prefix: str, defau
             raise DataError(f"`{fields.id}` is {_shown(name)}; an id holds neither NUL nor lone surrogates")
     elif fields.require_id:
         raise DataError(f"has no `{fields.id}`; name the field with id_field=")
-    used = {fields.text, fields.id, "spans", "annotated", "labels", "meta"}
-    meta: dict[str, Any] = dict(record["meta"]) if isinstance(record.get("meta"), Mapping) else {}
-    meta.update({key: value for key, value in record.items() if key not in used})
-    return Article(prefix + name, text, meta=meta)
+    return Article(prefix + name, text, meta=_metadata(record, {fields.text, fields.id}))
+
+
+def _metadata(record: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
+    """The fields of a row but `used`, those in `meta` beside the others (as `meta.KEY` where both have a field of that name).
+
+    Annotations of an article that eventtag wrote (`spans` with its `annotated` and `labels`) are no metadata.
+    """
+    if _has_our_spans(record):
+        used = used | {"spans", "annotated", "labels"}
+    found = {str(key): value for key, value in record.items() if key not in used}
+    given = found.get("meta")
+    if isinstance(given, Mapping):
+        del found["meta"]
+        found |= {f"meta.{key}" if key in found else str(key): value for key, value in given.items()}
+    return found
+
+
+def _has_our_spans(record: Mapping[str, Any]) -> bool:
+    """Whether the row is an article as eventtag writes it: `spans` is a list of objects with start, end and label."""
+    spans = record.get("spans")
+    return isinstance(spans, list) and all(
+        isinstance(span, Mapping) and {"start", "end", "label"} <= span.keys() for span in spans
+    )
 
 
 def check_text(text: str, *, max_bytes: int = MAX_ROW_BYTES) -> None:

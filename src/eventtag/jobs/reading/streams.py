@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from eventtag.errors import DataError
 from eventtag.formats.extras import load_extra
 from eventtag.jobs.reading.rows import RAW_BYTES, too_long
 
@@ -131,12 +132,16 @@ def read_bounded(stream: BinaryIO, *, max_bytes: int) -> tuple[bytes, str | None
 
 
 def begins_with(stream: BinaryIO, sign: bytes) -> bool:
-    """Whether the first character that is no white space is `sign`; the stream stays where it is."""
+    """Whether what follows white space at the beginning is `sign`, in capitals or not; the stream stays where it is."""
+    return beginning(stream).removeprefix(b"\xef\xbb\xbf").lstrip()[: len(sign)].lower() == sign.lower()
+
+
+def beginning(stream: BinaryIO) -> bytes:
+    """Some of the stream's first bytes; the stream stays where it is. Raises DataError when none can be read."""
     try:
-        head: bytes = cast(io.BufferedReader, stream).peek(1)
-    except DAMAGED:
-        return False
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(sign)
+        return cast(io.BufferedReader, stream).peek(1)
+    except DAMAGED as error:
+        raise DataError(damage(error)) from error
 
 
 def damage(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from eventtag.errors import DataError
 from eventtag.formats.arrow_rows import require_distinct_columns, rows_of
 from eventtag.formats.csv import SEPARATOR, unguarded
 from eventtag.formats.table_row import is_as_written
+from eventtag.jobs.reading.encodings import in_utf8
 from eventtag.jobs.reading.rows import InputRow, Place, RowFields, article_from_record, not_utf8, too_long
 from eventtag.jobs.reading.streams import BoundedLine, open_stream, read_bounded_lines
 
@@ -38,7 +39,7 @@ def read_csv_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputR
     text.
     """
     csv.field_size_limit(max(csv.field_size_limit(), fields.max_row_bytes + 1))
-    with open_stream(path) as stream:
+    with in_utf8(open_stream(path)) as stream:
         records = _Records(read_bounded_lines(stream, max_bytes=fields.max_row_bytes), fields.max_row_bytes)
         header = records.read_header()
         _require_columns(header, fields)
