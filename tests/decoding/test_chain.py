@@ -1,5 +1,6 @@
 """Viterbi and span probabilities against every tag sequence written out."""
 
+import tracemalloc
 from itertools import pairwise, product
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventtag.heads import decode as decoding
 from eventtag.heads.chain import best_tags, build_chain, marginals
 from eventtag.heads.decode import decode, tagged_spans
 from eventtag.labels import LabelSet
@@ -107,3 +109,20 @@ def test_what_a_sequence_decodes_to_is_the_same_to_the_last_bit_in_any_company(s
     assert together == [decode([e], [w], known)[0] for e, w in zip(emissions, words, strict=True)]
     assert together == decode(emissions[::-1], words[::-1], known)[::-1]
     assert all(0 <= span.score <= 1 for spans in together for span in spans)
+
+
+@pytest.mark.parametrize("count", [3, 40, 90])
+def test_the_memory_of_decoding_is_bounded_for_any_number_of_labels(count, monkeypatch):
+    monkeypatch.setattr(decoding, "BATCH_BYTES", 8_000_000)
+    known = LabelSet(tuple(f"L{number}" for number in range(count)))
+    scores = np.random.default_rng(0).normal(size=(200, len(known.tags))).astype(np.float32)
+    words = np.stack([np.arange(200) * 2, np.arange(200) * 2 + 1], axis=1)
+    copies = 40
+    tracemalloc.start()
+    try:
+        found = decode([scores] * copies, [words] * copies, known)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found[0] == found[-1]
+    assert peak < 14_000_000

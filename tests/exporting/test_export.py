@@ -9,13 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from eventtag.engines import choice
 from eventtag.errors import CheckpointError, ExportError, OutputError, SettingsError
 from eventtag.exporting import export
 from eventtag.exporting.gate import Verdict
 from eventtag.labels import LabelSet
-from eventtag.manifest import check_manifest, sha256_of
+from eventtag.manifest import check_manifest, sha256_of, write_manifest
+from eventtag.models.checkpoint import load_checkpoint
 from eventtag.tagging.tagger import Tagger
 
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -156,6 +158,51 @@ def test_the_fastest_precision_is_measured_once_and_only_among_faithful_exports(
     record.write_text(json.dumps(content))
     monkeypatch.setattr(choice, "tokens_per_second", lambda backend, _: speeds[backend.precision])
     assert choice.choose_precision(unfaithful, "auto") == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("record", "chosen", "said"),
+    [
+        ({}, "fp32", "does not record that its spans were checked"),
+        (
+            {"bf16": {"agreement": 0.98, "spans": 500, "articles": 9, "device": "cpu"}},
+            "fp32",
+            "it found 98.0 % of float32's spans",
+        ),
+        ({"bf16": {"agreement": 1.0, "spans": 4, "articles": 1, "device": "cpu"}}, "fp32", "against only 4"),
+        ({"bf16": {"agreement": 1.0, "spans": 500, "articles": 9, "device": "cuda"}}, "fp32", "on cuda, and this is cpu"),
+        ({"bf16": {"agreement": 0.999, "spans": 500, "articles": 9, "device": "cpu"}}, "bf16", "bf16, the fastest here"),
+    ],
+)
+def test_auto_takes_bfloat16_only_where_the_checkpoint_records_that_it_agrees(
+    checkpoint, tmp_path, monkeypatch, caplog, record, chosen, said
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
+    monkeypatch.setattr(choice, "tokens_per_second", lambda backend, _: 1.0 + (backend.precision == "bf16"))
+    path = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint, path)
+    content = json.loads((path / "eventtag.json").read_text())
+    (path / "eventtag.json").write_text(json.dumps({**content, "agreement": record}))
+    (path / "manifest.json").unlink()
+    write_manifest(path)
+    caplog.set_level("INFO", logger="eventtag")
+    for _ in range(2):  # measured, and remembered
+        caplog.clear()
+        assert choice.choose_precision(path, "auto") == chosen
+        assert [line for line in caplog.messages if line.startswith(f"precision=auto: {chosen}")]
+        assert said in caplog.text
+
+
+def test_training_records_how_well_bfloat16_agrees(checkpoint):
+    record = load_checkpoint(checkpoint).info.agreement
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        assert record == {}
+        return
+    found = record["bf16"]
+    assert (found["device"], found["articles"]) == ("cpu", 4)
+    assert found["spans"] > 0
+    assert 0 <= found["agreement"] <= 1
 
 
 def test_a_choice_that_cannot_be_remembered_is_made_all_the_same(exported, tmp_path, monkeypatch):

@@ -130,7 +130,10 @@ def _precision(settings: PredictSettings) -> str:
     """The precision asked for; where the fastest is, that with which the job was begun, so that it goes on alike on any machine."""
     begun = decided(Path(settings.output), "precision")
     if settings.precision is InferencePrecision.auto and isinstance(begun, str):
+        log.info("precision=auto: %s, with which this job was begun", begun)
         return begun
+    if settings.precision is not InferencePrecision.auto:
+        log.info("precision=%s, as asked for", settings.precision.value)
     return choose_precision(Path(settings.checkpoint), settings.precision.value, threads=settings.threads)
 
 

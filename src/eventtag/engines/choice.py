@@ -3,8 +3,9 @@
     fp32   ONNX Runtime where the checkpoint was exported so (`eventtag export`), else torch
     bf16   OpenVINO where the checkpoint was exported so, else torch, all of the model in bfloat16
     int8   ONNX Runtime, from a checkpoint exported so, which its quality gate has let through
-    auto   the fastest of these on this machine by a short measurement, remembered in the user's cache folder; of exports only those that
-           found nearly the same spans as float32
+    auto   float32, with which the checkpoint was evaluated, or the fastest on this machine of it and of what found nearly the same spans
+           on the validation articles: exports by their quality gate, torch's bfloat16 by the checkpoint's own record; a short
+           measurement, remembered in the user's cache folder
 
 Neither torch nor transformers is imported where ONNX Runtime or OpenVINO runs the model.
 """
@@ -40,7 +41,9 @@ EXPORT_FILE = "export.json"
 LIBRARIES = {"fp32": "onnxruntime", "bf16": "openvino", "int8": "onnxruntime"}
 """What runs an export of each precision."""
 LEAST_AGREEMENT = 0.995
-"""Share of float32's spans that an export must have found on the validation articles for `auto` to choose it."""
+"""Share of float32's spans that another precision must have found on the validation articles for `auto` to choose it."""
+LEAST_SPANS = 100
+"""Spans that such a share must come from, where the checkpoint itself records it."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +75,27 @@ def load_backend(path: Path, precision: str, *, device: str | None = None, threa
 
 
 def choose_precision(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> str:
-    """fp32, bf16 or int8: `precision` itself, or the fastest where it is `auto`. Arguments and errors as in `load_backend`."""
+    """fp32, bf16 or int8: `precision` itself; where it is `auto`, the fastest that was checked against float32, named in the log together
+    with why. Arguments and errors as in `load_backend`.
+    """
     if precision not in InferencePrecision.__members__:
         raise SettingsError(f"precision={precision} is not allowed: one of {', '.join(InferencePrecision.__members__)}")
     if precision == "int8":
         _require_int8(path, device)
     if precision != "auto":
         return precision
-    _, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
-    choices = [name for name in LIBRARIES if _may_be_chosen(path, name, device)]
+    info, sha256 = read_info(path, unread=(WEIGHTS_FILE,))
+    problems = {name: _why_not(path, info, name, device) for name in LIBRARIES}
+    choices = [name for name, problem in problems.items() if problem is None]
+    not_taken = "".join(f"; not {name}: {problem}" for name, problem in problems.items() if problem is not None)
+    if choices == ["fp32"]:
+        log.info("precision=auto: fp32, with which the checkpoint was evaluated%s", not_taken)
+        return "fp32"
     remembered = _cache_file([sha256, choices, device, threads])
     try:
         chosen = json.loads(remembered.read_text(encoding="utf-8"))["precision"]
         if chosen in choices:
+            log.info("precision=auto: %s, the fastest here when it was measured%s", chosen, not_taken)
             return str(chosen)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
@@ -93,7 +104,8 @@ def choose_precision(path: Path, precision: str, *, device: str | None = None, t
         loaded = load_backend(path, name, device=device, threads=threads)
         speeds[name] = tokens_per_second(loaded.backend, loaded.info.window.max_length)
     chosen = max(speeds, key=speeds.__getitem__)
-    log.info("precision=auto: %s (%s)", chosen, ", ".join(f"{name} {speed:,.0f} tokens/s" for name, speed in speeds.items()))
+    measured = ", ".join(f"{name} {speed:,.0f} tokens/s" for name, speed in speeds.items())
+    log.info("precision=auto: %s, the fastest here (%s)%s", chosen, measured, not_taken)
     _remember(remembered, {"precision": chosen, "tokens_per_second": speeds})
     return chosen
 
@@ -103,10 +115,30 @@ def _is_exported(path: Path, precision: str, device: str | None) -> bool:
     return device is None and export_folder(path, precision).is_dir() and _installed(LIBRARIES[precision]) and not may_have_gpu()
 
 
-def _may_be_chosen(path: Path, precision: str, device: str | None) -> bool:
-    if not _is_exported(path, precision, device):
-        return precision != "int8"
-    return bool(_read_record(path, precision)["verdict"]["agreement"] >= LEAST_AGREEMENT)
+def _why_not(path: Path, info: CheckpointInfo, precision: str, device: str | None) -> str | None:
+    """Why `auto` may not choose a precision; None where it may."""
+    if _is_exported(path, precision, device):
+        return _too_little(float(_read_record(path, precision)["verdict"]["agreement"]))
+    if precision == "fp32":
+        return None
+    if precision == "int8":
+        return "there is no export to run here"
+    record = info.agreement.get(precision)
+    here = (device or ("cuda" if may_have_gpu() else "cpu")).partition(":")[0]
+    if record is None:
+        return "the checkpoint does not record that its spans were checked against float32's"
+    if record["device"] != here:
+        return f"its spans were checked against float32's on {record['device']}, and this is {here}"
+    if record["spans"] < LEAST_SPANS:
+        return f"its spans were checked against only {record['spans']} of float32's, and {LEAST_SPANS} are asked for"
+    return _too_little(float(record["agreement"]))
+
+
+def _too_little(agreement: float) -> str | None:
+    if agreement >= LEAST_AGREEMENT:
+        return None
+    found, least = f"{100 * agreement:.1f} %", f"{100 * LEAST_AGREEMENT:.1f} %"
+    return f"it found {found} of float32's spans on the validation articles, and {least} are asked for"
 
 
 def _require_int8(path: Path, device: str | None) -> None:

@@ -19,8 +19,10 @@ from eventtag.span import Span
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
-PADDED_WORDS = 200_000
-"""Most words, padding included, that are decoded in one batch: bounds the memory at about 60 MB."""
+BATCH_BYTES = 64_000_000
+"""About how much memory a batch is decoded in, whatever the number of tags. An article that needs more by itself is decoded alone."""
+WORD_ARRAYS, MOVE_ARRAYS = 7, 3
+"""Arrays of numbers by word and tag, and by pair of tags, that decoding holds for each sequence at its highest."""
 
 
 def decode(
@@ -37,7 +39,7 @@ def decode(
     """
     runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]
     found: list[list[Span]] = [[] for _ in emissions]
-    for batch in _batches(runs):
+    for batch in _batches(runs, len(labels.tags)):
         chain = build_chain([emissions[article][start:end] for article, start, end in batch])
         tags = best_tags(chain, labels, transitions)
         sizes = np.array([len(item) for item in tags], dtype=np.int64)
@@ -69,7 +71,7 @@ def tag_probabilities(
     """
     found = [np.full(item.shape, np.nan) for item in emissions]
     runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]
-    for batch in _batches(runs):
+    for batch in _batches(runs, len(labels.tags)):
         chain = build_chain([emissions[article][start:end] for article, start, end in batch])
         for (article, start, end), one in zip(batch, marginals(chain, labels, transitions).tag_probabilities(), strict=True):
             found[article][start:end] = one
@@ -91,11 +93,12 @@ def _covered_runs(emissions: FloatArray) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def _batches(runs: Sequence[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
-    """Runs of like length together, at most PADDED_WORDS padded words a batch (a longer run is alone)."""
+def _batches(runs: Sequence[tuple[int, int, int]], tags: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Runs of like length together, as many as BATCH_BYTES holds with `tags` tags (a longer run is alone)."""
     batch: list[tuple[int, int, int]] = []
     for run in sorted(runs, key=lambda item: item[2] - item[1]):
-        if batch and (len(batch) + 1) * (run[2] - run[1]) > PADDED_WORDS:
+        padded = (run[2] - run[1]) * WORD_ARRAYS + tags * MOVE_ARRAYS
+        if batch and (len(batch) + 2) * padded * tags * 8 > BATCH_BYTES:  # a column more than sequences (`Chain`)
             yield batch
             batch = []
         batch.append(run)

@@ -68,6 +68,9 @@ class Calibration:
 class CheckpointInfo:
     """What a checkpoint says about itself: the labels in tag order, the windows, `training` (encoder, data, seed, versions, scores),
     the calibration of its scores, and the learnt transition scores [C, C] of a CRF head, so that decoding needs no torch.
+
+    `agreement`, by precision: the share of float32's spans that torch found in it on the validation articles, how many `spans` and
+    `articles` that was, and the kind of `device` (cpu, cuda). A precision that is not there was not checked.
     """
 
     labels: LabelSet
@@ -75,6 +78,7 @@ class CheckpointInfo:
     training: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
     transitions: npt.NDArray[np.float64] | None = None
+    agreement: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def save_checkpoint(
             "training": info.training,
             "calibration": asdict(info.calibration),
             "transitions": None if info.transitions is None else info.transitions.tolist(),
+            "agreement": info.agreement,
         }
         (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
@@ -186,7 +191,9 @@ def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointIn
         calibration = Calibration(**content.get("calibration", {}))
         _check_calibration(calibration, labels, file)
         transitions = _read_transitions(content.get("transitions"), labels, file)
-        info = CheckpointInfo(labels, WindowSettings(**content["window"]), content["training"], calibration, transitions)
+        info = CheckpointInfo(
+            labels, WindowSettings(**content["window"]), content["training"], calibration, transitions, _read_agreement(content)
+        )
     except EventtagError:
         raise
     except Exception as error:
@@ -196,6 +203,17 @@ def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointIn
 
 def _not_loadable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})")
+
+
+def _read_agreement(content: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Raises ValueError, KeyError or TypeError for a record that is none."""
+    record = content.get("agreement", {})
+    for found in record.values():
+        if not (
+            0 <= float(found["agreement"]) <= 1 and int(found["spans"]) >= 0 and int(found["articles"]) >= 0 and found["device"]
+        ):
+            raise ValueError(f"agreement {found} is no share of spans")
+    return record  # type: ignore[no-any-return]
 
 
 def _read_transitions(value: Any, labels: LabelSet, file: Path) -> npt.NDArray[np.float64] | None:

@@ -149,7 +149,7 @@ class InferencePrecision(Enum):
     """How exactly a model is computed for tagging."""
 
     auto = "auto"
-    """The fastest of those below on this machine, by a short measurement that is remembered."""
+    """fp32, or the fastest on this machine of it and of those that were found to agree with it on the validation articles."""
     fp32 = "fp32"
     """As it was trained: ONNX Runtime where the checkpoint was exported, else torch."""
     bf16 = "bf16"

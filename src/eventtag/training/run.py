@@ -48,6 +48,7 @@ from eventtag.scoring.slices import require_fields
 from eventtag.settings import Head, Precision, TrainSettings
 from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file
 from eventtag.tagging.tagger import Tagger
+from eventtag.training.agreement import check_precisions
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.data.features import SpanOptions, build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
@@ -348,7 +349,10 @@ def _finish(
         tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on, data=data
     )
     report = used.report
-    info = CheckpointInfo(corpus.labels, settings.window, training, calibration, learnt_transitions(trainer.network))
+    info = CheckpointInfo(
+        corpus.labels, settings.window, training, calibration, learnt_transitions(trainer.network),
+        check_precisions(tagger, used.tagged, calibration),
+    )  # fmt: skip
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration)
     )
