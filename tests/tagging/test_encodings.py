@@ -14,6 +14,7 @@ SENTENCES = "Police in Paris arrested four men on Monday after the robbery of a 
         ("cp1252", '<meta charset="windows-1252">', WEST),
         ("cp1252", "<META http-equiv='Content-Type' content='text/html; charset=ISO-8859-1'>", WEST),
         ("cp1252", "<meta charset=us-ascii>", WEST),
+        ("cp1252", '<meta charset = " windows-1252">', WEST),
         ("cp1251", "<meta charset=windows-1251>", "Киев пал"),
         ("koi8-r", '<meta name="a"><meta\ncharset = "KOI8-R" >', "Киев пал"),
         ("iso8859-2", '<?xml version="1.0" encoding="ISO-8859-2"?>', "Łódź padła"),

@@ -21,7 +21,7 @@ _MARKS = (
 _HEAD = 16_384
 """Bytes of a page in which its encoding is looked for."""
 _DECLARED = re.compile(
-    rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE
+    rb"""<meta\s[^>]*?charset\s*=\s*(?:["']\s*)?([\w.:-]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE
 )
 _FOR_TEXT = re.compile("iso8859|iso2022|cp|koi8|mac|gb|big5|euc|shift|tis|hz|johab")
 """Python's encodings that pages use; others are no encodings of text, or slow."""
