@@ -21,7 +21,8 @@ from eventtag.article import Article
 from eventtag.formats.jsonl import json_line, read_jsonl
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
-from eventtag.text.words import find_sentences, find_words
+from eventtag.text.sentences import find_sentences
+from eventtag.text.words import find_words
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample" / "articles.jsonl"
 
@@ -54,7 +55,7 @@ def _build(path: Path, count: int, words: int) -> None:
     """Articles of about `words` words, white space aside; ids and seeds make them the same every time."""
     pieces: list[tuple[str, list[Span], int]] = []
     for article in read_jsonl(SAMPLE, ledger=LossLedger()):
-        for start, end in find_sentences(article.text).tolist():
+        for start, end in find_sentences(article.text):
             inside = [Span(s.start - start, s.end - start, s.label) for s in article.spans if start <= s.start and s.end <= end]
             pieces.append((article.text[start:end], inside, len(find_words(article.text[start:end]))))
     with path.open("w", encoding="utf-8") as file:

@@ -26,12 +26,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from stub_tagger import MakeStub
+from stub_tagger import MakeStub, inline
 
 from eventtag.jobs.assembly import content_digest
 from eventtag.jobs.job import fingerprint
 from eventtag.jobs.reading.inputs import read_rows
-from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
+from eventtag.jobs.run import JobOptions, JobReport, run_job
 from eventtag.jobs.store import ShardStore
 from eventtag.jobs.workers import Workers
 

@@ -45,7 +45,8 @@ from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.scoring.compare import compare_systems
 from eventtag.scoring.pairing import pair_predictions
-from eventtag.scoring.tally import Tally, tally_articles
+from eventtag.scoring.report import score_articles
+from eventtag.scoring.tally import Tally
 
 LEVEL = 0.95
 
@@ -141,7 +142,7 @@ def measure(plan: Plan, variant: str, gold: Mapping[str, Article], labels: Label
             continue
         path = plan.scored_dir(variant, seed) / "predictions.jsonl"
         pairs, _ = pair_predictions(gold, read_articles(path, "jsonl", ledger=LossLedger(), options={}), source=str(path))
-        tallies[seed] = tally_articles(pairs, labels, schemes=("strict",))
+        tallies[seed] = score_articles(pairs, labels, words=None).tally
         cost = plan.run_dir(variant, seed) / "cost.json"
         if cost.exists():
             seconds.append(float(json.loads(cost.read_text(encoding="utf-8"))["cpu_seconds"]))

@@ -40,7 +40,8 @@ from eventtag.ledger import LossLedger
 from eventtag.models.encoders import locate
 from eventtag.scoring.report import score_articles
 from eventtag.span import Span
-from eventtag.text.words import find_sentences, find_words
+from eventtag.text.sentences import find_sentences
+from eventtag.text.words import find_words
 
 EPOCHS = 5
 
@@ -125,7 +126,7 @@ def sentences(article: Article, labels: LabelSet) -> list[tuple[str, list[str], 
     """Each sentence of the annotated regions: article id, words, their offsets [W, 2], their tag ids."""
     words = find_words(article.text)
     tags = align_spans(article, words, labels, ledger=LossLedger())
-    number = np.searchsorted(find_sentences(article.text)[:, 0], words[:, 0], side="right")
+    number = np.searchsorted([start for start, _ in find_sentences(article.text)], words[:, 0], side="right")
     rows = []
     for sentence in np.unique(number[tags != IGNORED]):
         chosen = np.flatnonzero((number == sentence) & (tags != IGNORED))

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.text.words import find_sentences, find_words
+from eventtag.text.sentences import find_sentences
+from eventtag.text.words import find_words
 
 
 def mentions(text: str, offsets) -> list[str]:

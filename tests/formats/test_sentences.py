@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from eventtag.article import Article
 from eventtag.span import Span
-from eventtag.text.sentences import sentences_of_spans, split_sentences
+from eventtag.text.sentences import find_sentences, sentences_of_spans
 
 
 @pytest.mark.parametrize(
@@ -24,18 +24,18 @@ from eventtag.text.sentences import sentences_of_spans, split_sentences
 )
 def test_sentences_end_where_a_reader_would_end_them(sentences):
     text = " ".join(sentences)
-    assert [text[start:end] for start, end in split_sentences(text)] == sentences
+    assert [text[start:end] for start, end in find_sentences(text)] == sentences
 
 
 def test_lines_end_sentences_unless_the_next_goes_on_in_lower_case():
     text = "Arrests in Paris\n\nPolice said that\nfour men were held\nParis, Monday"
     expected = ["Arrests in Paris", "Police said that\nfour men were held", "Paris, Monday"]
-    assert [text[start:end] for start, end in split_sentences(text)] == expected
+    assert [text[start:end] for start, end in find_sentences(text)] == expected
 
 
 @given(st.text('aB .!?\n"U.', max_size=80), st.data())
 def test_sentences_are_disjoint_and_hold_their_spans(text, data):
-    sentences = split_sentences(text)
+    sentences = find_sentences(text)
     edges = [edge for sentence in sentences for edge in sentence]
     assert edges == sorted(edges)
     covered = {position for start, end in sentences for position in range(start, end)}

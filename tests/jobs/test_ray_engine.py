@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import stub_tagger
-from stub_tagger import MakeStub
+from stub_tagger import MakeStub, inline
 
 from eventtag.cli.tag_corpus import _engine
 from eventtag.jobs.ray_engine import ON_THIS_MACHINE, QUIET, RayActors, TagShard
 from eventtag.jobs.reading.inputs import read_rows
-from eventtag.jobs.run import JobOptions, inline, run_job
+from eventtag.jobs.run import JobOptions, run_job
 from eventtag.jobs.shards import Shard
 from eventtag.jobs.store import ShardStore
 from eventtag.settings import PredictSettings, TaggingEngine

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stub_tagger import MakeStub, tag_article
+from stub_tagger import MakeStub, inline, tag_article
 
 import eventtag
 from eventtag.article import Article
@@ -21,7 +21,7 @@ from eventtag.jobs.assembly import content_digest
 from eventtag.jobs.job import DECIDING, code_digest
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.jobs.reading.rows import InputRow, Place
-from eventtag.jobs.run import JobOptions, JobReport, inline, run_job
+from eventtag.jobs.run import JobOptions, JobReport, run_job
 from eventtag.jobs.shards import Shard, cut_shards, row_bytes
 from eventtag.jobs.tagged_shard import BrokenTaggerError
 from eventtag.jobs.workers import WorkerError, Workers, _Trial

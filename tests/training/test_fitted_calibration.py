@@ -16,7 +16,7 @@ from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
 from eventtag.reporting.model_card import render_model_card
 from eventtag.scoring.calibration import collect_predictions, cross_fitted_ece, precision_recall_curve
-from eventtag.scoring.report import strict_f1
+from eventtag.scoring.report import score_articles
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span
@@ -276,7 +276,7 @@ def drawn(rng, count):
 
 
 def f1_with(calibration, tagged):
-    return strict_f1([(item.article, item.spans) for item in calibrated(tagged, calibration)], LABELS)
+    return score_articles([(item.article, item.spans) for item in calibrated(tagged, calibration)], LABELS).strict.micro.f1
 
 
 def test_cross_fitted_scores_are_those_of_articles_that_did_not_choose_the_thresholds():

@@ -18,8 +18,7 @@ from eventtag.article import Article, Region
 from eventtag.errors import DataError, summarise_problems
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.matching import Match, Scheme, match_spans
-from eventtag.scoring.tally import GOLD_COLUMN, PREDICTED_COLUMN
-from eventtag.scoring.words import split_words
+from eventtag.scoring.tally import GOLD_COLUMN, PREDICTED_COLUMN, words_by_region, words_of
 from eventtag.span import Span
 
 SHOWN_SCHEMES: tuple[Scheme, ...] = ("strict", "partial")
@@ -197,7 +196,7 @@ def _count_spans(a: Article, b: Article, found: dict[str, LabelAgreement], micro
 def _count_words(
     a: Article, b: Article, regions: Sequence[Region], found: dict[str, LabelAgreement], micro: LabelAgreement
 ) -> None:
-    words = [(s, e) for s, e in split_words(a) if any(start <= s and e <= end for start, end in regions)]
+    words = [word for region in words_by_region(words_of(a), regions) for word in region]
     for label in a.labels or ():
         marked = [_marked(article, words, label) for article in (a, b)]
         for in_a, in_b in zip(*marked, strict=True):

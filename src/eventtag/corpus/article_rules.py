@@ -16,6 +16,8 @@ import regex
 from eventtag.article import Article
 from eventtag.formats.offsets import cluster_starts
 from eventtag.span import Span
+from eventtag.text.sentences import find_sentences
+from eventtag.text.words import find_words
 
 Found = tuple[str, int | None, int | None, str | None]
 """Rule, and the span's start, end and label (None where it is about the article)."""
@@ -30,12 +32,7 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _HELD = re.compile("[\u034f\u200c\u200d]+")
 """Invisible characters that Unicode counts to the character before them."""
 _ENTITY = re.compile(r"&(?:amp;)*(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1,31}));")
-_WORD = re.compile(r"\w+")
-_SENTENCE_END = re.compile(
-    r"(?<![A-Z.])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})(?<!\b\w )(?<!\b[A-Z][a-z] )(?<!\b[A-Z][a-z]{2} )"
-    r"[.!?][”\"')\]]*\s+(?=[A-Z“\"])|\n\s*\n"
-)
-"""A full stop before a capital, but not after an initial or a short title (U.S., Mr., Gen.)."""
+_BLANK_LINE = re.compile(r"\n\s*\n")
 _DAMAGE = re.compile(
     "[ÃÂ][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"  # UTF-8 read as Latin-1 or windows-1252
     "|â€[\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u203a\u20ac\u2122™œ¦]?"
@@ -57,7 +54,7 @@ def check_article(article: Article, *, max_words: int, max_span_words: int) -> I
     elif not any(article.counts(span) for span in article.spans):
         yield "no span", None, None, None
     yield from (("encoding damage", match.start(), match.end(), None) for match in _DAMAGE.finditer(text))
-    if sum(1 for _ in _WORD.finditer(text)) > max_words:
+    if sum(text[start].isalnum() for start, _ in find_words(text).tolist()) > max_words:
         yield "long article", None, None, None
     entities = _entities(text)
     yield from (("HTML entity", start, end, None) for start, end in entities)
@@ -166,7 +163,8 @@ def _has_loose_edge(mention: str) -> bool:
 
 def _extent_rules(article: Article, span: Span, max_span_words: int) -> Iterator[str]:
     mention = article.mention(span)
-    if _SENTENCE_END.search(mention.strip()):
+    # A line end inside a mention is a wrapped line, unless a blank one follows.
+    if _BLANK_LINE.search(mention.strip()) or len(find_sentences(" ".join(mention.split()))) > 1:
         yield "crosses a sentence"
     if len(mention.split()) > max_span_words:
         yield "long span"

@@ -8,12 +8,12 @@ Meurers' (2003, https://aclanthology.org/E03-1068/), without their contexts: the
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from eventtag.article import Article
+from eventtag.text.words import NAME_PART
 
 MIN_TIMES = 3
 """Places with the usual label from which a surface says anything."""
@@ -21,8 +21,6 @@ MIN_SHARE = 0.75
 """Share of places with the usual label from which the others are doubtful."""
 MAX_WORDS = 6
 """Longer surfaces hardly repeat."""
-
-_WORD = re.compile(r"\w+(?:[’'.\-]\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Consistency:
     def _known(self, article: Article) -> Iterator[tuple[int, int, str]]:
         """The longest known names in the annotated regions: (start, end, surface). Names are told by their capital."""
         for region_start, region_end in article.regions:
-            words = [match.span() for match in _WORD.finditer(article.text, region_start, region_end)]
+            words = [match.span() for match in NAME_PART.finditer(article.text, region_start, region_end)]
             position = 0
             while position < len(words):
                 step = 1

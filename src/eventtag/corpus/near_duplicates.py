@@ -61,11 +61,6 @@ class Duplicates:
         """Articles that pairs connect, the ids of each sorted; single articles are in none."""
         return connected((pair.first, pair.second) for pair in self.pairs)
 
-    @cached_property
-    def cluster_of(self) -> Mapping[str, int]:
-        """Article id to the number of its cluster; articles without a duplicate are not in it."""
-        return {name: number for number, cluster in enumerate(self.clusters) for name in cluster}
-
 
 def find_near_duplicates(articles: Iterable[Article]) -> Duplicates:
     """Find all near-duplicates; takes about 100 bytes of memory a word.

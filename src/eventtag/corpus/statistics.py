@@ -8,7 +8,6 @@ corpus, and of the words at its boundaries (one on each side): high values mean 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,14 +15,13 @@ from statistics import median
 from typing import Any
 
 from eventtag.article import Article
+from eventtag.text.words import find_words
 
 MOST_FREQUENT = 10
 """Surfaces that are listed for a label."""
 
 LONGEST_COUNTED = 10
 """Spans of so many words and more are counted together."""
-
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def corpus_statistics(articles: Iterable[Article], *, split_field: str = "split"
 
 
 def _count(article: Article, split: _SplitCounts) -> None:
-    words = [(match.start(), match.end(), match[0].casefold()) for match in _WORD.finditer(article.text)]
+    words = [(start, end, article.text[start:end].casefold()) for start, end in find_words(article.text).tolist()]
     split.lengths.append(len(words))
     split.words.update(word for _, _, word in words)
     split.annotated += sum(1 for start, end, _ in words if any(s <= start and end <= e for s, e in article.regions))

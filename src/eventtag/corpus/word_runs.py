@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from eventtag.text.words import IDEOGRAPHIC, UNPARTED
+
 Numbers: TypeAlias = npt.NDArray[np.int64]
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 Weights: TypeAlias = npt.NDArray[np.float64]
@@ -25,8 +27,7 @@ RUN = 5
 IDEOGRAPHS_IN_RUN = 8
 LETTERS_IN_RUN = 16
 
-_IDEOGRAPHIC = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
-_UNPARTED = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_IDEOGRAPHIC, _UNPARTED = f"[{IDEOGRAPHIC}]", f"[{UNPARTED}]"
 _TOKEN = regex.compile(rf"(?V1){_IDEOGRAPHIC}\p{{M}}*|{_UNPARTED}|[\w--{_IDEOGRAPHIC}--{_UNPARTED}]+")
 _PLAIN_TOKEN = regex.compile(r"\w+")
 _UNUSUAL = regex.compile(rf"{_IDEOGRAPHIC}|{_UNPARTED}")

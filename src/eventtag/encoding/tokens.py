@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.encoding.casing import word_casings
-from eventtag.text.words import find_sentences, find_words
+from eventtag.text.sentences import find_sentences
+from eventtag.text.words import find_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -93,7 +94,7 @@ def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Token
     kept = np.stack([starts[owners], ends[owners]], axis=1)
     renumber = np.full(len(starts) + 1, -1, dtype=np.int64)
     renumber[owners] = np.arange(len(owners))
-    sentence_starts = find_sentences(text)[:, 0]
+    sentence_starts = [start for start, _ in find_sentences(text)]
     word_of = renumber[group_of_token]
     return TokenisedText(
         input_ids=ids,

@@ -32,7 +32,7 @@ from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.cat_sentences import LIST_NAME, SentenceList, format_sentence_list, read_sentence_list
 from eventtag.formats.file_names import article_files, require_file_name
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
-from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, split_sentences
+from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line
 from eventtag.formats.xml_events import Attributes, parse_xml
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -128,7 +128,7 @@ def write_cat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) ->
 
 
 def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedger) -> str:
-    sentences = split_sentences(article)
+    sentences = words_by_line(article)
     spans = spans_over_words(article, article.spans, sentences, stage=_STAGE, ledger=ledger)
     attributes = {"doc_name": f"{article.id}.xml"}
     attributes |= {key: value for key in _ATTRIBUTES if isinstance(value := article.meta.get(key), str)}

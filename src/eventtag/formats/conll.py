@@ -46,7 +46,7 @@ from eventtag.formats.conll_layout import (
 from eventtag.formats.conllu import sniff_conllu
 from eventtag.formats.tag_schemes import OUTSIDE, Scheme, TagSpan, illegal_tags, spans_of_tags, tags_of_spans
 from eventtag.formats.text_file import read_lines
-from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, split_sentences
+from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
 from eventtag.span import Span, flatten
@@ -193,7 +193,7 @@ def _tagged_sentences(article: Article, scheme: Scheme, ledger: LossLedger) -> I
     kept, dropped = flatten(writable, "longest")
     for span, _ in dropped:
         ledger.add_span(article.id, stage, "dropped", "overlaps a longer span", span)
-    sentences = split_sentences(replace(article, spans=tuple(kept)), whole_spans=True)
+    sentences = words_by_line(replace(article, spans=tuple(kept)), whole_spans=True)
     chunks = spans_over_words(article, kept, sentences, stage=stage, ledger=ledger)
     note_parts(article, stage, ledger=ledger)
     first = 0

@@ -32,7 +32,7 @@ from eventtag.formats.conllu_layout import ROW, Layout, recognise_conllu
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
 from eventtag.formats.tag_schemes import split_tag
 from eventtag.formats.text_file import read_lines
-from eventtag.formats.tokenised import note_parts, spans_over_words, split_sentences
+from eventtag.formats.tokenised import note_parts, spans_over_words, words_by_line
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -316,7 +316,7 @@ def _rows(article: Article, ledger: LossLedger) -> Iterator[str]:
     note_parts(article, _STAGE, ledger=ledger, meta=tuple(meta))
     yield f"# newdoc id = {article.id}"
     yield from (f"# meta::{key} = {value}" for key, value in meta.items())
-    sentences = split_sentences(article)
+    sentences = words_by_line(article)
     glue = _glue(sentences)
     marked = _marks(article, sentences, glue, ledger)
     position = 0

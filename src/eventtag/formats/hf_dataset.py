@@ -25,7 +25,7 @@ from eventtag.formats.json_file import dump_json
 from eventtag.formats.offsets import Unit, check_unit, file_unit
 from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column, parse_value, units_of_rows
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
-from eventtag.formats.tokenised import TextBuilder, spans_over_words, split_sentences
+from eventtag.formats.tokenised import TextBuilder, spans_over_words, words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span, flatten
 from eventtag.staging import staged_folder
@@ -290,7 +290,7 @@ def _row(article: Article, ledger: LossLedger) -> dict[str, Any]:
     kept, dropped = flatten(article.spans, "longest")
     for span, _ in dropped:
         ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
-    sentences = split_sentences(article)
+    sentences = words_by_line(article)
     words = [word for sentence in sentences for word in sentence]
     chunks = spans_over_words(article, kept, sentences, stage=_STAGE, ledger=ledger, places=words)
     return {

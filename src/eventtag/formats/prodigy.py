@@ -27,7 +27,7 @@ from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_s
 from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
 from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans
 from eventtag.formats.span_lists import UnreadSpans, score_of, scored, spans_field
-from eventtag.formats.tokenised import split_sentences
+from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_file
@@ -205,7 +205,7 @@ def write_prodigy(
     """
     with staged_file(path) as file:
         for article in articles:
-            words = [word for sentence in split_sentences(article) for word in sentence]
+            words = [word for sentence in words_by_line(article) for word in sentence]
             first = {start: number for number, (start, _) in enumerate(words)}
             last = {end: number for number, (_, end) in enumerate(words)}
             spans = []

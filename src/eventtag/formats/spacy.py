@@ -22,7 +22,7 @@ from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_s
 from eventtag.formats.extras import load_extra
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.table_row import parse_value
-from eventtag.formats.tokenised import split_sentences
+from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span, flatten
 from eventtag.staging import staged_file
@@ -145,7 +145,7 @@ def _words(article: Article) -> tuple[list[str], list[bool]]:
     words: list[str] = []
     spaces: list[bool] = []
     position = 0
-    for start, end in [*(word for sentence in split_sentences(article) for word in sentence), (len(article.text),) * 2]:
+    for start, end in [*(word for sentence in words_by_line(article) for word in sentence), (len(article.text),) * 2]:
         while position < start:
             if words and article.text[position] == " " and not spaces[-1] and position not in starts and position + 1 not in ends:
                 spaces[-1] = True

@@ -70,9 +70,8 @@ class SchemeEvidence:
     prefixes: set[str] = field(default_factory=set)
     inside_first: int = 0
     """Chunks that begin with I."""
-    begin_after_same: int = 0
-    """B right after a chunk of the same label: the only place where IOB1 has a B."""
     begin_elsewhere: int = 0
+    """B anywhere but right after a chunk of the same label, the only place where IOB1 has one."""
 
     def add(self, tags: Sequence[str]) -> None:
         """Count one sentence."""
@@ -82,9 +81,7 @@ class SchemeEvidence:
             self.prefixes.add(prefix)
             if prefix == "I" and before != label:
                 self.inside_first += 1
-            elif prefix == "B" and before == label:
-                self.begin_after_same += 1
-            elif prefix == "B":
+            elif prefix == "B" and before != label:
                 self.begin_elsewhere += 1
             before = label
 

@@ -19,6 +19,7 @@ import regex
 from eventtag.article import Article
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
+from eventtag.text.words import TOKEN
 
 _RUN = re.compile(r"\S+")
 _SPACED_RUN = re.compile(r"[^ \n]+")
@@ -27,16 +28,6 @@ _OTHER_WHITE_SPACE = re.compile(r"[\t\r\x0b\x0c\x1c-\x1f]")
 _LINE = re.compile(r"[^\n]+")
 _HANGING = re.compile(r"\w(?:[,;](?=\s|$)|[.!?](?=\n|$))")
 _DETACHED = re.compile(r"(?<!\S)[,;.!?](?!\S)")
-_WORD = regex.compile(
-    r"""(?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]\x1c-\x1f]       # addresses
-    | \p{L}(?:\.\p{L})+\.                                          # abbreviations such as U.S.
-    | \d+(?:[.,:]\d+)*                                             # numbers, clock times
-    | [\w\p{M}\p{Cf}]+(?:['’\-][\w\p{M}\p{Cf}]+)*                 # words, with apostrophes and hyphens inside
-    | [^\w\s\x1c-\x1f][\p{M}\p{Cf}\p{Sk}]*                        # each other sign for itself, with what combines with it
-    """,
-    regex.VERBOSE,
-)
-"""`\\x1c` to `\\x1f` are white space to Python's `str`, not to `regex`."""
 
 
 @dataclass
@@ -77,14 +68,14 @@ class TextBuilder:
 def _word_pattern(article: Article) -> re.Pattern[str] | regex.Pattern[str]:
     """What finds the words of the article's text: runs between white space where it is tokenised already."""
     if len(_HANGING.findall(article.text)) > len(_DETACHED.findall(article.text)):
-        return _WORD
+        return TOKEN
     pattern = _RUN if _OTHER_WHITE_SPACE.search(article.text) else _SPACED_RUN
     starts = {match.start() for match in pattern.finditer(article.text)}
     ends = {match.end() for match in pattern.finditer(article.text)}
-    return pattern if all(span.start in starts and span.end in ends for span in article.spans) else _WORD
+    return pattern if all(span.start in starts and span.end in ends for span in article.spans) else TOKEN
 
 
-def split_sentences(article: Article, *, whole_spans: bool = False) -> list[list[tuple[int, int]]]:
+def words_by_line(article: Article, *, whole_spans: bool = False) -> list[list[tuple[int, int]]]:
     """The word offsets of each line that has words; no word crosses the edge of a span.
 
     `whole_spans`: lines that a span crosses are one sentence.

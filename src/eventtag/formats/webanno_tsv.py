@@ -29,7 +29,7 @@ from eventtag.formats.inception import exported_files
 from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose
 from eventtag.formats.offsets import OffsetMap
 from eventtag.formats.text_file import read_lines
-from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, split_sentences
+from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_folder
@@ -328,7 +328,7 @@ def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLe
 
 def _format_tsv(article: Article, ledger: LossLedger) -> str:
     note_parts(article, _STAGE, ledger=ledger)
-    sentences = split_sentences(article)
+    sentences = words_by_line(article)
     words = [word for sentence in sentences for word in sentence]
     spans = spans_over_words(article, article.spans, sentences, stage=_STAGE, ledger=ledger, places=words)
     if not sentences and article.text:

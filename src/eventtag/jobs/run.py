@@ -32,8 +32,6 @@ from eventtag.jobs.progress import Progress
 from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.shards import Shard, cut_shards, input_digest
 from eventtag.jobs.store import ShardRecord, ShardStore
-from eventtag.jobs.tagged_shard import TagArticles, store_shard, tag_shard
-from eventtag.jobs.time_limit import ARTICLE_SECONDS, ArticleClock
 from eventtag.jobs.worker import Tagged
 
 Engine = Callable[[Iterator[Shard], ShardStore], Generator[ShardRecord | Tagged, None, None]]
@@ -91,19 +89,6 @@ class JobReport:
     def bad_rows(self) -> int:
         """Rows that are dead letters."""
         return int(self.manifest["dead_letters"])
-
-
-def inline(tag: TagArticles, *, article_seconds: float = ARTICLE_SECONDS) -> Engine:
-    """An engine that tags in this process: for a tagger that is loaded already. An article that kills the process ends the job; one that
-    takes longer than `article_seconds` becomes a dead letter, as soon as code in C returns.
-    """
-    clock = ArticleClock(article_seconds)
-
-    def engine(shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
-        for shard in shards:
-            yield store_shard(tag_shard(shard, tag, clock=clock), store)
-
-    return engine
 
 
 def run_job(

@@ -23,21 +23,22 @@ from eventtag.scoring.conventional import ConventionalScore, FirstComeTally, con
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
 from eventtag.scoring.error_kinds import ErrorReport, Mentions, find_errors
-from eventtag.scoring.matching import SCHEMES, Scheme
+from eventtag.scoring.matching import SCHEMES
 from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import Slice, slice_scores, standard_slicers
 from eventtag.scoring.tally import (
     WORD_SCHEME,
     Pair,
     Tally,
+    Words,
     marked_labels,
     require_distinct,
     scored_spans,
-    tally_articles,
     tally_spans,
     tally_words,
+    words_by_region,
+    words_of,
 )
-from eventtag.scoring.words import Words, split_words, words_by_region
 
 SCHEMA_VERSION = 1
 """Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
@@ -186,7 +187,7 @@ def score_tally(tally: Tally) -> dict[str, SchemeScores]:
     }
 
 
-def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | None = split_words) -> EvaluationReport:
+def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | None = words_of) -> EvaluationReport:
     """Score the predicted spans of articles against all gold of their annotated regions and labels.
 
     `words` gives the words on which the word-level scores are computed and seqeval is run; None leaves both out. `pairs` is read
@@ -206,7 +207,7 @@ def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | No
         counts = tally_spans(gold, tagged, labels)
         first_come.add(gold, tagged)
         if words is not None:
-            groups = words_by_region(article, words(article))
+            groups = words_by_region(words(article), article.regions)
             tags.add(article, gold, tagged, groups)
             counts = np.concatenate([counts, tally_words(gold, tagged, list(chain(*groups)), labels)[None]])
         rows.append(counts)
@@ -228,7 +229,7 @@ def analyse_articles(
     pairs: Sequence[Pair],
     labels: LabelSet,
     *,
-    words: Words | None = split_words,
+    words: Words | None = words_of,
     clusters: Mapping[str, Hashable] | None = None,
     within: Mapping[str, Hashable] | None = None,
     training: Mentions | None = None,
@@ -262,20 +263,3 @@ def analyse_articles(
 
 def _word_scores(counts: Counts) -> WordScores:
     return WordScores(counts.precision, counts.recall, counts.f1, counts.support)
-
-
-def strict_scores(pairs: Iterable[Pair], labels: LabelSet) -> SchemeScores:
-    """Only the strict scores, for choosing between checkpoints: the same counting as `score_articles`, without the rest.
-
-    Raises DataError as `score_articles` does.
-    """
-    schemes: tuple[Scheme, ...] = ("strict",)
-    tally = tally_articles(pairs, labels, schemes=schemes)
-    if not tally.article_ids:
-        raise DataError("there is no article to score; check the data and its split")
-    return score_tally(tally)["strict"]
-
-
-def strict_f1(pairs: Iterable[Pair], labels: LabelSet) -> float:
-    """Strict micro F1, as `score_articles(...).strict.micro.f1`."""
-    return strict_scores(pairs, labels).micro.f1

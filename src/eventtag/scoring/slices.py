@@ -38,6 +38,7 @@ from eventtag.scoring.compare import holm
 from eventtag.scoring.error_kinds import Mentions, surface
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.span import Span
+from eventtag.text.words import find_words
 
 Slicer = Callable[[Article, Span], str | None]
 """The slice of a span in one dimension; None leaves it out of the dimension."""
@@ -304,7 +305,7 @@ def _length_slice(size: int, edges: Sequence[int]) -> str:
 
 
 def _span_length(article: Article, span: Span) -> str:
-    words = len(re.findall(r"\w+|[^\w\s]", article.mention(span)))
+    words = len(find_words(article.mention(span)))
     return "1 word" if words <= 1 else "2 words" if words == 2 else "3-4 words" if words <= 4 else "5+ words"
 
 

@@ -8,7 +8,7 @@ such gold counts, overlapping gold included. A span that stands twice on one sid
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,11 +19,15 @@ from eventtag.article import Article, Region
 from eventtag.errors import DataError, summarise_problems
 from eventtag.labels import LabelSet
 from eventtag.scoring.counts import STATISTICS, Counts
-from eventtag.scoring.matching import SCHEMES, Outcome, Scheme, match_component, overlap_components
+from eventtag.scoring.matching import SCHEMES, Outcome, match_component, overlap_components
 from eventtag.span import Span
+from eventtag.text.words import find_words
 
 Pair = tuple[Article, Sequence[Span]]
 """An article with its gold spans, and the spans predicted for it."""
+
+Words = Callable[[Article], Sequence[Region]]
+"""Gives an article's words as half-open character offsets, sorted and disjoint."""
 
 WORD_SCHEME = "word"
 """Name of the word-level (token-level) score among the matching schemes."""
@@ -92,42 +96,34 @@ def scored_spans(article: Article, predicted: Sequence[Span], labels: LabelSet) 
     return [Span(*key) for key in sorted(gold)], [Span(*key) for key in sorted(tagged)]
 
 
-def tally_articles(pairs: Iterable[Pair], labels: LabelSet, *, schemes: Sequence[Scheme] = SCHEMES) -> Tally:
-    """Count the spans of every article under every scheme.
-
-    Raises DataError for an article that is given twice, and as `scored_spans` does.
-    """
-    ids: list[str] = []
-    marked: set[str] = set()
-    rows: list[npt.NDArray[np.int64]] = []
-    for article, predicted in pairs:
-        ids.append(article.id)
-        marked.update(marked_labels(article, labels))
-        rows.append(tally_spans(*scored_spans(article, predicted, labels), labels, schemes=schemes))
-    require_distinct(ids)
-    values = np.stack(rows) if rows else np.zeros((0, len(schemes), len(labels.labels), len(STATISTICS)), dtype=np.int64)
-    return Tally(tuple(ids), tuple(schemes), labels.labels, values, tuple(label for label in labels.labels if label in marked))
-
-
 def marked_labels(article: Article, labels: LabelSet) -> tuple[str, ...]:
     """The labels that somebody was marking in the article; none where no region is annotated."""
     return article.annotated_labels(labels.labels) if article.regions else ()
 
 
-def tally_spans(
-    gold: Sequence[Span], predicted: Sequence[Span], labels: LabelSet, *, schemes: Sequence[Scheme] = SCHEMES
-) -> npt.NDArray[np.int64]:
+def tally_spans(gold: Sequence[Span], predicted: Sequence[Span], labels: LabelSet) -> npt.NDArray[np.int64]:
     """[S, L, 8]: counts of one article whose spans all count."""
     column_of = {label: position for position, label in enumerate(labels.labels)}
-    values = np.zeros((len(schemes), len(labels.labels), len(STATISTICS)), dtype=np.int64)
+    values = np.zeros((len(SCHEMES), len(labels.labels), len(STATISTICS)), dtype=np.int64)
     for component in overlap_components(gold, predicted):
-        for row, scheme in enumerate(schemes):
+        for row, scheme in enumerate(SCHEMES):
             for match in match_component(*component, scheme):
                 if match.gold is not None:
                     values[row, column_of[match.gold.label], GOLD_COLUMN[match.outcome]] += 1
                 if match.predicted is not None:
                     values[row, column_of[match.predicted.label], PREDICTED_COLUMN[match.outcome]] += 1
     return values
+
+
+def words_of(article: Article) -> list[Region]:
+    """The words of an article's text (`text.words`), where the caller has none of its own."""
+    return [(start, end) for start, end in find_words(article.text).tolist()]
+
+
+def words_by_region(words: Sequence[Region], regions: Sequence[Region]) -> list[list[Region]]:
+    """The words that lie wholly inside each region; a region without one gives an empty list."""
+    starts, ends = [start for start, _ in words], [end for _, end in words]
+    return [list(words[bisect_left(starts, start) : bisect_right(ends, end)]) for start, end in regions]
 
 
 def tally_words(

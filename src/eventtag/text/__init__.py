@@ -1,1 +1,1 @@
-"""The one notion of word and of sentence."""
+"""What a word is and what a sentence is, for everything that counts words or cuts sentences."""

@@ -1,7 +1,7 @@
-"""Sentences of an article, for showing a span where it stands.
+"""Sentences of a text: where a window may begin, what is shown with a span, and what a span should not cross.
 
 A sentence ends behind `.`, `!`, `?` or `…` when something follows that can begin one, not behind titles, initials and abbreviations;
-and at a line end, unless the next line goes on in lower case. These are rules for English news; no span depends on them.
+and at a line end, unless the next line goes on in lower case. These are rules for English news.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 
+import regex
+
 from eventtag.article import Article
 from eventtag.span import Span
 
-_END = re.compile(
-    r"""(?<![.!?…])(?P<sign>[.!?…]++)["'”’»)\]]*+(?=\s++["'“‘«(\[]*+[^\W_a-zß-öø-ÿ])   # what follows does not begin in lower case
-    | \n(?=[^\S\n]*+\n) | \n(?![^\S\n]*+[a-zß-öø-ÿ])""",
-    re.VERBOSE,
+_END = regex.compile(
+    r"""(?<![.!?…])(?P<sign>[.!?…]++)["'”’»)\]]*+(?=\s++["'“‘«(\[]*+[\w--[_\p{Ll}]])   # what follows does not begin in lower case
+    | \n(?=[^\S\n]*+\n) | \n(?![^\S\n]*+\p{Ll})""",
+    regex.VERBOSE | regex.VERSION1,
 )
 """Each run of signs or white space is looked at once and nothing of it is given back: time grows with the text's length alone."""
 _WORD_BEFORE = re.compile(r"\S*$")
@@ -37,7 +39,7 @@ _STARTER = re.compile(
 """... where one of these words follows."""
 
 
-def split_sentences(text: str) -> list[tuple[int, int]]:
+def find_sentences(text: str) -> list[tuple[int, int]]:
     """The sentences' offsets (half-open, without white space at their edges), in order."""
     edges = [0, *_ends(text), len(text)]
     found = []
@@ -72,7 +74,7 @@ def sentences_of_spans(article: Article) -> Mapping[Span, tuple[int, int]]:
     """For every span the offsets of its sentence; of several, where it crosses their edges, from the first to the last."""
     if not article.spans:
         return {}
-    sentences = split_sentences(article.text)
+    sentences = find_sentences(article.text)
     starts = [start for start, _ in sentences]
     found = {}
     for span in article.spans:

@@ -1,11 +1,17 @@
-"""Words and sentences of a text, as character offsets.
+"""Words of a text, as character offsets (half-open).
 
-Words are what tags stand on and what scores are cross-checked on. They are fine-grained, so that a span's edge nearly always falls
-between two words: a run of letters, digits and combining marks, one ideograph (or letter of a script written without spaces), or one
-other visible character. "Iran-backed" is three words. Sentences only say where a window may end well.
+`find_words` gives the words that tags stand on, that scores are counted on, and that statistics, agreement and lint count. They are
+fine-grained, so that a span's edge nearly always falls between two words: a run of letters, digits and combining marks, one ideograph (or
+letter of a script written without spaces), or one other visible character. "Iran-backed" is three words.
+
+Two other notions are needed. `TOKEN` finds words as annotation tools and CoNLL files have them ("Iran-backed", "U.S." and an address are
+one each), for files that hold words in place of a text. `NAME_PART` finds what a name is made of ("al-Shabaab" is one), so that a name is
+not found inside a longer one. Near-duplicates compare `find_words`-like words of normalised texts (`corpus/word_runs.py`).
 """
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +19,10 @@ import regex
 
 Offsets = npt.NDArray[np.int64]
 
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+IDEOGRAPHIC = r"\p{Han}\p{Hiragana}\p{Katakana}"
+UNPARTED = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+"""Scripts that part words by no blanks: those of which a character says about as much as half a word, and the others."""
+_UNSPACED = IDEOGRAPHIC + UNPARTED
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
 _WORD = regex.compile(
     # Zero-width joiners stand inside Persian and Indic words. No group is repeated: `regex` keeps a state of each repetition in memory.
@@ -21,37 +30,19 @@ _WORD = regex.compile(
     rf"|[{_UNSPACED}]\p{{M}}*+|[^\s\p{{Cc}}\p{{Cf}}\p{{Cs}}]",
     regex.VERSION1,
 )
-_SENTENCE_END = regex.compile(
-    r"(?<=[.!?…][\"'”’»)\]]{0,2})\s++(?=[\p{Lu}\p{Lt}\p{N}\"'“‘«(\[\-–—•*])|(?<!\s)[^\S\n]*+\n\s*+(?!\p{Ll})", regex.VERSION1
+TOKEN = regex.compile(
+    r"""(?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]\x1c-\x1f]       # addresses
+    | \p{L}(?:\.\p{L})+\.                                          # abbreviations such as U.S.
+    | \d+(?:[.,:]\d+)*                                             # numbers, clock times
+    | [\w\p{M}\p{Cf}]+(?:['’\-][\w\p{M}\p{Cf}]+)*                 # words, with apostrophes and hyphens inside
+    | [^\w\s\x1c-\x1f][\p{M}\p{Cf}\p{Sk}]*                        # each other sign for itself, with what combines with it
+    """,
+    regex.VERBOSE,
 )
-"""A run of white space is looked at once, from its beginning, and nothing of it is given back: time grows with the text's length alone."""
-_ABBREVIATION = regex.compile(
-    r"(?:^|[\s(\"“])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|Gen|Col|Lt|Capt|Sgt|Sen|Rep|Gov|St|Jr|Sr|vs|No|Nos|Inc|Co|Corp|Ltd|Jan|Feb|Mar|Apr|Aug|Sept?|Oct"
-    r"|Nov|Dec|\p{Lu}\.(?:\p{Lu}\.)*\p{Lu})\.$",
-    regex.VERSION1,
-)
+"""`\\x1c` to `\\x1f` are white space to Python's `str`, not to `regex`."""
+NAME_PART = re.compile(r"\w+(?:[’'.\-]\w+)*")
 
 
 def find_words(text: str) -> Offsets:
     """[W, 2]: start and end of every word, in order."""
     return np.array([match.span() for match in _WORD.finditer(text)], dtype=np.int64).reshape(-1, 2)
-
-
-def find_sentences(text: str) -> Offsets:
-    """[S, 2]: start and end of every sentence, in order, without the white space between them.
-
-    A sentence ends at `.`, `!`, `?` or `…` before white space and a capital, digit, quote or bullet (not after a title, an initial or
-    a month's short form), and at a line end unless a lower-case letter follows (a line wrapped by an e-mail program).
-    """
-    sentences = []
-    start = len(text) - len(text.lstrip())
-    for match in _SENTENCE_END.finditer(text, start):
-        if "\n" not in match[0] and _ABBREVIATION.search(text[max(start, match.start() - 12) : match.start()]):
-            continue
-        if match.start() > start:
-            sentences.append((start, match.start()))
-        start = match.end()
-    end = len(text.rstrip())
-    if end > start:
-        sentences.append((start, end))
-    return np.array(sentences, dtype=np.int64).reshape(-1, 2)

@@ -26,7 +26,7 @@ from eventtag.scoring.calibration import (
     threshold_for_f1,
 )
 from eventtag.scoring.counts import Counts
-from eventtag.scoring.report import Average, strict_scores
+from eventtag.scoring.report import Average, score_articles
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span, score_of
@@ -160,7 +160,7 @@ def cross_fitted_scores(
         kept += calibrated(fold, fitted)
     if not kept:
         return {}
-    scores = strict_scores([(item.article, item.spans) for item in kept], labels)
+    scores = score_articles([(item.article, item.spans) for item in kept], labels, words=None).strict
     rows: dict[str, Counts | Average] = {label: counts for label, counts in scores.labels.items() if label not in scores.unmarked}
     rows |= {"micro": scores.micro, "macro": scores.macro}
     return {name: {"precision": row.precision, "recall": row.recall, "f1": row.f1} for name, row in rows.items()}
