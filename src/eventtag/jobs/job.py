@@ -29,7 +29,7 @@ from eventtag.staging import PARTIAL, require_absent, staged_file, sync_folder
 SUFFIX = ".job"
 _SCHEMA = 2
 DECIDING = (
-    "labels.py", "span.py", "article.py", "text/words.py", "encoding/*.py", "heads/*.py", "scoring/temperature.py",
+    "labels.py", "span.py", "article.py", "text/*.py", "encoding/*.py", "heads/*.py", "scoring/temperature.py",
     "models/checkpoint.py", "models/network.py", "engines/*.py",
     "tagging/tagger.py", "tagging/emissions.py", "tagging/span_scores.py", "jobs/outputs.py",
     "formats/jsonl.py", "formats/json_file.py",

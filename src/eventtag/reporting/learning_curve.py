@@ -99,7 +99,7 @@ def render_curve_page(report: CurveReport, *, title: str = "Learning curve") -> 
         rows=rows,
         caveat=" ".join(caveats(report)),
         some=some,
-        gains={row: (100 * curve.end, *gain_cells(curve)) for row, curve in report.curves.items()},
+        gains=[(row, *gain_cells(curve), f"{100 * curve.end:.1f}") for row, curve in report.curves.items()],
         plots=[learning_plot(report, row, number) for number, row in enumerate(report.curves)],
     )
 

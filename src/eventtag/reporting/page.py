@@ -1,8 +1,11 @@
-"""Pages that stand alone: a template of this room with our style, under a content security policy that lets nothing else in."""
+"""Pages that stand alone: a template of this package with a style, under a content security policy that lets nothing else in."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -11,12 +14,23 @@ from markupsafe import Markup
 
 
 def render_template(name: str, **values: Any) -> str:
-    """The template called `name` with `values`, which are escaped unless they are Markup, `style`, and a fresh `nonce`: whoever wrote
-    an article cannot have known it.
+    """The page, as `stream_template` gives it, in one piece."""
+    return "".join(stream_template(name, **values))
+
+
+def stream_template(name: str, *, style: str | None = None, **values: Any) -> Iterator[str]:
+    """The template called `name` piece by piece, with `values`, which are escaped unless they are Markup, and `style` (default: that of
+    the evaluation page). A template lets its style in by `style_hash`, which makes the same page each time, or by `nonce`, which is fresh:
+    whoever wrote an article cannot have known it.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=FunctionLoader(read_template))
-    style = Markup(read_template("evaluation.css"))  # noqa: S704 - our own file
-    return environment.get_template(name).render(nonce=secrets.token_urlsafe(18), style=style, **values)
+    style = read_template("evaluation.css") if style is None else style
+    known = {
+        "nonce": secrets.token_urlsafe(18),
+        "style": Markup(style),  # noqa: S704 - our own file
+        "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    }
+    yield from environment.get_template(name).generate(**known, **values)
 
 
 def read_template(name: str) -> str:

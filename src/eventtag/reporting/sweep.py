@@ -90,7 +90,7 @@ def render_sweep_page(report: SweepReport, *, title: str = "Sweep") -> str:
         "sweep.html.j2",
         title=title,
         report=report,
-        header=header,
+        header=[cell or "how it ended" for cell in header],
         rows=rows,
         caveat=caveat(report),
         score_name=score_name(report),

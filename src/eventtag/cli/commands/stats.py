@@ -11,10 +11,10 @@ from eventtag.article import Article
 from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command, table
 from eventtag.cli.terminal import print_result
 from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics
-from eventtag.corpus.statistics_page import render_statistics
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
 from eventtag.printable import printable
+from eventtag.reporting.statistics_page import render_statistics
 from eventtag.staging import require_absent, staged_file
 
 
