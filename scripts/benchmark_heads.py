@@ -32,7 +32,7 @@ def training_steps():
     random = torch.Generator().manual_seed(0)
     words = torch.rand((WINDOWS, TOKENS), generator=random) < 0.8
     tags = torch.where(words, (torch.rand((WINDOWS, TOKENS), generator=random) < 0.3).long(), -100)
-    unmarked = torch.zeros((WINDOWS, len(LABELS.tags)), dtype=torch.bool)
+    unannotated = torch.zeros((WINDOWS, len(LABELS.tags)), dtype=torch.bool)
     legal = torch.from_numpy(LABELS.legal_transitions)
     scores = torch.randn((WINDOWS, TOKENS, len(LABELS.tags)), requires_grad=True)
     transitions = torch.zeros((len(LABELS.tags),) * 2, requires_grad=True)
@@ -49,9 +49,9 @@ def training_steps():
     ids = torch.randint(1000, 20000, (WINDOWS, TOKENS), generator=random)
     return {
         "encoder": lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward(),
-        "softmax, cross-entropy": lambda: tag_loss(scores, tags, unmarked).backward(),
-        "crf": lambda: crf_loss(scores, transitions, tags, words, unmarked, legal).backward(),
-        "span": lambda: span_loss(scorer(hidden, positions), spans, inside, inside, unmarked).backward(),
+        "softmax, cross-entropy": lambda: tag_loss(scores, tags, unannotated).backward(),
+        "crf": lambda: crf_loss(scores, transitions, tags, words, unannotated, legal).backward(),
+        "span": lambda: span_loss(scorer(hidden, positions), spans, inside, inside, unannotated).backward(),
     }
 
 

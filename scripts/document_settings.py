@@ -72,7 +72,8 @@ For other articles than those of the checkpoint's run, `evaluate` needs `data.la
 put it into a file of your own (`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the labels alone.
 
 **Defaults** below are those of a command that is told `data=corpus` and nothing else. `model=`, `trainer=` and `data=` of another name
-set other values (`--cfg job` shows them): only `model=minilm` has a CRF, a mean of layers and a primer, unless you ask for them.
+set other values (`--cfg job` shows them): only `model=minilm` has a CRF, a scalar mix and intermediate fine-tuning, unless you ask for
+them.
 
 **Resuming.** `run_dir=DIR resume=true` starts a run, or goes on with it if it was interrupted: the same command every time. Other
 settings or other data than before are refused, and a finished run is never overwritten. The resumed run ends with the same weights,

@@ -36,8 +36,8 @@ MARKER = "EVENTTAG_FILE_OPERATIONS"
 VARIANTS: dict[str, dict[str, Any]] = {
     "by epoch": {},
     "by step": {"extra": {"gradient_accumulation_steps": 2, "dataloader_num_workers": 1}, "save_every_steps": 1},
-    "primed": {"primer": True, "adversarial": 0.5},
-    "shared": {"primer": True, "shared": True},
+    "intermediate": {"intermediate": True, "adversarial": 0.5},
+    "shared": {"intermediate": True, "shared": True},
     "early stop": {"patience": 1, "epochs": 4, "learning_rate": 1e-9, "head_learning_rate": 1e-9},
 }
 """Trainer settings of each: states by epoch; by every update, which takes two batches, read by a worker; a run that learns from other
@@ -132,15 +132,15 @@ class Trial:
 
     def __init__(self, corpus: Path, folder: Path, trainer: dict[str, Any], wrong: list[str], name: str) -> None:
         self.corpus, self.folder, self.wrong, self.name = corpus, folder, wrong, name
-        self.trainer = {key: value for key, value in trainer.items() if key not in ("primer", "shared")}
-        self.primed, self.shared = "primer" in trainer, "shared" in trainer
+        self.trainer = {key: value for key, value in trainer.items() if key not in ("intermediate", "shared")}
+        self.intermediate, self.shared = "intermediate" in trainer, "shared" in trainer
         self.instants = 0
         whole = folder / "whole"
         ended = self.start(whole)
         assert ended.code == 0, ended.error
         self.operations, self.last_save, self.seconds = ended.operations, ended.saves[-1], ended.seconds
         self.expected = describe(whole)
-        assert self.primed == ("primer" in json.loads((whole / "run.json").read_text(encoding="utf-8")))
+        assert self.intermediate == ("intermediate" in json.loads((whole / "run.json").read_text(encoding="utf-8")))
 
     def at_instants(self, chance: random.Random) -> None:
         """Kill a run at random instants: at one, and then with even odds at another one while it is gone on with."""
@@ -195,9 +195,9 @@ class Trial:
         from eventtag.settings import (
             DataSettings,
             EvaluationSettings,
+            IntermediateSettings,
             ModelSettings,
             Precision,
-            PrimerSettings,
             TrainerSettings,
             TrainSettings,
             WindowSettings,
@@ -225,10 +225,10 @@ class Trial:
             "precision": Precision.fp32,  # `auto` is decided by timing, and may decide otherwise for the next run
         } | self.trainer
         model = ModelSettings(name="tiny", attention_dropout=0.1)
-        if self.primed:
+        if self.intermediate:
             other = DataSettings(path=str(self.corpus.parent / "other.jsonl"), split_field="split")
             encoder = str(self.corpus.parent / "encoder")
-            model = ModelSettings(name=encoder, attention_dropout=0.1, primer=PrimerSettings(data=other, epochs=1))
+            model = ModelSettings(name=encoder, attention_dropout=0.1, intermediate=IntermediateSettings(data=other, epochs=1))
         try:
             train(
                 TrainSettings(
@@ -240,7 +240,7 @@ class Trial:
                     resume=True,
                     run_dir=str(run),
                 ),
-                primers=primers_of(run) if self.shared else None,
+                shared=shared_of(run) if self.shared else None,
             )
         except OutputError as problem:
             finished = (run / METRICS_FILE).exists() and "this run is finished" in str(problem)
@@ -264,7 +264,7 @@ class Trial:
         try:
             for state in (run / "trainer").glob("checkpoint-*"):
                 check_state(state, processes=1)
-            for checkpoint in (run / "checkpoint", *primers_of(run).glob("*")):
+            for checkpoint in (run / "checkpoint", *shared_of(run).glob("*")):
                 if checkpoint.exists():
                     check_manifest(checkpoint)
             for file in run.glob("[!.]*.json"):
@@ -280,12 +280,12 @@ class Trial:
             keys = [key for key in self.expected.keys() | found.keys() if self.expected.get(key) != found.get(key)]
             self.fault(f"{self.name}, {how}: differs in {', '.join(sorted(keys))}")
         shutil.rmtree(run)
-        shutil.rmtree(primers_of(run), ignore_errors=True)
+        shutil.rmtree(shared_of(run), ignore_errors=True)
 
 
-def primers_of(run: Path) -> Path:
-    """Where a run leaves what its primer taught; the name begins like the run's, so that what is done there counts too."""
-    return run.with_name(f"{run.name}-primers")
+def shared_of(run: Path) -> Path:
+    """Where a run leaves its intermediate checkpoint; the name begins like the run's, so that what is done there counts too."""
+    return run.with_name(f"{run.name}-shared")
 
 
 def describe(run: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@
     python scripts/measure_sample.py --run outputs/curve --sizes 50 100 150 220
 
 Trained on the first SIZE training articles of a seeded draw, checkpoints are scored on the test articles of the sample corpus, on the
-development topics of ECB+ (pronouns taken out of the gold: the sample's guidelines leave them unmarked) and on GUM's news articles
+development topics of ECB+ (pronouns taken out of the gold: the sample's guidelines leave them unannotated) and on GUM's news articles
 (ACTOR and LOCATION), strict and partial. The corpora are read from $EVENTTAG_CORPORA, else ../shared/corpora.
 """
 
@@ -89,7 +89,7 @@ def main() -> int:
             file.write_text("".join(json_line(a) + "\n" for a in [*chosen, *sample.splits["validation"]]), encoding="utf-8")
             wanted = ["data=corpus", f"data.path={file}", "data.split_field=split", f"seed={arguments.seed}"]
             settings = settings_for(
-                [*wanted, "model.primer.data=null", *arguments.overrides]
+                [*wanted, "model.intermediate.data=null", *arguments.overrides]
             )  # it would learn the articles left out
             train(replace(settings, run_dir=str(folder)))
         tagger = Tagger.load(folder / "checkpoint")

@@ -51,7 +51,7 @@ def claim(folder, command="train") -> None:
             "sweep.json": "[]",
             "curve.json": '{"versions": {}}',
             "pretraining.json": '{"versions": 3}',
-            "primers/x": "",
+            "intermediate/x": "",
         },
     ],
     ids=["a note", "states and metrics", "a partial file", "another Hydra application", "records of something else"],

@@ -33,7 +33,7 @@ RECORDS = {
 }
 """By command, the file by which it knows a folder that it made."""
 RUN_FILES = (
-    "run.json", "settings.yaml", "losses.jsonl", "primer", "trainer", "checkpoint", "predictions.jsonl", "errors.jsonl", "report.md",
+    "run.json", "settings.yaml", "losses.jsonl", "intermediate", "trainer", "checkpoint", "predictions.jsonl", "errors.jsonl", "report.md",
     "report.html", "report.json", "metrics.json",
 )  # fmt: skip
 """What `train` writes into its folder; nothing else there is ever removed."""

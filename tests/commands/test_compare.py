@@ -184,7 +184,7 @@ def test_articles_of_which_nothing_is_known_are_left_out_and_counted(monkeypatch
     def write(name, keep):
         rng = random.Random(name)
         known = [Article(str(n), f"{TEXT} {n}", tuple(s for s in WORDS if rng.random() < keep)) for n in range(9)]
-        unknown = [Article("nowhere", TEXT, annotated=()), Article("unmarked", TEXT, labels=("ACTOR",)), Article("empty", "")]
+        unknown = [Article("nowhere", TEXT, annotated=()), Article("unannotated", TEXT, labels=("ACTOR",)), Article("empty", "")]
         write_articles([*known, *unknown], tmp_path / name, "jsonl", ledger=LossLedger())
         return str(tmp_path / name)
 

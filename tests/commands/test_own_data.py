@@ -14,9 +14,9 @@ def test_a_path_alone_is_one_s_own_corpus():
 
 
 @pytest.mark.parametrize("model", [[], ["model=minilm"], ["model=roberta_base"]])
-def test_a_path_of_the_primer_alone_is_one_s_own_corpus(model):
-    primer = compose_training([*model, "model.primer.data.path=mine.jsonl"]).model.primer.data
-    assert (primer.name, primer.path, primer.licence) == ("corpus", "mine.jsonl", None)
+def test_a_path_for_intermediate_fine_tuning_alone_is_one_s_own_corpus(model):
+    intermediate = compose_training([*model, "model.intermediate.data.path=mine.jsonl"]).model.intermediate.data
+    assert (intermediate.name, intermediate.path, intermediate.licence) == ("corpus", "mine.jsonl", None)
 
 
 def test_a_choice_stays_as_it_is():

@@ -170,7 +170,7 @@ def test_what_nobody_marked_gets_no_gradient_of_its_own(files):
     half = [feature for feature in features_of(load_corpus(settings_of(files))) if feature.article_id.startswith("half/")]
     batch = collate(half, pad_token_id=0)
     scores = torch.zeros((*batch["labels"].shape, len(labels.tags)), requires_grad=True)
-    tag_loss(scores, batch["labels"], batch["unmarked"], weights=batch["weights"]).backward()
+    tag_loss(scores, batch["labels"], batch["unannotated"], weights=batch["weights"]).backward()
     outside = scores.grad[batch["labels"] == 0]
     event = [labels.begin_id("EVENT"), labels.begin_id("EVENT") + 1]
     assert len(outside) > 50

@@ -25,7 +25,7 @@ def scores(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn((2, 9, 5), **draw) * 2, torch.randn((5, 5), **draw)
 
 
-def unmarked(*tags: int) -> torch.Tensor:
+def unannotated(*tags: int) -> torch.Tensor:
     result = torch.zeros((2, 5), dtype=torch.bool)
     result[1, list(tags)] = True
     return result
@@ -58,7 +58,7 @@ def test_runs_end_at_words_without_gold_and_go_on_over_the_tokens_of_a_word():
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("open_tags", [unmarked(), unmarked(1, 2)])
+@pytest.mark.parametrize("open_tags", [unannotated(), unannotated(1, 2)])
 def test_loss_equals_brute_force(seed, open_tags):
     emissions, transitions = scores(seed)
     found = crf_loss(emissions, transitions, TAGS, WORDS, open_tags, LEGAL)
@@ -68,7 +68,7 @@ def test_loss_equals_brute_force(seed, open_tags):
 def test_gradient_is_that_of_finite_differences():
     emissions, transitions = scores(0)
     assert torch.autograd.gradcheck(
-        lambda e, t: crf_loss(e, t, TAGS, WORDS, unmarked(1, 2), LEGAL),
+        lambda e, t: crf_loss(e, t, TAGS, WORDS, unannotated(1, 2), LEGAL),
         (emissions.requires_grad_(), transitions.requires_grad_()),
     )
 
@@ -76,7 +76,7 @@ def test_gradient_is_that_of_finite_differences():
 def test_illegal_transitions_learn_nothing():
     emissions, transitions = scores(1)
     transitions.requires_grad_()
-    crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL).backward()
+    crf_loss(emissions, transitions, TAGS, WORDS, unannotated(), LEGAL).backward()
     assert (transitions.grad[~LEGAL] == 0).all()
     assert (transitions.grad[LEGAL] != 0).any()
 
@@ -101,7 +101,7 @@ def posteriors(emissions: torch.Tensor, transitions: torch.Tensor, row: int, run
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def opinions(seed: int) -> torch.Tensor:
+def probabilities(seed: int) -> torch.Tensor:
     random = torch.Generator().manual_seed(100 + seed)
     return torch.randn((2, 9, 5), generator=random, dtype=torch.float64).softmax(-1)
 
@@ -110,15 +110,15 @@ def opinions(seed: int) -> torch.Tensor:
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_teachers_have_their_share_of_the_loss(seed, share):
     emissions, transitions = scores(seed)
-    teachers = opinions(seed)
-    taught = (teachers, torch.full((2, 9), share, dtype=torch.float64))
-    found = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(1, 2), LEGAL, taught=taught)
+    teachers = probabilities(seed)
+    soft_targets = (teachers, torch.full((2, 9), share, dtype=torch.float64))
+    found = crf_loss(emissions, transitions, TAGS, WORDS, unannotated(1, 2), LEGAL, soft_targets=soft_targets)
     apart = -sum(
         (teachers[row, run].numpy() * np.log(posteriors(emissions, transitions, row, run))).sum()
         for row, runs in RUNS.items()
         for run in runs
     )
-    wanted = (1 - share) * brute_force(emissions, transitions, unmarked(1, 2)) + share * apart / 8
+    wanted = (1 - share) * brute_force(emissions, transitions, unannotated(1, 2)) + share * apart / 8
     assert float(found) == pytest.approx(wanted)
 
 
@@ -126,9 +126,9 @@ def test_a_word_that_only_teachers_decide_leaves_the_gold_of_its_neighbours():
     emissions, transitions = scores(4)
     share = torch.zeros((2, 9), dtype=torch.float64)
     share[1, 2] = 1.0
-    teachers = opinions(4)
-    found = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, taught=(teachers, share))
-    total = 8 * float(crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL))
+    teachers = probabilities(4)
+    found = crf_loss(emissions, transitions, TAGS, WORDS, unannotated(), LEGAL, soft_targets=(teachers, share))
+    total = 8 * float(crf_loss(emissions, transitions, TAGS, WORDS, unannotated(), LEGAL))
     log_probabilities = torch.log_softmax(emissions, dim=-1).numpy()
     every, right, gold = [], [], []
     for tags in product(range(5), repeat=3):
@@ -154,7 +154,7 @@ def test_the_best_answer_to_teachers_is_what_they_say():
     for _ in range(1500):
         optimizer.zero_grad()
         loss = crf_loss(
-            emissions, transitions, tags, words, torch.zeros((1, 5), dtype=torch.bool), LEGAL, taught=(teachers, share)
+            emissions, transitions, tags, words, torch.zeros((1, 5), dtype=torch.bool), LEGAL, soft_targets=(teachers, share)
         )
         loss.backward()
         optimizer.step()
@@ -166,16 +166,18 @@ def test_the_best_answer_to_teachers_is_what_they_say():
 def test_divided_by_the_positions_of_the_whole_step_and_weighted_by_window():
     emissions, transitions = scores(3)
     parts = [
-        crf_loss(emissions[[row]], transitions, TAGS[[row]], WORDS[[row]], unmarked()[[row]], LEGAL, positions=torch.tensor(8))
+        crf_loss(emissions[[row]], transitions, TAGS[[row]], WORDS[[row]], unannotated()[[row]], LEGAL, positions=torch.tensor(8))
         for row in (0, 1)
     ]
-    whole = crf_loss(emissions, transitions, TAGS, WORDS, unmarked(), LEGAL, weights=torch.tensor([3.0, 0.5]))
+    whole = crf_loss(emissions, transitions, TAGS, WORDS, unannotated(), LEGAL, weights=torch.tensor([3.0, 0.5]))
     assert torch.allclose(whole, 3 * parts[0] + 0.5 * parts[1])
 
 
 def test_a_batch_without_gold_has_the_loss_0():
     emissions, transitions = scores(0)
-    loss = crf_loss(emissions.requires_grad_(), transitions.requires_grad_(), torch.full_like(TAGS, NO), WORDS, unmarked(), LEGAL)
+    loss = crf_loss(
+        emissions.requires_grad_(), transitions.requires_grad_(), torch.full_like(TAGS, NO), WORDS, unannotated(), LEGAL
+    )
     loss.backward()
     assert float(loss.detach()) == 0
     assert (emissions.grad == 0).all()

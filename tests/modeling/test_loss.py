@@ -25,21 +25,21 @@ def test_positions_without_gold_do_not_move_the_loss():
 
 def test_outside_means_any_tag_that_the_annotators_could_not_have_used():
     scores = emissions()
-    unmarked = torch.zeros((2, 5), dtype=torch.bool)
-    unmarked[1, [3, 4]] = True
+    unannotated = torch.zeros((2, 5), dtype=torch.bool)
+    unannotated[1, [3, 4]] = True
     probabilities = torch.softmax(scores, dim=-1)
     expected = -(
         probabilities[0, 0, 0].log() + probabilities[0, 1, 1].log() + probabilities[0, 2, 2].log()
         + probabilities[1, 0, [0, 3, 4]].sum().log() + probabilities[1, 1, [0, 3, 4]].sum().log()
     ) / 5  # fmt: skip
-    assert torch.allclose(tag_loss(scores, TAGS, unmarked), expected)
+    assert torch.allclose(tag_loss(scores, TAGS, unannotated), expected)
 
 
-def test_an_unmarked_label_is_not_taught_to_be_absent():
+def test_an_unannotated_label_is_not_learnt_to_be_absent():
     """The gradient of the loss does not push probability between O and the tags of a label that nobody marked."""
     scores = torch.zeros((1, 1, 5), requires_grad=True)
-    unmarked = torch.tensor([[False, False, False, True, True]])
-    tag_loss(scores, torch.tensor([[0]]), unmarked).backward()
+    unannotated = torch.tensor([[False, False, False, True, True]])
+    tag_loss(scores, torch.tensor([[0]]), unannotated).backward()
     gradient = scores.grad[0, 0]
     assert torch.allclose(gradient[[0, 3, 4]], gradient[0].expand(3))
     assert (gradient[[0, 3, 4]] < 0).all()
@@ -53,9 +53,9 @@ def test_loss_divides_by_the_positions_of_the_whole_step():
 
 
 def marked_partly() -> torch.Tensor:
-    unmarked = torch.zeros((2, 5), dtype=torch.bool)
-    unmarked[1, [3, 4]] = True
-    return unmarked
+    unannotated = torch.zeros((2, 5), dtype=torch.bool)
+    unannotated[1, [3, 4]] = True
+    return unannotated
 
 
 def test_gradients_are_those_of_finite_differences():

@@ -39,7 +39,7 @@ def test_scores_are_biaffine_in_the_first_and_the_last_word():
 DECIDED = torch.tensor([[True, True, False, True], [True, True, False, False]])
 INSIDE = torch.tensor([[True, True, True, True], [True, False, False, False]])
 SPANS = torch.tensor([[[0, 1, 0], [1, 0, 1]], [[0, 0, 1], [-1, -1, -1]]])
-UNMARKED = torch.tensor([[False] * 5, [False, True, True, False, False]])
+UNANNOTATED = torch.tensor([[False] * 5, [False, True, True, False, False]])
 
 
 def scores() -> torch.Tensor:
@@ -57,7 +57,7 @@ def by_loops(found: torch.Tensor, weights=(1.0, 1.0)) -> float:
                 if not DECIDED[row, first] or any(word >= 4 or not INSIDE[row, word] for word in words):
                     continue
                 for label in range(2):
-                    if UNMARKED[row, 1 + 2 * label]:
+                    if UNANNOTATED[row, 1 + 2 * label]:
                         continue
                     p = 1 / (1 + math.exp(-float(found[row, first, more, label])))
                     right = (row, first, more, label) in gold
@@ -67,19 +67,19 @@ def by_loops(found: torch.Tensor, weights=(1.0, 1.0)) -> float:
 
 def test_loss_is_that_of_annotated_spans_and_marked_labels():
     found = scores()
-    assert float(span_loss(found, SPANS, DECIDED, INSIDE, UNMARKED)) == pytest.approx(by_loops(found) / 5)
-    weighted = span_loss(found, SPANS, DECIDED, INSIDE, UNMARKED, positions=torch.tensor(10), weights=torch.tensor([2.0, 0.5]))
+    assert float(span_loss(found, SPANS, DECIDED, INSIDE, UNANNOTATED)) == pytest.approx(by_loops(found) / 5)
+    weighted = span_loss(found, SPANS, DECIDED, INSIDE, UNANNOTATED, positions=torch.tensor(10), weights=torch.tensor([2.0, 0.5]))
     assert float(weighted) == pytest.approx(by_loops(found, (2.0, 0.5)) / 10)
 
 
 def test_gradient_is_that_of_finite_differences():
     found = scores().clamp(min=-5).requires_grad_()
-    assert torch.autograd.gradcheck(lambda s: span_loss(s, SPANS, DECIDED, INSIDE, UNMARKED), (found,))
+    assert torch.autograd.gradcheck(lambda s: span_loss(s, SPANS, DECIDED, INSIDE, UNANNOTATED), (found,))
 
 
 def test_what_nobody_annotated_or_marked_has_no_gradient():
     found = scores().requires_grad_()
-    span_loss(found, SPANS, DECIDED, INSIDE, UNMARKED).backward()
+    span_loss(found, SPANS, DECIDED, INSIDE, UNANNOTATED).backward()
     assert (found.grad[0, 2] == 0).all()
     assert (found.grad[1, 0, :, 0] == 0).all()
     assert (found.grad[1, 0, 1:] == 0).all()

@@ -42,7 +42,7 @@ def card(text, *, label="ACTOR"):
         "epoch": 1.0,
         "versions": {text: text},
         "data": {"name": text, "articles": 1, "sha256": text, "spans": {label: 1}},
-        "primer": {"name": text, "articles": 1, "epochs": 1, "sha256": text, "licence": text},
+        "intermediate": {"name": text, "articles": 1, "epochs": 1, "sha256": text, "licence": text},
     }
     calibration = {"temperatures": {label: 1.0}, "thresholds": {label: 0.5}, "overlapping": {label: 0.5}, "cross_fitted_ece": 0.1}
     return render_model_card(report, name=text, training=training, licence=text, calibration=calibration)

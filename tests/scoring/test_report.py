@@ -127,7 +127,7 @@ def test_a_label_that_nobody_was_marking_is_in_no_average():
     assert score_articles(pairs, LabelSet(), words=None).strict.macro == two.strict.macro
     for scheme in ("strict", "word"):
         assert report.intervals.interval(scheme, "macro") == two.intervals.interval(scheme, "macro")
-    assert report.to_json()["unmarked"] == ["LOCATION"]
+    assert report.to_json()["unannotated"] == ["LOCATION"]
     for text in (render_table(report), render_scores_table(report), render_page(report, pairs)):
         assert "o score for LOCATION: no scored article was annotated for it" in text
 

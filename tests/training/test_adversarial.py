@@ -1,4 +1,4 @@
-"""A second look at each batch, with its words moved along their gradient."""
+"""Adversarial training: each batch once more, with its words moved along their gradient."""
 
 import pytest
 import torch

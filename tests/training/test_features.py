@@ -69,14 +69,17 @@ def test_gold_outside_annotated_regions_does_not_change_the_loss(articles, token
         batch = collate(features_of(chosen, tokenizer, max_length=24, stride=6), pad_token_id=0)
         with torch.no_grad():
             logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-        losses.append(tag_loss(logits, batch["labels"], batch["unmarked"]))
+        losses.append(tag_loss(logits, batch["labels"], batch["unannotated"]))
     assert torch.equal(*losses)
 
 
 def test_labels_that_were_not_marked_are_handed_to_the_loss(articles, tokenizer):
     article = replace(articles[0], labels=("ACTOR", "LOCATION"), spans=tuple(s for s in articles[0].spans if s.label != "EVENT"))
     (feature, *_) = features_of([article], tokenizer, max_length=64, stride=8)
-    assert [tag for tag, unmarked in zip(LABELS.tags, feature.unmarked, strict=True) if unmarked] == ["B-EVENT", "I-EVENT"]
+    assert [tag for tag, unannotated in zip(LABELS.tags, feature.unannotated, strict=True) if unannotated] == [
+        "B-EVENT",
+        "I-EVENT",
+    ]
 
 
 def test_padding_is_neither_attended_to_nor_learnt_from(articles, tokenizer):

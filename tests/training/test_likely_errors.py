@@ -13,28 +13,36 @@ from eventtag.experiments.likely_errors import find_likely_errors
 from eventtag.formats.jsonl import json_line
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.settings import DataSettings, Head, ModelSettings, PrimerSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import (
+    DataSettings,
+    Head,
+    IntermediateSettings,
+    ModelSettings,
+    TrainerSettings,
+    TrainSettings,
+    WindowSettings,
+)
 from eventtag.span import Span
 from eventtag.text.words import find_words
-from eventtag.training.primer import plan_primer
+from eventtag.training.intermediate import plan_intermediate
 
 LABELS = LabelSet()
 
 
 @dataclass(frozen=True)
-class Opinion:
+class Judged:
     article: Article
     words: np.ndarray
     probabilities: np.ndarray
 
 
-def sure_of(truth: Article, given: Article) -> Opinion:
+def sure_of(truth: Article, given: Article) -> Judged:
     """A model that is nearly certain of `truth`, asked about the annotation `given` of the same text."""
     words = find_words(truth.text)
     tags = align_spans(truth, words, LABELS, ledger=LossLedger())
     probabilities = np.full((len(words), len(LABELS.tags)), 0.01)
     probabilities[np.arange(len(words)), tags] = 0.94
-    return Opinion(given, words, probabilities)
+    return Judged(given, words, probabilities)
 
 
 def spoil(article: Article, kind: str) -> tuple[Article, tuple[int, int]]:
@@ -61,8 +69,8 @@ def spoil(article: Article, kind: str) -> tuple[Article, tuple[int, int]]:
 )
 def test_an_annotation_against_which_the_model_is_sure_is_found_with_what_it_says(articles, kind, message):
     spoilt, (start, end) = spoil(articles[3], kind)
-    opinions = [sure_of(article, spoilt if article.id == spoilt.id else article) for article in articles]
-    (finding,) = find_likely_errors(opinions, LABELS)
+    judged = [sure_of(article, spoilt if article.id == spoilt.id else article) for article in articles]
+    (finding,) = find_likely_errors(judged, LABELS)
     assert (finding.rule, finding.severity, finding.article_id) == ("likely error", "warning", "a3")
     assert (finding.start, finding.end, finding.message) == (start, end, message)
     assert finding.rank > 0.9
@@ -72,8 +80,8 @@ def test_an_annotation_against_which_the_model_is_sure_is_found_with_what_it_say
 def test_words_that_the_model_takes_to_a_mention_are_of_its_finding_and_weigh_less(articles):
     whole = make_article("w", "Reuters-Moscow/ACTOR met/EVENT Police/ACTOR in Paris/LOCATION .")
     cut = replace(whole, spans=(Span(8, 14, "ACTOR"), *whole.spans[1:]))
-    opinions = [sure_of(whole, cut), *(sure_of(article, article) for article in articles)]
-    (finding,) = find_likely_errors(opinions, LABELS)
+    judged = [sure_of(whole, cut), *(sure_of(article, article) for article in articles)]
+    (finding,) = find_likely_errors(judged, LABELS)
     assert (finding.start, finding.end, finding.label) == (8, 14, "ACTOR")
     assert finding.message == "is ACTOR, the model says that 'Reuters-' belongs to it (0.95)"
     assert 0.5 < finding.rank < 0.7
@@ -84,24 +92,24 @@ def test_articles_that_are_annotated_as_the_model_says_have_no_finding(articles)
 
 
 def test_a_label_that_nobody_marked_and_places_where_nobody_looked_are_no_errors(articles):
-    opinions = []
+    judged = []
     for article in articles:
-        unmarked = replace(article, spans=tuple(s for s in article.spans if s.label != "EVENT"), labels=("ACTOR", "LOCATION"))
+        unannotated = replace(article, spans=tuple(s for s in article.spans if s.label != "EVENT"), labels=("ACTOR", "LOCATION"))
         half = len(article.text) // 2
         unseen = replace(article, spans=tuple(s for s in article.spans if s.end <= half), annotated=((0, half),))
-        opinions += [sure_of(article, unmarked), sure_of(article, unseen), sure_of(article, article)]
-    assert find_likely_errors(opinions, LABELS) == []
+        judged += [sure_of(article, unannotated), sure_of(article, unseen), sure_of(article, article)]
+    assert find_likely_errors(judged, LABELS) == []
 
 
 def test_labels_that_the_model_does_not_know_are_left_out(articles):
     known = LabelSet(("ACTOR", "EVENT"))
-    opinions = []
+    judged = []
     for article in articles:
         tags = align_spans(article, find_words(article.text), known, ledger=LossLedger())
         probabilities = np.full((len(tags), len(known.tags)), 0.01)
         probabilities[np.arange(len(tags)), tags] = 0.96
-        opinions.append(Opinion(article, find_words(article.text), probabilities))
-    assert find_likely_errors(opinions, known) == []
+        judged.append(Judged(article, find_words(article.text), probabilities))
+    assert find_likely_errors(judged, known) == []
 
 
 def test_without_an_annotated_word_there_is_nothing_to_judge():
@@ -119,20 +127,24 @@ def test_a_head_that_scores_spans_is_refused_before_anything_is_trained(articles
         next(cross_validate(articles, LABELS, settings, folds=2))
 
 
-def test_no_primer_teaches_what_is_to_be_judged(tmp_path, monkeypatch):
-    """The primer is a larger corpus that holds the articles to be judged."""
+def test_intermediate_fine_tuning_learns_nothing_that_is_to_be_judged(tmp_path, monkeypatch):
+    """The intermediate is a larger corpus that holds the articles to be judged."""
     larger = make_distinct(34, train=30)
     (tmp_path / "larger.jsonl").write_text("".join(json_line(article) + "\n" for article in larger))
-    primer = PrimerSettings(data=DataSettings(name="larger", path=str(tmp_path / "larger.jsonl"), split_field="split"))
+    intermediate = IntermediateSettings(
+        data=DataSettings(name="larger", path=str(tmp_path / "larger.jsonl"), split_field="split")
+    )
     settings = TrainSettings(
-        data=DataSettings(path="unused"), model=ModelSettings(name="a model", primer=primer), run_dir=str(tmp_path / "run")
+        data=DataSettings(path="unused"),
+        model=ModelSettings(name="a model", intermediate=intermediate),
+        run_dir=str(tmp_path / "run"),
     )
 
     class PlannedError(Exception):
         pass
 
-    def plan(own, *, corpus, whole, primers):
-        raise PlannedError(plan_primer(own, whole))
+    def plan(own, *, corpus, whole, shared):
+        raise PlannedError(plan_intermediate(own, whole))
 
     monkeypatch.setattr(cross_validation, "train", plan)
     linted = larger[:12]

@@ -25,7 +25,7 @@ def trainer_of(corpus_file: Path, run: Path, head: Head = Head.softmax, **traine
 
 def batch_of(trainer) -> dict[str, torch.Tensor]:
     unlike = sorted(trainer.features, key=lambda feature: len(feature.input_ids))[::2]
-    marked = [replace(feature, unmarked=feature.unmarked | (number % 2 == 0)) for number, feature in enumerate(unlike)]
+    marked = [replace(feature, unannotated=feature.unannotated | (number % 2 == 0)) for number, feature in enumerate(unlike)]
     return collate(marked, pad_token_id=0)
 
 
@@ -38,10 +38,10 @@ def test_parts_hold_every_window_once_within_the_budget(corpus_file, tmp_path):
 
     def rows(items) -> list:
         return sorted(
-            (ids[mask == 1].tolist(), tags[mask == 1].tolist(), unmarked.tolist())
+            (ids[mask == 1].tolist(), tags[mask == 1].tolist(), unannotated.tolist())
             for part in items
-            for ids, mask, tags, unmarked in zip(
-                part["input_ids"], part["attention_mask"], part["labels"], part["unmarked"], strict=True
+            for ids, mask, tags, unannotated in zip(
+                part["input_ids"], part["attention_mask"], part["labels"], part["unannotated"], strict=True
             )
         )
 
@@ -84,7 +84,7 @@ def test_the_gradient_is_that_of_the_whole_batch(corpus_file, tmp_path, change, 
 
 
 def test_training_by_tokens_takes_fewer_steps_and_resumes_to_the_same_weights(corpus_file, tmp_path, monkeypatch):
-    from eventtag.training import trainer as trainer_module
+    from eventtag.training.loop import trainer as trainer_module
 
     by_tokens = {"epochs": 3, "precision": Precision.fp32, "batch_tokens": 100, "micro_batch_tokens": 60}
     whole = train(settings_of(corpus_file, tmp_path / "whole", trainer=by_tokens))

@@ -72,7 +72,7 @@ def test_two_processes_train_what_one_does_with_the_same_batches_to_rounding(run
 
 @pytest.mark.parametrize(("names", "place"), [("adversarial", 4), ("accumulated adversarial", 6)])
 def test_the_processes_move_words_along_the_gradient_of_all(runs, names, place):
-    """Looser by the rounding that a second look adds: with their own gradients they would be 1e-2 apart."""
+    """Looser by the rounding that adversarial training adds: with their own gradients they would be 1e-2 apart."""
     folder, codes, _ = runs
     assert codes[place : place + 2] == [[0], [0, 0]]
     one, two, plain = (weights_of(folder, name) for name in (f"one {names}", f"two {names}", "one"))

@@ -9,7 +9,7 @@ from test_run import settings_of
 from eventtag.corpus.loading import load_corpus
 from eventtag.errors import TrainingError
 from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
-from eventtag.settings import DataSettings, PrimerSettings, TeacherSettings
+from eventtag.settings import DataSettings, IntermediateSettings, TeacherSettings
 from eventtag.training.record import build_record, claim_folder, require_same_run
 
 KEPT = {"ACTOR": "ACTOR", "EVENT": "EVENT", "LOCATION": "LOCATION"}
@@ -36,7 +36,12 @@ def changed(settings, part, **values):
         ("trainer", {"extra": {"max_grad_norm": 2}}, {"extra": {}}, r"extra was not there and is {} now"),
         ("data", {"label_map": {**KEPT, "TIME": None}}, {"label_map": KEPT}, r"label_map.TIME was None and is not there now"),
         ("evaluation", {"target_recall": {"EVENT": 0.9}}, {"target_recall": {}}, r"target_recall was not there"),
-        ("model", {"primer": PrimerSettings(DataSettings(path="x"))}, {"primer": PrimerSettings()}, r"primer.data was not there"),
+        (
+            "model",
+            {"intermediate": IntermediateSettings(DataSettings(path="x"))},
+            {"intermediate": IntermediateSettings()},
+            r"intermediate.data was not there",
+        ),
     ],
 )
 def test_what_was_taken_away_differs_as_what_was_added(corpus_file, tmp_path, part, before, after, message):

@@ -345,7 +345,14 @@ def test_a_run_removes_nothing_that_it_has_not_written(corpus_file, tmp_path, mo
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_of_somebody_else_is_neither_trained_in_nor_changed(corpus_file, tmp_path, resume):
     mine = tmp_path / "mine"
-    for name in ("report.md", "predictions.jsonl", "trainer/notes.txt", "primer/notes.txt", ".draft.partial", "metrics.json"):
+    for name in (
+        "report.md",
+        "predictions.jsonl",
+        "trainer/notes.txt",
+        "intermediate/notes.txt",
+        ".draft.partial",
+        "metrics.json",
+    ):
         (mine / name).parent.mkdir(parents=True, exist_ok=True)
         (mine / name).write_text("mine")
     with pytest.raises(OutputError, match="was not made by eventtag train"):

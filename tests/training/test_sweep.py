@@ -35,8 +35,8 @@ def trained(monkeypatch) -> list[tuple[str, float]]:
     """Training replaced by a rule: a higher learning rate scores better, a seed shifts the score; lists the runs as they are done."""
     runs: list[tuple[str, float]] = []
 
-    def train(settings, *, corpus, primers, after_epoch):
-        assert primers is None  # there is no primer to share
+    def train(settings, *, corpus, shared, after_epoch):
+        assert shared is None  # there is no intermediate fine-tuning to share
         if settings.trainer.learning_rate > 0.025:
             raise TrainingError("the loss is nan at step 3")
         history = []
@@ -105,10 +105,10 @@ def test_a_stopped_sweep_ends_as_one_that_was_not(corpus_file, tmp_path, trained
     number, seed = stop
     train = candidate_module.train
 
-    def interrupted(settings, *, corpus, primers, after_epoch):
+    def interrupted(settings, *, corpus, shared, after_epoch):
         if Path(settings.run_dir).parts[-2:] == (f"{number:04d}", f"seed-{41 + seed}"):
             raise KeyboardInterrupt
-        train(settings, corpus=corpus, primers=primers, after_epoch=after_epoch)
+        train(settings, corpus=corpus, shared=shared, after_epoch=after_epoch)
 
     with monkeypatch.context() as patch:
         patch.setattr(candidate_module, "train", interrupted)

@@ -36,13 +36,13 @@ def half_annotated(article):
     return replace(article, spans=tuple(s for s in article.spans if s.end <= end), annotated=((0, end),))
 
 
-def test_the_opinion_is_the_mean_of_the_teachers(articles, checkpoint, tokenizer, tmp_path):
+def test_soft_targets_are_the_mean_of_the_teachers(articles, checkpoint, tokenizer, tmp_path):
     shutil.copytree(checkpoint, tmp_path / "other")
     settings = TeacherSettings(checkpoints=[str(checkpoint), str(tmp_path / "other")], share=0.3)
-    opinion = ask_teachers(articles[:2], settings, LABELS, tokenizer)[articles[0].id]
+    targets = ask_teachers(articles[:2], settings, LABELS, tokenizer)[articles[0].id]
     emissions = Tagger.load(checkpoint).emissions([tokenise(articles[0].text, tokenizer)])[0]
-    assert np.allclose(opinion.probabilities, np.exp(emissions), atol=1e-3)
-    assert (opinion.share == np.float32(0.3)).all()
+    assert np.allclose(targets.probabilities, np.exp(emissions), atol=1e-3)
+    assert (targets.share == np.float32(0.3)).all()
 
 
 def test_words_that_nobody_annotated_follow_sure_teachers_alone(articles, checkpoint, tokenizer):
@@ -74,38 +74,38 @@ def test_teachers_read_only_what_is_learnt_from_them(articles, checkpoint, token
     assert np.allclose(every.probabilities[-10:].sum(axis=1), 1, atol=5e-3)
 
 
-def test_windows_carry_the_opinion_to_the_positions_that_are_learnt(articles, checkpoint, tokenizer):
+def test_windows_carry_soft_targets_to_the_positions_that_are_learnt(articles, checkpoint, tokenizer):
     article = half_annotated(articles[0])
     window = WindowSettings(max_length=24, stride=6)
 
     def features(**options):
         settings = TeacherSettings(checkpoints=[str(checkpoint)], share=0.25, **options)
-        opinions = ask_teachers([article], settings, LABELS, tokenizer)
-        return build_features([article], tokenizer, LABELS, window, ledger=LossLedger(), opinions=opinions)
+        soft_targets = ask_teachers([article], settings, LABELS, tokenizer)
+        return build_features([article], tokenizer, LABELS, window, ledger=LossLedger(), soft_targets=soft_targets)
 
-    gold, taught = features(), features(unannotated=True)
+    gold, student = features(), features(unannotated=True)
     words = len(tokenise(article.text, tokenizer).words)
     assert sum(int((f.tag_ids != IGNORED).sum()) for f in gold) < words
-    assert sum(int((f.tag_ids != IGNORED).sum()) for f in taught) == words
-    batch = collate(taught, pad_token_id=0)
+    assert sum(int((f.tag_ids != IGNORED).sum()) for f in student) == words
+    batch = collate(student, pad_token_id=0)
     learnt = batch["labels"] != IGNORED
-    assert set(batch["taught_share"][learnt].unique().tolist()) == {0.25, 1.0}
-    assert torch.allclose(batch["taught"][learnt].sum(-1), torch.ones(()), atol=5e-3)
-    pseudo = learnt & (batch["taught_share"] == 1)
-    assert torch.equal(batch["labels"][pseudo], batch["taught"][pseudo].argmax(-1))
+    assert set(batch["soft_share"][learnt].unique().tolist()) == {0.25, 1.0}
+    assert torch.allclose(batch["soft_targets"][learnt].sum(-1), torch.ones(()), atol=5e-3)
+    pseudo = learnt & (batch["soft_share"] == 1)
+    assert torch.equal(batch["labels"][pseudo], batch["soft_targets"][pseudo].argmax(-1))
 
 
 def test_the_loss_goes_from_the_gold_to_the_teachers():
     torch.manual_seed(1)
     emissions = torch.randn(2, 5, 7, requires_grad=True)
     tags = torch.tensor([[1, 2, 0, IGNORED, 0], [0, 3, 4, 0, IGNORED]])
-    unmarked = torch.zeros(2, 7, dtype=torch.bool)
+    unannotated = torch.zeros(2, 7, dtype=torch.bool)
     teachers = torch.randn(2, 5, 7).softmax(-1)
 
     def loss(share):
-        return tag_loss(emissions, tags, unmarked, taught=(teachers, torch.full((2, 5), share)))
+        return tag_loss(emissions, tags, unannotated, soft_targets=(teachers, torch.full((2, 5), share)))
 
-    assert loss(0.0).item() == pytest.approx(tag_loss(emissions, tags, unmarked).item())
+    assert loss(0.0).item() == pytest.approx(tag_loss(emissions, tags, unannotated).item())
     known = tags != IGNORED
     cross_entropy = -(teachers * emissions.log_softmax(-1)).sum(-1)[known].mean()
     assert loss(1.0).item() == pytest.approx(cross_entropy.item())
@@ -115,20 +115,20 @@ def test_the_loss_goes_from_the_gold_to_the_teachers():
     assert torch.allclose(gradient[known], expected[known], atol=1e-6)
 
 
-def test_the_opinion_of_a_crf_is_over_all_sequences(articles, checkpoint, tokenizer, monkeypatch):
+def test_soft_targets_of_a_crf_are_over_all_sequences(articles, checkpoint, tokenizer, monkeypatch):
     transitions = np.random.default_rng(1).normal(size=(len(LABELS.tags),) * 2)
     monkeypatch.setattr(TorchBackend, "transitions", transitions)
     settings = TeacherSettings(checkpoints=[str(checkpoint)])
-    opinion = ask_teachers(articles[:1], settings, LABELS, tokenizer)[articles[0].id]
+    targets = ask_teachers(articles[:1], settings, LABELS, tokenizer)[articles[0].id]
     tagger = Tagger.load(checkpoint)
     emissions = tagger.emissions([tokenise(articles[0].text, tokenizer)])
     (wanted,) = tag_probabilities(emissions, LABELS, transitions)
-    assert np.allclose(opinion.probabilities, wanted, atol=1e-3)
-    assert not np.allclose(opinion.probabilities, np.exp(emissions[0]), atol=1e-2)
+    assert np.allclose(targets.probabilities, wanted, atol=1e-3)
+    assert not np.allclose(targets.probabilities, np.exp(emissions[0]), atol=1e-2)
 
 
 @pytest.mark.parametrize("head", [Head.softmax, Head.crf])
-def test_a_pupil_learns_from_teachers_what_nobody_annotated(head, articles, checkpoint, tokenizer, tmp_path):
+def test_a_student_learns_from_teachers_what_nobody_annotated(head, articles, checkpoint, tokenizer, tmp_path):
     from eventtag.formats.jsonl import json_line
 
     trained = [article for article in articles if article.meta["split"] == "train"]
@@ -155,12 +155,12 @@ def test_a_pupil_learns_from_teachers_what_nobody_annotated(head, articles, chec
         )
 
     alone = train(settings("alone"))
-    taught = train(settings("taught", checkpoints=[str(checkpoint)], unannotated=True, articles=str(more)))
-    micro = [result.evaluation.report.strict.micro.f1 for result in (alone, taught)]
+    student = train(settings("student", checkpoints=[str(checkpoint)], unannotated=True, articles=str(more)))
+    micro = [result.evaluation.report.strict.micro.f1 for result in (alone, student)]
     assert micro[1] > 0.9 > micro[0]
-    record = json.loads((tmp_path / "taught" / "run.json").read_text())
+    record = json.loads((tmp_path / "student" / "run.json").read_text())
     assert record["teachers"] == teacher_fingerprints([str(checkpoint)])
-    seen, teacher = read_seen(tmp_path / "taught" / "checkpoint"), read_seen(checkpoint)
+    seen, teacher = read_seen(tmp_path / "student" / "checkpoint"), read_seen(checkpoint)
     assert seen.learnt == teacher.learnt
     assert seen.read == teacher.learnt  # `teacher.articles` are the training articles, without their spans
     assert not read_seen(tmp_path / "alone" / "checkpoint").read

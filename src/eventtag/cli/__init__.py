@@ -1,1 +1,1 @@
-"""The command line: the only room that knows Hydra, OmegaConf and rich."""
+"""The command line: the only package that knows Hydra, OmegaConf and rich."""

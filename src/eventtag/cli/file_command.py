@@ -1,4 +1,4 @@
-"""The door of the commands that turn files into files: ordinary arguments in, short messages and exit codes out."""
+"""What the commands share that turn files into files: ordinary arguments in, short messages and exit codes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door between Hydra and the package: a composed configuration becomes a checked data class, an error a short message."""
+"""From Hydra to the package: a composed configuration becomes a checked data class, an error a short message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from yaml import MarkedYAMLError
 
 import eventtag
 from eventtag.cli.launched import fit_to_launcher
-from eventtag.cli.overrides import explain, literal, quote_unreadable, quoted, require_harmless
+from eventtag.cli.overrides import explain, literal, quote_unreadable, quoted, require_current, require_harmless
 from eventtag.cli.own_configs import config_dir, guard_configurations, warn_of_hidden
 from eventtag.cli.own_data import SAMPLE, choose_own_data, explain_no_data, require_own_data
 from eventtag.cli.run_records import recorded_run
@@ -42,6 +42,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     """
     try:
         require_harmless(sys.argv[1:])
+        require_current(sys.argv[1:])
         fit_to_launcher(command)
     except SettingsError as error:
         print_message(f"error: {error}")
@@ -122,6 +123,7 @@ def _compose(
     command: str, schema: type[Any], overrides: Sequence[str], part: str | None, option: str, *, said: Sequence[str] = ()
 ) -> Any:
     """What is composed, or its `part`; an error repeats what was `said` on the command line, else the overrides."""
+    require_current(overrides)
     register_resolvers()
     guard_configurations()
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(schema))

@@ -18,12 +18,13 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from yaml import MarkedYAMLError
 
 from eventtag.errors import SettingsError
+from eventtag.settings.former_keys import explain_former
 
 STRUCTURED = re.compile(r"""[\[{'"]|\w+\([^()]*\)?$""")
 """How values begin that are meant as Hydra's lists, mappings, quoted text or functions; a mistake in one is told."""
 
 NAMES_OF_FILES = re.compile(
-    r"\+{0,2}(model\.primer\.)?(data\.(corpora\.[^.]+\.)?(path|validation|test)|input|output|checkpoint|teacher\.articles)"
+    r"\+{0,2}(model\.intermediate\.)?(data\.(corpora\.[^.]+\.)?(path|validation|test)|input|output|checkpoint|teacher\.articles)"
 )
 """Keys of files, in whose values nothing is interpolated: somebody else may have chosen a file's name."""
 DIRECTORIES = ("run_dir", "hydra.run.dir", "hydra.sweep.dir")
@@ -41,6 +42,13 @@ def require_harmless(arguments: Sequence[str]) -> None:
             raise SettingsError(
                 f"{argument}: is blank, which would be the current folder; give a name (is a shell variable unset?)"
             )
+
+
+def require_current(arguments: Sequence[str]) -> None:
+    """Raise SettingsError for a key of an earlier version; Hydra would take it where `+` stands before it."""
+    for argument in arguments:
+        if former := explain_former(argument.partition("=")[0]):
+            raise SettingsError(former)
 
 
 def quote_unreadable(arguments: Sequence[str]) -> list[str]:
@@ -103,6 +111,8 @@ def explain(error: Exception) -> str:
         )
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
+        if former := explain_former(cause.full_key):
+            return former
         return f"{cause.full_key}: there is no such key{_near(cause)}; docs/configs.md explains all of them, --cfg job shows them"
     given = re.match(r"Error merging override (.*)$", _first_line(error))
     if cause is not error and given:
@@ -117,8 +127,11 @@ def explain(error: Exception) -> str:
         return f"{where}: is not valid YAML ({error.problem})"
     inside = re.match(r"In '(?P<config>[^']*)': \w+ raised while composing config:\n(?P<said>.*)", str(error))
     if inside:
-        key = re.search(r"full_key: (.*)", str(error))
-        return f"{inside['config']}.yaml, {key[1] if key else 'a key'}: {inside['said']}; docs/configs.md explains all keys"
+        found = re.search(r"full_key: (.*)", str(error))
+        key = found[1] if found else "a key"
+        return f"{inside['config']}.yaml, " + (
+            explain_former(key) or f"{key}: {inside['said']}; docs/configs.md explains all keys"
+        )
     return _first_line(error) if cause is error else f"{_first_line(error)}\n{_first_line(cause)}"
 
 

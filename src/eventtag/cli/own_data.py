@@ -13,22 +13,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from eventtag.errors import SettingsError
 
-PLACES = {"data": "data", "data@model.primer.data": "model.primer.data"}
+PLACES = {"data": "data", "data@model.intermediate.data": "model.intermediate.data"}
 """Where a corpus is chosen, and what the keys of its settings begin with."""
-PRIMED = "minilm"
-"""The model whose configuration chooses a primer; for others the choice is an addition."""
+CHOOSES = "minilm"
+"""The model whose configuration chooses data for intermediate fine-tuning; for others the choice is an addition."""
 SAMPLE = "sample"
 
 
 def choose_own_data(arguments: Sequence[str]) -> list[str]:
     """The arguments of a command, with `data=corpus` where they give `data.path` and choose neither data nor an experiment; likewise for
-    the data of the primer.
+    the data of intermediate fine-tuning.
     """
     given = dict(_key_and_value(argument) for argument in arguments)
     chosen = []
     for choice, keys in PLACES.items():
         if f"{keys}.path" in given and choice not in given and "experiment" not in given:
-            added = choice != "data" and given.get("model", PRIMED) != PRIMED
+            added = choice != "data" and given.get("model", CHOOSES) != CHOOSES
             chosen.append(f"{'+' if added else ''}{choice}=corpus")
     place = next((at for at, argument in enumerate(arguments) if "=" in argument and argument[0] != "-"), len(arguments))
     return [*arguments[:place], *chosen, *arguments[place:]]

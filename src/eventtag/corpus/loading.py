@@ -12,7 +12,7 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.corpus.mixing import CLUSTER_FIELD, CORPUS_FIELD, mix_splits
 from eventtag.corpus.near_duplicates import find_near_duplicates, warn_of_copies
-from eventtag.corpus.seen import TAUGHT, Seen
+from eventtag.corpus.seen import LEARNT_FROM, Seen
 from eventtag.corpus.splits import split_articles
 from eventtag.errors import DataError, summarise_problems
 from eventtag.formats.jsonl import json_line
@@ -245,7 +245,7 @@ def _by_seen(articles: tuple[Article, ...], seen: Seen, *, others: str) -> tuple
     kinds = [seen.kind_of(article) for article in articles]
     if not any(kinds):
         return {"all": articles}, "not split"
-    split_of: dict[str | None, str] = {**dict.fromkeys(TAUGHT, "train"), "chose": "validation", None: others}
+    split_of: dict[str | None, str] = {**dict.fromkeys(LEARNT_FROM, "train"), "chose": "validation", None: others}
     splits: dict[str, list[Article]] = {split: [] for split in split_of.values()}
     for article, kind in zip(articles, kinds, strict=True):
         splits[split_of[kind]].append(article)

@@ -29,7 +29,7 @@ REASONS = {
     "chose": "that chose epoch and thresholds of {who}",
 }
 """The kinds of articles that a checkpoint knows, the strongest first, as a report words them."""
-TAUGHT = ("learnt", "read")
+LEARNT_FROM = ("learnt", "read")
 UNKNOWN = "the checkpoint"
 """What a checkpoint without the file does not know the articles of."""
 
@@ -162,13 +162,13 @@ def leave_out_seen(
     option that scores them knowingly.
     """
     kinds = [seen.kind_of(article) for article in asked]
-    kept = tuple(article for article, kind in zip(asked, kinds, strict=True) if include or kind not in TAUGHT)
+    kept = tuple(article for article, kind in zip(asked, kinds, strict=True) if include or kind not in LEARNT_FROM)
     if asked and not kept:
         raise DataError(
             f"{who} learnt from all of the {len(asked)} articles asked for, so their scores would say nothing of new articles\n"
             f"give articles that it did not see, or score these knowingly: {remedy}"
         )
-    scored = Counter(kind for kind in kinds if kind and (include or kind not in TAUGHT))
+    scored = Counter(kind for kind in kinds if kind and (include or kind not in LEARNT_FROM))
     left_out = Counter(kind for article in (asked if among is None else among) if (kind := seen.kind_of(article)))
     left_out.subtract(scored)
     about: dict[str, Any] = {

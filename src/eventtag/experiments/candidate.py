@@ -2,7 +2,7 @@
 
 CANDIDATE/seed-42/        a training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
 CANDIDATE/outcome.json    its scores and how it ended; where it is there, the candidate is done
-primers/                  beside the candidates' folder: what the primer taught, for candidates whose values leave it as it is
+intermediate/             beside the candidates' folder: the checkpoint of intermediate fine-tuning, for candidates that do not change it
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
 from eventtag.settings import TrainSettings
 from eventtag.settings.sweep import SweepSettings
 from eventtag.staging import remove_whole, staged_file
+from eventtag.training.intermediate import INTERMEDIATE, intermediate_settings
 from eventtag.training.loop.saving import clear_states
-from eventtag.training.primer import PRIMERS, primer_settings
 from eventtag.training.run import METRICS_FILE, train
 
 OUTCOME_FILE = "outcome.json"
@@ -62,10 +62,10 @@ def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: 
     try:
         with _own_failures():
             own = place_values(values, train_settings(settings))
-            primers = _shared_primers(own, settings)
+            shared = _shared_folder(own, settings)
         for number in range(settings.seeds):
             run = replace(own, seed=settings.seed + number, resume=True, run_dir=str(folder / f"seed-{settings.seed + number}"))
-            scores.append(_train_seed(run, corpus, number, watch, primers))
+            scores.append(_train_seed(run, corpus, number, watch, shared))
             if not settings.keep_checkpoints:
                 remove_whole(Path(run.run_dir) / "checkpoint")
         outcome = Outcome(FINISHED, tuple(scores))
@@ -85,18 +85,22 @@ def train_settings(settings: SweepSettings) -> TrainSettings:
     return TrainSettings(**own)
 
 
-def _shared_primers(own: TrainSettings, settings: SweepSettings) -> Path | None:
-    """Where primers are shared, if the primer of a candidate with these settings is that of the sweep's own ones; else many would pile
+def _shared_folder(own: TrainSettings, settings: SweepSettings) -> Path | None:
+    """Where checkpoints of intermediate fine-tuning are shared, if a candidate's is that of the sweep's own settings; else many would pile
     up of which each serves one run.
     """
     common = train_settings(settings)
-    data = common.model.primer.data
-    if data is None or own.model.primer != common.model.primer or primer_settings(own, data) != primer_settings(common, data):
+    data = common.model.intermediate.data
+    if (
+        data is None
+        or own.model.intermediate != common.model.intermediate
+        or intermediate_settings(own, data) != intermediate_settings(common, data)
+    ):
         return None
-    return Path(settings.run_dir) / PRIMERS
+    return Path(settings.run_dir) / INTERMEDIATE
 
 
-def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Watch, primers: Path | None) -> float:
+def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Watch, shared: Path | None) -> float:
     """The best validation score of a run over its epochs; a finished run is only read."""
     metric = f"eval_{settings.trainer.metric.value}"
 
@@ -108,7 +112,7 @@ def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Wat
     file = Path(settings.run_dir) / METRICS_FILE
     if not file.exists():
         with _own_failures():
-            train(settings, corpus=replace(corpus, ledger=LossLedger()), primers=primers, after_epoch=after_epoch)
+            train(settings, corpus=replace(corpus, ledger=LossLedger()), shared=shared, after_epoch=after_epoch)
     try:
         return float(max(entry[metric] for entry in json.loads(file.read_text(encoding="utf-8"))["epochs"]))
     except (ValueError, KeyError, TypeError) as error:

@@ -19,8 +19,8 @@ from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.settings import Head, TrainSettings
 from eventtag.tagging.tagger import JudgedArticle, Tagger
+from eventtag.training.intermediate import INTERMEDIATE
 from eventtag.training.learnt import seen_before
-from eventtag.training.primer import PRIMERS
 from eventtag.training.run import require_trainable, train
 
 log = logging.getLogger(__name__)
@@ -35,13 +35,13 @@ def cross_validate(
     """Train `folds` models, each on the articles outside one fold, and let it judge the words of those inside; fold by fold.
 
     Near-duplicates are in one fold. Of overlapping spans the longest are learnt. `settings.data` and `run_dir` are not used; the
-    models are thrown away. No primer teaches articles that are to be judged; what the encoder or teachers learnt from is not judged
-    unless `include_seen`. Raises what `train` raises, for all folds before the first is trained, SettingsError for a head that gives
-    words no tags, and DataError where no article is left to judge.
+    models are thrown away. Intermediate fine-tuning leaves out the articles that are to be judged. What the encoder or teachers
+    learnt from is not judged unless `include_seen`. Raises what `train` raises, for all folds before the first is trained, SettingsError
+    for a head that gives words no tags, and DataError where no article is left to judge.
     """
     if settings.model.head is Head.span:
         raise SettingsError(
-            "model.head=span scores whole spans and has no opinion of single words; use model.head=crf or softmax"
+            "model.head=span scores whole spans and gives no probabilities for single words; use model.head=crf or softmax"
         )
     judged = leave_out_seen(
         articles, seen_before(settings), include=include_seen, who="the encoder or a teacher", remedy="--seen include"
@@ -75,6 +75,6 @@ def cross_validate(
             run_dir = Path(scratch) / str(number)
             own = replace(settings, run_dir=str(run_dir), resume=False)
             whole = replace(corpus, splits={**corpus.splits, "test": part})
-            result = train(own, corpus=corpus, whole=whole, primers=Path(scratch) / PRIMERS)
+            result = train(own, corpus=corpus, whole=whole, shared=Path(scratch) / INTERMEDIATE)
             yield from Tagger.load(result.checkpoint).judge_words(article for article in part if article.id in to_judge)
             shutil.rmtree(run_dir)

@@ -3,7 +3,7 @@
 RUN/curve.json                          settings, data fingerprints, versions
 RUN/runs/ARTICLES-REPEAT/               one training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
 RUN/runs/ARTICLES-REPEAT/score.json     its scores; where it is there, the run is not done again
-RUN/primers/                            what the primer taught, for all sizes of a repeat; removed when the curve is finished
+RUN/intermediate/                       the intermediate checkpoint, for all sizes of a repeat; removed when the curve is finished
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, c
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
 from eventtag.staging import remove_known, remove_partial, remove_whole, staged_file
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.primer import PRIMERS, remove_primers
+from eventtag.training.intermediate import INTERMEDIATE, remove_shared
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import METRICS_FILE, require_trainable, train
 
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 CURVE_FILE = "curve.json"
 SCORE_FILE = "score.json"
-CURVE_FILES = (CURVE_FILE, PRIMERS, "learning_curve.json", "learning_curve.html")
+CURVE_FILES = (CURVE_FILE, INTERMEDIATE, "learning_curve.json", "learning_curve.html")
 HALVINGS = 4
 LEAST_SIZE = 5
 """Fewer articles than this are not trained on unless `sizes` says so."""
@@ -77,7 +77,7 @@ def _run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
             if not settings.keep_checkpoints:
                 remove_whole(folder / "checkpoint")
             runs.append(_read_score(folder / SCORE_FILE))
-    remove_primers(run_dir)
+    remove_shared(run_dir)
     analysis = settings.evaluation
     return fit_learning_curves(runs, more=settings.more, level=analysis.level, seed=analysis.seed, data=corpus.describe(split))
 
@@ -118,7 +118,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     if (folder / METRICS_FILE).exists() and not (folder / "checkpoint").exists():
         remove_known(folder, RUN_FILES)  # its checkpoint was removed before its scores were there
     if not (folder / METRICS_FILE).exists():
-        result = train(TrainSettings(**own), corpus=part, whole=corpus, primers=Path(settings.run_dir) / PRIMERS)
+        result = train(TrainSettings(**own), corpus=part, whole=corpus, shared=Path(settings.run_dir) / INTERMEDIATE)
         evaluation = result.evaluation if settings.split is CurveSplit.validation else None
     if evaluation is None:
         split = settings.split.value

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventtag.errors import SettingsError
 from eventtag.settings import TrainSettings
+from eventtag.settings.former_keys import explain_former
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -189,6 +190,8 @@ def _kind_of(key: str, settings: TrainSettings) -> tuple[Any, ...]:
         if part not in hints:
             above = ".".join(parts[:depth])
             known = ", ".join(hints) or "none"
+            if former := explain_former(key):
+                raise SettingsError(f"space.{former}")
             raise SettingsError(f"space.{key}: no such key of train; below {above or 'the top'} there are: {known}")
         if depth == len(parts) - 1:
             if dataclasses.is_dataclass(getattr(node, part)):

@@ -6,7 +6,7 @@ worth going on with. Nothing here reads or scores a test article.
 RUN/sweep.json                 settings, space, data fingerprints, versions
 RUN/journal.log                what Optuna was asked and told
 RUN/candidates/NUMBER/         `eventtag.experiments.candidate`
-RUN/primers/                   what the primer taught; removed when the sweep is finished
+RUN/intermediate/              the checkpoint of intermediate fine-tuning; removed when the sweep is finished
 
 The same command goes on where a killed one stopped. A candidate counts once it is proposed, whether or not its runs were finished
 then; they are finished first. The next proposal is drawn with a random state that depends on the seed and the candidate's number
@@ -32,8 +32,8 @@ from eventtag.run_folder import claimed_folder
 from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
 from eventtag.settings.sweep import SweepSettings
 from eventtag.staging import remove_partial
+from eventtag.training.intermediate import INTERMEDIATE, remove_shared
 from eventtag.training.loop.processes import require_one_process
-from eventtag.training.primer import PRIMERS, remove_primers
 from eventtag.training.record import build_record, claim_folder
 from eventtag.training.run import require_trainable
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 RECORD_FILE = "sweep.json"
 JOURNAL_FILE = "journal.log"
-SWEEP_FILES = (RECORD_FILE, PRIMERS, "results.json", "results.html")
+SWEEP_FILES = (RECORD_FILE, INTERMEDIATE, "results.json", "results.html")
 STUDY = "sweep"
 FREE_KEYS = ("trials", "workers", "keep_checkpoints")
 """Settings that may change when a sweep is gone on with: they change no score."""
@@ -95,7 +95,7 @@ def _run_sweep(settings: SweepSettings) -> SweepReport:
                     _tell(study, settings, workers.next_done())
             while workers.busy:
                 _tell(study, settings, workers.next_done())
-        remove_primers(run_dir)
+        remove_shared(run_dir)
         return _report(study, settings, parameters, corpus)
 
 

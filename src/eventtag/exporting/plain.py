@@ -1,7 +1,7 @@
 """Our own model as a token classifier that plain transformers knows, and what that costs.
 
 A pipeline gives a model token ids and nothing else, its classifier reads the last layer, and it follows no transition scores. So a CRF's
-scores and a mean of layers are left out, and the casing embedding is folded into the word embeddings: each token gets the mean of the
+scores and a scalar mix of layers are left out, and the casing embedding is folded into the word embeddings: each token gets the mean of the
 casings that its words have in the training articles, as much as it was seen there, else the mean of all tokens.
 """
 

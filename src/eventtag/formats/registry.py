@@ -1,4 +1,4 @@
-"""All formats by name, and the two doors through which every command reads and writes articles."""
+"""All formats by name, and the two functions by which every command reads and writes articles."""
 
 from __future__ import annotations
 

@@ -28,23 +28,23 @@ def crf_loss(
     transitions: torch.Tensor,
     tag_ids: torch.Tensor,
     words: torch.Tensor,
-    unmarked: torch.Tensor,
+    unannotated: torch.Tensor,
     legal: torch.Tensor,
     *,
     positions: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
-    taught: tuple[torch.Tensor, torch.Tensor] | None = None,
+    soft_targets: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Negative log-likelihood of the gold of all runs, divided by `positions` (the number of gold positions by default); a scalar.
 
     For a run it is logZ(all legal sequences) - logZ(the legal sequences that gold allows). Gold allows one tag for each word; but where
-    it says `O` (tag id 0) in a window with `unmarked` [B, C] tags, whose labels nobody was marking, it allows any of those too
+    it says `O` (tag id 0) in a window with `unannotated` [B, C] tags, whose labels nobody was marking, it allows any of those too
     (marginal likelihood over a partial annotation: Tsuboi et al. 2008, https://aclanthology.org/C08-1113/).
 
     `emissions` [B, T, C] are unnormalised, `transitions` [C, C] the scores of tag j behind tag i, `legal` [C, C] whether it may follow;
     `tag_ids` [B, T] are gold on the first tokens of words, negative where there is none; `words` [B, T] is true on first tokens of
-    words. `weights` [B] multiply what the runs of a window add. `taught` are teachers' probabilities [B, T, C] and the share [B, T] of
-    a position that follows them: shares of 1 leave nothing to gold there, and all others of a run are alike. A run then adds
+    words. `weights` [B] multiply what the runs of a window add. `soft_targets` are teachers' probabilities [B, T, C] and the share [B, T]
+    of a position that follows them: shares of 1 leave nothing to gold there, and all others of a run are alike. A run then adds
     (1 - share) of its loss, and share times the cross-entropy of each word's posterior to the teachers' probabilities.
     """
     gold = tag_ids >= 0
@@ -61,15 +61,15 @@ def crf_loss(
     scores = log_probabilities.flatten(0, 1)[places]
     targets = tag_ids.flatten()[places].clamp(min=0)
     allowed = torch.nn.functional.one_hot(targets, emissions.shape[-1]).bool()
-    allowed |= (targets == 0)[..., None] & unmarked[rows][:, None, :]
+    allowed |= (targets == 0)[..., None] & unannotated[rows][:, None, :]
     moves = transitions.to(dtype).masked_fill(~legal, IMPOSSIBLE)
-    if taught is not None:
-        probabilities, share = (item.flatten(0, 1)[places] for item in taught)
+    if soft_targets is not None:
+        probabilities, share = (item.flatten(0, 1)[places] for item in soft_targets)
         allowed = allowed | (share == 1)[..., None]
     both = torch.cat([scores, scores.masked_fill(~allowed, IMPOSSIBLE)])
     totals = log_partition(both, torch.cat([inside, inside]), moves)
     losses = totals[: len(places)] - totals[len(places) :]
-    if taught is not None:
+    if soft_targets is not None:
         posteriors = log_marginals(scores, inside, moves)
         distances = -(probabilities * posteriors).sum(dim=-1) * share * inside
         by_gold = ((1 - share) * inside).amax(dim=-1)

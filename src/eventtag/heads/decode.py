@@ -1,7 +1,7 @@
 """Emissions of whole articles to scored spans.
 
 A span's score is the probability, under the model's tag probabilities restricted to legal IOB2 sequences, that exactly these words
-are one mention with this label (`chain.Marginals.span_probabilities`). It is a probability in the model's own opinion. The tagger
+are one mention with this label (`chain.Marginals.span_probabilities`). It is the model's own probability. The tagger
 turns it into one that can be believed, by the checkpoint's temperature for the label (`eventtag.scoring.calibration`).
 """
 

@@ -1,7 +1,7 @@
 """From scores of spans to spans: all with a probability that a threshold may keep, or the most probable of them that do not overlap.
 
 Scores are log-odds [W, M, L] of an article's spans: first word, number of words - 1, label. They never stand in a [W, W] array: M is
-small. A span's score is its probability in the model's own opinion, as in `eventtag.heads.decode`.
+small. A span's score is the probability that the model gives it, as in `eventtag.heads.decode`.
 
 Each span is judged for itself, so the threshold with the best F1 is half of the F1 that it reaches (Lipton et al. 2014,
 https://arxiv.org/abs/1402.1892), not a half: thresholds are applied later, and spans are found from LEAST on.

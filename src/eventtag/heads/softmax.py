@@ -15,17 +15,17 @@ import torch
 def tag_loss(
     emissions: torch.Tensor,
     tag_ids: torch.Tensor,
-    unmarked: torch.Tensor,
+    unannotated: torch.Tensor,
     *,
     positions: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
-    taught: tuple[torch.Tensor, torch.Tensor] | None = None,
+    soft_targets: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Mean loss of the gold positions; a scalar.
 
-    `emissions` [B, T, C] are unnormalised; `tag_ids` [B, T] are gold, negative where there is none (ignored); `unmarked` [B, C] is true
+    `emissions` [B, T, C] are unnormalised; `tag_ids` [B, T] are gold, negative where there is none (ignored); `unannotated` [B, C] is true
     for the tags of labels that the window's annotators were not marking. `positions` is the number to divide by, the number of gold
-    positions by default (whatever their weights). `weights` [B] multiply what the positions of a window add. `taught` are teachers'
+    positions by default (whatever their weights). `weights` [B] multiply what the positions of a window add. `soft_targets` are teachers'
     probabilities [B, T, C] and the share [B, T] of a position's loss that is the cross-entropy to them instead.
     """
     gold = tag_ids >= 0
@@ -33,13 +33,13 @@ def tag_loss(
     log_probabilities = torch.log_softmax(emissions.to(dtype), dim=-1)[gold]
     targets, rows = tag_ids[gold], gold.nonzero()[:, 0]
     outside = log_probabilities[:, 0]
-    if bool(unmarked.any()):
-        possible = unmarked[rows]
+    if bool(unannotated.any()):
+        possible = unannotated[rows]
         possible[:, 0] = True
         outside = log_probabilities.masked_fill(~possible, float("-inf")).logsumexp(dim=-1)
     losses = -torch.where(targets == 0, outside, log_probabilities.gather(1, targets[:, None])[:, 0])
-    if taught is not None:
-        probabilities, share = (item[gold] for item in taught)
+    if soft_targets is not None:
+        probabilities, share = (item[gold] for item in soft_targets)
         losses = (1 - share) * losses - share * (probabilities * log_probabilities).sum(dim=-1)
     if weights is not None:
         losses = losses * weights[rows]

@@ -58,7 +58,7 @@ def span_loss(
     spans: torch.Tensor,
     decided: torch.Tensor,
     inside: torch.Tensor,
-    unmarked: torch.Tensor,
+    unannotated: torch.Tensor,
     *,
     positions: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
@@ -67,7 +67,7 @@ def span_loss(
 
     `scores` [B, K, M, L] are log-odds, `spans` [B, S, 3] gold: first word (negative beyond a window's last span), words - 1, label. A
     span counts if the window decides its first word (`decided` [B, K]) and all of its words were annotated (`inside` [B, K]); a label
-    counts if it was being marked (`unmarked` [B, C] is true for the tags of the others). `weights` [B] multiply what the spans of a
+    counts if it was being marked (`unannotated` [B, C] is true for the tags of the others). `weights` [B] multiply what the spans of a
     window add.
     """
     dtype = torch.promote_types(scores.dtype, torch.float32)
@@ -76,7 +76,7 @@ def span_loss(
     gold[(rows, *spans[rows, places].unbind(1))] = 1.0
     count = scores.shape[2]
     annotated = functional.pad(inside, (0, count - 1)).unfold(1, count, 1).cumprod(2).bool() & decided[..., None]
-    counted = annotated[..., None] & ~unmarked[:, None, None, 1::2]
+    counted = annotated[..., None] & ~unannotated[:, None, None, 1::2]
     losses = functional.binary_cross_entropy_with_logits(scores.to(dtype), gold, reduction="none")
     if weights is not None:
         losses = losses * weights[:, None, None, None]

@@ -8,7 +8,7 @@
     README.md                               the model card
     manifest.json                           sha256 and size of each of the other files, written last
 
-It loads in `transformers.pipeline("token-classification", DIR)` too, where it has casing, a mean of layers or a CRF after
+It loads in `transformers.pipeline("token-classification", DIR)` too, where it has casing, a scalar mix or a CRF after
 `import eventtag.models.network`.
 """
 

@@ -122,7 +122,7 @@ class EventtagForTokenClassification(PreTrainedModel):
             self.encoder._init_weights(module)
 
     def _mixed(self, layers: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """[B, T, H]: the mean of the layers [B, T, H] by their learnt weights."""
+        """[B, T, H]: the scalar mix of the layers [B, T, H]: their mean by learnt weights."""
         shares = self.layer_weights.softmax(0)
         mixed = shares[0] * layers[0]
         for share, layer in zip(shares[1:], layers[1:], strict=True):

@@ -31,7 +31,7 @@ def render_table(report: EvaluationReport) -> str:
             interval = intervals.interval("strict", name)
             column.append("-" if interval is None else f"{interval.low:.4f}-{interval.high:.4f}")
         table = [(*row[:4], cell, *row[4:]) for row, cell in zip(table, column, strict=True)]
-    table = [(row[0], *("-" for _ in row[1:])) if row[0] in strict.unmarked else row for row in table]
+    table = [(row[0], *("-" for _ in row[1:])) if row[0] in strict.unannotated else row for row in table]
     lines = align_columns(table)
     rule = "-" * max(len(line) for line in lines)
     lines.insert(1, rule)
@@ -39,8 +39,8 @@ def render_table(report: EvaluationReport) -> str:
     lines.append(f"{report.articles} articles; a span is right if its offsets and its label are (strict)")
     if report.selection is not None:
         lines.append(report.selection.note)
-    if report.unmarked_note is not None:
-        lines.append(report.unmarked_note)
+    if report.unannotated_note is not None:
+        lines.append(report.unannotated_note)
     lines += report.data.get("seen", {}).get("notes", [])
     if intervals is not None:
         if (detectable := intervals.detectable()) is not None:

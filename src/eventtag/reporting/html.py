@@ -92,7 +92,7 @@ def _rows(report: EvaluationReport) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "unmarked": name in strict.unmarked,
+            "unannotated": name in strict.unannotated,
             "average": number >= len(strict.labels),
             "colour": number % COLOURS,
             **{metric: getattr(row, metric) for metric in METRICS},
@@ -107,7 +107,7 @@ def _rows(report: EvaluationReport) -> list[dict[str, Any]]:
 def _whiskers(report: EvaluationReport) -> list[Whisker]:
     whiskers = []
     for row in _rows(report):
-        if row["unmarked"]:
+        if row["unannotated"]:
             continue
         interval = row["intervals"]["f1"]
         low, high = (row["f1"], row["f1"]) if interval is None else (interval.low, interval.high)
@@ -119,7 +119,7 @@ def _schemes(report: EvaluationReport) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "labels": [None if label in scores.unmarked else counts.f1 for label, counts in scores.labels.items()],
+            "labels": [None if label in scores.unannotated else counts.f1 for label, counts in scores.labels.items()],
             "micro": scores.micro.f1,
             "macro": scores.macro.f1,
             "interval": _interval(report, name, "micro", "f1"),

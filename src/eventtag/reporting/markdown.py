@@ -22,7 +22,7 @@ def render_scores_table(report: EvaluationReport) -> str:
     column = "" if intervals is None else f" {100 * intervals.level:g} % interval |"
     lines = [f"| label | precision | recall | F1 |{column} support |", "|---|---:|---:|---:|" + "---:|" * (1 + bool(column))]
     for name, row in rows:
-        if name in strict.unmarked:
+        if name in strict.unannotated:
             lines.append(f"| {escape_cell(name)} |" + " - |" * (4 + bool(column)))
             continue
         cell = ""
@@ -33,8 +33,8 @@ def render_scores_table(report: EvaluationReport) -> str:
     lines += ["", f"Strict character spans (offsets and label) on {report.articles} articles."]
     if report.selection is not None:
         lines.append(_sentence(report.selection.note))
-    if report.unmarked_note is not None:
-        lines.append(_sentence(report.unmarked_note))
+    if report.unannotated_note is not None:
+        lines.append(_sentence(report.unannotated_note))
     lines += [_sentence(note) for note in report.data.get("seen", {}).get("notes", [])]
     if intervals is not None:
         units = "articles" if intervals.units == report.articles else "clusters of articles"

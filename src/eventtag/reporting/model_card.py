@@ -55,7 +55,7 @@ Micro F1 {strict.micro.f1:.4f}, macro F1 {strict.macro.f1:.4f}. Fingerprint of t
 ## How it was made
 
 * Data: {escape_cell(data["name"])}, {data["articles"]} training articles with {spans} spans; sha256 {code(data["sha256"])};
-  licence: {escape_cell(licence or "not stated")}.{_primer(training.get("primer"))}
+  licence: {escape_cell(licence or "not stated")}.{_intermediate(training.get("intermediate"))}
 * Encoder {encoder}, seed {training["seed"]}, best epoch {training["epoch"]:g}.
 * Versions: {versions}.
 
@@ -78,13 +78,13 @@ say that what an article reports is true.
 """
 
 
-def _primer(primer: Mapping[str, Any] | None) -> str:
+def _intermediate(run: Mapping[str, Any] | None) -> str:
     """What it learnt from before its own articles, as one more item of a list."""
-    if primer is None:
+    if run is None:
         return ""
     return f"""
-* Before these it learnt from {primer["articles"]} articles of {escape_cell(primer["name"])} ({primer["epochs"]:g} epochs; sha256
-  {code(primer["sha256"])}; licence: {escape_cell(primer["licence"] or "not stated")})."""
+* Before these it learnt from {run["articles"]} articles of {escape_cell(run["name"])} ({run["epochs"]:g} epochs; sha256
+  {code(run["sha256"])}; licence: {escape_cell(run["licence"] or "not stated")})."""
 
 
 def _pipeline(head: str | None) -> str:
@@ -100,7 +100,7 @@ articles unless it is given a `stride`, and it can return tag sequences that IOB
 def _scores(calibration: Mapping[str, Any] | None) -> str:
     """What a span's score means, in a sentence or three."""
     if not calibration or not calibration["temperatures"]:
-        return "A span's score is the model's own opinion and not calibrated."
+        return "A span's score is the model's own probability, not a calibrated one."
     text = "Scores of spans are calibrated on the validation articles (temperature scaling per label)"
     if calibration["cross_fitted_ece"] is not None:
         text += f", with an expected calibration error of {calibration['cross_fitted_ece']:.3f} there, cross-fitted"

@@ -148,7 +148,7 @@ def curve_scores(report: EvaluationReport) -> dict[str, CurveScore]:
     """Strict F1 of every label that was being marked, micro and macro with intervals, from a report that has them."""
     assert report.intervals is not None
     strict = report.strict
-    values = {label: counts.f1 for label, counts in strict.labels.items() if label not in strict.unmarked}
+    values = {label: counts.f1 for label, counts in strict.labels.items() if label not in strict.unannotated}
     values |= {"micro": strict.micro.f1, "macro": strict.macro.f1}
     return {row: _curve_score(f1, report.intervals.interval("strict", row), report.intervals.level) for row, f1 in values.items()}
 

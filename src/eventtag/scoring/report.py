@@ -56,12 +56,12 @@ class Average:
 
 @dataclass(frozen=True)
 class SchemeScores:
-    """Counts per label under one matching scheme, in the label set's order, and what follows from them; `unmarked` are the labels that
+    """Counts per label under one matching scheme, in the label set's order, and what follows from them; `unannotated` are the labels that
     nobody was marking in these articles.
     """
 
     labels: dict[str, Counts]
-    unmarked: tuple[str, ...] = ()
+    unannotated: tuple[str, ...] = ()
 
     @property
     def micro(self) -> Counts:
@@ -71,7 +71,7 @@ class SchemeScores:
     @property
     def macro(self) -> Average:
         """The mean over all labels that were being marked; zeros where there is none."""
-        return self._average([float(label not in self.unmarked) for label in self.labels])
+        return self._average([float(label not in self.unannotated) for label in self.labels])
 
     @property
     def weighted(self) -> Average:
@@ -119,13 +119,13 @@ class EvaluationReport:
         return tuple(self.strict.labels)
 
     @property
-    def unmarked_note(self) -> str | None:
+    def unannotated_note(self) -> str | None:
         """One sentence on the labels that no scored article was annotated for; None where there is none."""
-        unmarked = self.strict.unmarked
-        if not unmarked:
+        unannotated = self.strict.unannotated
+        if not unannotated:
             return None
         return (
-            f"no score for {', '.join(unmarked)}: no scored article was annotated for {'it' if len(unmarked) == 1 else 'them'}; "
+            f"no score for {', '.join(unannotated)}: no scored article was annotated for {'it' if len(unannotated) == 1 else 'them'}; "
             "macro is the mean over the other labels"
         )
 
@@ -144,7 +144,7 @@ class EvaluationReport:
         return {
             "schema_version": SCHEMA_VERSION,
             **_scheme_json(self.strict),
-            "unmarked": list(self.strict.unmarked),
+            "unannotated": list(self.strict.unannotated),
             "articles": self.articles,
             "selection": None if self.selection is None else self.selection.to_json(),
             "checkpoint": self.checkpoint,
@@ -181,9 +181,10 @@ def _scheme_json(scores: SchemeScores) -> dict[str, Any]:
 
 def score_tally(tally: Tally) -> dict[str, SchemeScores]:
     """Scores by scheme from a tally."""
-    unmarked = () if tally.marked is None else tuple(label for label in tally.labels if label not in tally.marked)
+    unannotated = () if tally.marked is None else tuple(label for label in tally.labels if label not in tally.marked)
     return {
-        scheme: SchemeScores({label: tally.counts(scheme, label) for label in tally.labels}, unmarked) for scheme in tally.schemes
+        scheme: SchemeScores({label: tally.counts(scheme, label) for label in tally.labels}, unannotated)
+        for scheme in tally.schemes
     }
 
 

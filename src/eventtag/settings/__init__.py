@@ -23,9 +23,9 @@ from eventtag.settings.data import DataSettings as DataSettings
 from eventtag.settings.data import MixedCorpusSettings as MixedCorpusSettings
 from eventtag.settings.data import Overlaps as Overlaps
 from eventtag.settings.model import Head as Head
+from eventtag.settings.model import IntermediateSettings as IntermediateSettings
 from eventtag.settings.model import LoraSettings as LoraSettings
 from eventtag.settings.model import ModelSettings as ModelSettings
-from eventtag.settings.model import PrimerSettings as PrimerSettings
 from eventtag.settings.pretrain import PretrainSettings as PretrainSettings
 from eventtag.settings.pretrain import PretrainTrainerSettings as PretrainTrainerSettings
 from eventtag.settings.sweep import SweepSettings as SweepSettings

@@ -43,21 +43,21 @@ class LoraSettings:
 
 
 @dataclass
-class PrimerSettings:
-    """Other annotated articles that the model learns from before those of the run."""
+class IntermediateSettings:
+    """Intermediate fine-tuning: other annotated articles that the model learns from before those of the run."""
 
     data: DataSettings | None = None
     """Their corpus, with all of the keys of `data`; its training articles teach, its validation articles choose the epoch.
-    `data@model.primer.data=NAME` takes a configuration; null: none."""
+    `data@model.intermediate.data=NAME` takes a configuration; null: none."""
     epochs: float = 2
     """Passes over them."""
 
     def __post_init__(self) -> None:
         _require(
             0 < self.epochs < math.inf,
-            "model.primer.epochs",
+            "model.intermediate.epochs",
             self.epochs,
-            "above 0; model.primer.data=null goes without a primer",
+            "above 0; model.intermediate.data=null goes without it",
         )
 
 
@@ -74,7 +74,7 @@ class ModelSettings:
     casing: bool | None = None
     """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
     layer_mix: bool = False
-    """Let the head read a mean of all layers with learnt weights, instead of the last layer alone."""
+    """Let the head read a scalar mix of all layers (their mean with learnt weights) instead of the last layer alone."""
     head: Head = Head.softmax
     """What decides tags from what the encoder says."""
     overlap: bool = False
@@ -82,7 +82,7 @@ class ModelSettings:
     max_span_width: int = 16
     """Most words of a span under `head=span`. Longer gold spans are missed; `losses.jsonl` names them."""
     lora: LoraSettings = field(default_factory=LoraSettings)
-    primer: PrimerSettings = field(default_factory=PrimerSettings)
+    intermediate: IntermediateSettings = field(default_factory=IntermediateSettings)
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "model.name", repr(self.name), "give a folder or a model's name")

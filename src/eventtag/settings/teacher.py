@@ -12,8 +12,8 @@ class TeacherSettings:
     """Which taggers teach, and what."""
 
     checkpoints: list[str] = field(default_factory=list)
-    """Checkpoints with a softmax or CRF head whose mean opinion of every word is learnt too: trained with several seeds, their average is
-    better than each, and one model learns it (distillation). Empty: none."""
+    """Checkpoints with a softmax or CRF head whose mean probabilities of every word's tags (soft targets) the student learns too: trained
+    with several seeds, their average is better than each, and one model learns it (distillation). Empty: none."""
     share: float = 0.5
     """Share of the loss of an annotated word that follows the teachers; the rest follows the gold."""
     unannotated: bool = False

@@ -62,8 +62,8 @@ class TrainerSettings:
     metric: Metric = Metric.micro_f1
     """Validation score that chooses the checkpoint."""
     adversarial: float = 0.0
-    """How far the word embeddings of each batch are moved along their gradient for a second look at it (adversarial training: Miyato et
-    al. 2017); every step costs two. 0: one look."""
+    """Adversarial training: each batch is learnt a second time with its word embeddings moved this far along their gradient (Miyato et
+    al. 2017); every step costs two. 0: none."""
     precision: Precision = Precision.auto
     """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
     save_every_steps: int | None = None

@@ -172,7 +172,9 @@ class Tagger:
         Raises SettingsError for a model that scores spans, not words.
         """
         if getattr(self.backend, "span_head", None) is not None:
-            raise SettingsError("this model scores whole spans and has no opinion of single words; take one that tags words")
+            raise SettingsError(
+                "this model scores whole spans and gives no probabilities for single words; take one that tags words"
+            )
         for chunk in self._chunks(articles):
             texts = [tokens for _, tokens in chunk]
             emissions = self.emissions(texts, _wanted(chunk, only_annotated=True))

@@ -161,7 +161,9 @@ def cross_fitted_scores(
     if not kept:
         return {}
     scores = score_articles([(item.article, item.spans) for item in kept], labels, words=None).strict
-    rows: dict[str, Counts | Average] = {label: counts for label, counts in scores.labels.items() if label not in scores.unmarked}
+    rows: dict[str, Counts | Average] = {
+        label: counts for label, counts in scores.labels.items() if label not in scores.unannotated
+    }
     rows |= {"micro": scores.micro, "macro": scores.macro}
     return {name: {"precision": row.precision, "recall": row.recall, "f1": row.f1} for name, row in rows.items()}
 

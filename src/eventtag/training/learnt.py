@@ -1,4 +1,4 @@
-"""What a run's checkpoint will have seen: its own articles, its primer's, and what its encoder and its teachers had seen before."""
+"""What a run's checkpoint will have seen: its articles, those of intermediate fine-tuning, and what its encoder and teachers had seen."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 from pathlib import Path
 
 from eventtag.corpus.loading import Corpus
-from eventtag.corpus.seen import TAUGHT, Seen, read_seen, seen_articles
+from eventtag.corpus.seen import LEARNT_FROM, Seen, read_seen, seen_articles
 from eventtag.ledger import LossLedger
 from eventtag.settings import TrainSettings
 from eventtag.training.data.teachers import read_unlabelled
-from eventtag.training.primer import PrimerRun
+from eventtag.training.intermediate import IntermediateRun
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +35,18 @@ def seen_by_encoder(name: str) -> Seen:
     return read_seen(folder).named(f"the encoder {name}")
 
 
-def seen_in_run(settings: TrainSettings, corpus: Corpus, primer: PrimerRun | None) -> Seen:
+def seen_in_run(settings: TrainSettings, corpus: Corpus, intermediate: IntermediateRun | None) -> Seen:
     """All that the checkpoint of a run will have seen. Validation and test articles that were learnt from before are warned of."""
     seen = seen_before(settings)
-    if primer is not None:
-        seen |= _seen_in_corpus(primer.corpus)
+    if intermediate is not None:
+        seen |= _seen_in_corpus(intermediate.corpus)
     for split in ("validation", "test"):
         articles = corpus.splits.get(split, ())
-        taught = sum(seen.kind_of(article) in TAUGHT for article in articles)
-        if taught:
+        known = sum(seen.kind_of(article) in LEARNT_FROM for article in articles)
+        if known:
             log.warning(
-                "%d of %d %s articles taught the encoder, the primer or the teachers already, so that scores on them flatter",
-                taught, len(articles), split,
+                "%d of %d %s articles were learnt by the encoder, in intermediate fine-tuning or by the teachers; scores are too high",
+                known, len(articles), split,
             )  # fmt: skip
     return seen | _seen_in_corpus(corpus)
 

@@ -16,6 +16,7 @@ from eventtag.errors import OutputError, TrainingError
 from eventtag.ledger import LossLedger
 from eventtag.models.encoders import local_files
 from eventtag.settings import TrainSettings
+from eventtag.settings.former_keys import explain_former
 from eventtag.staging import staged_file
 from eventtag.training.data.teachers import read_unlabelled, teacher_fingerprints
 from eventtag.training.loop.precision import Arithmetic
@@ -84,6 +85,9 @@ def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: cannot be read ({error}), so this run cannot be resumed; start a new one") from error
     then, now = _flat(before), _flat(record)
+    for key in sorted(then.keys() - now.keys()):
+        if former := explain_former(key):
+            raise TrainingError(f"{path}: this run cannot be resumed; {former}, and start a new run")
     for key in [*now, *then]:
         if key in FREE_KEYS or key.startswith(FOUND) or then.get(key, ABSENT) == now.get(key, ABSENT):
             continue

@@ -3,7 +3,7 @@
 RUN/run.json            settings, data fingerprints, seed, versions
 RUN/settings.yaml       the resolved settings alone
 RUN/losses.jsonl        the loss ledger
-RUN/primer/             the run that came before it (`model.primer`); removed when the run ends
+RUN/intermediate/             the run that came before it (`model.intermediate`); removed when the run ends
 RUN/trainer/            what a resumed run needs; removed when the run ends
 RUN/checkpoint/         the best checkpoint on the validation articles
 RUN/report.*            its scores there, as JSON, Markdown and a page
@@ -53,6 +53,7 @@ from eventtag.training.calibration import evaluate_calibrated, require_known_tar
 from eventtag.training.data.features import SpanOptions, build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
+from eventtag.training.intermediate import IntermediateRun, plan_intermediate, share, take_weights
 from eventtag.training.learnt import seen_in_run
 from eventtag.training.loop.arguments import build_arguments, enable_checkpointing
 from eventtag.training.loop.dropout import quicken_dropout
@@ -62,7 +63,6 @@ from eventtag.training.loop.processes import from_first, is_first_process, proce
 from eventtag.training.loop.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
 from eventtag.training.loop.trainer import ArticleTrainer, EpochWatch, typical_inputs
 from eventtag.training.loop.word_table import keep_gradient
-from eventtag.training.primer import PrimerRun, plan_primer, share, take_weights
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.tracking import require_trackers, tracked
 
@@ -94,13 +94,13 @@ def train(
     *,
     corpus: Corpus | None = None,
     whole: Corpus | None = None,
-    primers: Path | None = None,
+    shared: Path | None = None,
     after_epoch: AfterEpoch | None = None,
 ) -> TrainingResult:
     """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
 
-    `whole` is the corpus that `corpus` is a part of: no primer teaches what was left out of it. `primers` is a folder on the run's file
-    system where runs of one process each leave what their primers taught, and do not learn again what another one left.
+    `whole` is the corpus that `corpus` is a part of: intermediate fine-tuning learns from no article of it. `shared` is a folder on the
+    run's file system where runs of one process each leave the checkpoint of their intermediate fine-tuning, for the others to use.
 
     Raises an EventtagError before anything is computed for wrong settings or data, a run directory that is not empty and was not made by
     training or in which another process works, or a run that cannot be resumed; RunFinishedError where `settings.resume` is set and the
@@ -110,14 +110,14 @@ def train(
     run_dir = Path(settings.run_dir)
     claimed = claimed_folder(run_dir, "train") if is_first_process() else nullcontext()
     with named_full_disk(run_dir, then=GO_ON), claimed, tracked(settings.trainer.tracking, run_dir):
-        return _train(settings, corpus, whole, primers, after_epoch)
+        return _train(settings, corpus, whole, shared, after_epoch)
 
 
 def _train(
     settings: TrainSettings,
     corpus: Corpus | None,
     whole: Corpus | None = None,
-    primers: Path | None = None,
+    shared: Path | None = None,
     after_epoch: AfterEpoch | None = None,
     arithmetic: Arithmetic | None = None,
 ) -> TrainingResult:
@@ -132,12 +132,12 @@ def _train(
     if corpus.cluster_field is not None:
         clusters_of(corpus.splits["validation"], corpus.cluster_field)  # wrong before training rather than after it
     record = build_record(settings, corpus)
-    primer = plan_primer(settings, whole or corpus)
-    if primer is not None:
-        record["primer"] = primer.describe()
+    intermediate = plan_intermediate(settings, whole or corpus)
+    if intermediate is not None:
+        record["intermediate"] = intermediate.describe()
     if begun and (run_dir / METRICS_FILE).exists():
         raise _finished(run_dir, record)
-    seen = seen_in_run(settings, corpus, primer)
+    seen = seen_in_run(settings, corpus, intermediate)
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
     trainer = _build_trainer(settings, corpus)  # where there are several processes, they have found each other from here on
@@ -162,8 +162,8 @@ def _train(
         trainer.add_callback(EpochWatch(after_epoch))
     if state is not None:
         log.info("resuming from %s", state)
-    elif primer is not None:
-        _prime(trainer, primer, primers)
+    elif intermediate is not None:
+        _tune_first(trainer, intermediate, shared)
     trainer.speed.start()
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
     speed = trainer.speed.report(trainer.network, trainer.arithmetic)
@@ -175,25 +175,27 @@ def _train(
     return finished
 
 
-def _prime(trainer: ArticleTrainer, primer: PrimerRun, primers: Path | None) -> None:
-    """Let the model begin from what the primer teaches, which is learnt now unless it was before: by another run, whose `primers` it is
-    among, or by this one before it was interrupted.
+def _tune_first(trainer: ArticleTrainer, intermediate: IntermediateRun, shared: Path | None) -> None:
+    """Give the model the weights of its intermediate fine-tuning, which is done here unless another run left its checkpoint in `shared`,
+    or this run had done it before it was interrupted.
     """
     precision = Precision(trainer.arithmetic.precision)
-    settings = replace(primer.settings, trainer=replace(primer.settings.trainer, precision=precision))
+    settings = replace(intermediate.settings, trainer=replace(intermediate.settings.trainer, precision=precision))
     run_dir = Path(settings.run_dir)
-    learnt = run_dir / "checkpoint" if primers is None else primers / replace(primer, settings=settings).key(trainer.arithmetic)
-    if primers is None or not learnt.exists():
+    learnt = (
+        run_dir / "checkpoint" if shared is None else shared / replace(intermediate, settings=settings).key(trainer.arithmetic)
+    )
+    if shared is None or not learnt.exists():
         if (run_dir / METRICS_FILE).exists() and not (run_dir / "checkpoint").exists():
             remove_known(run_dir, RUN_FILES)  # it was shared, and has been removed there since
         if not (run_dir / METRICS_FILE).exists():
-            log.info("primer: %s first, %g epochs", primer.corpus.name, settings.trainer.epochs)
-            _train(settings, primer.corpus, arithmetic=trainer.arithmetic)
-            log.info("primer: done")
-        if primers is not None:
+            log.info("intermediate fine-tuning: %s, %g epochs", intermediate.corpus.name, settings.trainer.epochs)
+            _train(settings, intermediate.corpus, arithmetic=trainer.arithmetic)
+            log.info("intermediate fine-tuning: done")
+        if shared is not None:
             share(run_dir / "checkpoint", learnt)
     take_weights(trainer.network, learnt)
-    transformers.set_seed(trainer.args.seed)  # as in a run that found the primer learnt
+    transformers.set_seed(trainer.args.seed)  # as in a run that found the checkpoint there
 
 
 def _is_begun(run_dir: Path, *, resume: bool) -> bool:
@@ -287,7 +289,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         ledger=corpus.ledger,
         handling=corpus.handling_of,
         span_options=span_options,
-        opinions=ask_teachers(articles, settings.teacher, corpus.labels, tokenizer) if settings.teacher.checkpoints else None,
+        soft_targets=ask_teachers(articles, settings.teacher, corpus.labels, tokenizer) if settings.teacher.checkpoints else None,
     )
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
@@ -335,7 +337,7 @@ def _finish(
         "encoder": settings.model.name,
         "head": settings.model.head.value,
         "data": record["data"]["train"],
-        "primer": record.get("primer"),
+        "intermediate": record.get("intermediate"),
         "seed": settings.seed,
         "epoch": best["epoch"],
         "metric": settings.trainer.metric.value,

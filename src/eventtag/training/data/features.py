@@ -23,7 +23,7 @@ from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import WindowSettings
-from eventtag.training.data.teachers import Opinion
+from eventtag.training.data.teachers import SoftTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,22 @@ class SpanOptions:
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
-    was annotated, IGNORED elsewhere. `unmarked` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
+    was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; over all windows the mean of a
     position is 1. `span_gold` is there for a span head; `tag_ids` then says only where there is gold (`O` everywhere).
-    `opinion` is what teachers think, by token: then `tag_ids` has their best tag on words of the window that they alone decide.
+    `soft_targets` are the teachers' probabilities, by token: then `tag_ids` has their best tag on words of the window that they alone
+    decide.
     """
 
     article_id: str
     input_ids: npt.NDArray[np.int64]
     casing_ids: npt.NDArray[np.int64]
     tag_ids: npt.NDArray[np.int64]
-    unmarked: npt.NDArray[np.bool_]
+    unannotated: npt.NDArray[np.bool_]
     words: npt.NDArray[np.bool_]
     weight: float = 1.0
     span_gold: SpanGold | None = None
-    opinion: Opinion | None = None
+    soft_targets: SoftTargets | None = None
 
 
 def build_features(
@@ -73,12 +74,12 @@ def build_features(
     ledger: LossLedger,
     handling: Callable[[Article], Handling] = lambda _: Handling(),
     span_options: SpanOptions | None = None,
-    opinions: Mapping[str, Opinion] | None = None,
+    soft_targets: Mapping[str, SoftTargets] | None = None,
 ) -> list[Feature]:
     """The windows of the articles that have any gold position; what overlaps, alignment and windows change goes to the ledger.
 
     `handling` says for an article which of overlapping spans are learnt and how much it counts. With `span_options` the gold is
-    that of a span head. `opinions` are those of teachers by article id. Raises DataError for overlapping spans where `handling`
+    that of a span head. `soft_targets` are the teachers', by article id. Raises DataError for overlapping spans where `handling`
     says `error` and the head learns one layer.
     """
     prefix, suffix = special_tokens(tokenizer)
@@ -100,13 +101,13 @@ def build_features(
             inside = words_inside(tokens.words, article)
             tags = np.where(inside, 0, IGNORED)
             spans = align_overlapping(article, tokens, plans, labels, max_width=span_options.max_width, ledger=ledger)
-        opinion = None if opinions is None else _by_token(opinions[article.id], tokens)
-        if opinions is not None:
-            taught = opinions[article.id]
-            tags = np.where((tags == IGNORED) & (taught.share > 0), taught.probabilities.argmax(axis=1), tags)
+        by_token = None if soft_targets is None else _by_token(soft_targets[article.id], tokens)
+        if soft_targets is not None:
+            by_word = soft_targets[article.id]
+            tags = np.where((tags == IGNORED) & (by_word.share > 0), by_word.probabilities.argmax(axis=1), tags)
         token_tags = np.full(len(tokens.input_ids), IGNORED, dtype=np.int64)
         token_tags[tokens.first_token] = tags
-        unmarked = unmarked_tags(article, labels)
+        unannotated = unannotated_tags(article, labels)
         first = np.zeros(len(tokens.input_ids), dtype=np.bool_)
         first[tokens.first_token] = True
         for plan in plans:
@@ -120,11 +121,11 @@ def build_features(
                     np.concatenate([prefix, tokens.input_ids[plan.start : plan.end], suffix]),
                     np.pad(tokens.casing[plan.start : plan.end], (len(prefix), len(suffix))),
                     np.concatenate([np.full(len(prefix), IGNORED), owned, np.full(len(suffix), IGNORED)]),
-                    unmarked,
+                    unannotated,
                     np.pad(first[plan.start : plan.end], (len(prefix), len(suffix))),
                     how.weight,
                     None if span_options is None else _span_gold(tokens, plan, inside, spans),
-                    None if opinion is None else _of_window(opinion, plan, len(prefix), len(suffix)),
+                    None if by_token is None else _of_window(by_token, plan, len(prefix), len(suffix)),
                 )
             )
     return _balanced(features)
@@ -136,17 +137,19 @@ def _span_gold(tokens: TokenisedText, plan: Window, inside: npt.NDArray[np.bool_
     return SpanGold(inside[low:high], owned - [low, 0, 0])
 
 
-def _by_token(opinion: Opinion, tokens: TokenisedText) -> Opinion:
-    """The opinion of each word on its first token; the others have none."""
-    probabilities = np.zeros((len(tokens.input_ids), opinion.probabilities.shape[1]), dtype=np.float16)
+def _by_token(by_word: SoftTargets, tokens: TokenisedText) -> SoftTargets:
+    """Those of each word on its first token; other tokens have none."""
+    probabilities = np.zeros((len(tokens.input_ids), by_word.probabilities.shape[1]), dtype=np.float16)
     share = np.zeros(len(tokens.input_ids), dtype=np.float32)
-    probabilities[tokens.first_token], share[tokens.first_token] = opinion.probabilities, opinion.share
-    return Opinion(probabilities, share)
+    probabilities[tokens.first_token], share[tokens.first_token] = by_word.probabilities, by_word.share
+    return SoftTargets(probabilities, share)
 
 
-def _of_window(opinion: Opinion, plan: Window, before: int, behind: int) -> Opinion:
+def _of_window(by_token: SoftTargets, plan: Window, before: int, behind: int) -> SoftTargets:
     part = slice(plan.start, plan.end)
-    return Opinion(np.pad(opinion.probabilities[part], ((before, behind), (0, 0))), np.pad(opinion.share[part], (before, behind)))
+    return SoftTargets(
+        np.pad(by_token.probabilities[part], ((before, behind), (0, 0))), np.pad(by_token.share[part], (before, behind))
+    )
 
 
 def _balanced(features: list[Feature]) -> list[Feature]:
@@ -158,17 +161,17 @@ def _balanced(features: list[Feature]) -> list[Feature]:
     return [replace(feature, weight=feature.weight * scale) for feature in features]
 
 
-def unmarked_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
+def unannotated_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
     """[C]: the tags of labels that the article's annotators were not marking."""
     marked = article.annotated_labels(labels.labels)
     return np.array([tag_id > 0 and labels.label_of(tag_id) not in marked for tag_id in range(len(labels.tags))])
 
 
 def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]:
-    """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unmarked` [B, C],
+    """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unannotated` [B, C],
     `weights` [B] and `article_ids` (B strings).
 
-    With teachers also `taught` [B, T, C], their probabilities, and `taught_share` [B, T], how much of a position's loss follows them.
+    With teachers also `soft_targets` [B, T, C], their probabilities, and `soft_share` [B, T], how much of a position's loss follows them.
     For a span head also `word_positions` [B, K], the first token of each word of the window (-1 beyond its last), `inside` [B, K], and
     `spans` [B, S, 3]: first word (-1 beyond the last span), number of words - 1, label.
     """
@@ -185,32 +188,32 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
         casing_ids[row, :length] = torch.from_numpy(feature.casing_ids)
         tag_ids[row, :length] = torch.from_numpy(feature.tag_ids)
         words[row, :length] = torch.from_numpy(feature.words)
-    unmarked = torch.from_numpy(np.stack([feature.unmarked for feature in features]))
+    unannotated = torch.from_numpy(np.stack([feature.unannotated for feature in features]))
     batch = {
         "input_ids": input_ids,
         "attention_mask": attention_mask,
         "casing_ids": casing_ids,
         "labels": tag_ids,
-        "unmarked": unmarked,
+        "unannotated": unannotated,
         "words": words,
         "weights": torch.tensor([feature.weight for feature in features]),
         "article_ids": [feature.article_id for feature in features],
     }
-    if features[0].opinion is not None:
-        batch |= _collate_opinions(features, width)
+    if features[0].soft_targets is not None:
+        batch |= _collate_soft_targets(features, width)
     if features[0].span_gold is not None:
         batch |= _collate_span_gold(features, words)
     return batch
 
 
-def _collate_opinions(features: Sequence[Feature], width: int) -> dict[str, torch.Tensor]:
-    opinions = [feature.opinion for feature in features if feature.opinion is not None]
-    probabilities = torch.zeros((len(features), width, opinions[0].probabilities.shape[1]))
+def _collate_soft_targets(features: Sequence[Feature], width: int) -> dict[str, torch.Tensor]:
+    targets = [feature.soft_targets for feature in features if feature.soft_targets is not None]
+    probabilities = torch.zeros((len(features), width, targets[0].probabilities.shape[1]))
     share = torch.zeros((len(features), width))
-    for row, opinion in enumerate(opinions):
-        probabilities[row, : len(opinion.share)] = torch.from_numpy(opinion.probabilities)
-        share[row, : len(opinion.share)] = torch.from_numpy(opinion.share)
-    return {"taught": probabilities, "taught_share": share}
+    for row, target in enumerate(targets):
+        probabilities[row, : len(target.share)] = torch.from_numpy(target.probabilities)
+        share[row, : len(target.share)] = torch.from_numpy(target.share)
+    return {"soft_targets": probabilities, "soft_share": share}
 
 
 def _collate_span_gold(features: Sequence[Feature], words: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -1,8 +1,8 @@
-"""Other taggers as teachers: what they think of every word, learnt beside the gold or where there is none.
+"""Other taggers as teachers: their probabilities of every word's tags (soft targets) are learnt beside the gold, or where there is none.
 
 Several taggers of one kind, trained with different seeds, are together better than each; a model that learns their mean probabilities
 keeps most of that at the cost of one (knowledge distillation: Hinton et al. 2015, https://arxiv.org/abs/1503.02531). On words that
-nobody annotated the teachers' opinion is all there is (self-training: Yarowsky 1995, https://aclanthology.org/P95-1026/).
+nobody annotated the teachers' probabilities are all there is (self-training: Yarowsky 1995, https://aclanthology.org/P95-1026/).
 
 Letters for shapes: W words of an article, C tags.
 """
@@ -38,7 +38,7 @@ ASKED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class SoftTargets:
     """What the teachers think of an article: `probabilities` [W, C] of each word's tags, and `share` [W] of the word's loss that
     follows them: 0 the gold alone, 1 the teachers alone.
     """
@@ -60,13 +60,13 @@ def read_unlabelled(settings: TeacherSettings, *, ledger: LossLedger) -> Iterato
 
 def ask_teachers(
     articles: Sequence[Article], settings: TeacherSettings, labels: LabelSet, tokenizer: PreTrainedTokenizerBase
-) -> dict[str, Opinion]:
-    """By article id, the teachers' mean opinion and how much of each word's loss follows it.
+) -> dict[str, SoftTargets]:
+    """By article id, the teachers' mean probabilities and how much of each word's loss follows them.
 
     Words of annotated regions follow the teachers by `teacher.share`. Other words follow them wholly, if `teacher.unannotated` says so
     and the most probable tag has `teacher.confidence` at least; else not at all, and teachers need not read them. Raises CheckpointError
     for a checkpoint that cannot be loaded, SettingsError for one with other labels, with a head that gives no probabilities of tags, or
-    whose encoder divides a text into other words than the learner's `tokenizer`.
+    whose encoder divides a text into other words than the student's `tokenizer`.
     """
     words = {article.id: tokenise(article.text, tokenizer).words for article in articles}
     sums = {article.id: np.zeros((len(words[article.id]), len(labels.tags)), dtype=np.float32) for article in articles}
@@ -86,9 +86,9 @@ def ask_teachers(
                         f"teacher.checkpoints: {path} divides article {article.id!r} into other words than model.name does; "
                         "give teachers with a tokenizer of its kind"
                     )
-                sums[article.id] += _opinion_of(tagger, emissions)
+                sums[article.id] += _probabilities_of(tagger, emissions)
     return {
-        article.id: _opinion(article, words[article.id], sums[article.id] / np.float32(len(settings.checkpoints)), settings)
+        article.id: _soft_targets(article, words[article.id], sums[article.id] / np.float32(len(settings.checkpoints)), settings)
         for article in articles
     }
 
@@ -112,7 +112,7 @@ def _annotated(tokens: TokenisedText, article: Article) -> npt.NDArray[np.int64]
     return tokens.first_token[words_inside(tokens.words, article)]
 
 
-def _opinion_of(tagger: Tagger, emissions: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
+def _probabilities_of(tagger: Tagger, emissions: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
     """[W, C]: a teacher's probabilities of tags, 0 for words that it was not asked about; those of a CRF are over all sequences."""
     if tagger.backend.transitions is None:
         return np.nan_to_num(np.exp(emissions))
@@ -120,13 +120,13 @@ def _opinion_of(tagger: Tagger, emissions: npt.NDArray[np.float32]) -> npt.NDArr
     return np.nan_to_num(probabilities)
 
 
-def _opinion(
+def _soft_targets(
     article: Article, words: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32], settings: TeacherSettings
-) -> Opinion:
+) -> SoftTargets:
     inside = words_inside(words, article)
     sure = probabilities.max(axis=1, initial=0) >= settings.confidence
     alone = (sure & settings.unannotated).astype(np.float32)
-    return Opinion(probabilities.astype(np.float16), np.where(inside, np.float32(settings.share), alone))
+    return SoftTargets(probabilities.astype(np.float16), np.where(inside, np.float32(settings.share), alone))
 
 
 def teacher_fingerprints(checkpoints: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-PER_WINDOW = ("unmarked", "weights", "word_positions", "inside", "spans")
+PER_WINDOW = ("unannotated", "weights", "word_positions", "inside", "spans")
 """Entries of a batch without a dimension for tokens."""
 
 

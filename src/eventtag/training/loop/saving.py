@@ -139,13 +139,13 @@ def _first_line(error: Exception) -> str:
 
 
 def clear_states(run_dir: Path) -> None:
-    """Remove the states of a finished run and its primer, and what was left where a process was killed while it removed them. What no run
-    has written stays, and is named in the log.
+    """Remove the states of a finished run, its intermediate run, and what a process left that was killed while it removed them. What no
+    run has written stays, and is named in the log.
     """
     if not is_first_process():
         return
-    for name, known in (("trainer", STATES), ("primer", RUN_FILES)):
+    for name, known in (("trainer", STATES), ("intermediate", RUN_FILES)):
         left = remove_known(run_dir / name, known)
         if left:
             log.warning("%s: is left with what no run has written there: %s", run_dir / name, ", ".join(left))
-    remove_partial(run_dir, ("trainer", "primer"))
+    remove_partial(run_dir, ("trainer", "intermediate"))

@@ -209,22 +209,22 @@ class ArticleTrainer(ResumableTrainer):
         return (loss, outputs) if return_outputs else loss
 
     def _loss(self, emissions: torch.Tensor, inputs: dict[str, torch.Tensor], positions: torch.Tensor | None) -> torch.Tensor:
-        tags, unmarked, weights = inputs["labels"], inputs["unmarked"], inputs["weights"]
-        taught = (inputs["taught"], inputs["taught_share"]) if "taught" in inputs else None
+        tags, unannotated, weights = inputs["labels"], inputs["unannotated"], inputs["weights"]
+        soft_targets = (inputs["soft_targets"], inputs["soft_share"]) if "soft_targets" in inputs else None
         if getattr(self.network.config, "head", None) == Head.crf.value:
             transitions: Any = self.network.transitions
             legal = torch.as_tensor(self.labels.legal_transitions, device=emissions.device)
             return crf_loss(
-                emissions, transitions, tags, inputs["words"], unmarked, legal,
-                positions=positions, weights=weights, taught=taught,
+                emissions, transitions, tags, inputs["words"], unannotated, legal,
+                positions=positions, weights=weights, soft_targets=soft_targets,
             )  # fmt: skip
         if inputs.get("spans") is not None:
             places = inputs["word_positions"]
             decided = (tags.gather(1, places.clamp(min=0)) >= 0) & (places >= 0)
             return span_loss(
-                emissions, inputs["spans"], decided, inputs["inside"], unmarked, positions=positions, weights=weights
+                emissions, inputs["spans"], decided, inputs["inside"], unannotated, positions=positions, weights=weights
             )
-        return tag_loss(emissions, tags, unmarked, positions=positions, weights=weights, taught=taught)
+        return tag_loss(emissions, tags, unannotated, positions=positions, weights=weights, soft_targets=soft_targets)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""

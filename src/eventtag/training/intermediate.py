@@ -1,9 +1,8 @@
-"""What a model learns before its own articles: a primer of other annotated articles with the same labels.
+"""Intermediate fine-tuning: a model learns from other annotated articles with the same labels before those of the run.
 
 A few hundred articles that somebody else annotated teach an encoder what actors, events and places look like; the articles of the run
-then teach it what their annotators mean by them (training on an intermediate task: Phang et al. 2018,
-https://arxiv.org/abs/1811.01088). The primer is a run of its own, in RUN/primer, whose checkpoint the actual run begins from. Several
-runs with the same primer can share it.
+then teach it what their annotators mean by them (Phang et al. 2018, https://arxiv.org/abs/1811.01088). It is
+a run of its own, in RUN/intermediate, whose checkpoint the actual run begins from. Several runs can share that checkpoint.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from eventtag.models.encoders import TINY
 from eventtag.settings import (
     DataSettings,
     EvaluationSettings,
-    PrimerSettings,
+    IntermediateSettings,
     TeacherSettings,
     TrainSettings,
 )
@@ -38,15 +37,14 @@ from eventtag.training.record import plain
 
 log = logging.getLogger(__name__)
 
-FOLDER = "primer"
-PRIMERS = "primers"
-"""Folder of those that several runs share."""
+INTERMEDIATE = "intermediate"
+"""Folder of such a run below its own run; for a sweep or a learning curve, that of the checkpoints which runs share."""
 LABELLED = ("classifier.", "transitions", "spans.")
 """How the names of weights begin that belong to labels."""
 
 
 @dataclass(frozen=True)
-class PrimerRun:
+class IntermediateRun:
     """The run that comes first."""
 
     settings: TrainSettings
@@ -57,52 +55,60 @@ class PrimerRun:
         return {**self.corpus.describe("train"), "epochs": self.settings.trainer.epochs}
 
     def key(self, arithmetic: Arithmetic) -> str:
-        """A name that two primers share only if they teach the same: a hash of articles, arithmetic and settings that weights hang on."""
-        settings = replace(self.settings, run_dir=FOLDER, trainer=replace(self.settings.trainer, save_every_steps=None))
+        """A name that two such runs share only if their weights are the same: a hash of articles, arithmetic and settings."""
+        settings = replace(self.settings, run_dir=INTERMEDIATE, trainer=replace(self.settings.trainer, save_every_steps=None))
         teaching = [plain(settings), arithmetic.to_json(), self.corpus.describe("train"), self.corpus.describe("validation")]
         return hashlib.sha256(json.dumps(teaching, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def plan_primer(settings: TrainSettings, corpus: Corpus) -> PrimerRun | None:
-    """The run that `model.primer` asks for before that on `corpus`; None where there is none to make.
+def plan_intermediate(settings: TrainSettings, corpus: Corpus) -> IntermediateRun | None:
+    """The run that `model.intermediate` asks for before that on `corpus`; None where there is none to make.
 
-    That is so where the primer has none of the corpus's labels, or is for the most part the corpus itself. Articles of the primer that
+    That is so where its articles have none of the corpus's labels, or are for the most part the corpus itself. Those that
     are in the corpus too, or are near-duplicates of its validation or test articles, are left out. Raises SettingsError for the model
-    `tiny`, whose vocabulary comes from the corpus, and what `load_corpus` raises for the primer.
+    `tiny`, whose vocabulary comes from the corpus, and what `load_corpus` raises for its articles.
     """
-    primer = settings.model.primer
-    if primer.data is None:
+    intermediate = settings.model.intermediate
+    if intermediate.data is None:
         return None
     if settings.model.name == TINY:
-        raise SettingsError("model.primer: model.name=tiny makes its vocabulary from each corpus; set model.primer.data=null")
-    source = load_corpus(primer.data)
+        raise SettingsError(
+            "model.intermediate: model.name=tiny makes its vocabulary from each corpus; set model.intermediate.data=null"
+        )
+    source = load_corpus(intermediate.data)
     if not set(source.labels.labels) & set(corpus.labels.labels):
-        log.info("primer: %s has none of the labels %s, so it is left out", source.name, ", ".join(corpus.labels.labels))
+        log.info(
+            "intermediate fine-tuning: %s has none of the labels %s, so it is left out",
+            source.name,
+            ", ".join(corpus.labels.labels),
+        )
         return None
     articles = source.articles("train")
     kept = _apart(articles, corpus)
     if len(kept) < len(articles) / 2:
         log.info(
-            "primer: %d of %d articles are in the corpus itself, so it is left out", len(articles) - len(kept), len(articles)
+            "intermediate fine-tuning: %d of %d articles are in the corpus itself, so it is left out",
+            len(articles) - len(kept),
+            len(articles),
         )
         return None
-    first = primer_settings(settings, primer.data)
-    return PrimerRun(first, replace(source, splits={"train": kept, "validation": source.articles("validation")}))
+    first = intermediate_settings(settings, intermediate.data)
+    return IntermediateRun(first, replace(source, splits={"train": kept, "validation": source.articles("validation")}))
 
 
-def primer_settings(settings: TrainSettings, data: DataSettings) -> TrainSettings:
-    """The settings of a primer on `data` before a run: those of the run, without what belongs to its own articles."""
+def intermediate_settings(settings: TrainSettings, data: DataSettings) -> TrainSettings:
+    """The settings of intermediate fine-tuning on `data`: those of the run, without what belongs to the run's own articles."""
     return replace(
         settings,
         data=data,
-        model=replace(settings.model, primer=PrimerSettings()),
+        model=replace(settings.model, intermediate=IntermediateSettings()),
         trainer=replace(
-            settings.trainer, epochs=settings.model.primer.epochs, patience=None, adversarial=0.0, tracking=[],
+            settings.trainer, epochs=settings.model.intermediate.epochs, patience=None, adversarial=0.0, tracking=[],
         ),
         teacher=TeacherSettings(),
         evaluation=EvaluationSettings(resamples=100, f1_threshold=False),
         resume=True,
-        run_dir=str(Path(settings.run_dir) / FOLDER),
+        run_dir=str(Path(settings.run_dir) / INTERMEDIATE),
     )  # fmt: skip
 
 
@@ -115,16 +121,16 @@ def _apart(articles: Sequence[Article], corpus: Corpus) -> tuple[Article, ...]:
         if split != "train"
         for article in chosen
     ]
-    others = [replace(article, id=f"{FOLDER}/{article.id}") for article in articles]
+    others = [replace(article, id=f"{INTERMEDIATE}/{article.id}") for article in articles]
     copies: set[str] = set()
     for cluster in find_near_duplicates([*held_out, *others]).clusters:
         if any(name.startswith("corpus/") for name in cluster):
             copies |= set(cluster)
-    return tuple(article for article in articles if article.text not in texts and f"{FOLDER}/{article.id}" not in copies)
+    return tuple(article for article in articles if article.text not in texts and f"{INTERMEDIATE}/{article.id}" not in copies)
 
 
 def share(checkpoint: Path, place: Path) -> None:
-    """Move what a primer taught to the `place` where runs with the same primer look for it; another process may have been faster."""
+    """Move the checkpoint of intermediate fine-tuning to the `place` where other runs look for it; another process may have been faster."""
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
         checkpoint.rename(place)
@@ -133,12 +139,12 @@ def share(checkpoint: Path, place: Path) -> None:
             raise
 
 
-def remove_primers(run_dir: Path) -> None:
-    """Remove the primers that the runs below `run_dir` shared; what else stands there is named in the log."""
-    left = remove_known(run_dir / PRIMERS, ("[0-9a-f]" * 16,))
+def remove_shared(run_dir: Path) -> None:
+    """Remove the checkpoints that the runs below `run_dir` shared; what else stands there is named in the log."""
+    left = remove_known(run_dir / INTERMEDIATE, ("[0-9a-f]" * 16,))
     if left:
-        log.warning("%s: is left with what no run has written there: %s", run_dir / PRIMERS, ", ".join(left))
-    remove_partial(run_dir, (PRIMERS,))
+        log.warning("%s: is left with what no run has written there: %s", run_dir / INTERMEDIATE, ", ".join(left))
+    remove_partial(run_dir, (INTERMEDIATE,))
 
 
 def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:
@@ -146,9 +152,9 @@ def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:
 
     Raises CheckpointError for a checkpoint that cannot be loaded.
     """
-    primed = load_checkpoint(checkpoint).model
-    weights = primed.state_dict()
-    same_tags = primed.config.id2label == model.config.id2label
+    tuned = load_checkpoint(checkpoint).model
+    weights = tuned.state_dict()
+    same_tags = tuned.config.id2label == model.config.id2label
     with torch.no_grad():
         for name, own in model.state_dict().items():
             given = weights.get(name.replace(".base_layer.", "."))  # a layer that an adapter stands beside
