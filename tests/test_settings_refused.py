@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from eventtag.corpus.loading import load_corpus
 from eventtag.errors import SettingsError
 from eventtag.settings import (
     DataSettings,
@@ -15,6 +16,7 @@ from eventtag.settings import (
     LoraSettings,
     MixedCorpusSettings,
     ModelSettings,
+    Overlaps,
     PredictSettings,
     TeacherSettings,
     TrainerSettings,
@@ -107,8 +109,12 @@ def test_other_values_that_mean_nothing(make, message):
         make()
 
 
-def test_a_priority_names_labels_that_there_are():
-    from eventtag.settings import Overlaps
-
-    with pytest.raises(SettingsError, match=r"data\.overlap_priority=WEAPON is not allowed: different names, .* of ACTOR, EVENT"):
-        DataSettings(path="a", overlaps=Overlaps.priority, overlap_priority=["EVENT", "WEAPON"])
+def test_a_priority_names_labels_that_there_are(tmp_path):
+    message = r"data\.overlap_priority=WEAPON is not allowed: different names, .* of ACTOR, EVENT"
+    with pytest.raises(SettingsError, match=message):
+        DataSettings(path="a", labels=["ACTOR", "EVENT"], overlaps=Overlaps.priority, overlap_priority=["EVENT", "WEAPON"])
+    lines = [f'{{"text": "Police {number}", "spans": []}}\n' for number in range(9)]
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    unnamed = DataSettings(path=str(tmp_path / "a.jsonl"), overlaps=Overlaps.priority, overlap_priority=["EVENT", "WEAPON"])
+    with pytest.raises(SettingsError, match=message):
+        load_corpus(unnamed)

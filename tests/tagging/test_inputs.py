@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.errors import FormatError
+from eventtag.jobs.reading import pages
 from eventtag.jobs.reading.inputs import find_files, read_inputs, read_rows
 from eventtag.jobs.reading.rows import DistinctIds
-from eventtag.tagging import pages
 
 PAGE = """<html><head><title>Arrests</title></head><body><nav>Home News</nav><article><h1>Arrests in Paris</h1>
 <p>Police in Paris arrested four men on Monday after the robbery of a shop, the prosecutor said in a statement.</p>

@@ -20,6 +20,7 @@ from eventtag.formats.registry import read_articles
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import SPLITS, CorpusSettings, DataSettings
+from eventtag.settings.data import require_names
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,8 @@ def _load(settings: CorpusSettings, name: str, seen: Seen | None) -> Corpus:
     _require_distinct(splits)
     if given or settings.split_field is not None:  # a draw alone parts none
         warn_of_copies(splits)
+    if settings.overlap_priority:
+        require_names("data.overlap_priority", settings.overlap_priority, among=labels.labels)
     corpus = Corpus(
         name,
         labels,

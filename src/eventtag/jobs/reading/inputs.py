@@ -22,6 +22,7 @@ from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.jobs.reading.encodings import decode_page, in_utf8
 from eventtag.jobs.reading.json_values import begins_a_list, goes_over_lines, read_bounded_values
+from eventtag.jobs.reading.pages import PAGE_SECONDS, extract_page
 from eventtag.jobs.reading.rows import (
     MAX_ROW_BYTES,
     InputRow,
@@ -35,7 +36,6 @@ from eventtag.jobs.reading.rows import (
 )
 from eventtag.jobs.reading.streams import BoundedLine, begins_with, open_stream, plain_suffix, read_bounded, read_bounded_lines
 from eventtag.jobs.reading.tables import is_dataset, read_csv_rows, read_dataset_rows, read_parquet_rows
-from eventtag.tagging.pages import PAGE_SECONDS, extract_page
 
 TEXT_SUFFIXES = (".txt", ".text", ".md")
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml")

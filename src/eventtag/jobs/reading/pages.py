@@ -57,7 +57,7 @@ class _Extractor:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             self.close()
-            program = f"import sys; sys.path[:] = {sys.path!r}; from eventtag.tagging.pages import serve; serve()"
+            program = f"import sys; sys.path[:] = {sys.path!r}; from eventtag.jobs.reading.pages import serve; serve()"
             self._process = subprocess.Popen(  # noqa: S603 - the program is our own
                 [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
