@@ -6,6 +6,7 @@ Offsets are Unicode code points into `text` as stored, half-open. Nothing ever r
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,10 +90,24 @@ class Article:
         """Those of `labels` that the annotator was marking, in their order."""
         return tuple(label for label in labels if self.labels is None or label in self.labels)
 
+    def may_be_scored(self, labels: Sequence[str]) -> bool:
+        """Whether an annotator has looked at some of the text for one of these labels: else nobody knows what is right there."""
+        return bool(self.regions and self.annotated_labels(labels))
+
     def counts(self, span: Span) -> bool:
         """Whether the span takes part in scoring: its label was being marked and it touches an annotated region."""
         if self.labels is not None and span.label not in self.labels:
             return False
+        return self.region_at(span.start, span.end) is not None
+
+    def region_at(self, start: int, end: int) -> Region | None:
+        """The first annotated region that [start, end) touches; the only one that can hold all of it."""
         if self.annotated is None:
-            return True
-        return any(start < span.end and span.start < end for start, end in self.annotated)
+            return 0, len(self.text)
+        at = bisect_right(self.annotated, start, key=lambda region: region[1])
+        return self.annotated[at] if at < len(self.annotated) and self.annotated[at][0] < end else None
+
+    def all_annotated(self, start: int, end: int) -> bool:
+        """Whether all of [start, end) lies in one annotated region."""
+        region = self.region_at(start, end)
+        return region is not None and region[0] <= start and end <= region[1]

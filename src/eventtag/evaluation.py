@@ -8,6 +8,7 @@ from typing import Any
 
 from eventtag.article import Article
 from eventtag.corpus.clusters import clusters_of
+from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
@@ -40,18 +41,25 @@ def evaluate(
     """Tag the annotated regions of the articles and score the spans against all of their gold.
 
     `labels` are those to score, the tagger's by default; predictions of other labels are left out. Articles without any annotated
-    region are left out too: nothing is known about them. `data` is what the report says of the articles. With `analysis` the report
-    has intervals, slices, error kinds and calibration as well; `cluster_field` is the `meta` field whose values are resampled
-    together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError when no article remains,
-    none has that field, or a gold label is not among `labels`; SettingsError for a field to slice by that no article has.
+    region, or where none of the labels was being marked, are left out too and counted (`left_out`): nothing is known about them.
+    `data` is what the report says of the articles. With `analysis` the report has intervals, slices, error kinds and calibration as
+    well; `cluster_field` is the `meta` field whose values are resampled together (None: near-duplicates are), `training` the mentions
+    of the training articles. Raises DataError when no article remains, none has that field, or a gold label is not among `labels`;
+    SettingsError for a field to slice by that no article has.
     """
     labels = labels or tagger.labels
+    articles = list(articles)
     if analysis is not None:
-        articles = list(articles)
         require_fields(articles, analysis.slices or ())  # wrong before tagging rather than after it
     tagged = tag_annotated(tagger, articles, labels=labels)
+    left_out = len(articles) - len(tagged)
+    if articles and not tagged:
+        raise DataError(
+            f"none of the {len(articles)} articles has an annotated region where one of {list(labels.labels)} was marked, so that "
+            "nothing can be scored; check the annotated regions and labels of the articles"
+        )
     if analysis is None:
-        return score_tagged(tagged, tagger, labels=labels, data=data)
+        return score_tagged(tagged, tagger, labels=labels, data=data, left_out=left_out)
     scored = [item.article for item in tagged]
     clusters, rule = clusters_of(scored, cluster_field)
     data = {**(data or {}), "resampled_by": rule}
@@ -68,21 +76,29 @@ def evaluate(
         seed=analysis.seed,
     )
     report = replace(report, calibration=_calibration(report.calibration, tagger, tagged, labels, data))
-    return _described(report, tagger, tagged, data)
+    return _described(replace(report, left_out=left_out), tagger, tagged, data)
 
 
 def tag_annotated(tagger: Tagger, articles: Iterable[Article], *, labels: LabelSet | None = None) -> tuple[TaggedArticle, ...]:
-    """The articles that have an annotated region, tagged there; spans of other labels than `labels` (the tagger's) are left out."""
-    annotated = (article for article in articles if article.annotated is None or article.annotated)
-    return tuple(_only(item, labels or tagger.labels) for item in tagger.tag_many(annotated, only_annotated=True))
+    """The articles that have an annotated region where one of `labels` (the tagger's) was being marked, tagged there; spans of other
+    labels are left out.
+    """
+    labels = labels or tagger.labels
+    known = (article for article in articles if article.may_be_scored(labels.labels))
+    return tuple(_only(item, labels) for item in tagger.tag_many(known, only_annotated=True))
 
 
 def score_tagged(
-    tagged: tuple[TaggedArticle, ...], tagger: Tagger, *, labels: LabelSet | None = None, data: Mapping[str, Any] | None = None
+    tagged: tuple[TaggedArticle, ...],
+    tagger: Tagger,
+    *,
+    labels: LabelSet | None = None,
+    data: Mapping[str, Any] | None = None,
+    left_out: int = 0,
 ) -> Evaluation:
     """The evaluation, without an analysis, of articles that `tagger` has tagged; arguments and errors as for `evaluate`."""
-    pairs = [(item.article, item.spans) for item in tagged]
-    return _described(score_articles(pairs, labels or tagger.labels, words=_words_in(tagged)), tagger, tagged, data)
+    report = score_articles([(item.article, item.spans) for item in tagged], labels or tagger.labels, words=_words_in(tagged))
+    return _described(replace(report, left_out=left_out), tagger, tagged, data)
 
 
 def _words_in(tagged: Iterable[TaggedArticle]) -> Callable[[Article], Sequence[tuple[int, int]]]:

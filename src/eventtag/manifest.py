@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from eventtag.errors import CheckpointError
+from eventtag.stored_json import read_stored
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA = 1
@@ -23,11 +24,9 @@ def sha256_of(path: Path) -> str:
 def read_json(path: Path, *, then: str) -> Any:
     """The content of a JSON file. Raises CheckpointError, which ends with what to do (`then`), where it cannot be read or is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_stored(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); {then}") from error
-    except RecursionError as error:
-        raise CheckpointError(f"{path}: is damaged (too many brackets within each other); {then}") from error
     except ValueError as error:
         raise CheckpointError(f"{path}: is damaged ({error}); {then}") from error
 

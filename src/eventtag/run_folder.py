@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.errors import OutputError
+from eventtag.stored_json import read_stored
 
 log = logging.getLogger(__name__)
 
@@ -163,8 +164,8 @@ def _is_ours(record: Path) -> bool:
     if not record.is_file():
         return False
     try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_stored(record)
+    except (OSError, ValueError) as error:
         raise OutputError(
             f"{record}: cannot be read ({error}), so nothing says what made this folder; nothing was changed there; give another run_dir"
         ) from error
@@ -174,8 +175,8 @@ def _is_ours(record: Path) -> bool:
 
 def _said(marker: Path) -> dict[str, Any]:
     try:
-        content = json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_stored(marker)
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

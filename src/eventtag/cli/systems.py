@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from eventtag.article import Article
 from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
+from eventtag.stored_json import read_stored
 
 INFO_FILE = "eventtag.json"
 PREDICTIONS_FILE = "predictions.jsonl"
@@ -72,7 +72,7 @@ def _seen_by(path: Path) -> Seen | None:
         return None
     if folder is None:
         try:
-            content = json.loads((path / REPORT_FILE).read_text(encoding="utf-8"))
+            content = read_stored(path / REPORT_FILE)
             folder = Path(content["checkpoint"]["path"])
         except (OSError, ValueError, KeyError, TypeError):
             return Seen(unknown=(str(path),))
@@ -103,7 +103,7 @@ def describe_run(path: str) -> TrainedRun:
     folder = checkpoint_of(path)
     file = Path(path) / REPORT_FILE if folder is None else folder / INFO_FILE
     try:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        content: Any = read_stored(file)
         training = content["checkpoint"] if folder is None else content["training"]
         return TrainedRun(
             seed=int(training["seed"]),

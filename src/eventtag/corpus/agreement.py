@@ -126,7 +126,7 @@ class Agreement:
 
 
 def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Sequence[str] | None = None) -> Agreement:
-    """Compare the articles that both have, by id; `labels` (default: all that occur) are those compared.
+    """Compare the articles that both have, by id; `labels` (default: all that occur) are those compared, whether or not one occurs.
 
     Raises DataError when no article is in both, or the texts of one differ.
     """
@@ -138,21 +138,16 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
     different = [f"article {name!r}" for name in common if of_a[name].text != of_b[name].text]
     if different:
         raise DataError(summarise_problems("the two have different texts, so offsets cannot be compared:", different, shown=3))
-    both = [article for name in common for article in (of_a[name], of_b[name])]
-    marked = sorted({span.label for article in both for span in article.spans})
     if labels is None:
-        labels = marked
-    known = {*marked, *(label for article in both for label in article.labels or ())}
-    unknown = [label for label in labels if label not in known]
-    if unknown:
-        raise DataError(f"no article has the label {unknown[0]!r}; those compared have: {', '.join(sorted(known)) or 'none'}")
+        both = [article for name in common for article in (of_a[name], of_b[name])]
+        labels = sorted({span.label for article in both for span in article.spans})
     found = {label: LabelAgreement() for label in labels}
     micro = LabelAgreement()
     disagreements: list[Disagreement] = []
     for name in common:
-        first, second, regions = _comparable(of_a[name], of_b[name], labels)
+        first, second = _comparable(of_a[name], of_b[name], labels)
         _count_spans(first, second, found, micro)
-        _count_words(first, second, regions, found, micro)
+        _count_words(first, second, found, micro)
         disagreements += _disagreements(first, second)
     return Agreement(
         articles=len(common),
@@ -164,20 +159,31 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
     )
 
 
-def _comparable(a: Article, b: Article, labels: Sequence[str]) -> tuple[Article, Article, list[Region]]:
-    """Both with only the spans that count, and the regions that both annotated."""
+def _comparable(a: Article, b: Article, labels: Sequence[str]) -> tuple[Article, Article]:
+    """Both with only the spans that count, and with the labels and regions that both annotated."""
     both = set(a.annotated_labels(labels)) & set(b.annotated_labels(labels))
-    regions = [(max(s, t), min(e, f)) for s, e in a.regions for t, f in b.regions if max(s, t) < min(e, f)]
+    regions = _common_regions(a.regions, b.regions)
+    looked_at = replace(a, spans=(), annotated=regions, labels=tuple(sorted(both)))
 
     def reduced(article: Article) -> Article:
-        spans = {
-            Span(span.start, span.end, span.label)
-            for span in article.spans
-            if span.label in both and any(start < span.end and span.start < end for start, end in regions)
-        }
-        return replace(article, spans=tuple(spans), annotated=None, labels=tuple(sorted(both)))
+        spans = {Span(span.start, span.end, span.label) for span in article.spans if looked_at.counts(span)}
+        return replace(looked_at, spans=tuple(spans))
 
-    return reduced(a), reduced(b), sorted(regions)
+    return reduced(a), reduced(b)
+
+
+def _common_regions(a: Sequence[Region], b: Sequence[Region]) -> tuple[Region, ...]:
+    found = []
+    one = other = 0
+    while one < len(a) and other < len(b):
+        start, end = max(a[one][0], b[other][0]), min(a[one][1], b[other][1])
+        if start < end:
+            found.append((start, end))
+        if a[one][1] <= b[other][1]:
+            one += 1
+        else:
+            other += 1
+    return tuple(found)
 
 
 def _count_spans(a: Article, b: Article, found: dict[str, LabelAgreement], micro: LabelAgreement) -> None:
@@ -193,10 +199,8 @@ def _count_spans(a: Article, b: Article, found: dict[str, LabelAgreement], micro
                 setattr(target, scheme, getattr(target, scheme) + Counts.from_vector(vector))
 
 
-def _count_words(
-    a: Article, b: Article, regions: Sequence[Region], found: dict[str, LabelAgreement], micro: LabelAgreement
-) -> None:
-    words = [word for region in words_by_region(words_of(a), regions) for word in region]
+def _count_words(a: Article, b: Article, found: dict[str, LabelAgreement], micro: LabelAgreement) -> None:
+    words = [word for region in words_by_region(words_of(a), a.regions) for word in region]
     for label in a.labels or ():
         marked = [_marked(article, words, label) for article in (a, b)]
         for in_a, in_b in zip(*marked, strict=True):

@@ -168,12 +168,10 @@ def _extent_rules(article: Article, span: Span, max_span_words: int) -> Iterator
         yield "crosses a sentence"
     if len(mention.split()) > max_span_words:
         yield "long span"
-    if article.annotated is not None:
-        touched = [region for region in article.annotated if region[0] < span.end and span.start < region[1]]
-        if not touched:
-            yield "not annotated there"
-        elif not any(start <= span.start and span.end <= end for start, end in touched):
-            yield "half annotated"
+    if article.region_at(span.start, span.end) is None:
+        yield "not annotated there"
+    elif not article.all_annotated(span.start, span.end):
+        yield "half annotated"
 
 
 def fix_article(article: Article) -> tuple[Span, ...]:

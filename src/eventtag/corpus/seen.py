@@ -20,6 +20,7 @@ from eventtag.article import Article
 from eventtag.errors import CheckpointError, DataError
 from eventtag.manifest import is_listed
 from eventtag.scoring.error_kinds import Mentions, count_mentions
+from eventtag.stored_json import read_stored
 
 SEEN_FILE = "seen.json"
 SCHEMA = 1
@@ -121,7 +122,7 @@ def read_seen(folder: Path) -> Seen:
     if not is_listed(folder, SEEN_FILE):
         return Seen(unknown=(UNKNOWN,))
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_stored(file)
         if content["schema"] != SCHEMA:
             raise CheckpointError(
                 f"{file}: schema {content['schema']} is not {SCHEMA}; use the version of eventtag that wrote it"

@@ -109,7 +109,7 @@ def _count(article: Article, split: _SplitCounts) -> None:
     words = [(start, end, article.text[start:end].casefold()) for start, end in find_words(article.text).tolist()]
     split.lengths.append(len(words))
     split.words.update(word for _, _, word in words)
-    split.annotated += sum(1 for start, end, _ in words if any(s <= start and end <= e for s, e in article.regions))
+    split.annotated += sum(1 for start, end, _ in words if article.all_annotated(start, end))
     spans = [span for span in sorted(set(article.spans)) if article.counts(span)]
     split.without += not spans
     reach = 0

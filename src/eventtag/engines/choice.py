@@ -34,6 +34,7 @@ from eventtag.errors import CheckpointError, SettingsError
 from eventtag.manifest import check_manifest, read_json
 from eventtag.models.checkpoint import EXPORT_PREFIX, WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
 from eventtag.settings import InferencePrecision
+from eventtag.stored_json import read_stored
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +94,11 @@ def choose_precision(path: Path, precision: str, *, device: str | None = None, t
         return "fp32"
     remembered = _cache_file([sha256, choices, device, threads])
     try:
-        chosen = json.loads(remembered.read_text(encoding="utf-8"))["precision"]
+        chosen = read_stored(remembered)["precision"]
         if chosen in choices:
             log.info("precision=auto: %s, the fastest here when it was measured%s", chosen, not_taken)
             return str(chosen)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError):
         pass
     speeds = {}
     for name in choices:

@@ -23,6 +23,7 @@ from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
 from eventtag.settings import TrainSettings
 from eventtag.settings.sweep import SweepSettings
 from eventtag.staging import remove_whole, staged_file
+from eventtag.stored_json import read_stored
 from eventtag.training.intermediate import INTERMEDIATE, intermediate_settings
 from eventtag.training.loop.saving import clear_states
 from eventtag.training.run import METRICS_FILE, train
@@ -114,7 +115,7 @@ def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Wat
         with _own_failures():
             train(settings, corpus=replace(corpus, ledger=LossLedger()), shared=shared, after_epoch=after_epoch)
     try:
-        return float(max(entry[metric] for entry in json.loads(file.read_text(encoding="utf-8"))["epochs"]))
+        return float(max(entry[metric] for entry in read_stored(file)["epochs"]))
     except (ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{file}: cannot be read ({error}); remove {file.parent} to train this seed again") from error
 
@@ -134,7 +135,7 @@ def read_outcome(folder: Path) -> Outcome | None:
     if not file.exists():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_stored(file)
         return Outcome(content["state"], tuple(content["scores"]), content["note"])
     except (ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{file}: cannot be read ({error}); remove it to go on with this candidate") from error

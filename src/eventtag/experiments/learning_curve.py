@@ -28,6 +28,7 @@ from eventtag.run_folder import RUN_FILES, claimed_folder
 from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, curve_scores, fit_learning_curves
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
 from eventtag.staging import remove_known, remove_partial, remove_whole, staged_file
+from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.intermediate import INTERMEDIATE, remove_shared
 from eventtag.training.record import build_record, claim_folder
@@ -139,7 +140,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
 
 def _read_score(file: Path) -> CurveRun:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_stored(file)
         f1 = {row: CurveScore(**score) for row, score in content.pop("f1").items()}
         return CurveRun(**content, f1=f1)
     except (OSError, ValueError, KeyError, TypeError) as error:

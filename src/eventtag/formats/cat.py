@@ -160,13 +160,8 @@ def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedg
 
 def _sentence_numbers(article: Article, sentences: Sequence[Sequence[Region]], ledger: LossLedger) -> list[int]:
     """The sentences that the annotated regions hold from end to end."""
-    regions = article.regions
-    inside = [
-        number
-        for number, sentence in enumerate(sentences)
-        if any(start <= sentence[0][0] and sentence[-1][1] <= end for start, end in regions)
-    ]
-    if article.annotated is not None and [(sentences[n][0][0], sentences[n][-1][1]) for n in inside] != list(regions):
+    inside = [n for n, sentence in enumerate(sentences) if article.all_annotated(sentence[0][0], sentence[-1][1])]
+    if article.annotated is not None and [(sentences[n][0][0], sentences[n][-1][1]) for n in inside] != list(article.regions):
         ledger.note(article.id, _STAGE, "annotated", "annotated regions are kept as whole sentences only")
     return inside
 

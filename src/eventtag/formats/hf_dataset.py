@@ -299,6 +299,6 @@ def _row(article: Article, ledger: LossLedger) -> dict[str, Any]:
         "tokens": [article.text[start:end] for start, end in words],
         "offsets": [[start, end] for start, end in words],
         "ner_tags": tags_of_spans([TagSpan(c.first, c.last, c.span.label) for c in chunks], len(words)),
-        "ignored": [not any(start <= word[0] and word[1] <= end for start, end in article.regions) for word in words],
+        "ignored": [not article.all_annotated(*word) for word in words],
         FIELD: dump_json(carry(article)),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from eventtag.formats.jsonl import article_from_json
 from eventtag.jobs.job import Job, move, read_json, refuse_link, write_json
 from eventtag.jobs.store import ShardStore
 from eventtag.staging import staged_file, sync_tree
+from eventtag.stored_json import parse_stored
 
 WriteOutput = Callable[[Iterator[Article], Path], None]
 """Writes articles to a file or folder that does not exist yet."""
@@ -92,7 +92,7 @@ def _write(store: ShardStore, shards: Iterable[int], path: Path, write: WriteOut
 def _articles(store: ShardStore, shards: Iterable[int]) -> Iterator[Article]:
     for index in shards:
         for line in store.articles(index):
-            yield article_from_json(json.loads(line))
+            yield article_from_json(parse_stored(line))
 
 
 def _place(job: Job, made: Path, outputs: dict[str, str]) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 from eventtag.errors import OutputError
 from eventtag.staging import PARTIAL, require_absent, staged_file, sync_folder
+from eventtag.stored_json import read_stored
 
 SUFFIX = ".job"
 _SCHEMA = 2
@@ -230,12 +231,12 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file, or None when there is no such file; raises OutputError when it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_stored(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise OutputError(f"{path}: cannot be read ({error.strerror}); mend that and give the same command again") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(content, dict):
         raise _damaged(path, "it is no JSON object")

@@ -17,6 +17,7 @@ from pathlib import Path
 from eventtag.errors import OutputError
 from eventtag.jobs.lock import JobLock
 from eventtag.staging import staged_file
+from eventtag.stored_json import parse_stored
 
 SUFFIX = ".shard"
 _SCHEMA = 2
@@ -91,10 +92,10 @@ class ShardStore:
         path = self.path(index)
         try:
             with path.open("rb") as file:
-                return _record(json.loads(file.readline()))
+                return _record(parse_stored(file.readline()))
         except OSError as error:
             raise _unreadable(path, error) from error
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise _damaged(path, str(error)) from error
 
     def remove(self) -> None:

@@ -38,6 +38,7 @@ from eventtag.pretraining.trainer import MaskedTrainer
 from eventtag.run_folder import claimed_folder
 from eventtag.settings.pretrain import PretrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, require_absent, staged_file, staged_folder
+from eventtag.stored_json import read_stored
 from eventtag.training.learnt import seen_by_encoder
 from eventtag.training.loop.arguments import build_pretraining_arguments
 from eventtag.training.loop.dropout import quicken_dropout
@@ -146,7 +147,7 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
 def _finished(run_dir: Path, record: Mapping[str, Any]) -> OutputError:
     said = f"{run_dir / 'encoder'}: this run is finished"
     try:
-        before = json.loads((run_dir / RECORD_FILE).read_text(encoding="utf-8"))
+        before = read_stored(run_dir / RECORD_FILE)
         require_same_run(run_dir / RECORD_FILE, {**record, "versions": before["versions"]})
     except (TrainingError, ValueError, TypeError, KeyError) as error:
         return OutputError(f"{said} and is not overwritten; give another run_dir\n({error})")

@@ -37,11 +37,7 @@ def render_table(report: EvaluationReport) -> str:
     lines.insert(1, rule)
     lines.insert(2 + len(strict.labels), rule)
     lines.append(f"{report.articles} articles; a span is right if its offsets and its label are (strict)")
-    if report.selection is not None:
-        lines.append(report.selection.note)
-    if report.unannotated_note is not None:
-        lines.append(report.unannotated_note)
-    lines += report.data.get("seen", {}).get("notes", [])
+    lines += report.notes
     if intervals is not None:
         if (detectable := intervals.detectable()) is not None:
             lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {detectable:.4f}")

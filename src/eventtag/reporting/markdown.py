@@ -31,11 +31,7 @@ def render_scores_table(report: EvaluationReport) -> str:
             cell = " - |" if interval is None else f" {interval.low:.4f}-{interval.high:.4f} |"
         lines.append(f"| {escape_cell(name)} | {row.precision:.4f} | {row.recall:.4f} | {row.f1:.4f} |{cell} {row.support} |")
     lines += ["", f"Strict character spans (offsets and label) on {report.articles} articles."]
-    if report.selection is not None:
-        lines.append(_sentence(report.selection.note))
-    if report.unannotated_note is not None:
-        lines.append(_sentence(report.unannotated_note))
-    lines += [_sentence(note) for note in report.data.get("seen", {}).get("notes", [])]
+    lines += [_sentence(note) for note in report.notes]
     if intervals is not None:
         units = "articles" if intervals.units == report.articles else "clusters of articles"
         lines += [escape_cell(f"{note[0].upper()}{note[1:]}.") for note in intervals.notes]

@@ -2,12 +2,13 @@
 
 Words and spans of one article are not independent, so whole articles are drawn with replacement; where articles hang together
 (near-duplicates, topics), whole clusters are. Every score is a function of sums of per-article counts, so a resample is a vector
-of multiplicities and all scores of many resamples come from one matrix product.
+of multiplicities and all scores of many resamples come from one matrix product. A label has a score only where it has spans, so a
+resample that lacks a label takes its score, in the label's row and in macro, from another resample that has it.
 
 Intervals are symmetric bootstrap intervals (Hall 1988, https://doi.org/10.1111/j.2517-6161.1988.tb01707.x) on the log-odds of a
-score, so that they stay between 0 and 1, widened for few articles: by Student's t over the normal quantile, and by the
-jackknife's standard error over the bootstrap's, which is too small by about sqrt(n / (n - 1)). How often they cover the truth:
-scripts/simulate_coverage.py and docs/evaluation.md.
+score, so that they stay between 0 and 1, widened for few articles: by Student's t (with the degrees of freedom of the articles that
+hold such spans) over the normal quantile, and by the jackknife's standard error over the bootstrap's, which is too small by about
+sqrt(n / (n - 1)). How often they cover the truth: scripts/simulate_coverage.py and docs/evaluation.md.
 """
 
 from __future__ import annotations
@@ -147,21 +148,40 @@ def figure_sums(tally: Tally) -> Floats:
     ).astype(np.float64)
 
 
-def figures(sums: Floats, marked: npt.NDArray[np.bool_] | None = None) -> Floats:
-    """[..., N, 3] precision, recall, F1 of every label and average, from [..., L, 4] sums; 0.0 for a division by zero. Macro is the mean
-    over the `marked` labels ([L]; None: all).
+def figures(sums: Floats, marked: npt.NDArray[np.bool_] | None = None, *, without: Floats | float = 0.0) -> Floats:
+    """[..., N, 3] precision, recall, F1 of every label and average, from [..., L, 4] sums. Macro is the mean over the `marked` labels
+    ([L]; None: all). `without` ([..., N, 3] or a number) stands for a score of a label, or of all together, that has no span behind it.
     """
     totals = np.concatenate([sums, sums.sum(axis=-2, keepdims=True)], axis=-2)
     precision = divide(totals[..., 0], 2 * totals[..., 1])
     recall = divide(totals[..., 2], 2 * totals[..., 3])
     plain = np.stack([precision, recall, divide(2 * precision * recall, precision + recall)], axis=-1)
-    labels = plain[..., :-1, :]
     support = sums[..., 3]
     weights = divide(support, support.sum(axis=-1, keepdims=True))
+    weighted = (plain[..., :-1, :] * weights[..., None]).sum(axis=-2, keepdims=True)
+    rows = plain.shape[-2]
+    instead = np.broadcast_to(without if np.isscalar(without) else np.asarray(without)[..., :rows, :], plain.shape)
+    plain = np.where(spans_behind(sums)[..., :rows, :] > 0, plain, instead)
+    return np.concatenate([plain, _macro(plain, marked), weighted], axis=-2)
+
+
+def _macro(rows: Floats, marked: npt.NDArray[np.bool_] | None) -> Floats:
+    """[..., 1, 3] from [..., L + 1, 3] scores of labels and micro."""
+    labels = rows[..., :-1, :]
     counted = labels if marked is None else labels[..., marked, :]
-    macro = counted.sum(axis=-2, keepdims=True) / max(1, counted.shape[-2])
-    weighted = (labels * weights[..., None]).sum(axis=-2, keepdims=True)
-    return np.concatenate([plain, macro, weighted], axis=-2)
+    return np.asarray(counted.sum(axis=-2, keepdims=True) / max(1, counted.shape[-2]))
+
+
+def _fill(samples: Floats, marked: npt.NDArray[np.bool_]) -> None:
+    """Give resamples [B, S, N, 3] that lack a label (nan) the scores of other resamples, in place, and macro what follows from them."""
+    labels = len(marked)
+    for place in map(tuple, np.argwhere(np.isnan(samples[:, :, : labels + 1]).any(axis=0))):
+        column = samples[(slice(None), *place)]
+        lacking = np.isnan(column)
+        known = column[~lacking] if not lacking.all() else np.zeros(1)
+        column[lacking] = np.resize(known, lacking.sum())
+    macro = labels + AVERAGES.index("macro")
+    samples[..., macro : macro + 1, :] = _macro(samples[..., : labels + 1, :], marked)
 
 
 def marked_mask(tally: Tally) -> npt.NDArray[np.bool_]:
@@ -238,13 +258,17 @@ def bootstrap(
         raise DataError("there is no article to resample; check the data and its split")
     units = sum_clusters(figure_sums(tally), tally.article_ids, clusters)
     marked = marked_mask(tally)
-    samples = np.concatenate([figures(sums, marked) for sums in resampled_sums(units, resamples=resamples, seed=seed)])
+    drawn = resampled_sums(units, resamples=resamples, seed=seed)
+    samples = np.concatenate([figures(sums, marked, without=np.nan) for sums in drawn])
+    _fill(samples, marked)
     total = units.sum(axis=0)
     estimate = figures(total, marked)
+    left_out = figures(total - units, marked, without=estimate)
     spans = spans_behind(units)
     sizes, holding = spans.sum(axis=0), (spans > 0).sum(axis=0)
+    freedom = _freedom(samples, holding, marked)
     low, high, error = share_interval(
-        samples, estimate, figures(total - units, marked), sizes, units=np.minimum(holding, sizes), level=level
+        samples, estimate, left_out, sizes, units=np.minimum(holding, sizes), freedom=freedom, level=level
     )
     constant = (samples == estimate).all(axis=0)
     _widen_macro(low, high, estimate, constant, marked)
@@ -273,6 +297,19 @@ def spans_behind(units: Floats) -> Floats:
     return np.concatenate([both, both.mean(axis=-1, keepdims=True)], axis=-1)
 
 
+def _freedom(samples: Floats, holding: npt.NDArray[np.int64], marked: npt.NDArray[np.bool_]) -> Floats:
+    """[S, N, 3] degrees of freedom: of the units that hold such spans, for macro by Satterthwaite (1946) from those of the labels."""
+    freedom = np.maximum(holding - 1.0, 1.0)
+    labels = np.flatnonzero(marked)
+    variance = samples[:, :, labels].var(axis=0)
+    macro = len(marked) + AVERAGES.index("macro")
+    squares = (variance**2 / freedom[:, labels]).sum(axis=1)
+    whole = variance.sum(axis=1) ** 2
+    freedom[:, macro] = np.divide(whole, squares, out=freedom[:, macro].copy(), where=squares > 0)
+    freedom[:, macro] = np.clip(freedom[:, macro], 1.0, np.maximum(holding[:, macro] - 1.0, 1.0))
+    return np.asarray(freedom)
+
+
 def _widen_macro(
     low: Floats, high: Floats, estimate: Floats, constant: npt.NDArray[np.bool_], marked: npt.NDArray[np.bool_]
 ) -> None:
@@ -289,17 +326,26 @@ def _widen_macro(
 
 
 def share_interval(
-    samples: Floats, estimate: Floats, leave_one_out: Floats, sizes: Floats, *, level: float, units: Floats | None = None
+    samples: Floats,
+    estimate: Floats,
+    leave_one_out: Floats,
+    sizes: Floats,
+    *,
+    level: float,
+    units: Floats | None = None,
+    freedom: Floats | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Lower end, upper end and standard error, [...], of statistics in [0, 1].
 
     `samples` is [B, ...] resampled statistics, `leave_one_out` [U, ...], `sizes` [...] the number of spans behind each: log-odds
-    are taken no further out than half a span from 0 and 1. A statistic that never varies has the exact (Clopper-Pearson) interval
-    of as many independent spans as `units` (None: `sizes`) instead, for a resample says nothing about it, and the spans of one unit
-    might all be wrong together.
+    are taken no further out than half a span from 0 and 1. `freedom` [...] is that of Student's t (None: U - 1).
+    A statistic that never varies has the exact (Clopper-Pearson) interval of as many independent spans as `units` (None: `sizes`)
+    instead, for a resample says nothing about it, and the spans of one unit might all be wrong together.
     """
     edge = 0.5 / (sizes + 1)
-    _, width = _symmetric(*(_log_odds(values, edge) for values in (samples, estimate, leave_one_out)), level=level)
+    _, width = _symmetric(
+        *(_log_odds(values, edge) for values in (samples, estimate, leave_one_out)), level=level, freedom=freedom
+    )
     error = samples.std(axis=0) * _widening(samples, leave_one_out)
     centre = _log_odds(estimate, edge)
     low, high = _share(centre - width), _share(centre + width)
@@ -322,9 +368,11 @@ def difference_interval(
     return np.maximum(estimate - width, -1.0), np.minimum(estimate + width, 1.0), error
 
 
-def _symmetric(samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float) -> tuple[Floats, Floats]:
-    units = leave_one_out.shape[0]
-    few = float(student.ppf((1 + level) / 2, max(1, units - 1)) / ndtri((1 + level) / 2))
+def _symmetric(
+    samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float, freedom: Floats | None = None
+) -> tuple[Floats, Floats]:
+    least = max(1, leave_one_out.shape[0] - 1) if freedom is None else freedom
+    few = student.ppf((1 + level) / 2, least) / ndtri((1 + level) / 2)
     widening = _widening(samples, leave_one_out)
     return samples.std(axis=0) * widening, np.quantile(np.abs(samples - estimate), level, axis=0) * widening * few
 

@@ -8,6 +8,7 @@ named with its reason; without such spans both scorers must agree.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,9 +125,12 @@ class WordTags:
             name = f"L{self.labels.labels.index(span.label)}"
             reasons = set()
             touched: list[Region] = []
-            if not any(start <= span.start and span.end <= end for start, end in article.regions):
+            if not article.all_annotated(span.start, span.end):
                 reasons.add(REGION_EDGE)
-            for group, group_tags in zip(groups, tags, strict=True):
+            # Regions are sorted and disjoint: those that the span touches follow each other.
+            near = bisect_right(article.regions, span.start, key=lambda region: region[1])
+            beyond = bisect_left(article.regions, span.end, key=lambda region: region[0])
+            for group, group_tags in zip(groups[near:beyond], tags[near:beyond], strict=True):
                 opening = "B"
                 for position in _words_under(span, group):
                     touched.append(group[position])

@@ -40,7 +40,7 @@ from eventtag.scoring.tally import (
     words_of,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
 
 
@@ -89,14 +89,15 @@ class SchemeScores:
 class EvaluationReport:
     """Scores of one set of predictions on one set of articles.
 
-    `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts.
-    `selection` says what these articles chose about the tagger, None where they chose nothing. `checkpoint` and `data` say what was
-    evaluated on what; they are JSON-like and carried along. `tally` holds the per-article
-    counts from which intervals and tests are computed.
+    `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts. Of `left_out`
+    articles more nobody knows what is right: no region of theirs is annotated, or none of the labels was being marked. `selection` says
+    what these articles chose about the tagger, None where they chose nothing. `checkpoint` and `data` say what was evaluated on what;
+    they are JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests are computed.
     """
 
     schemes: dict[str, SchemeScores]
     articles: int
+    left_out: int = 0
     cross_check: CrossCheck | None = None
     conventional: tuple[ConventionalScore, ...] = ()
     intervals: Bootstrap | None = field(default=None, compare=False)
@@ -119,15 +120,22 @@ class EvaluationReport:
         return tuple(self.strict.labels)
 
     @property
-    def unannotated_note(self) -> str | None:
-        """One sentence on the labels that no scored article was annotated for; None where there is none."""
-        unannotated = self.strict.unannotated
-        if not unannotated:
-            return None
-        return (
-            f"no score for {', '.join(unannotated)}: no scored article was annotated for {'it' if len(unannotated) == 1 else 'them'}; "
-            "macro is the mean over the other labels"
-        )
+    def notes(self) -> list[str]:
+        """What is to be known of the articles and labels that are scored, a sentence each: what the articles chose about the tagger, how
+        many are left out, labels that none was annotated for, and what the checkpoint has seen.
+        """
+        found = [] if self.selection is None else [self.selection.note]
+        if self.left_out:
+            found.append(
+                f"{self.left_out} more articles are left out: no region of theirs is annotated with these labels, so that nobody knows "
+                "what is right there"
+            )
+        if unannotated := self.strict.unannotated:
+            found.append(
+                f"no score for {', '.join(unannotated)}: no scored article was annotated for {'it' if len(unannotated) == 1 else 'them'}; "
+                "macro is the mean over the other labels"
+            )
+        return [*found, *self.data.get("seen", {}).get("notes", [])]
 
     def described(
         self, *, checkpoint: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None
@@ -146,6 +154,7 @@ class EvaluationReport:
             **_scheme_json(self.strict),
             "unannotated": list(self.strict.unannotated),
             "articles": self.articles,
+            "left_out": self.left_out,
             "selection": None if self.selection is None else self.selection.to_json(),
             "checkpoint": self.checkpoint,
             "data": self.data,

@@ -72,7 +72,8 @@ def evaluate_calibrated(
         usual=None if tagger.span_head is None else USUAL, fitted_on=fitted_on or {}, quiet=fitted_on is None,
     )  # fmt: skip
     used = replace(tagger, calibration=calibration)
-    return score_tagged(tuple(calibrated(tagged, calibration)), used, data=data), calibration
+    left_out = len(articles) - len(tagged)
+    return score_tagged(tuple(calibrated(tagged, calibration)), used, data=data, left_out=left_out), calibration
 
 
 def fit_calibration(

@@ -18,6 +18,7 @@ from eventtag.models.encoders import local_files
 from eventtag.settings import TrainSettings
 from eventtag.settings.former_keys import explain_former
 from eventtag.staging import staged_file
+from eventtag.stored_json import read_stored
 from eventtag.training.data.teachers import read_unlabelled, teacher_fingerprints
 from eventtag.training.loop.precision import Arithmetic
 from eventtag.training.loop.processes import process_count
@@ -60,9 +61,22 @@ def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
 def recorded_arithmetic(path: Path) -> Arithmetic:
     """The arithmetic with which the run recorded at `path` was begun; raises TrainingError when the record does not say."""
     try:
-        return Arithmetic(**json.loads(path.read_text(encoding="utf-8"))["arithmetic"])
+        return Arithmetic(**read_stored(path)["arithmetic"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path}: does not say in which arithmetic the run was begun ({error}); start a new run") from error
+
+
+def recorded_metric(path: Path, *keys: str) -> float:
+    """The number under these keys in the metrics of a finished run; raises TrainingError when they do not say it."""
+    try:
+        found = read_stored(path)
+        for key in keys:
+            found = found[key]
+        return float(found)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise TrainingError(
+            f"{path}: does not say {'.'.join(keys)} ({error}); the run is finished, only this file is damaged"
+        ) from error
 
 
 def plain(value: Any) -> Any:
@@ -81,7 +95,7 @@ def plain(value: Any) -> Any:
 def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
     """Raise TrainingError when the run recorded at `path` had other settings or other data than `record`, naming the first that differ."""
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_stored(path)
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: cannot be read ({error}), so this run cannot be resumed; start a new one") from error
     then, now = _flat(before), _flat(record)

@@ -47,6 +47,7 @@ from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import Head, Precision, TrainSettings
 from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file
+from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.agreement import check_precisions
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
@@ -225,7 +226,7 @@ def _finished(run_dir: Path, record: Mapping[str, Any]) -> OutputError:
     """
     said = f"{run_dir / 'checkpoint'}: this run is finished"
     try:
-        before = json.loads((run_dir / RECORD_FILE).read_text(encoding="utf-8"))
+        before = read_stored(run_dir / RECORD_FILE)
         kept = {key: before[key] for key in ("versions", "processes") if key in before}
         require_same_run(run_dir / RECORD_FILE, {**record, **kept})
     except (TrainingError, ValueError, TypeError) as error:

@@ -82,18 +82,25 @@ def _task(arguments: argparse.Namespace) -> int:
         known = {span.label for article in articles for span in article.spans}
         known.update(label for article in articles for label in article.labels or ())
         require_names("--labels", labels, known, "label")
-    found = {
-        f"{first} / {second}": measure_agreement(sides[first], sides[second], labels=labels)
-        for first, second in itertools.combinations(sides, 2)
-    }
+    found: dict[str, Agreement | None] = {}
+    for first, second in itertools.combinations(sides, 2):
+        shared = {article.id for article in sides[first]} & {article.id for article in sides[second]}
+        # Of several annotators, some pairs may have no article in common; of two, that is an error.
+        alone = not shared and len(sides) > 2
+        found[f"{first} / {second}"] = None if alone else measure_agreement(sides[first], sides[second], labels=labels)
+    if not any(found.values()):
+        raise DataError("no two of the annotators have an article in common; articles are matched by id")
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:
-            content = {pair: _as_json(agreement) for pair, agreement in found.items()}
+            content = {pair: None if agreement is None else _as_json(agreement) for pair, agreement in found.items()}
             file.write(printable(json.dumps(content, ensure_ascii=False, indent=2)) + "\n")
     for pair, agreement in found.items():
         if arguments.b is None:
             print_result(printable(pair, one_line=True) + "\n")
-        _show(agreement, arguments.show)
+        if agreement is None:
+            print_result("no article in common\n")
+        else:
+            _show(agreement, arguments.show)
     return 0
 
 

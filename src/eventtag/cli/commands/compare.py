@@ -5,13 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from eventtag.article import Article
-from eventtag.cli.file_command import add_reading, label_map, pairs, run_file_command
+from eventtag.cli.file_command import (
+    add_reading,
+    label_map,
+    nonempty,
+    pairs,
+    require_field,
+    require_mapped_labels,
+    require_names,
+    run_file_command,
+    whole_number,
+)
 from eventtag.cli.systems import checkpoint_of, describe_run, find_runs, predictions_of, require_alike, seen_by
 from eventtag.cli.terminal import print_message, print_result
 from eventtag.corpus.clusters import clusters_of
@@ -54,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "systems",
         nargs="*",
+        type=nonempty("SYSTEM"),
         metavar="SYSTEM",
         help="files of predictions in any readable format, folders that `eventtag evaluate` made, checkpoints or runs of training "
         "(these tag the gold articles)",
@@ -62,42 +73,63 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds",
         action="append",
         nargs="+",
+        type=nonempty("--seeds"),
         default=[],
         metavar="RUNS",
         help="runs that differ in their seed, as one recipe: a sweep's folder, runs, or a quoted pattern; once per recipe. Their mean "
         "is compared, over articles and seeds together; the run to keep is picked by validation",
     )
     gold = parser.add_argument_group("gold articles")
-    gold.add_argument("--gold", metavar="FILE", help="the gold articles")
+    gold.add_argument("--gold", type=nonempty("--gold"), metavar="FILE", help="the gold articles")
     gold.add_argument(
         "--data",
         action="append",
+        type=nonempty("--data"),
         default=[],
         metavar="NAME|data.KEY=VALUE",
         help="in place of --gold: a data configuration, as of `eventtag evaluate data=NAME data.KEY=VALUE`",
     )
-    gold.add_argument("--split", default="auto", help="articles of --data (default: test if there are any, else validation)")
+    gold.add_argument(
+        "--split",
+        type=nonempty("--split"),
+        default="auto",
+        help="articles of --data (default: test if there are any, else validation)",
+    )
     gold.add_argument(
         "--seen",
         choices=("exclude", "include"),
         default="exclude",
         help="articles that a checkpoint among the systems learnt from: left out (the default), or scored all the same",
     )
-    gold.add_argument("--gold-from", default="auto", metavar="FORMAT", help="format of --gold (default: recognised)")
+    gold.add_argument(
+        "--gold-from",
+        type=nonempty("--gold-from"),
+        default="auto",
+        metavar="FORMAT",
+        help="format of --gold (default: recognised)",
+    )
     gold.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
     add_reading(parser)
-    parser.add_argument("--labels", metavar="A,B,...", help="labels to score (default: those of the gold articles)")
+    parser.add_argument(
+        "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
+    )
     parser.add_argument(
         "--clusters",
+        type=nonempty("--clusters"),
         metavar="FIELD",
         help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
     )
     parser.add_argument("--level", type=float, default=0.95, help="confidence of the intervals (default: 0.95)")
     parser.add_argument(
-        "--resamples", type=int, default=10_000, help="trials of the test of files and checkpoints (default: 10000)"
+        "--resamples",
+        type=whole_number("--resamples", least=100),
+        default=10_000,
+        help="trials of the test of files and checkpoints (default: 10000)",
     )
-    parser.add_argument("--seed", type=int, default=12345, help="seed of the trials (default: 12345)")
-    parser.add_argument("--output", metavar="FILE", help="write everything as JSON as well; must not exist")
+    parser.add_argument("--seed", type=whole_number("--seed", least=0), default=12345, help="seed of the trials (default: 12345)")
+    parser.add_argument(
+        "--output", type=nonempty("--output"), metavar="FILE", help="write everything as JSON as well; must not exist"
+    )
     return parser
 
 
@@ -108,6 +140,8 @@ class _Gold:
     cluster_field: str | None
     split: str | None
     unseen: Unseen
+    before: set[str]
+    """Labels before `--map` and `--drop` of all that is read; files of predictions add theirs."""
 
 
 def _task(arguments: argparse.Namespace) -> int:
@@ -120,6 +154,7 @@ def _task(arguments: argparse.Namespace) -> int:
         tallies[name] = _tally(_score(path, gold, arguments))
     seeds = {name: _summarise(runs, gold, arguments) for runs, name in zip(groups, names[len(arguments.systems) :], strict=True)}
     tallies |= {name: tuple(_tally(run.report) for run in summary.runs) for name, summary in seeds.items()}
+    require_mapped_labels(arguments, gold.before)
     if seeds and gold.split == "validation":
         print_message("note: the validation articles picked the runs, so that these scores flatter them")
 
@@ -149,9 +184,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if bool(arguments.gold) == bool(arguments.data):
         raise SettingsError("give the gold articles, either by --gold FILE or by --data NAME")
     if not 0 < arguments.level < 1:
-        raise SettingsError(f"--level: {arguments.level} is not between 0 and 1")
-    if arguments.resamples < 100:
-        raise SettingsError(f"--resamples: {arguments.resamples} is too few; at least 100")
+        raise SettingsError(f"--level: {arguments.level} is not allowed; give a number between 0 and 1, such as 0.95")
     if arguments.output:
         require_absent(Path(arguments.output))
 
@@ -160,15 +193,16 @@ def _read_gold(arguments: argparse.Namespace, seen: Seen | None) -> _Gold:
     """The gold articles that no checkpoint among the systems learnt from, unless they are to be scored all the same."""
     include = arguments.seen == "include"
     others: dict[str, Any] = {"include": include, "who": "a checkpoint", "remedy": "--seen include"}
+    before: set[str] = set()
     if arguments.gold:
         options = pairs(arguments.gold_option, "--gold-option")
-        articles = _read(arguments.gold, arguments.gold_from, options, arguments)
+        articles = _read(arguments.gold, arguments.gold_from, options, arguments, before)
         if not articles:
             raise DataError(f"{arguments.gold}: holds no article; check the path and --gold-from")
         unseen = leave_out_seen(articles, seen or Seen(), **others)
         found = {article.id: article for article in unseen.articles}
         labels = _label_set(arguments.labels, found)
-        return _Gold(_only_known(found, labels, arguments.gold), labels, arguments.clusters, None, unseen)
+        return _gold(_only_known(found, labels, arguments.gold), labels, arguments.clusters, None, unseen, before)
     from eventtag.cli.hydra_task import compose_data  # slow to import
     from eventtag.corpus.loading import load_corpus
 
@@ -180,12 +214,21 @@ def _read_gold(arguments: argparse.Namespace, seen: Seen | None) -> _Gold:
     for line in corpus.ledger.summary():
         print_message(f"{corpus.name}: {line}")
     labels = corpus.labels if arguments.labels is None else _label_set(arguments.labels, found)
-    return _Gold(_only_known(found, labels, corpus.name), labels, arguments.clusters or corpus.cluster_field, split, unseen)
+    field = arguments.clusters or corpus.cluster_field
+    return _gold(_only_known(found, labels, corpus.name), labels, field, split, unseen, before)
+
+
+def _gold(
+    articles: dict[str, Article], labels: LabelSet, cluster_field: str | None, split: str | None, unseen: Unseen, before: set[str]
+) -> _Gold:
+    if cluster_field is not None:
+        require_field("--clusters", cluster_field, list(articles.values()))
+    return _Gold(articles, labels, cluster_field, split, unseen, before)
 
 
 def _only_known(articles: Mapping[str, Article], labels: LabelSet, source: str) -> dict[str, Article]:
     """The articles where an annotator has looked for some of the labels; the others count for nothing, and would count as units."""
-    known = {name: article for name, article in articles.items() if article.regions and article.annotated_labels(labels.labels)}
+    known = {name: article for name, article in articles.items() if article.may_be_scored(labels.labels)}
     unknown = [name for name in articles if name not in known]
     if not known:
         raise DataError(
@@ -203,7 +246,7 @@ def _only_known(articles: Mapping[str, Article], labels: LabelSet, source: str) 
 def _score(path: str, gold: _Gold, arguments: argparse.Namespace) -> EvaluationReport:
     def read(file: str, source_format: str | None) -> list[Article]:
         options = pairs(arguments.read_option, "--read-option") if source_format is None else {}
-        return _read(file, source_format or arguments.source_format, options, arguments)
+        return _read(file, source_format or arguments.source_format, options, arguments, gold.before)
 
     if checkpoint_of(path) is not None:
         print_message(f"{path}: tagging {len(gold.articles)} articles")
@@ -236,21 +279,30 @@ def _seeds_json(summary: SeedSummary) -> dict[str, Any]:
     }
 
 
-def _read(path: str, source_format: str, options: Mapping[str, Any], arguments: argparse.Namespace) -> list[Article]:
+def _read(
+    path: str, source_format: str, options: Mapping[str, Any], arguments: argparse.Namespace, before: set[str]
+) -> list[Article]:
     ledger = LossLedger()
-    articles = read_articles(Path(path), source_format, ledger=ledger, options=options)
+    found = list(read_articles(Path(path), source_format, ledger=ledger, options=options))
+    before.update(_labels_in(found))
     if renamed := label_map(arguments):
-        articles = map_labels(articles, renamed, ledger=ledger, keep_others=True)
-    found = list(articles)
+        found = list(map_labels(found, renamed, ledger=ledger, keep_others=True))
     for line in ledger.summary():
         print_message(f"{path}: {line}")
     return found
 
 
+def _labels_in(articles: Iterable[Article]) -> set[str]:
+    """The labels of spans, and those that were being marked."""
+    return {label for article in articles for label in (*(span.label for span in article.spans), *(article.labels or ()))}
+
+
 def _label_set(wanted: str | None, gold: Mapping[str, Article]) -> LabelSet:
     """The labels asked for, or those of the gold articles: the project's own first, then by name."""
     if wanted is not None:
-        return LabelSet(tuple(wanted.split(",")))
+        named = tuple(dict.fromkeys(map(str.strip, wanted.split(","))))
+        require_names("--labels", named, _labels_in(gold.values()), "label")
+        return LabelSet(named)
     found = {span.label for article in gold.values() for span in article.spans}
     if not found:
         raise DataError("the gold articles hold no span, so every prediction is spurious; check --gold, or name --labels")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -20,11 +19,12 @@ def run() -> int:
 def _task(settings: PretrainSettings) -> float:
     from eventtag.errors import RunFinishedError
     from eventtag.pretraining.run import METRICS_FILE, pretrain
+    from eventtag.training.record import recorded_metric
 
     try:
         result = pretrain(settings)
     except RunFinishedError as finished:
         log.info("%s", finished)
-        return float(json.loads((Path(settings.run_dir) / METRICS_FILE).read_text(encoding="utf-8"))["after"])
+        return recorded_metric(Path(settings.run_dir) / METRICS_FILE, "after")
     log.info("\nencoder: %s\ntrain on it: eventtag train model.name=%s", result.encoder, result.encoder)
     return float(result.metrics["after"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -21,6 +20,7 @@ def _task(settings: TrainSettings) -> float:
     from eventtag.errors import RunFinishedError
     from eventtag.reporting.console import render_table
     from eventtag.training.loop.processes import leave_processes
+    from eventtag.training.record import recorded_metric
     from eventtag.training.run import METRICS_FILE, train
 
     try:
@@ -28,8 +28,8 @@ def _task(settings: TrainSettings) -> float:
     except RunFinishedError as finished:
         leave_processes()
         log.info("%s", finished)
-        metrics = json.loads((Path(settings.run_dir) / METRICS_FILE).read_text(encoding="utf-8"))
-        return float(metrics["validation"][settings.trainer.metric.value.removesuffix("_f1")]["f1"])
+        row = settings.trainer.metric.value.removesuffix("_f1")
+        return recorded_metric(Path(settings.run_dir) / METRICS_FILE, "validation", row, "f1")
     leave_processes()
     strict = result.evaluation.report.strict
     log.info("\nvalidation articles, best epoch %g:\n%s", result.metrics["best_epoch"], render_table(result.evaluation.report))

@@ -10,7 +10,6 @@ which holds the weights that the run may end with, is sound too.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from eventtag.errors import CheckpointError, EventtagError, OutputError
 from eventtag.manifest import check_manifest, write_manifest
 from eventtag.run_folder import RUN_FILES
 from eventtag.staging import remove_known, remove_partial, remove_whole, staged_folder
+from eventtag.stored_json import read_stored
 from eventtag.training.loop.processes import from_first, is_first_process, wait_for_all
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def newest_number(folder: Path) -> int | None:
 
 def _best_step(path: Path) -> int | None:
     try:
-        step: int | None = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))["best_global_step"]
+        step: int | None = read_stored(path / STATE_FILE)["best_global_step"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path / STATE_FILE}: is damaged ({error})") from error
     return step
