@@ -116,6 +116,16 @@ def test_a_link_that_leads_nowhere_is_there(tmp_path):
             pass
 
 
+@pytest.mark.parametrize("target", ["nowhere", "theirs"])
+def test_a_link_is_not_replaced(tmp_path, target):
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(OutputError, match="link: is a link, which is not replaced"), staged_file(tmp_path / "link", replace=True):
+        pass
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "theirs").read_text() == "theirs"
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOTDIR, errno.EIO, errno.ENAMETOOLONG])
 def test_an_error_of_the_place_names_it_and_says_what_to_do(number):
     message = r"^out/a\.json: cannot be read or written \(.*\); give another path"

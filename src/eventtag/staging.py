@@ -78,11 +78,13 @@ def require_absent(path: Path) -> None:
 def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
     """A UTF-8 text file, line ends kept as written, that gets its name when the block ends without an error.
 
-    With `replace` it takes the place of a file of that name. Raises OutputError when `path` is a folder, when it exists otherwise or comes
-    to exist before the block ends, or when it cannot be written.
+    With `replace` it takes the place of a file of that name, but not of a link. Raises OutputError when `path` is a folder, when it exists
+    otherwise or comes to exist before the block ends, or when it cannot be written.
     """
     if not replace:
         require_absent(path)
+    elif path.is_symlink():
+        raise OutputError(f"{path}: is a link, which is not replaced; move it away, or give the path that it leads to")
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file, in it for example")
     try:

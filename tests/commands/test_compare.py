@@ -56,7 +56,7 @@ def test_clusters_come_from_a_metadata_field(files, monkeypatch, capsys):
     assert run(monkeypatch, files["weak"], files["strong"], "--gold", files["gold"], "--clusters", "topic") == 0
     assert "40 articles in 10 clusters" in capsys.readouterr().out
     assert run(monkeypatch, files["weak"], files["strong"], "--gold", files["gold"], "--clusters", "source") == 1
-    assert "a metadata field 'source'" in capsys.readouterr().err
+    assert "--clusters: there is no metadata field 'source'; found: topic" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_clusters_come_from_a_metadata_field(files, monkeypatch, capsys):
         (["{weak}", "--gold", "{gold}"], "needs two files of predictions or checkpoints"),
         (["{weak}", "{weak}", "--gold", "{gold}"], "named twice; it cannot"),
         (["{weak}", "absent.jsonl", "--gold", "{gold}"], "absent.jsonl"),
-        (["{weak}", "{strong}", "--gold", "{gold}", "--labels", "ACTOR"], "has the label 'EVENT'"),
+        (["{weak}", "{strong}", "--gold", "{gold}", "--labels", "ACTOR"], "no label 'ACTOR'; found: EVENT"),
         (["{weak}", "{strong}", "--gold", "{gold}", "--level", "2"], "--level"),
         (["{weak}", "{strong}", "--gold", "{gold}", "--output", "{gold}"], "exists already"),
     ],
@@ -75,6 +75,30 @@ def test_mistakes_are_explained_without_a_traceback(files, monkeypatch, capsys, 
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--labels", "FOO"), "--labels: there is no label 'FOO'; found: EVENT"),
+        (("--labels", "EVENT,"), "--labels: there is no label ''"),
+        (("--labels", ""), "--labels: is empty"),
+        (("--map", "NOPE=EVENT"), "--map: there is no label 'NOPE'; found: EVENT"),
+        (("--drop", "NOPE"), "--drop: there is no label 'NOPE'"),
+        (("--clusters", ""), "--clusters: is empty"),
+        (("--seed", "-1"), "--seed: '-1' is not allowed"),
+        (("--seed", "x"), "--seed: 'x' is not allowed"),
+        (("--resamples", "0"), "--resamples: '0' is not allowed; give a whole number from 100 on"),
+        (("--level", "1"), "--level: 1.0 is not allowed"),
+        (("--output", ""), "--output: is empty"),
+        (("--seeds", ""), "--seeds: is empty"),
+        (("",), "SYSTEM: is empty"),
+    ],
+)
+def test_options_that_mean_nothing_are_errors(files, monkeypatch, capsys, options, message):
+    monkeypatch.setattr(sys, "argv", ["compare", files["weak"], files["strong"], *options, "--gold", files["gold"]])
+    assert compare.run() == 1
+    assert message in capsys.readouterr().err
 
 
 def test_labels_can_be_renamed(files, monkeypatch, capsys):

@@ -142,6 +142,19 @@ def test_agreement_of_all_annotators_of_one_export(run, tmp_path):
     assert "meta field 'annotator' names 0 annotators; two are needed" in error
 
 
+def test_three_annotators_with_labels_and_articles_of_their_own_are_compared_pair_by_pair(run, tmp_path):
+    rows = [("1@ana", "ana", "LOC"), ("1@ben", "ben", "LOC"), ("2@ana", "ana", "EV"), ("2@cy", "cy", "EV")]
+    articles = [Article(name, "Kyiv fell again", (Span(0, 4, label),), meta={"annotator": who}) for name, who, label in rows]
+    write_articles(articles, tmp_path / "all.jsonl", "jsonl", ledger=LossLedger())
+    code, output, error = run("agreement", tmp_path / "all.jsonl", "--labels", "LOC,EV", "--json", tmp_path / "o.json")
+    assert (code, error) == (0, "")
+    assert "ben / cy\n\nno article in common" in output
+    record = json.loads((tmp_path / "o.json").read_text())
+    assert record["ben / cy"] is None
+    assert record["ana / ben"]["labels"]["EV"]["strict_f1"] is None
+    assert record["ana / cy"]["labels"]["EV"]["strict_f1"] == 1.0
+
+
 @pytest.mark.parametrize("command", ["split", "stats", "agreement", "lint"])
 def test_a_missing_file_is_a_short_message(run, command, tmp_path):
     more = {"split": [tmp_path / "o"], "agreement": [tmp_path / "none"]}.get(command, [])

@@ -179,3 +179,38 @@ def test_macro_does_not_claim_to_know_a_label_that_never_occurs():
     absent, macro = result.interval("strict", "LOCATION"), result.interval("strict", "macro")
     assert absent is None
     assert macro.high - macro.low > 1 / 3
+
+
+def test_resamples_without_a_label_do_not_count_it_as_zero():
+    values = np.zeros((60, 1, 2, 8), dtype=np.int64)
+    values[:, 0, 0, [0, 4]] = 4
+    values[:, 0, 0, [3, 7]] = 1
+    values[:3, 0, 1, [0, 4]] = 9  # a label in three articles, found nine times in ten in each
+    values[:3, 0, 1, [3, 7]] = 1
+    found = bootstrap(Tally(tuple(map(str, range(60))), ("strict",), ("A", "RARE"), values), resamples=2000)
+    rare, macro = found.interval("strict", "RARE"), found.interval("strict", "macro")
+    assert (rare.standard_error, macro.standard_error) == pytest.approx((0, 0), abs=1e-9)
+    assert macro.low > 0.5  # what nobody knows of three articles that are alike, and no more
+
+
+@pytest.mark.parametrize("articles", [60, 150])
+def test_intervals_of_rare_labels_hold_the_truth(articles):
+    rng = np.random.default_rng(11)
+    chance = 0.9
+    held, given = np.zeros(2), np.zeros(2)
+    for number in range(150):
+        values = np.zeros((articles, 1, 2, 8), dtype=np.int64)
+        for label, mean in enumerate((5.0, 0.05)):
+            gold = rng.poisson(mean, articles)
+            correct = rng.binomial(gold, rng.beta(9, 1, articles))
+            values[:, 0, label, 0] = values[:, 0, label, 4] = correct
+            values[:, 0, label, 3] = values[:, 0, label, 7] = gold - correct
+        result = bootstrap(
+            Tally(tuple(map(str, range(articles))), ("strict",), ("A", "RARE"), values), resamples=300, seed=number
+        )
+        for place, row in enumerate(("RARE", "macro")):
+            if (interval := result.interval("strict", row)) is not None:
+                given[place] += 1
+                held[place] += interval.low <= chance <= interval.high
+                assert row == "macro" or interval.low > 0 or result.holding[0, 1, 2] < 6
+    assert (held / given > 0.91).all()
