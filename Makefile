@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test check fmt clean
+.PHONY: help install quickstart docs test check fmt clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,6 +20,9 @@ install: $(STAMP)  ## create .venv and install eventtag with what development ne
 quickstart: $(STAMP)  ## train on the sample corpus, score the held-out articles, tag a new article
 	$(BIN)/python scripts/quickstart.py
 
+docs: $(STAMP)  ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest
 
@@ -31,10 +34,11 @@ check: $(STAMP)  ## formatting, lint, types, imports, and every configuration co
 	$(BIN)/python scripts/build_sample.py --check
 	$(BIN)/python scripts/check_configs.py
 	$(BIN)/python scripts/document_settings.py --check
+	$(MAKE) --no-print-directory docs
 
 fmt: $(STAMP)  ## format and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

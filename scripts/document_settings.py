@@ -1,4 +1,4 @@
-"""Write docs/configs.md from the settings themselves: each key, the text below it in settings/commands.py, and what it is by default.
+"""Write docs/reference/settings.md from the settings themselves: each key, the text below it in settings/commands.py, and what it is by default.
 
 python scripts/document_settings.py            write it
 python scripts/document_settings.py --check    only say whether it is up to date (exit code 1 if not)
@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from eventtag.cli.hydra_task import config_dir, register_resolvers
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "docs" / "configs.md"
+TARGET = ROOT / "docs" / "reference" / "settings.md"
 SOURCES = (
     "settings/data.py", "settings/model.py", "settings/trainer.py", "settings/teacher.py", "settings/commands.py", "settings/pretrain.py",
     "settings/sweep.py",
@@ -36,9 +36,9 @@ COMMANDS = {
 }
 INTRODUCTION = """# Settings
 
-`eventtag train`, `evaluate`, `predict`, `pretrain`, `sweep` and `learning-curve` are [Hydra](https://hydra.cc/docs/1.3/intro/)
-applications. Any key below can be given on the command line as `key=value`, also entries of mappings
-(`trainer.extra.max_grad_norm=0.5`, `data.label_map.PER=ACTOR`).
+Every key of `eventtag train`, `evaluate`, `predict`, `pretrain`, `sweep` and `learning-curve`. They are
+[Hydra](https://hydra.cc/docs/1.3/intro/) applications: any key is given on the command line as `key=value`, entries of mappings
+too (`trainer.extra.max_grad_norm=0.5`, `data.label_map.PER=ACTOR`).
 
 ```
 eventtag train data=ecbplus model=roberta_base trainer.epochs=8     choices of groups, and single keys
@@ -48,32 +48,32 @@ eventtag train experiment=ecbplus                                   a named set 
 eventtag train run_dir=outputs/mine                                 a directory of your choice for the run
 ```
 
-**Your own files.** A folder `configs/` where you work is searched as well: `configs/data/mine.yaml` makes `data=mine` known,
-`configs/experiment/mine.yaml` (first line `# @package _global_`) makes `experiment=mine`. Start from ours: `data/corpus.yaml`.
-Such a folder adds to the groups below; what it says to Hydra itself is not read, or refused ([security.md](security.md)).
+**Your own files.** A folder `configs/` where you work is searched as well: `configs/data/mine.yaml` adds `data=mine`, and
+`configs/experiment/mine.yaml` (first line `# @package _global_`) adds `experiment=mine`. Begin with a copy of ours, such as
+`data/corpus.yaml`. What such a folder says to Hydra itself is not read, or refused ([security](../security.md)).
 
-**Values** stand for themselves: `data.path=Zürich (1).jsonl` needs nothing but the shell's quotes around it. A comma makes several
-values of one (with `-m` a run for each); quote the value again where it belongs to a name: `'data.path="Smith, Ann.jsonl"'`.
-`${...}` is interpolated in all values but names of files and folders to read or write (`data.path`, `input`, `output`, `checkpoint`).
+**Values** need nothing but the shell's quotes: `'data.path=Zürich (1).jsonl'`. A comma separates several values (with `-m` a run
+for each). Where it belongs to a name, quote the value again: `'data.path="Smith, Ann.jsonl"'`. A list is written
+`'data.labels=[EVENT,ACTOR]'`. `${...}` is interpolated in all values but names of files and folders to read or write (`data.path`,
+`input`, `output`, `checkpoint`).
 
 **Choices that come along**
 
 {groups}
 
-**Where corpora are.** `python scripts/fetch_corpus.py NAME --accept-licence` brings `ecbplus`, `gum_news`, `litbank`, `re3d`,
-`meantime` and `crossner` from their homes to `data/corpora/`. They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
-else in `../shared/corpora`; `data.path=` says another place.
+**Where corpora are.** `python scripts/fetch_corpus.py NAME --accept-licence` downloads a corpus to `data/corpora/`
+([public corpora](../how-to/several-corpora.md#public-corpora)). They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
+else in `../shared/corpora`; `data.path=` names another place.
 
-**Your own articles.** `data.path=FILE` alone means them: `data=corpus` is chosen with it. Without `data`, `train` takes the sample
+**Your own articles.** `data.path=FILE` alone is enough: it chooses `data=corpus`. Without `data`, `train` takes the sample
 corpus and `evaluate` the articles of the run that made the checkpoint. `data=sample` with another path is refused.
 
 **What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` and `evaluate` take both from there.
 For other articles than those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names:
 put it into a file of your own (`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the labels alone.
 
-**Defaults** below are those of a command that is told `data=corpus` and nothing else. `model=`, `trainer=` and `data=` of another name
-set other values (`--cfg job` shows them): only `model=minilm` has a CRF, a scalar mix and intermediate fine-tuning, unless you ask for
-them.
+**Defaults** below are those of a command with `data=corpus` and nothing else. Other choices of `model=`, `trainer=` and `data=` set
+other values; `--cfg job` shows them.
 
 **Resuming.** `run_dir=DIR resume=true` starts a run, or goes on with it if it was interrupted: the same command every time. Other
 settings or other data than before are refused, and a finished run is never overwritten. The resumed run ends with the same weights,

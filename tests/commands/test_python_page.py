@@ -1,4 +1,4 @@
-"""Every piece of Python in docs/python.md runs as it stands, one after the other."""
+"""Every piece of Python in docs/reference/python.md runs as it stands, one after the other."""
 
 import importlib.util
 import re
@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""docs/formats.md names every format with its options, and its examples are read."""
+"""docs/reference/formats.md names every format with its options, and its examples are read."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from eventtag.formats.registry import FORMATS, read_articles
 from eventtag.ledger import LossLedger
 
-PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")
 READ_ALONE = ["jsonl", "inline", "conll", "conllu", "cat", "webanno_tsv", "label_studio", "doccano", "prodigy", "csv"]
 """Formats of which an example is a whole file."""
 
