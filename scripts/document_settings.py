@@ -1,4 +1,4 @@
-"""Write docs/reference/settings.md from the settings themselves: each key, the text below it in settings/commands.py, and what it is by default.
+"""Write docs/reference/settings.md from the settings themselves: each key, the text below it in the code, and its default.
 
 python scripts/document_settings.py            write it
 python scripts/document_settings.py --check    only say whether it is up to date (exit code 1 if not)

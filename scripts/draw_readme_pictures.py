@@ -48,7 +48,7 @@ def main() -> int:
     tagger = Tagger.load(options.checkpoint)
     IMAGES.mkdir(exist_ok=True)
     text = ARTICLE.read_text(encoding="utf-8")
-    (IMAGES / "tagged.svg").write_text(draw_article(text, tagger.tag(text), tagger.label_set.labels), encoding="utf-8")
+    (IMAGES / "tagged.svg").write_text(draw_article(text, tagger.tag(text), tagger.labels.labels), encoding="utf-8")
     (IMAGES / "report.svg").write_text(draw_report(json.loads(options.report.read_text(encoding="utf-8"))), encoding="utf-8")
     return 0
 
@@ -82,7 +82,9 @@ def draw_article(text: str, spans: tuple[Span, ...], labels: tuple[str, ...]) ->
                 )
                 body.append(f'<rect x="{left:.1f}" y="{y + 4}" width="{width:.1f}" height="2" fill="{colour}"/>')
             body.append(f'<text x="{left:.1f}" y="{y}" textLength="{width:.1f}" xml:space="preserve">{escape(part.text)}</text>')
-    return _svg(40 + COLUMNS * CHARACTER, 66 + (len(lines) - 1) * LINE, body, "An article with its actors, events and locations marked")
+    return _svg(
+        40 + COLUMNS * CHARACTER, 66 + (len(lines) - 1) * LINE, body, "An article with its actors, events and locations marked"
+    )
 
 
 def _stretches(text: str, start: int, end: int, spans: tuple[Span, ...]) -> list[Stretch]:
@@ -127,9 +129,9 @@ def draw_report(report: dict[str, Any]) -> str:
         ]
         body.append(f'<text x="410" y="{y}" text-anchor="end">{scores["support"]:,}</text>')
         body.append(f'<rect x="{left}" y="{y - 5}" width="{right - left}" height="1" fill="#ccc"/>')
-        width = across(interval["high"]) - across(interval["low"])
+        start, width = across(interval["low"]), across(interval["high"]) - across(interval["low"])
         body.append(
-            f'<rect x="{across(interval["low"]):.1f}" y="{y - 9}" width="{width:.1f}" height="9" rx="4" fill="{colour}" fill-opacity=".35"/>'
+            f'<rect x="{start:.1f}" y="{y - 9}" width="{width:.1f}" height="9" rx="4" fill="{colour}" fill-opacity=".35"/>'
         )
         body.append(f'<circle cx="{across(scores["f1"]):.1f}" cy="{y - 4.5}" r="4.5" fill="{colour}"/>')
     y = 60 + len(rows) * LINE
@@ -140,11 +142,13 @@ def draw_report(report: dict[str, Any]) -> str:
 
 
 def _svg(width: float, height: float, body: list[str], title: str) -> str:
-    style = (
-        "text{font:14px ui-monospace,Menlo,Consolas,monospace;fill:#222}.key{font-weight:600}.name{font-weight:600}.small{font-size:12px;fill:#555}"
+    style = "text{font:14px ui-monospace,Menlo,Consolas,monospace;fill:#222}.key,.name{font-weight:600}.small{font-size:12px;fill:#555}"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
     )
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
-    return "\n".join([head, f"<style>{style}</style>", '<rect width="100%" height="100%" rx="8" fill="#fdfdfb"/>', *body, "</svg>", ""])
+    return "\n".join(
+        [head, f"<style>{style}</style>", '<rect width="100%" height="100%" rx="8" fill="#fdfdfb"/>', *body, "</svg>", ""]
+    )
 
 
 if __name__ == "__main__":
