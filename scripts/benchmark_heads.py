@@ -1,4 +1,4 @@
-"""What the heads cost: CPU time of each loss, forward and backward, beside that of the encoder; and of decoding. For docs/results.md.
+"""The heads' CPU time: each loss, forward and backward, beside that of the encoder; and of decoding; for docs/evidence/training-cost.md.
 
     python scripts/benchmark_heads.py
 

@@ -1,4 +1,4 @@
-"""Tagging beside transformers' own pipeline, on the same checkpoint and the same articles. For docs/tagging.md.
+"""Tagging beside transformers' own pipeline, on the same checkpoint and the same articles. For docs/evidence/tagging-speed.md.
 
     eventtag export RUN/checkpoint --precision bf16     # and fp32, int8
     python scripts/benchmark_inference.py RUN/checkpoint [--articles 40] [--rounds 3] [--stride 16]

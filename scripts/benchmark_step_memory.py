@@ -1,4 +1,4 @@
-"""What a large step costs in memory and time, and what each way of making it smaller saves. For docs/training.md.
+"""What a large step costs in memory and time, and what each way of making it smaller saves. For docs/evidence/training-cost.md.
 
     python scripts/benchmark_step_memory.py
 

@@ -1,5 +1,5 @@
 """What a training step costs: dropout, the gradient of the word embeddings, the size of memory pages, and how long OpenMP's threads spin
-for each other. For docs/results.md.
+for each other. For docs/evidence/training-cost.md.
 
     python scripts/benchmark_training_step.py
 

@@ -61,7 +61,8 @@ def draw_article(text: str, spans: tuple[Span, ...], labels: tuple[str, ...]) ->
     for start, end in paragraphs[first : first + PARAGRAPHS]:
         position = start
         for line in textwrap.wrap(text[start:end], COLUMNS, drop_whitespace=False):
-            lines.append(_stretches(text, position, position + len(line), spans))
+            blanks = len(line) - len(line.lstrip())
+            lines.append(_stretches(text, position + blanks, position + len(line), spans))
             position += len(line)
         lines.append([])
     colours = dict(zip(labels, COLOURS, strict=False))

@@ -1,4 +1,4 @@
-"""How many near-duplicates are found, of which kinds, and how many pairs are wrong: the table of docs/data.md.
+"""How many near-duplicates are found, of which kinds, and how many pairs are wrong: the table of docs/evidence/data-checks.md.
 
 python scripts/measure_near_duplicates.py --articles 20000
 

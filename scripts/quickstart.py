@@ -35,7 +35,7 @@ def main() -> int:
     for arguments in steps.values():
         # A run directory is never overwritten; without one, each run makes its own.
         print(f"  {eventtag} {' '.join(part for part in arguments if not part.startswith('run_dir='))}")
-    print("\n== To use your own articles (docs/formats.md says which formats are read)\n")
+    print("\n== To use your own articles (docs/reference/formats.md says which formats are read)\n")
     print(f"  {eventtag} train data=corpus data.path=YOUR_ARTICLES.jsonl run_dir=outputs/mine")
     print(f"  {eventtag} evaluate checkpoint=outputs/mine/checkpoint data=corpus data.path=YOUR_ARTICLES.jsonl")
     print(f"  {eventtag} predict checkpoint=outputs/mine/checkpoint input=NEW_ARTICLES output=tagged.jsonl")

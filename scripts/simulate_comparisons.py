@@ -6,7 +6,7 @@ Articles are drawn with overdispersed numbers of spans and difficulties, in topi
 rare. A run finds a span by a chance that runs share for the most part, and has a luck of its own: micro F1 has a standard
 deviation of about 1.1 points over seeds. Recipes and systems of equal quality show how often one is called better; a better recipe
 shows coverage; a system that is better by the stated detectable difference shows power. Prints Markdown tables, which stand in
-docs/evaluation.md.
+docs/evidence/intervals.md.
 """
 
 from __future__ import annotations

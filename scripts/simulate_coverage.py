@@ -7,7 +7,7 @@ other; `uneven`, where numbers of spans and difficulty vary much from article to
 with one ACTOR in ten articles and one EVENT in three. Coverage: the
 share of corpora whose 95 % interval holds the true score. Prints a Markdown table, with the simulation's own standard error. The
 result stands
-in docs/evaluation.md.
+in docs/evidence/intervals.md.
 """
 
 from __future__ import annotations

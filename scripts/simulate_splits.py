@@ -1,4 +1,4 @@
-"""Is a drawn split like the corpus it was drawn from? Redraws corpora many times, for docs/data.md.
+"""Is a drawn split like the corpus it was drawn from? Redraws corpora many times, for docs/evidence/data-checks.md.
 
     python scripts/simulate_splits.py
     python scripts/simulate_splits.py --corpora gum_news litbank re3d

@@ -68,9 +68,9 @@ def main() -> int:
         return 2
     del sys.argv[1]
     # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes
-    # training and tagging about three times slower than this (docs/results.md).
+    # training and tagging about three times slower than this (docs/evidence/training-cost.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # Large tensors come and go in every step, and the kernel hands them out faster in large pages (docs/results.md).
+    # Large tensors come and go in every step, and the kernel hands them out faster in large pages (docs/evidence/training-cost.md).
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # those of transformers too: a log is no place for them

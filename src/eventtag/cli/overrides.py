@@ -113,14 +113,14 @@ def explain(error: Exception) -> str:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
         if former := explain_former(cause.full_key):
             return former
-        return f"{cause.full_key}: there is no such key{_near(cause)}; docs/configs.md explains all of them, --cfg job shows them"
+        return f"{cause.full_key}: there is no such key{_near(cause)}; --cfg job shows all of them"
     given = re.match(r"Error merging override (.*)$", _first_line(error))
     if cause is not error and given:
         return f"{given[1]}: {_first_line(cause)}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: cannot be made or read ({error.strerror}); give another run_dir, or make it free"
     if isinstance(error, ValueError):
-        return f"the settings cannot be put together ({_first_line(error)}); check their keys and values, docs/configs.md explains them"
+        return f"the settings cannot be put together ({_first_line(error)}); check their keys and values; --cfg job shows them"
     if isinstance(error, MarkedYAMLError):
         place = error.problem_mark
         where = f"{place.name}:{place.line + 1}" if place is not None else "a configuration"
@@ -129,16 +129,14 @@ def explain(error: Exception) -> str:
     if inside:
         found = re.search(r"full_key: (.*)", str(error))
         key = found[1] if found else "a key"
-        return f"{inside['config']}.yaml, " + (
-            explain_former(key) or f"{key}: {inside['said']}; docs/configs.md explains all keys"
-        )
+        return f"{inside['config']}.yaml, " + (explain_former(key) or f"{key}: {inside['said']}; --cfg job shows all keys")
     return _first_line(error) if cause is error else f"{_first_line(error)}\n{_first_line(cause)}"
 
 
 def _explain_unreadable(error: OverrideParseException) -> str:
     key, equals, _ = error.override.partition("=")
     if not equals:
-        return f"{error.override}: what is set must be key=value; docs/configs.md explains all keys"
+        return f"{error.override}: what is set must be key=value; --cfg job shows all keys"
     lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing override", "See https"))]
     said = lines[0] if lines else "no value"
     return f"{error.override}: cannot be read ({said}); close brackets and quotes, or quote the whole value: '{key}=\"...\"'"

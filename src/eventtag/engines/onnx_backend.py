@@ -16,7 +16,7 @@ from eventtag.engines.backend import IntArray
 
 SLOW_FUSIONS = ["SkipLayerNormFusion"]
 """Rewritings of ONNX Runtime that cost time on a CPU: its fused addition and normalisation takes three times as long as the two apart
-(version 1.32, docs/tagging.md)."""
+(version 1.32, docs/evidence/tagging-speed.md)."""
 
 
 class OnnxBackend:

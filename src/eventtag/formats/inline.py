@@ -58,7 +58,9 @@ def parse_inline(source: str, *, path: Path | None = None) -> Article:
     """The article that an inline file's content describes; raises FormatError as `read_inline` does."""
     header = re.match(r"---\r?\n(.*?)^---\r?\n", source, re.DOTALL | re.MULTILINE)
     if header is None:
-        raise FormatError("does not begin with `---`, `key: value` lines and `---`; see docs/formats.md", path=path, line=1)
+        raise FormatError(
+            "does not begin with `---`, `key: value` lines and `---`; see docs/reference/formats.md", path=path, line=1
+        )
     meta: dict[str, Any] = {}
     for number, line in enumerate(header[1].splitlines(), start=2):
         key, colon, value = line.partition(":")

@@ -8,7 +8,7 @@ resample that lacks a label takes its score, in the label's row and in macro, fr
 Intervals are symmetric bootstrap intervals (Hall 1988, https://doi.org/10.1111/j.2517-6161.1988.tb01707.x) on the log-odds of a
 score, so that they stay between 0 and 1, widened for few articles: by Student's t (with the degrees of freedom of the articles that
 hold such spans) over the normal quantile, and by the jackknife's standard error over the bootstrap's, which is too small by about
-sqrt(n / (n - 1)). How often they cover the truth: scripts/simulate_coverage.py and docs/evaluation.md.
+sqrt(n / (n - 1)). How often they cover the truth: scripts/simulate_coverage.py and docs/evidence/intervals.md.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ the recipe could give. All tag the same articles, so everything is paired by art
 * p-values of labels are corrected for their number by Holm's method (1979), over labels and pairs of systems together.
 
 A system is called better only if the interval excludes 0 and the corrected p-value is below 1 - level. How often that is wrong, and how
-often the intervals hold the truth: scripts/simulate_comparisons.py and docs/evaluation.md.
+often the intervals hold the truth: scripts/simulate_comparisons.py and docs/evidence/intervals.md.
 """
 
 from __future__ import annotations

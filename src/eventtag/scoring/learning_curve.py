@@ -137,7 +137,7 @@ class CurveReport:
     data: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-like values; the schema is documented in docs/evaluation.md."""
+        """JSON-like values; the schema is documented in docs/reference/report.md."""
         return {"schema_version": SCHEMA_VERSION, **asdict(self)}
 
 

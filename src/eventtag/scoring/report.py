@@ -148,7 +148,7 @@ class EvaluationReport:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON-like values in full precision; the schema is documented in docs/evaluation.md."""
+        """The report as JSON-like values in full precision; the schema is documented in docs/reference/report.md."""
         return {
             "schema_version": SCHEMA_VERSION,
             **_scheme_json(self.strict),

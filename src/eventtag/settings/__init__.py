@@ -1,6 +1,6 @@
 """Settings of every command: plain data classes, checked when they are made.
 
-Each field is a key of the configuration (`configs/`, docs/configs.md); its meaning stands below it. A wrong value raises
+Each field is a key of the configuration (`configs/`, docs/reference/settings.md); its meaning stands below it. A wrong value raises
 SettingsError with the full key, the value and what is allowed. Types are checked before that by OmegaConf.
 """
 

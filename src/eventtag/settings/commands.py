@@ -195,9 +195,9 @@ class EvaluateSettings:
     batch_tokens: int | None = None
     """Tokens that the model reads at once; null: as many as suit the engine."""
     precision: InferencePrecision = InferencePrecision.fp32
-    """How exactly the model is computed (docs/tagging.md)."""
+    """How exactly the model is computed (docs/how-to/speed.md)."""
     stride: int | None = None
-    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/tagging.md)."""
+    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/how-to/speed.md)."""
     run_dir: str = MISSING
     """Directory for report.json, report.md, report.html and predictions.jsonl."""
 
@@ -232,7 +232,7 @@ class TaggingEngine(Enum):
     local = "local"
     """Processes on this machine."""
     ray = "ray"
-    """Actors of a Ray cluster (docs/tagging.md)."""
+    """Actors of a Ray cluster (docs/how-to/cluster.md)."""
 
 
 @dataclass
@@ -265,9 +265,9 @@ class PredictSettings:
     thresholds: dict[str, float] = field(default_factory=dict)
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     precision: InferencePrecision = InferencePrecision.auto
-    """How exactly the model is computed (docs/tagging.md)."""
+    """How exactly the model is computed (docs/how-to/speed.md)."""
     stride: int | None = None
-    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/tagging.md)."""
+    """Tokens that neighbouring windows share at most; null: as in training. Fewer are faster (docs/how-to/predict.md)."""
     batch_tokens: int | None = None
     """Tokens that the model reads at once; null: as many as suit the engine."""
     labels: list[str] | None = None

@@ -68,7 +68,7 @@ class CorpusSettings:
     path: str | None = MISSING
     """File or folder with the articles."""
     format: str = "auto"
-    """Annotation format (docs/formats.md); `auto` recognises it by content."""
+    """Annotation format (docs/reference/formats.md); `auto` recognises it by content."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the format's reader, for example `sentences` of CAT XML."""
     labels: list[str] | None = None
@@ -154,7 +154,7 @@ class DataSettings(CorpusSettings):
 
     corpora: dict[str, MixedCorpusSettings] = field(default_factory=dict)
     """Several corpora by name in place of one `path`, each with all of the keys of `data` above and a `weight`
-    (docs/data.md). `data=mix data.corpora=[sample,re3d]` takes them from their configurations."""
+    (docs/how-to/several-corpora.md). `data=mix data.corpora=[sample,re3d]` takes them from their configurations."""
     scored: list[str] | None = None
     """Of several corpora, those whose validation articles choose the checkpoint and whose test articles are scored; null: all."""
 

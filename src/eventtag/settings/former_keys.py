@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-UNEVEN = "for uneven labels set evaluation.target_recall or target_precision by label (docs/training.md)"
-NO_GAIN = "leave it out; it gained nothing that could be measured (docs/results.md)"
+UNEVEN = "for uneven labels set evaluation.target_recall or target_precision by label (docs/how-to/training.md)"
+NO_GAIN = "leave it out; it gained nothing that could be measured (docs/evidence/results.md)"
 FORMER = {
     "model.primer": "write model.intermediate, with the same keys below it",
     "data@model.primer.data": "write data@model.intermediate.data",

@@ -70,7 +70,7 @@ class ModelSettings:
     revision: str | None = None
     """Commit or tag of a hub model."""
     attention_dropout: float | None = 0.0
-    """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/results.md)."""
+    """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/evidence/training-cost.md)."""
     casing: bool | None = None
     """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
     layer_mix: bool = False

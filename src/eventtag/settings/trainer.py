@@ -69,7 +69,7 @@ class TrainerSettings:
     save_every_steps: int | None = None
     """Updates after which the state of the run is saved, beside the end of every epoch; null: only there."""
     tracking: list[str] = field(default_factory=list)
-    """Trackers that log the run: `tensorboard`, `mlflow`, `wandb`, `trackio` (docs/training.md)."""
+    """Trackers that log the run: `tensorboard`, `mlflow`, `wandb`, `trackio` (docs/how-to/tracking.md)."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 

@@ -147,7 +147,7 @@ class Tagger:
     def with_stride(self, stride: int | None) -> Tagger:
         """The same tagger with windows that share at most `stride` tokens with their neighbours; None leaves them as in training.
 
-        Fewer tokens are read with a smaller one (docs/tagging.md). Raises SettingsError for one that the windows are too short for.
+        Fewer tokens are read with a smaller one (docs/how-to/speed.md). Raises SettingsError for one that the windows are too short for.
         """
         if stride is None:
             return self

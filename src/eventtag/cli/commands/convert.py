@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="eventtag convert",
         description="Turn annotated articles from one format into another. Every span that is lost is counted and named.",
-        epilog=f"formats (docs/formats.md):\n{listed}",
+        epilog=f"formats (docs/reference/formats.md):\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("input", metavar="IN", help="file or folder to read")

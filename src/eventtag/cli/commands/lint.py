@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fix", type=nonempty("--fix"), metavar="FILE", help="write the articles with the safe repairs made, as JSONL"
     )
     group.add_argument("--fail-on", choices=(*SEVERITIES, "never"), default="error", help="severity that makes the exit code 1")
-    model = parser.add_argument_group("judging by a model (docs/data.md): a ranked list of likely annotation errors")
+    model = parser.add_argument_group("judging by a model (docs/how-to/check.md): a ranked list of likely annotation errors")
     model.add_argument(
         "--checkpoint",
         type=nonempty("--checkpoint"),

@@ -58,8 +58,8 @@ FIXED = {
     "restore_callback_states_from_checkpoint": "a resumed run goes on counting the epochs without a better score",
     "enable_jit_checkpoint": "SIGTERM saves the state of a run already",
     "push_to_hub": "states of a run stay in its directory",
-    "fsdp": "several processes train by DDP (docs/training.md)",
-    "deepspeed": "several processes train by DDP (docs/training.md)",
+    "fsdp": "several processes train by DDP (docs/how-to/gpu.md)",
+    "deepspeed": "several processes train by DDP (docs/how-to/gpu.md)",
 }
 """TrainingArguments that the run itself depends on, and why."""
 
@@ -150,7 +150,7 @@ def _build(
             f"trainer.extra: transformers refuses these arguments ({error}); correct {sorted(settings.extra)}"
         ) from error
     if arguments.n_gpu > 1:
-        log.info("one of %d GPUs is used; torchrun starts a process for each (docs/training.md)", arguments.n_gpu)
+        log.info("one of %d GPUs is used; torchrun starts a process for each (docs/how-to/gpu.md)", arguments.n_gpu)
         arguments._n_gpu = 1  # else one process would divide batches among threads, and a step's gold positions with them
     return arguments
 
