@@ -87,3 +87,15 @@ def test_links_of_the_documents_lead_somewhere():
         for target in re.findall(r"\]\(([^)#\s]+)\)", document.read_text(encoding="utf-8")):
             if not target.startswith("http"):
                 assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_the_architecture_names_every_package_and_nothing_that_is_gone():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^  (\w+(?:/|\.py)) ", page.split("## Packages")[1].split("```")[1], re.MULTILINE))
+    source = REPOSITORY / "src" / "eventtag"
+    packages = {f"{path.parent.name}/" for path in source.glob("*/__init__.py")}
+    assert packages <= listed
+    assert all((source / name).exists() for name in listed)
+    files = {name for line in page.splitlines() if line.startswith("| ") for name in re.findall(r"`([a-z_/]+\.py)`", line)}
+    assert files
+    assert all((source / name).is_file() for name in files)
