@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import re
 import shutil
@@ -17,9 +18,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from eventtag.errors import EventtagError, OutputError
+from eventtag.printable import printable
 
 PARTIAL = ".partial"
 """How names of things end that are being written."""
@@ -111,6 +113,17 @@ def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
             error.filename = str(path)  # errors of a write do not know where
         raise
     sync_folder(path.parent)
+
+
+def json_text(value: Any) -> str:
+    """The content of a JSON file: indented, and safe to show in a terminal; with escapes where UTF-8 has no character."""
+    return printable(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
+def write_json(path: Path, value: Any, *, replace: bool = False) -> None:
+    """Write a JSON file, whole or not at all; arguments and errors as for `staged_file`."""
+    with staged_file(path, replace=replace) as file:
+        file.write(json_text(value))
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from eventtag.article import Article
 from eventtag.cli.terminal import print_message
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.ledger import LossLedger
-from eventtag.printable import printable
 from eventtag.staging import named_full_disk
 
 LISTED = 20
@@ -183,23 +182,3 @@ def require_mapped_labels(arguments: argparse.Namespace, found: set[str]) -> Non
     """Raise SettingsError for a label of `--map` or `--drop` that is not among those found."""
     require_names("--map", pairs(arguments.map, "--map"), found, "label")
     require_names("--drop", arguments.drop, found, "label")
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> str:
-    """A table in plain text, safe for a terminal: the first `left` columns to the left, the others to the right; None is a dash."""
-    cells = [[_cell(value) for value in row] for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = []
-    for row in cells:
-        line = [
-            cell.ljust(width) if number < left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(line).rstrip())
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else printable(str(value), one_line=True)

@@ -8,7 +8,6 @@ learnt from it; nothing else can be read from it.
 from __future__ import annotations
 
 import hashlib
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from eventtag.article import Article
 from eventtag.errors import CheckpointError, DataError
 from eventtag.manifest import is_listed
 from eventtag.scoring.error_kinds import Mentions, count_mentions
+from eventtag.staging import json_text
 from eventtag.stored_json import read_stored
 
 SEEN_FILE = "seen.json"
@@ -110,7 +110,7 @@ def write_seen(seen: Seen, folder: Path) -> None:
     """Write SEEN_FILE into a folder whose manifest is written after it."""
     content: dict[str, Any] = {"schema": SCHEMA, **{kind: sorted(getattr(seen, kind)) for kind in REASONS}}
     content |= {"mentions": dict(sorted(seen.mentions.items())), "unknown": list(seen.unknown)}
-    (folder / SEEN_FILE).write_text(json.dumps(content, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / SEEN_FILE).write_text(json_text(content), encoding="utf-8")
 
 
 def read_seen(folder: Path) -> Seen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from eventtag.corpus.loading import Corpus
 from eventtag.formats.hf_dataset import write_hf_dataset
 from eventtag.ledger import LossLedger
+from eventtag.staging import json_text
 
 MANIFEST_FILE = "manifest.json"
 
@@ -36,7 +36,7 @@ def store_corpus(corpus: Corpus, path: Path, *, inputs: Iterable[Path], ledger: 
         "inputs": {str(name): digest for name, digest in sorted(_digests(inputs))},
         "lost": ledger.summary(),
     }
-    (path / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (path / MANIFEST_FILE).write_text(json_text(manifest), encoding="utf-8")
     return manifest
 
 

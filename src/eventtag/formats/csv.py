@@ -19,7 +19,7 @@ from typing import Literal, get_args
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carry
-from eventtag.formats.json_file import dump_json
+from eventtag.formats.json_file import at_line, dump_json
 from eventtag.formats.offsets import check_unit, file_unit
 from eventtag.formats.span_lists import UnreadSpans
 from eventtag.formats.table_row import (
@@ -70,7 +70,7 @@ def read_csv(
     if delimiter is not None and len(delimiter) != 1:
         raise SettingsError(f"delimiter: {delimiter!r} is not one character")
     header, _ = next(_rows(path, delimiter, encoding))
-    try:
+    with at_line(path, 1):
         text = choose_column(header, text_column, TEXT_COLUMNS, "text")
         spans = choose_column(header, spans_column, SPANS_COLUMNS, "spans")
         if spans_column is None and spans != "spans" and {"start", "end"} <= {name.casefold() for name in header}:
@@ -78,8 +78,6 @@ def read_csv(
                 "its rows are spans, with the columns start and end; articles need one row each, with all spans in one cell: "
                 '[{"start": 0, "end": 4, "label": "LOC"}, ...]'
             )
-    except DataError as error:
-        raise FormatError(str(error), path=path, line=1) from error
     given = next((name for name in header if name == id_column), None)
     given = given or next((name for name in header if name.casefold() == id_column.casefold()), None)
     rows = (dict(zip(header, cells, strict=True)) for cells, _ in islice(_rows(path, delimiter, encoding), 1, None))
@@ -89,7 +87,7 @@ def read_csv(
         row = dict(zip(header, cells, strict=True))
         if is_as_written(row):
             row = {name: unguarded(cell) for name, cell in row.items()}
-        try:
+        with at_line(path, line):
             article = article_from_row(
                 row,
                 name=f"{path.stem}-{number}",
@@ -100,8 +98,6 @@ def read_csv(
                 assumed=unit,
                 ledger=ledger,
             )
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
         look_for_spans(row, spans, unread)
         yield article
     unread.require_none(path)

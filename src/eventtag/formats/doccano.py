@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from eventtag.article import Article
-from eventtag.errors import DataError, FormatError, SettingsError
+from eventtag.errors import DataError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
+from eventtag.formats.json_file import at_line, dump_json, list_of, mapping_of, read_records, text_of, whole
 from eventtag.formats.json_shapes import first_value, is_own
 from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, file_unit, resolve_spans
 from eventtag.formats.span_lists import UnreadSpans, spans_field
@@ -44,10 +44,8 @@ def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> It
     ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
     unread = UnreadSpans(ledger)
     for number, (line, record) in enumerate(read_records(path), start=1):
-        try:
+        with at_line(path, line):
             article = _article(record, f"{path.stem}-{number}", unit, ledger)
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
         unread.look(record)
         yield article
     unread.require_none(path)
@@ -71,11 +69,9 @@ def sniff_doccano(head: str) -> str | None:
 
 def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
     for line, record in read_records(path):
-        try:
+        with at_line(path, line):
             if not _is_as_written(record):
                 yield _text(record), _spans(record)
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
 
 
 def _is_as_written(record: Mapping[str, Any]) -> bool:

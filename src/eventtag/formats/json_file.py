@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -102,10 +103,8 @@ def _goes_on(line: str) -> bool:
 def _line_values(path: Path) -> Iterator[tuple[int, Any]]:
     for number, line in read_lines(path):
         if line.strip():
-            try:
+            with at_line(path, number):
                 yield number, parse_json(line)
-            except DataError as error:
-                raise FormatError(str(error), path=path, line=number) from error
 
 
 def _following_values(path: Path) -> Iterator[tuple[int, Any]]:
@@ -201,6 +200,15 @@ class _Buffer:
     def peek(self) -> str:
         """The next character; empty at the end of the file."""
         return self.text[:1]
+
+
+@contextmanager
+def at_line(path: Path, line: int) -> Iterator[None]:
+    """Within the block, a DataError becomes a FormatError that names the file and the line."""
+    try:
+        yield
+    except DataError as error:
+        raise FormatError(str(error), path=path, line=line) from error
 
 
 def text_of(record: Mapping[str, Any], key: str) -> str:

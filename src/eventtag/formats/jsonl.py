@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.article import Article
-from eventtag.errors import DataError, FormatError
+from eventtag.errors import DataError
 from eventtag.formats.doccano import sniff_doccano
-from eventtag.formats.json_file import dump_json, read_values
+from eventtag.formats.json_file import at_line, dump_json, read_values
 from eventtag.formats.json_shapes import KEYS, first_value, name_shape, own_shape
 from eventtag.formats.label_studio import sniff_label_studio
 from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans, same_surface
@@ -51,12 +51,10 @@ def read_jsonl(path: Path, *, ledger: LossLedger, offsets: str = "codepoints") -
         texts = ((str(record.get("text")), _foreign(record)) for _, record in _records(path, set(), UnreadSpans(ledger)))
         unit = file_unit(texts, offsets=offsets, ledger=ledger, path=path)
     for line, record in _records(path, said, unread):
-        try:
+        with at_line(path, line):
             if unit != "codepoints":
                 record = {**record, "spans": _converted(record, unit, ledger)}
             article = article_from_json(record)
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
         ledger.seen += len(article.spans)
         yield article
     for remark in sorted(said):
@@ -66,10 +64,8 @@ def read_jsonl(path: Path, *, ledger: LossLedger, offsets: str = "codepoints") -
 
 def _records(path: Path, said: set[str], unread: UnreadSpans) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, (line, value) in enumerate(read_values(path), start=1):
-        try:
+        with at_line(path, line):
             record = own_shape(value, f"{path.stem}-{number}", said)
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
         if record is not value and isinstance(value, Mapping):
             unread.look(value)
         yield line, record

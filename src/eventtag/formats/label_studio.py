@@ -24,7 +24,7 @@ from typing import Any, Literal, get_args
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import dump_json, mapping_of
+from eventtag.formats.json_file import at_line, dump_json, mapping_of
 from eventtag.formats.label_studio_regions import Regions, read_regions, results_of
 from eventtag.formats.label_studio_tasks import Fields, Task, read_single_tasks, read_tasks
 from eventtag.formats.label_studio_text import (
@@ -72,10 +72,8 @@ def read_label_studio(
     reader = _Reader(path, ledger, annotations, annotator, text_field, to_name, offsets)
     reader.survey()
     for task in read_tasks(path, reader.records):
-        try:
+        with at_line(path, task.line):
             yield from reader.articles(task)
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=task.line) from error
     reader.require_read()
 
 
@@ -125,10 +123,8 @@ class _Reader:
     def survey(self) -> None:
         """Look at all regions of the file: on which tags they lie, in texts of which kind, and what their offsets count."""
         for task in read_single_tasks(self.path):
-            try:
+            with at_line(self.path, task.line):
                 self._survey_task(task)
-            except DataError as error:
-                raise FormatError(str(error), path=self.path, line=task.line) from error
         evidence = self._evidence() if self._odd else ()
         self.unit = file_unit(evidence, offsets=self.offsets, ledger=self.ledger, path=self.path)
 
@@ -148,15 +144,13 @@ class _Reader:
 
     def _evidence(self) -> Iterator[tuple[str, list[ForeignSpan]]]:
         for task in read_single_tasks(self.path):
-            try:
+            with at_line(self.path, task.line):
                 where = self._shown(task.data)
                 if where.text.isascii() and "\r\n" not in where.text:
                     continue
                 tag = self._object(task.data, where)
                 for item in self._chosen(task):
                     yield where.text, [span for span, _ in read_regions(results_of(item), where, tag).spans]
-            except DataError as error:
-                raise FormatError(str(error), path=self.path, line=task.line) from error
 
     def require_read(self) -> None:
         """Raise FormatError where all regions of the file lie on other tags than the text's."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.errors import DataError, FormatError
-from eventtag.formats.json_file import list_of, mapping_of, read_records
+from eventtag.formats.json_file import at_line, list_of, mapping_of, read_records
 from eventtag.formats.label_studio_text import MINIMAL_FIELDS, is_region
 
 Fields = Mapping[str, Any]
@@ -68,10 +67,8 @@ def _longest(data: Fields) -> str:
 def read_single_tasks(path: Path) -> Iterator[Task]:
     """Stream every record as a task. Raises FormatError."""
     for number, (line, record) in enumerate(read_records(path), start=1):
-        try:
+        with at_line(path, line):
             yield _task(record, line, number)
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
 
 
 def _task(record: Fields, line: int, number: int) -> Task:

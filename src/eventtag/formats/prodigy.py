@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.article import Article, Region
-from eventtag.errors import DataError, FormatError
+from eventtag.errors import DataError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
+from eventtag.formats.json_file import at_line, dump_json, list_of, mapping_of, read_records, text_of, whole
 from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans
 from eventtag.formats.span_lists import UnreadSpans, score_of, scored, spans_field
 from eventtag.formats.tokenised import words_by_line
@@ -55,7 +55,7 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, 
         who = record.get("_annotator_id") or record.get("_session_id")
         if session is not None and who != session:
             continue
-        try:
+        with at_line(path, line):
             article, shown = _article(record, f"{path.stem}-{number}", unit, ledger)
             unread.look(record)
             if isinstance(who, str) and who:
@@ -68,8 +68,6 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, 
             if reason := other.contradicted_by(article, shown, accepted=record.get("answer", "accept") == "accept"):
                 ledger.note(article.id, "reading", "article", reason, detail="session=NAME takes one annotator's rows")
             yield article
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
     unread.require_none(path)
 
 
@@ -111,15 +109,13 @@ def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
         text = record.get("text")
         if not isinstance(text, str) or (text.isascii() and "\r\n" not in text) or isinstance(record.get(FIELD), Mapping):
             continue
-        try:
+        with at_line(path, line):
             tokens = [
                 ForeignSpan(whole(token.get("start"), "`start`"), whole(token.get("end"), "`end`"), "", token["text"])
                 for token in list_of(record, "tokens")
                 if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
             ]
             yield text, [*tokens, *(span for span, _ in _foreign(record))]
-        except DataError as error:
-            raise FormatError(str(error), path=path, line=line) from error
 
 
 def _foreign(record: Mapping[str, Any]) -> list[tuple[ForeignSpan, float | None]]:

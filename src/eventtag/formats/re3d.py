@@ -19,7 +19,7 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import dump_json, read_records, text_of, whole
+from eventtag.formats.json_file import at_line, dump_json, read_records, text_of, whole
 from eventtag.formats.offsets import ForeignSpan, Unit, file_unit, resolve_spans
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -66,7 +66,7 @@ def _read_folder(folder: Path, min_confidence: float, ledger: LossLedger) -> Ite
     entities: dict[str, list[tuple[ForeignSpan, float]]] = {}
     lines: dict[str, int] = {}
     for line, record in read_records(file):
-        try:
+        with at_line(file, line):
             name = text_of(record, "documentId")
             surface = record.get("value")
             confidence = record.get("confidence", 1)
@@ -78,21 +78,17 @@ def _read_folder(folder: Path, min_confidence: float, ledger: LossLedger) -> Ite
                 text_of(record, "type"),
                 surface if isinstance(surface, str) else None,
             )
-        except DataError as error:
-            raise FormatError(str(error), path=file, line=line) from error
         entities.setdefault(name, []).append((span, confidence))
         lines.setdefault(name, line)
     documents = folder / "documents.json"
     texts = ((text_of(record, "text"), [span for span, _ in entities.get(_key(record), [])]) for _, record in _texts(documents))
     unit = file_unit(texts, ledger=ledger, path=file)
     for line, record in read_records(documents):
-        try:
+        with at_line(documents, line):
             key = _key(record)
             if not key:
                 raise DataError(f"`_id` is {record.get('_id')!r}; it must be a text")
             yield _article(record, key, folder.name, entities.pop(key, []), min_confidence, unit, ledger)
-        except DataError as error:
-            raise FormatError(str(error), path=documents, line=line) from error
     for name in entities:
         raise FormatError(f"the document {name!r} of this entity is not in documents.json", path=file, line=lines[name])
 

@@ -26,6 +26,7 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.file_names import file_for
 from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
 from eventtag.formats.inception import exported_files
+from eventtag.formats.json_file import at_line
 from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose
 from eventtag.formats.offsets import OffsetMap
 from eventtag.formats.text_file import read_lines
@@ -247,10 +248,8 @@ def _add_sentence(
             where = (base + start, base + start)
             _record_empty(cells, label, where, document.name, ledger)
             continue
-        try:
+        with at_line(file, number):
             _annotations(document, cells, label, (base + start, base + end), f"{number}.{row}")
-        except DataError as error:
-            raise FormatError(str(error), path=file, line=number) from error
 
 
 def _within(text: str, word: str, parent: tuple[int, int, int], start: int) -> int:

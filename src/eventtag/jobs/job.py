@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.errors import OutputError
-from eventtag.staging import PARTIAL, require_absent, staged_file, sync_folder
+from eventtag.staging import PARTIAL, require_absent, sync_folder, write_json
 from eventtag.stored_json import read_stored
 
 SUFFIX = ".job"
@@ -156,7 +156,7 @@ def begin(job: Job, decisive: Mapping[str, Any], *, extent: str | None = None, m
     known = read_description(job)
     if known is None:
         require_absent(job.output)
-        write_json(job.description, description)
+        write_json(job.description, description, replace=True)
         return
     began = known.pop("extent", None)
     known.pop("version", None)
@@ -165,7 +165,7 @@ def begin(job: Job, decisive: Mapping[str, Any], *, extent: str | None = None, m
     ]
     if not job.holds_anything or (mended and not differences):
         if differences or began != extent:
-            write_json(job.description, description)
+            write_json(job.description, description, replace=True)
     elif differences:
         raise OutputError(
             f"{job.output}: belongs to a job that was started with\n"
@@ -245,12 +245,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def _damaged(path: Path, problem: str) -> OutputError:
     return OutputError(f"{path}: is damaged ({problem}); remove {path.parent} and its output to start anew")
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write or replace the file, so that it is whole at every instant."""
-    with staged_file(path, replace=True) as file:
-        file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def move(path: Path, target: Path) -> None:

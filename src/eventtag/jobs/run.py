@@ -25,7 +25,6 @@ from eventtag.jobs.job import (
     move,
     prepare_folder,
     read_manifest,
-    write_json,
 )
 from eventtag.jobs.lock import JobLock
 from eventtag.jobs.progress import Progress
@@ -33,6 +32,7 @@ from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.shards import Shard, cut_shards, input_digest
 from eventtag.jobs.store import ShardRecord, ShardStore
 from eventtag.jobs.worker import Tagged
+from eventtag.staging import write_json
 
 Engine = Callable[[Iterator[Shard], ShardStore], Generator[ShardRecord | Tagged, None, None]]
 """Tags the shards it is given, in any order, stores each (`store_shard`), and yields its record; may tell of articles in between.
@@ -165,7 +165,7 @@ def _run(
     manifest = assemble(job, store, work.shards, write, parts=options.parts)
     manifest["input"]["state"] = options.input_state
     manifest |= {"job": decisive, "notes": {**(options.notes or {}), "seconds": round(progress.seconds, 1)}}
-    write_json(job.manifest, manifest)
+    write_json(job.manifest, manifest, replace=True)
     _tidy(job, store, manifest)
     tagged, tokens = max(0, progress.articles - progress.kept), max(0, progress.tokens - progress.kept_tokens)
     return JobReport(job, manifest, tagged=tagged, tokens=tokens, seconds=progress.seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eventtag.printable import printable
+from eventtag.reporting.table import table_lines
 from eventtag.scoring.compare import Comparison, Difference, PairComparison
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.seeds import SeedSummary
@@ -24,18 +24,16 @@ def render_table(report: EvaluationReport) -> str:
         (name, f"{mean.precision:.4f}", f"{mean.recall:.4f}", f"{mean.f1:.4f}", str(mean.support), "")
         for name, mean in (("macro", strict.macro), ("weighted", strict.weighted))
     ]
-    table: list[tuple[str, ...]] = [header, *rows]
+    cells: list[tuple[str, ...]] = [header, *rows]
     if intervals is not None:
         column = [f"{100 * intervals.level:g} % interval"]
         for name, *_ in rows:
             interval = intervals.interval("strict", name)
             column.append("-" if interval is None else f"{interval.low:.4f}-{interval.high:.4f}")
-        table = [(*row[:4], cell, *row[4:]) for row, cell in zip(table, column, strict=True)]
-    table = [(row[0], *("-" for _ in row[1:])) if row[0] in strict.unannotated else row for row in table]
-    lines = align_columns(table)
-    rule = "-" * max(len(line) for line in lines)
-    lines.insert(1, rule)
-    lines.insert(2 + len(strict.labels), rule)
+        cells = [(*row[:4], cell, *row[4:]) for row, cell in zip(cells, column, strict=True)]
+    cells = [(row[0], *("-" for _ in row[1:])) if row[0] in strict.unannotated else row for row in cells]
+    lines = table_lines(cells[0], cells[1:])
+    lines.insert(2 + len(strict.labels), lines[1])
     lines.append(f"{report.articles} articles; a span is right if its offsets and its label are (strict)")
     lines += report.notes
     if intervals is not None:
@@ -62,10 +60,8 @@ def _render_pair(pair: PairComparison, comparison: Comparison, resampled_by: str
     strict = [d for d in pair.differences if d.metric == "f1" and d.scheme == "strict" and d.row != "weighted"]
     others = [d for d in pair.differences if d.metric == "f1" and d.scheme != "strict" and d.row == "micro"]
     rows = [_row(d.row, d, pair) for d in strict] + [_row(f"micro, {d.scheme}", d, pair) for d in others]
-    lines = align_columns([header, *rows])
-    rule = "-" * max(len(line) for line in lines)
-    lines.insert(1, rule)
-    lines.insert(2 + len(strict), rule)
+    lines = table_lines(header, rows)
+    lines.insert(2 + len(strict), lines[1])
     clusters = "" if resampled_by == "articles" else f" in {comparison.units} clusters by {resampled_by}"
     micro = pair.difference("strict", "micro")
     lines.append(
@@ -119,15 +115,15 @@ def _row(name: str, found: Difference, pair: PairComparison) -> tuple[str, ...]:
 def render_seeds(name: str, summary: SeedSummary) -> str:
     """Strict F1 of one system over its seeds, in points, and the run that validation picks; ends without a newline."""
     chosen = summary.chosen
-    rows: list[tuple[str, ...]] = [("F1", "mean", "deviation", "lowest", "highest", f"seed {chosen.seed}")]
+    header = ("F1", "mean", "deviation", "lowest", "highest", f"seed {chosen.seed}")
+    rows = []
     for row, spread in summary.f1.items():
         report = chosen.report.strict
         own = report.labels[row].f1 if row in report.labels else getattr(report, row).f1
         deviation = "-" if spread.deviation is None else f"{100 * spread.deviation:.2f}"
         mean, low, high, picked = (f"{100 * value:.2f}" for value in (spread.mean, spread.low, spread.high, own))
         rows.append((row, mean, deviation, low, high, picked))
-    lines = align_columns(rows)
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines = table_lines(header, rows)
     seeds = ", ".join(str(run.seed) for run in summary.runs)
     count = len(summary.runs)
     lines.insert(0, f"{name}: {count} run{'s' * (count > 1)}, seed{'s' * (count > 1)} {seeds}; strict, in points")
@@ -135,16 +131,3 @@ def render_seeds(name: str, summary: SeedSummary) -> str:
         f"picked by its validation score {100 * chosen.validation:.2f}, not by the above: {chosen.name}, seed {chosen.seed}"
     )
     return "\n".join(lines)
-
-
-def align_columns(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows of equal length as lines, safe for a terminal: the first column to the left, the others to the right, two spaces between."""
-    rows = [tuple(printable(cell, one_line=True) for cell in row) for row in rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +13,7 @@ from eventtag.reporting.markdown import render_scores_table
 from eventtag.reporting.training import TrainingHistory
 from eventtag.scoring.report import EvaluationReport
 from eventtag.span import Span
-from eventtag.staging import staged_file
+from eventtag.staging import staged_file, write_json
 
 
 class Prediction(Protocol):
@@ -53,6 +52,4 @@ def write_evaluation(
         title = f"{report.data.get('name', '')} {report.data.get('split', '')}".strip() or "Evaluation"
         with staged_file(folder / "report.html") as file:
             file.write(render_page(report, pairs, title=title, training=training))
-    with staged_file(folder / "report.json") as file:
-        json.dump(report.to_json(), file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    write_json(folder / "report.json", report.to_json())

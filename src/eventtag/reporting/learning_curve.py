@@ -14,9 +14,9 @@ from statistics import fmean
 import numpy as np
 from markupsafe import Markup
 
-from eventtag.reporting.console import align_columns
 from eventtag.reporting.page import render_template
 from eventtag.reporting.plots import open_frame
+from eventtag.reporting.table import align_columns, table_lines
 from eventtag.scoring.learning_curve import CurveReport, CurveRun, LearningCurve
 
 WIDTH, HEIGHT, MARGIN = 300, 220, 40
@@ -36,8 +36,7 @@ MISFIT = 0.01
 def render_curve(report: CurveReport) -> str:
     """F1 by number of training articles, and the gain that more articles promise, in points; ends without a newline."""
     header, *rows = curve_rows(report)
-    lines = align_columns([tuple(header), *(tuple(row) for row in rows)])
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines = table_lines(header, rows)
     described = " ".join(str(report.data[key]) for key in ("articles", "split") if key in report.data)
     lines.append(
         f"strict F1 on the same {described} articles each time, with {100 * report.level:g} % intervals".replace("  ", " ")
@@ -69,15 +68,15 @@ def caveats(report: CurveReport) -> list[str]:
 
 def curve_rows(report: CurveReport) -> list[list[str]]:
     """A header and one row per size: articles, gold spans (mean over repeats), runs, and F1 with its interval for each row."""
-    table = [["articles", "spans", "runs", *report.curves]]
+    found = [["articles", "spans", "runs", *report.curves]]
     for articles, group in _by_size(report):
         cells = []
         for row in report.curves:
             f1, low, high = (100 * fmean(getattr(run.f1[row], key) for run in group) for key in ("f1", "low", "high"))
             cells.append(f"{f1:.1f} ({low:.1f}-{high:.1f})")
         spans = fmean(sum(run.spans.values()) for run in group)
-        table.append([str(articles), f"{spans:.0f}", str(len(group)), *cells])
-    return table
+        found.append([str(articles), f"{spans:.0f}", str(len(group)), *cells])
+    return found
 
 
 def gain_cells(curve: LearningCurve) -> tuple[str, str, str]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eventtag.reporting.console import align_columns
 from eventtag.reporting.page import render_template
 from eventtag.reporting.plots import Whisker, forest_plot, open_frame
+from eventtag.reporting.table import table_lines
 from eventtag.scoring.sweep import FINISHED, Candidate, MeanScore, SweepReport
 
 WIDTH, HEIGHT, MARGIN = 300, 200, 40
@@ -30,8 +30,7 @@ CAVEAT = (
 def render_sweep(report: SweepReport) -> str:
     """The candidates, best first, then those that ended early; ends without a newline."""
     header, *rows = sweep_rows(report)
-    lines = align_columns([tuple(header), *(tuple(row) for row in rows)])
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines = table_lines(header, rows)
     lines.append(f"{score_name(report)} on {_articles(report)}, with {100 * report.level:g} % intervals over seeds")
     lines.append(caveat(report))
     return "\n".join(lines)
@@ -52,11 +51,11 @@ def caveat(report: SweepReport) -> str:
 
 def sweep_rows(report: SweepReport) -> list[list[str]]:
     """A header and one row per candidate: number, score, interval, points behind the best, runs, how it ended, and its values."""
-    table = [["candidate", "F1", "interval", "behind the best", "runs", "", *report.keys]]
+    found = [["candidate", "F1", "interval", "behind the best", "runs", "", *report.keys]]
     ended = [candidate for candidate in report.candidates if candidate.state != FINISHED]
     for candidate in [*report.ranked(), *sorted(ended, key=lambda item: (item.state, item.number))]:
         score, gap = report.score(candidate), report.gap(candidate)
-        table.append(
+        found.append(
             [
                 str(candidate.number),
                 "-" if score is None else f"{100 * score.mean:.1f}",
@@ -67,7 +66,7 @@ def sweep_rows(report: SweepReport) -> list[list[str]]:
                 *(shown(candidate.values.get(key)) for key in report.keys),
             ]
         )
-    return table
+    return found
 
 
 def score_name(report: SweepReport) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +17,14 @@ from eventtag.cli.file_command import (
     require_mapped_labels,
     require_names,
     run_file_command,
-    table,
     whole_number,
 )
 from eventtag.cli.terminal import print_result
 from eventtag.errors import DataError, SettingsError
 from eventtag.ledger import LossLedger
 from eventtag.printable import printable
-from eventtag.staging import require_absent, staged_file
+from eventtag.reporting.table import table
+from eventtag.staging import require_absent, write_json
 
 if TYPE_CHECKING:
     from eventtag.corpus.agreement import Agreement, LabelAgreement
@@ -91,9 +90,8 @@ def _task(arguments: argparse.Namespace) -> int:
     if not any(found.values()):
         raise DataError("no two of the annotators have an article in common; articles are matched by id")
     if arguments.json:
-        with staged_file(Path(arguments.json)) as file:
-            content = {pair: None if agreement is None else _as_json(agreement) for pair, agreement in found.items()}
-            file.write(printable(json.dumps(content, ensure_ascii=False, indent=2)) + "\n")
+        content = {pair: None if agreement is None else _as_json(agreement) for pair, agreement in found.items()}
+        write_json(Path(arguments.json), content)
     for pair, agreement in found.items():
         if arguments.b is None:
             print_result(printable(pair, one_line=True) + "\n")

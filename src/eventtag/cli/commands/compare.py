@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +36,7 @@ from eventtag.scoring.pairing import pair_predictions
 from eventtag.scoring.report import EvaluationReport, score_articles
 from eventtag.scoring.seeds import SeedRun, SeedSummary, summarise_seeds
 from eventtag.scoring.tally import Tally
-from eventtag.staging import require_absent, staged_file
+from eventtag.staging import require_absent, write_json
 
 SCHEMA_VERSION = 2
 """Raised when a key of the JSON output changes its meaning or goes away; new keys do not raise it."""
@@ -171,9 +170,7 @@ def _task(arguments: argparse.Namespace) -> int:
     if seeds:
         content["seeds"] = {name: _seeds_json(summary) for name, summary in seeds.items()}
     if arguments.output:
-        with staged_file(Path(arguments.output)) as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        write_json(Path(arguments.output), content)
     print_result("\n\n".join(blocks))
     return 0
 

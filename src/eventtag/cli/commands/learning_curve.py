@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 from eventtag.cli.hydra_task import run_hydra
 from eventtag.settings import LearningCurveSettings
-from eventtag.staging import staged_file
+from eventtag.staging import json_text, staged_file
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ def _task(settings: LearningCurveSettings) -> float:
     folder = Path(settings.run_dir)
     page = render_curve_page(report)
     # Going on with a curve replaces what was said of its first part.
-    for name, text in (("learning_curve.json", json.dumps(report.to_json(), indent=2) + "\n"), ("learning_curve.html", page)):
+    for name, text in (("learning_curve.json", json_text(report.to_json())), ("learning_curve.html", page)):
         with staged_file(folder / name, replace=True) as file:
             file.write(text)
     log.info("\n%s", render_curve(report))

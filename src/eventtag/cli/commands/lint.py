@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eventtag.article import Article
-from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command, table, whole_number
+from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command, whole_number
 from eventtag.cli.terminal import print_message, print_result
 from eventtag.corpus.lint import ALL_RULES, MODEL_RULE, SEVERITIES, LintReport, fix_articles, lint
 from eventtag.errors import SettingsError
 from eventtag.formats.registry import recognise, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.printable import printable
+from eventtag.reporting.table import table
 from eventtag.staging import require_absent, staged_file
 
 

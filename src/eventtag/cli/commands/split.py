@@ -18,13 +18,13 @@ from eventtag.cli.file_command import (
     require_field,
     run_file_command,
     share,
-    table,
     whole_number,
 )
 from eventtag.cli.terminal import print_message, print_result
 from eventtag.errors import DataError
 from eventtag.formats.registry import write_articles
 from eventtag.ledger import LossLedger
+from eventtag.reporting.table import table
 from eventtag.staging import require_absent
 
 if TYPE_CHECKING:

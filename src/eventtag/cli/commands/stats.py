@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from eventtag.article import Article
-from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command, table
+from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command
 from eventtag.cli.terminal import print_result
 from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
 from eventtag.printable import printable
 from eventtag.reporting.statistics_page import render_statistics
-from eventtag.staging import require_absent, staged_file
+from eventtag.reporting.table import table
+from eventtag.staging import require_absent, staged_file, write_json
 
 
 def run() -> int:
@@ -55,8 +55,7 @@ def _task(arguments: argparse.Namespace) -> int:
     if arguments.split_field is not None:
         require_names("--split-field", [arguments.split_field], fields, "metadata field")
     if arguments.json:
-        with staged_file(Path(arguments.json)) as file:
-            file.write(printable(json.dumps(found.to_json(), ensure_ascii=False, indent=2)) + "\n")
+        write_json(Path(arguments.json), found.to_json())
     if arguments.html:
         with staged_file(Path(arguments.html)) as file:
             file.write(render_statistics(found, title=arguments.data))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 from eventtag.cli.hydra_task import run_hydra
 from eventtag.settings.sweep import SweepSettings
-from eventtag.staging import staged_file
+from eventtag.staging import json_text, staged_file
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ def _task(settings: SweepSettings) -> float:
 
     report = run_sweep(settings)
     folder = Path(settings.run_dir)
-    texts = {"results.json": json.dumps(report.to_json(), indent=2) + "\n", "results.html": render_sweep_page(report)}
+    texts = {"results.json": json_text(report.to_json()), "results.html": render_sweep_page(report)}
     command = f"eventtag train experiment=best hydra.searchpath=[{folder}]"
     if report.best is not None:
         best = place_values(report.best.values, train_settings(settings))
