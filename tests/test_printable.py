@@ -14,7 +14,7 @@ from eventtag.cli.hydra_task import config_dir
 from eventtag.cli.terminal import print_highlighted, print_message, print_result
 from eventtag.ledger import LossLedger
 from eventtag.printable import PrintableFormatter, printable
-from eventtag.reporting.console import align_columns
+from eventtag.reporting.table import align_columns
 from eventtag.span import Span
 
 HOSTILE = "a\x1b]52;c;cm0gLXJm\x07b\x1b[2J\x9b31mc\u202ed\re\x00f\x7f\ud800"

@@ -1,7 +1,8 @@
 from eventtag.article import Article
 from eventtag.labels import LabelSet
-from eventtag.reporting.console import align_columns, render_table
+from eventtag.reporting.console import render_table
 from eventtag.reporting.markdown import escape_cell, render_scores_table
+from eventtag.reporting.table import align_columns
 from eventtag.scoring.report import analyse_articles
 from eventtag.span import Span
 

@@ -12,9 +12,9 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.errors import OutputError
 from eventtag.formats.jsonl import article_from_json
-from eventtag.jobs.job import Job, move, read_json, refuse_link, write_json
+from eventtag.jobs.job import Job, move, read_json, refuse_link
 from eventtag.jobs.store import ShardStore
-from eventtag.staging import staged_file, sync_tree
+from eventtag.staging import staged_file, sync_tree, write_json
 from eventtag.stored_json import parse_stored
 
 WriteOutput = Callable[[Iterator[Article], Path], None]
@@ -103,7 +103,7 @@ def _place(job: Job, made: Path, outputs: dict[str, str]) -> None:
     stands = output.exists() and not (output.is_dir() and not any(output.iterdir()))
     if stands and not any(is_output(job, read_json(file) or {}) for file in (job.placing, job.earlier_manifest)):
         raise OutputError(f"{output} exists already and is not of this job; move it away and run the same command again")
-    write_json(job.placing, {"outputs": outputs})
+    write_json(job.placing, {"outputs": outputs}, replace=True)
     if output.is_dir():
         move(output, made.parent / "replaced")
     move(made, output)
