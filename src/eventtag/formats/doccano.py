@@ -24,7 +24,7 @@ from eventtag.errors import DataError, SettingsError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import at_line, dump_json, list_of, mapping_of, read_records, text_of, whole
 from eventtag.formats.json_shapes import first_value, is_own
-from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, file_unit, resolve_spans
+from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, file_unit, place_spans
 from eventtag.formats.span_lists import UnreadSpans, spans_field
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
@@ -110,13 +110,10 @@ def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLe
     given = record.get("id", record.get("doc_id"))
     name = carried_id(record.get(FIELD)) or (str(given) if isinstance(given, int | str) and given != "" else default)
     foreign = _spans(record)
-    ledger.seen += len(foreign)
     if _is_as_written(record):
         written = record[FIELD].get("offsets", "codepoints")
         unit = written if written in get_args(Unit) else "codepoints"
-    spans = [span for _, span in resolve_spans(name, text, foreign, ledger=ledger, unit=unit)]
-    for span in {span for span in spans if spans.count(span) > 1}:
-        ledger.add_span(name, "reading", "merged", "is marked twice", span)
+    spans = place_spans(name, text, foreign, ledger=ledger, unit=unit)
     own = OWN_FIELDS | {spans_field(record, SPAN_FIELDS), *(key for key in SPAN_FIELDS if not record.get(key))}
     meta = {key: value for key, value in record.items() if key not in own}
     return uncarry(Article(id=name, text=text, spans=unique_spans(spans), meta=meta), record.get(FIELD))

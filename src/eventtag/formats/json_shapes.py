@@ -125,12 +125,11 @@ def _with_spans(record: dict[str, Any], said: set[str]) -> dict[str, Any]:
     items = record.pop(field)
     if not isinstance(items, list | Mapping):
         raise DataError(f"`{field}` must be a list, found {type(items).__name__}")
-    placed, scores = foreign_spans(items)
     record["spans"] = [
         {"start": span.start, "end": span.end, "label": span.label}
         | ({} if span.surface is None else {"text": span.surface})
-        | ({} if score is None else {"score": score})
-        for span, score in zip(placed, scores, strict=True)
+        | ({} if span.score is None else {"score": span.score})
+        for span in foreign_spans(items)
     ]
     if field != "spans":
         said.add(f"spans stand in the field `{field}`")

@@ -36,9 +36,8 @@ from eventtag.formats.label_studio_text import (
     shown,
     text_fields,
 )
-from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans
+from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, place_spans
 from eventtag.formats.prodigy import merged_regions
-from eventtag.formats.span_lists import scored
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_file
@@ -150,7 +149,7 @@ class _Reader:
                     continue
                 tag = self._object(task.data, where)
                 for item in self._chosen(task):
-                    yield where.text, [span for span, _ in read_regions(results_of(item), where, tag).spans]
+                    yield where.text, read_regions(results_of(item), where, tag).spans
 
     def require_read(self) -> None:
         """Raise FormatError where all regions of the file lie on other tags than the text's."""
@@ -247,7 +246,7 @@ class _Reader:
 
     def _spans(self, regions: Regions, name: str, where: Shown) -> list[Span]:
         ledger = self.ledger
-        ledger.seen += len(regions.spans) + len(regions.lost)
+        ledger.seen += len(regions.lost)
         for lost, reason in regions.lost:
             ledger.add_span(name, "reading", "dropped", reason, _inside(lost, where))
         if regions.elsewhere:
@@ -257,14 +256,8 @@ class _Reader:
         if regions.answers:
             detail = ", ".join(regions.answers)
             ledger.note(name, "reading", "meta", "relations, choices and other answers are not kept", detail=detail)
-        foreign = [span for span, _ in regions.spans]
-        spans: list[Span] = []
-        for position, span in resolve_spans(name, where.text, foreign, ledger=ledger, unit=self.offsets, assumed=self.unit):
-            final = scored(where.moved(span), regions.spans[position][1])
-            if final in spans:
-                ledger.add_span(name, "reading", "merged", "is marked twice", span)
-            spans.append(final)
-        return spans
+        placed = place_spans(name, where.text, regions.spans, ledger=ledger, unit=self.offsets, assumed=self.unit)
+        return [where.moved(span) for span in placed]
 
     def _without_lost(self, article: Article, regions: Regions, where: Shown) -> Article:
         """The article with what a lost region covers left out of what was annotated."""

@@ -31,7 +31,7 @@ class Regions:
     results that lie on another tag than the text's; `answers`: types of results that are no regions.
     """
 
-    spans: list[tuple[ForeignSpan, float | None]] = field(default_factory=list)
+    spans: list[ForeignSpan] = field(default_factory=list)
     lost: list[tuple[ForeignSpan, str]] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
@@ -95,4 +95,4 @@ def _add(found: Regions, result: Mapping[str, Any], kind: str, value: Mapping[st
         elif label == NO_LABEL:
             found.lost.append((ForeignSpan(*place, label, surface), "the region has no label; give it one in Label Studio"))
         else:
-            found.spans.append((ForeignSpan(*place, label, surface), score_of(result.get("score", value.get("score")))))
+            found.spans.append(ForeignSpan(*place, label, surface, score_of(result.get("score", value.get("score")))))

@@ -111,12 +111,13 @@ def _width(character: str, unit: Unit) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ForeignSpan:
-    """A span as a tool exports it: offsets of some unit, a label and, where the export has it, the text that it covers."""
+    """A span as a tool exports it: offsets of some unit, a label and, where the export has them, the text that it covers and a score."""
 
     start: int
     end: int
     label: str
     surface: str | None = None
+    score: float | None = None
 
 
 def check_unit(unit: str) -> None:
@@ -242,11 +243,30 @@ def resolve_spans(
                 article_id, stage, "dropped", reason, lost, detail=f"{span.start}-{span.end} {span.surface or ''}".strip()
             )
             continue
-        chosen = Span(*where, span.label)
+        chosen = Span(*where, span.label, span.score)
         if place is None:
             detail = f"{span.start}-{span.end} {span.surface!r}"
             ledger.add_span(article_id, stage, "moved", "its text stands elsewhere nearby", chosen, detail=detail)
         found.append((position, chosen))
+    return found
+
+
+def place_spans(
+    article_id: str,
+    text: str,
+    spans: Sequence[ForeignSpan],
+    *,
+    ledger: LossLedger,
+    unit: str = "auto",
+    assumed: Unit = "codepoints",
+) -> list[Span]:
+    """The spans of one article as `resolve_spans` places them; the ledger counts them, and names those that stand twice."""
+    ledger.seen += len(spans)
+    found: list[Span] = []
+    for _, span in resolve_spans(article_id, text, spans, ledger=ledger, unit=unit, assumed=assumed):
+        if span in found:
+            ledger.add_span(article_id, "reading", "merged", "is marked twice", span)
+        found.append(span)
     return found
 
 

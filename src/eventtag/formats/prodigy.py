@@ -25,8 +25,8 @@ from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
 from eventtag.formats.json_file import at_line, dump_json, list_of, mapping_of, read_records, text_of, whole
-from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans
-from eventtag.formats.span_lists import UnreadSpans, score_of, scored, spans_field
+from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, place_spans
+from eventtag.formats.span_lists import UnreadSpans, score_of, spans_field
 from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -115,10 +115,10 @@ def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
                 for token in list_of(record, "tokens")
                 if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
             ]
-            yield text, [*tokens, *(span for span, _ in _foreign(record))]
+            yield text, [*tokens, *_foreign(record)]
 
 
-def _foreign(record: Mapping[str, Any]) -> list[tuple[ForeignSpan, float | None]]:
+def _foreign(record: Mapping[str, Any]) -> list[ForeignSpan]:
     name = spans_field(record, SPAN_FIELDS)
     found = []
     for item in list_of(record, name) if name else ():
@@ -130,7 +130,7 @@ def _foreign(record: Mapping[str, Any]) -> list[tuple[ForeignSpan, float | None]
             raise DataError(f"one of `{name}` has the label {label!r}; it must be a text")
         surface = row["text"] if isinstance(row.get("text"), str) and row["text"] else None
         start, end = row.get("start", row.get("start_offset")), row.get("end", row.get("end_offset"))
-        found.append((ForeignSpan(whole(start, "`start`"), whole(end, "`end`"), label, surface), score_of(row.get("score"))))
+        found.append(ForeignSpan(whole(start, "`start`"), whole(end, "`end`"), label, surface, score_of(row.get("score"))))
     return found
 
 
@@ -149,12 +149,7 @@ def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLe
         meta.pop("id", None)
     own = {*OWN_FIELDS, spans_field(record, SPAN_FIELDS), *meta}
     meta |= {key: value for key, value in record.items() if key not in own and not key.startswith("_") and value is not None}
-    found = _foreign(record)
-    ledger.seen += len(found)
-    resolved = resolve_spans(name, text, [span for span, _ in found], ledger=ledger, assumed=unit)
-    spans = [scored(span, found[position][1]) for position, span in resolved]
-    for span in {span for span in spans if spans.count(span) > 1}:
-        ledger.add_span(name, "reading", "merged", "is marked twice", span)
+    spans = place_spans(name, text, _foreign(record), ledger=ledger, assumed=unit)
     shown = unique_spans(spans)
     annotated: tuple[Region, ...] | None = None
     if answer != "accept":

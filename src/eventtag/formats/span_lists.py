@@ -16,7 +16,6 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.json_file import whole
 from eventtag.formats.offsets import ForeignSpan
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
 
 SPAN_FIELDS = ("spans", "entities", "labels", "label", "annotations", "ner", "ents")
 STARTS = ("start", "start_offset", "begin", "startOffset", "start_char")
@@ -26,14 +25,13 @@ NOT_SPANS = frozenset({"tokens", "sentences", "sentence", "sents", "words", "ann
 """Fields whose offsets are no annotated spans."""
 
 
-def foreign_spans(items: Any) -> tuple[list[ForeignSpan], list[float | None]]:
-    """The spans of a list, and the score of each; raises DataError for an item that is no span."""
+def foreign_spans(items: Any) -> list[ForeignSpan]:
+    """The spans of a list with their scores; raises DataError for an item that is no span."""
     if isinstance(items, Mapping) and len(items) == 1:
         items = next((items[field] for field in SPAN_FIELDS if field in items), items)
     if not isinstance(items, list | tuple):
         raise DataError(f"the spans are {str(items)[:60]!r}; they must be a list")
     found: list[ForeignSpan] = []
-    scores: list[float | None] = []
     for item in items:
         surface: object = None
         score: object = None
@@ -51,9 +49,10 @@ def foreign_spans(items: Any) -> tuple[list[ForeignSpan], list[float | None]]:
             if not isinstance(label, str) or not label.strip():
                 raise DataError(f"the span {str(item)[:60]} has the label {label!r}; it must be a text that is not empty")
             mention = surface if isinstance(surface, str) and surface else None
-            found.append(ForeignSpan(_offset(start, "a span's start"), _offset(end, "a span's end"), label, mention))
-            scores.append(score_of(score))
-    return found, scores
+            found.append(
+                ForeignSpan(_offset(start, "a span's start"), _offset(end, "a span's end"), label, mention, score_of(score))
+            )
+    return found
 
 
 def _first(item: Mapping[str, Any], keys: Sequence[str]) -> Any:
@@ -74,11 +73,6 @@ def score_of(value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
     return None
-
-
-def scored(span: Span, score: float | None) -> Span:
-    """The span with its score, if it has one."""
-    return span if score is None else Span(span.start, span.end, span.label, score)
 
 
 class UnreadSpans:

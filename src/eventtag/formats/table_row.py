@@ -13,10 +13,9 @@ from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.formats.carried import FIELD, uncarry, unique_spans
 from eventtag.formats.json_file import parse_json
-from eventtag.formats.offsets import ForeignSpan, Unit, resolve_spans
-from eventtag.formats.span_lists import SPAN_FIELDS, UnreadSpans, foreign_spans, scored
+from eventtag.formats.offsets import ForeignSpan, Unit, place_spans
+from eventtag.formats.span_lists import SPAN_FIELDS, UnreadSpans, foreign_spans
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
 
 TEXT_COLUMNS = ("text", "body", "content", "article", "sentence")
 SPANS_COLUMNS = SPAN_FIELDS
@@ -63,7 +62,7 @@ def article_from_row(
     given = row.get(id_column) if id_column else None
     if given is not None and str(given) != "":
         name = str(given)
-    foreign, scores = _spans_of_cell(row[spans_column])
+    foreign = _spans_of_cell(row[spans_column])
     if not foreign and _is_missing(row[spans_column]):
         ledger.note(
             name,
@@ -72,14 +71,8 @@ def article_from_row(
             "its spans are a missing value (nan), which is read as no span",
             detail=str(row[spans_column]),
         )
-    ledger.seen += len(foreign)
-    spans: list[Span] = []
     unit: Unit = "codepoints" if is_as_written(row) else assumed
-    for position, span in resolve_spans(name, text, foreign, ledger=ledger, unit=offsets, assumed=unit):
-        final = scored(span, scores[position])
-        if final in spans:
-            ledger.add_span(name, "reading", "merged", "is marked twice", span)
-        spans.append(final)
+    spans = place_spans(name, text, foreign, ledger=ledger, unit=offsets, assumed=unit)
     own = {text_column, spans_column, id_column, FIELD}
     meta = {key: value for key, value in row.items() if key not in own and value is not None and value != ""}
     carried = row.get(FIELD)
@@ -96,7 +89,7 @@ def units_of_rows(
         text = row[text_column]
         if isinstance(text, str) and not (text.isascii() and "\r\n" not in text) and not is_as_written(row):
             try:
-                yield text, _spans_of_cell(row[spans_column])[0]
+                yield text, _spans_of_cell(row[spans_column])
             except DataError:
                 continue  # reading the row names what is wrong with it
 
@@ -108,7 +101,7 @@ def look_for_spans(row: Mapping[str, Any], spans_column: str, unread: UnreadSpan
         if key == spans_column or key.strip().casefold() not in SPANS_COLUMNS:
             continue
         try:
-            others[key] = _spans_of_cell(value)[0] and [[span.start, span.end, span.label] for span in _spans_of_cell(value)[0]]
+            others[key] = [[span.start, span.end, span.label] for span in _spans_of_cell(value)]
         except DataError:
             continue
     unread.look(others)
@@ -123,9 +116,9 @@ def _is_missing(cell: object) -> bool:
     return cell != cell or (isinstance(cell, str) and cell.strip() in MISSING)
 
 
-def _spans_of_cell(cell: Any) -> tuple[list[ForeignSpan], list[float | None]]:
+def _spans_of_cell(cell: Any) -> list[ForeignSpan]:
     if cell is None or _is_missing(cell) or (isinstance(cell, str) and not cell.strip()):
-        return [], []
+        return []
     return foreign_spans(parse_value(cell) if isinstance(cell, str) else cell)
 
 
