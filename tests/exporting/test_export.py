@@ -15,6 +15,7 @@ from eventtag.engines import choice
 from eventtag.errors import CheckpointError, ExportError, OutputError, SettingsError
 from eventtag.exporting import export
 from eventtag.exporting.gate import Verdict
+from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.labels import LabelSet
 from eventtag.manifest import check_manifest, sha256_of, write_manifest
 from eventtag.models.checkpoint import load_checkpoint
@@ -103,10 +104,10 @@ def test_a_refused_export_leaves_nothing(checkpoint, validation, tmp_path, monke
     before = sorted(path.rglob("*"))
 
     class Blind:
-        engine, precision, batch_tokens, transitions = "none", "fp32", 1000, None
+        engine, precision, batch_tokens, decoder = "none", "fp32", 1000, TagDecoder()
 
-        def emissions(self, input_ids, casing_ids):
-            return np.full((*input_ids.shape, len(LabelSet().tags)), -2.0, dtype=np.float32)
+        def emissions(self, input_ids, casing_ids, word_positions):
+            return np.full((*word_positions.shape, len(LabelSet().tags)), -2.0, dtype=np.float32)
 
     monkeypatch.setattr(export, "_write_model", lambda *_: None)
     monkeypatch.setattr(export, "open_export", lambda *_: Blind())

@@ -27,7 +27,7 @@ TEXTS = ["Police met men in Lima .", "Miners freed nurses ."]
 
 
 def load(name: str):
-    model, tokenizer = load_encoder(name, LabelSet(), revision=None, attention_dropout=0.0, seed=1, texts=TEXTS)
+    model, tokenizer = load_encoder(ModelSettings(name=name), LabelSet(), seed=1, texts=TEXTS)
     return model.eval(), dict(tokenizer(TEXTS, padding=True, return_tensors="pt", return_token_type_ids=False))
 
 

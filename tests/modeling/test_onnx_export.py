@@ -40,9 +40,10 @@ def test_an_export_computes_what_torch_computes(kind, tmp_path):
     draw = np.random.default_rng(0)
     for shape in ((1, 3), (2, 16), (3, 37), (1, 64)):
         ids, casing = draw.integers(5, WORDS, shape), draw.integers(0, len(CASINGS), shape)
-        expected = plain.emissions(ids, casing)
+        places = np.tile(np.arange(shape[1]), (shape[0], 1))
+        expected = plain.emissions(ids, casing, places)
         assert np.ptp(expected) > 1
-        assert np.abs(exported.emissions(ids, casing) - expected).max() < 1e-4
+        assert np.abs(exported.emissions(ids, casing, places) - expected).max() < 1e-4
 
 
 def test_a_model_that_cannot_be_exported_is_named_and_nothing_is_written(checkpoint, articles, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def test_the_gradient_is_that_of_both_looks_and_the_words_are_put_back(corpus_fi
     _, second = gradients(trainer, batch)
     with torch.no_grad():
         table.copy_(before)
-    trainer.adversarial = 0.7
+    trainer.settings.adversarial = 0.7
     found_loss, found = gradients(trainer, batch)
     assert found_loss == pytest.approx(loss, rel=1e-6)
     assert torch.equal(table, before)
@@ -55,7 +55,7 @@ def test_words_that_are_not_trained_are_moved_and_learn_nothing(corpus_file, tmp
     table = table_of(trainer)
     before = table.detach().clone()
     _, found = gradients(trainer, batch_of(trainer))
-    trainer.adversarial = 0.0
+    trainer.settings.adversarial = 0.0
     _, once = gradients(trainer, batch_of(trainer))
     assert not table.requires_grad
     assert table.grad is None

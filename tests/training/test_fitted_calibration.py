@@ -8,7 +8,8 @@ import pytest
 from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.evaluation import score_tagged
-from eventtag.heads.decode_spans import USUAL
+from eventtag.heads.span_decoding import USUAL
+from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.labels import LabelSet
 from eventtag.models.checkpoint import Calibration
 from eventtag.reporting.console import render_table
@@ -299,7 +300,7 @@ def test_too_few_articles_are_not_cross_fitted(tagged):
 
 def test_scores_on_the_articles_that_chose_say_so_wherever_they_stand(tagged):
     fitted = fit_calibration(tagged, LABELS, EvaluationSettings(), fitted_on={"sha256": "x"})
-    tagger = SimpleNamespace(labels=LABELS, about={}, calibration=fitted, span_head=None)
+    tagger = SimpleNamespace(labels=LABELS, about={}, calibration=fitted, decoder=TagDecoder())
     kept = tuple(calibrated(tagged, fitted))
     report = score_tagged(kept, tagger, data={"sha256": "x"}).report
     assert report.selection.chose == ("the epoch", "the temperatures of the scores", "the thresholds")

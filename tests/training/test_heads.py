@@ -13,7 +13,7 @@ from eventtag.article import Article
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
-from eventtag.heads.crf import learnt_transitions
+from eventtag.heads.registry import head_of
 from eventtag.models.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from eventtag.settings import DataSettings, Head, ModelSettings, Overlaps, TrainerSettings, TrainSettings, WindowSettings
 from eventtag.span import Span
@@ -49,7 +49,7 @@ def test_the_transitions_of_a_crf_are_learnt_and_stand_in_the_checkpoint(crf_run
     transitions = checkpoint.info.transitions
     legal = checkpoint.info.labels.legal_transitions
     assert np.abs(transitions[legal]).max() > 0.01
-    np.testing.assert_array_equal(transitions, learnt_transitions(checkpoint.model))
+    np.testing.assert_array_equal(transitions, head_of(checkpoint.model.config).decoder(checkpoint.model).transitions)
 
 
 def test_a_crf_checkpoint_scores_as_its_run_did(crf_run, articles):

@@ -19,14 +19,21 @@ from eventtag.evaluation import evaluate
 from eventtag.experiments.learning_curve import run_learning_curve
 from eventtag.experiments.sweep import run_sweep
 from eventtag.formats.jsonl import json_line
+from eventtag.heads.registry import head_of
 from eventtag.labels import LabelSet
 from eventtag.manifest import sha256_of
 from eventtag.models.encoders import load_encoder
 from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
-from eventtag.settings import DataSettings, IntermediateSettings, LearningCurveSettings, TeacherSettings, TrainSettings
+from eventtag.settings import (
+    DataSettings,
+    IntermediateSettings,
+    LearningCurveSettings,
+    ModelSettings,
+    TeacherSettings,
+    TrainSettings,
+)
 from eventtag.settings.sweep import SweepSettings
 from eventtag.tagging.tagger import Tagger
-from eventtag.training import intermediate as intermediate_module
 from eventtag.training import run as run_module
 from eventtag.training.intermediate import plan_intermediate, share, take_weights
 from eventtag.training.run import train
@@ -280,7 +287,7 @@ def test_what_is_of_the_run_alone_is_not_asked_of_the_intermediate_run(own_file,
 @pytest.mark.parametrize("labels", [("ACTOR", "EVENT", "LOCATION"), ("EVENT", "ACTOR", "PLACE")])
 def test_a_head_is_taken_over_only_with_its_tags(trained_run, labels):
     checkpoint = trained_run / "checkpoint"
-    model, _ = load_encoder(str(checkpoint), LabelSet(labels), revision=None, attention_dropout=None, seed=1)
+    model, _ = load_encoder(ModelSettings(name=str(checkpoint), attention_dropout=None), LabelSet(labels), seed=1)
     with torch.no_grad():
         for weight in model.parameters():
             weight.zero_()
@@ -296,9 +303,11 @@ def test_the_module_s_names_of_head_weights_are_those_of_the_models():
 
     texts = ["Police met"]
     for head in Head:
-        model, _ = load_encoder("tiny", LabelSet(("A",)), revision=None, attention_dropout=None, seed=1, head=head, texts=texts)
+        model, _ = load_encoder(
+            ModelSettings(name="tiny", attention_dropout=None, head=head), LabelSet(("A",)), seed=1, texts=texts
+        )
         outside = [
             name for name in model.state_dict() if not name.startswith((f"{model.base_model_prefix}.", "casing", "layer_weights"))
         ]
         assert outside
-        assert all(name.startswith(intermediate_module.LABELLED) for name in outside)
+        assert all(name.startswith(head_of(model.config).weights) for name in outside)

@@ -123,7 +123,7 @@ def test_a_head_that_scores_spans_is_refused_before_anything_is_trained(articles
         model=ModelSettings(name="tiny", head=Head.span, attention_dropout=None),
         run_dir="unused",
     )
-    with pytest.raises(SettingsError, match=r"model.head=span scores whole spans"):
+    with pytest.raises(SettingsError, match=r"model.head=span gives no probabilities for single words"):
         next(cross_validate(articles, LABELS, settings, folds=2))
 
 

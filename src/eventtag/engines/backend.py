@@ -1,27 +1,18 @@
 """What runs the model: one small interface, so that tagging needs to know neither torch nor ONNX Runtime.
 
-Letters for shapes: B windows, T tokens, C tags.
+Letters for shapes: B windows, T tokens, K words of the longest window.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from eventtag.heads.protocol import Decoder
+
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class SpanHead:
-    """A backend whose model scores spans rather than tags has this as its `span_head`: the most words of a span, and whether spans may
-    overlap. It has `span_scores` in place of `emissions`.
-    """
-
-    max_width: int
-    overlap: bool
 
 
 @runtime_checkable
@@ -29,7 +20,7 @@ class Backend(Protocol):
     """A token classifier behind an engine and a precision.
 
     `precision` is fp32, bf16 or int8, `engine` the library and its version. `batch_tokens`: about how many tokens it reads fastest
-    at once. `transitions` [C, C]: learnt scores of tag j behind tag i, None without any.
+    at once. `decoder`: what finds spans in its emissions.
     """
 
     @property
@@ -39,20 +30,13 @@ class Backend(Protocol):
     @property
     def batch_tokens(self) -> int: ...  # noqa: D102
     @property
-    def transitions(self) -> npt.NDArray[np.float64] | None: ...  # noqa: D102
+    def decoder(self) -> Decoder: ...  # noqa: D102
 
-    def emissions(self, input_ids: IntArray, casing_ids: IntArray) -> npt.NDArray[np.float32]:
-        """[B, T, C]: log-probabilities of the tags, for windows of equal length: no position of `input_ids` [B, T] is padding.
+    def emissions(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:
+        """[B, K, ...]: the head's scores of words as the decoder reads them, for windows of equal length: no position of `input_ids`
+        [B, T] is padding.
 
-        `casing_ids` [B, T] are those of `eventtag.encoding.casing`; a model that does not read them ignores them.
+        `casing_ids` [B, T] are those of `eventtag.encoding.casing`; a model that does not read them ignores them. `word_positions`
+        [B, K] are the first tokens of words, negative beyond a window's last.
         """
         ...
-
-
-def as_backend(model: Any) -> Backend:
-    """`model` itself if it is a backend; a torch model is run by torch as it is."""
-    if isinstance(model, Backend):
-        return model
-    from eventtag.engines.torch_backend import TorchBackend
-
-    return TorchBackend(model)

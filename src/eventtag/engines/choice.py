@@ -19,18 +19,18 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from eventtag.encoding.tokens import read_tokenizer
 from eventtag.engines.backend import Backend
 from eventtag.errors import CheckpointError, SettingsError
+from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.manifest import check_manifest, read_json
 from eventtag.models.checkpoint import EXPORT_PREFIX, WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
 from eventtag.settings import InferencePrecision
@@ -185,10 +185,10 @@ def open_export(folder: Path, precision: str, info: CheckpointInfo, *, threads: 
     if precision == "bf16":
         from eventtag.engines.openvino_backend import OpenVinoBackend
 
-        return OpenVinoBackend(folder / "model.xml", precision=precision, transitions=info.transitions, threads=threads)
+        return OpenVinoBackend(folder / "model.xml", precision=precision, decoder=TagDecoder(info.transitions), threads=threads)
     from eventtag.engines.onnx_backend import OnnxBackend
 
-    return OnnxBackend(folder / "model.onnx", precision=precision, transitions=info.transitions, threads=threads)
+    return OnnxBackend(folder / "model.onnx", precision=precision, decoder=TagDecoder(info.transitions), threads=threads)
 
 
 def _load_torch(path: Path, precision: str, device: str | None, threads: int | None) -> Loaded:
@@ -202,6 +202,15 @@ def _load_torch(path: Path, precision: str, device: str | None, threads: int | N
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     backend = TorchBackend(checkpoint.model, precision=precision, device=device)
     return Loaded(backend, checkpoint.tokenizer, checkpoint.info, checkpoint.sha256)
+
+
+def as_backend(model: Any) -> Backend:
+    """`model` itself if it is a backend; a torch model is run by torch as it is."""
+    if isinstance(model, Backend):
+        return model
+    from eventtag.engines.torch_backend import TorchBackend
+
+    return TorchBackend(model)
 
 
 def _installed(library: str) -> bool:
@@ -218,21 +227,14 @@ def tokens_per_second(backend: Backend, max_length: int, *, rounds: int = 4) -> 
     windows = max(1, backend.batch_tokens // max_length)
     ids = np.random.default_rng(0).integers(0, 100, (windows, max_length))
     casing = np.zeros_like(ids)
-    read = _reader(backend)
-    read(ids[:1], casing[:1])
+    words = np.tile(np.arange(max_length), (windows, 1))  # every token is taken for a word
+    backend.emissions(ids[:1], casing[:1], words[:1])
     best = 0.0
     for _ in range(rounds):
         started = time.process_time()
-        read(ids, casing)
+        backend.emissions(ids, casing, words)
         best = max(best, ids.size / max(time.process_time() - started, 1e-9))
     return best
-
-
-def _reader(backend: Any) -> Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], Any]:
-    """What reads windows of tokens; a span head takes every token as a word."""
-    if getattr(backend, "span_head", None) is None:
-        return backend.emissions  # type: ignore[no-any-return]
-    return lambda ids, casing: backend.span_scores(ids, casing, np.tile(np.arange(ids.shape[1]), (len(ids), 1)))
 
 
 def _cache_file(asked: list[Any]) -> Path:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from eventtag.engines.backend import IntArray
+from eventtag.heads.tag_decoding import TagDecoder, at_words
 
 SLOW_FUSIONS = ["SkipLayerNormFusion"]
 """Rewritings of ONNX Runtime that cost time on a CPU: its fused addition and normalisation takes three times as long as the two apart
@@ -31,7 +32,7 @@ class OnnxBackend:
         file: Path,
         *,
         precision: str,
-        transitions: npt.NDArray[np.float64] | None = None,
+        decoder: TagDecoder | None = None,
         threads: int | None = None,
     ) -> None:
         options = onnxruntime.SessionOptions()
@@ -45,11 +46,11 @@ class OnnxBackend:
         self.precision = precision
         self.engine = f"onnxruntime {onnxruntime.__version__}"
         self.batch_tokens = 1024
-        self.transitions = transitions
+        self.decoder = decoder or TagDecoder()
 
-    def emissions(self, input_ids: IntArray, casing_ids: IntArray) -> npt.NDArray[np.float32]:
+    def emissions(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:
         """As `Backend.emissions`."""
         given = {"input_ids": input_ids, "casing_ids": casing_ids}
         rows = range(len(input_ids)) if self.precision == "int8" else [slice(None)]
         parts = [self._session.run(None, {name: np.atleast_2d(given[name][row]) for name in self._inputs})[0] for row in rows]
-        return np.concatenate(parts)
+        return at_words(np.concatenate(parts), word_positions)

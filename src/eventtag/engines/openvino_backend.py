@@ -13,6 +13,7 @@ import numpy.typing as npt
 import openvino
 
 from eventtag.engines.backend import IntArray
+from eventtag.heads.tag_decoding import TagDecoder, at_words
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -25,7 +26,7 @@ class OpenVinoBackend:
         file: Path,
         *,
         precision: str = "bf16",
-        transitions: npt.NDArray[np.float64] | None = None,
+        decoder: TagDecoder | None = None,
         threads: int | None = None,
     ) -> None:
         options = {
@@ -39,10 +40,10 @@ class OpenVinoBackend:
         self.precision = precision
         self.engine = f"openvino {openvino.__version__.partition('-')[0]}"
         self.batch_tokens = 1024
-        self.transitions = transitions
+        self.decoder = decoder or TagDecoder()
 
-    def emissions(self, input_ids: IntArray, casing_ids: IntArray) -> npt.NDArray[np.float32]:
+    def emissions(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:
         """As `Backend.emissions`."""
         given = {"input_ids": input_ids, "casing_ids": casing_ids}
         found = self._request.infer({name: given[name] for name in self._inputs}, share_outputs=True)
-        return np.array(found[0], dtype=np.float32)
+        return at_words(np.asarray(found[0], dtype=np.float32), word_positions)

@@ -16,8 +16,9 @@ from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.corpus.seen import leave_out_seen
 from eventtag.corpus.splits import fold_articles, split_articles
 from eventtag.errors import SettingsError
+from eventtag.heads.registry import wanted_head
 from eventtag.labels import LabelSet
-from eventtag.settings import Head, TrainSettings
+from eventtag.settings import TrainSettings
 from eventtag.tagging.tagger import JudgedArticle, Tagger
 from eventtag.training.intermediate import INTERMEDIATE
 from eventtag.training.learnt import seen_before
@@ -39,9 +40,9 @@ def cross_validate(
     learnt from is not judged unless `include_seen`. Raises what `train` raises, for all folds before the first is trained, SettingsError
     for a head that gives words no tags, and DataError where no article is left to judge.
     """
-    if settings.model.head is Head.span:
+    if not wanted_head(settings.model).tags_words:
         raise SettingsError(
-            "model.head=span scores whole spans and gives no probabilities for single words; use model.head=crf or softmax"
+            f"model.head={settings.model.head.value} gives no probabilities for single words; use model.head=crf or softmax"
         )
     judged = leave_out_seen(
         articles, seen_before(settings), include=include_seen, who="the encoder or a teacher", remedy="--seen include"

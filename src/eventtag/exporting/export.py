@@ -47,8 +47,10 @@ def export_checkpoint(
     checkpoint = load_checkpoint(path)
     target = export_folder(path, precision)
     require_absent(target)
-    if TorchBackend(checkpoint.model).span_head is not None:
-        raise ExportError(f"{path}: a span head cannot be exported; it runs with torch, in fp32 or bf16, without an export")
+    if not TorchBackend(checkpoint.model).head.tags_words:
+        raise ExportError(
+            f"{path}: its head scores no tags of words and cannot be exported; it runs with torch, in fp32 or bf16, without an export"
+        )
     with staged_folder(target) as folder:
         plain = TorchBackend(checkpoint.model)
         try:

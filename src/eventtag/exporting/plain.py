@@ -55,16 +55,16 @@ def export_plain(
     """Write a checkpoint as a folder that `transformers.pipeline("token-classification", output)` loads without eventtag.
 
     `articles` are validation articles with gold of `labels`, `seen` those that casings are counted on. Raises ExportError for a model
-    that is plain already, has a span head, or whose architecture has another classifier in transformers; OutputError when `output`
-    exists.
+    that is plain already, has a head that is no token classifier, or whose architecture has another classifier in transformers;
+    OutputError when `output` exists.
     """
     require_absent(output)
     checkpoint = load_checkpoint(path)
     model, info = checkpoint.model, checkpoint.info
     if not isinstance(model, EventtagForTokenClassification):
         raise ExportError(f"{path}: is a plain {type(model).__name__} already; a pipeline loads it as it is")
-    if model.config.head == "span":
-        raise ExportError(f"{path}: a span head scores spans and is no token classifier; use eventtag.Tagger")
+    if not model.head.tags_words:
+        raise ExportError(f"{path}: its head is no token classifier; use eventtag.Tagger")
     plain = _plain_model(model, info.labels)
     if model.casing is not None:
         _fold_casing(plain, model, seen, checkpoint.tokenizer)
@@ -101,10 +101,11 @@ def _plain_model(model: EventtagForTokenClassification, labels: LabelSet) -> Pre
         plain.eval()
         base: Any = getattr(plain, plain.base_model_prefix)
         base.load_state_dict(model.encoder.state_dict(), strict=False)
-        plain.classifier.load_state_dict(model.classifier.state_dict())
+        classifier: Any = model.classifier
+        plain.classifier.load_state_dict(classifier.state_dict())
         ids = torch.randint(1, 50, (2, 12), generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            expected = model.classifier(model.encoder(input_ids=ids).last_hidden_state)
+            expected = classifier(model.encoder(input_ids=ids).last_hidden_state)
             same = torch.allclose(plain(input_ids=ids).logits, expected, atol=1e-4)
     except (ValueError, AttributeError, RuntimeError):
         same = False

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.ledger import LossLedger
+from eventtag.settings.model import LEARN_OVERLAPS
 from eventtag.span import flatten
 
 OverlapPolicy = Literal["longest", "innermost", "priority", "error"]
@@ -37,7 +38,7 @@ def resolve_overlaps(
             raise DataError(
                 f"article {article.id!r}: span {span.label} {span.start}-{span.end} overlaps {by.label} {by.start}-{by.end}; "
                 "choose which stays: longest, innermost or priority (data.overlaps=longest in training, --overlaps longest in convert); "
-                "to learn all of them: model.head=span model.overlap=true"
+                f"to learn all of them: {LEARN_OVERLAPS}"
             )
         for span, by in dropped:
             detail = f"{by.label} {by.start}-{by.end} stays"

@@ -1,4 +1,5 @@
-"""The loss of a linear-chain conditional random field (Lafferty et al. 2001, https://repository.upenn.edu/cis_papers/159/).
+"""A head that scores whole sequences: a linear-chain conditional random field (Lafferty et al. 2001,
+https://repository.upenn.edu/cis_papers/159/).
 
 A sequence is a run of neighbouring words that all have gold in a window; a word without gold ends a run. Its score is the sum of
 the words' emissions (log-softmax of what the model says, which leaves every posterior as it is) and of the learnt transition scores
@@ -10,17 +11,61 @@ Letters for shapes: B windows, T tokens, C tags, R runs, W words of the longest 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import nn
+
+from eventtag.heads.softmax import SoftmaxHead, soft_targets_of
+from eventtag.heads.tag_decoding import TagDecoder
+from eventtag.labels import LabelSet
 
 IMPOSSIBLE = -1e4
 """Log-score of what cannot be: its exponential is 0, and unlike minus infinity it has a gradient."""
 
 SMALLEST = 1e-300
 """Least sum of a word's tags; a sequence that cannot be has it."""
+
+
+@dataclass(frozen=True)
+class CrfHead(SoftmaxHead):
+    """`ModelHead` with the layer `classifier` and `transitions` [C, C], the scores of tag j behind tag i."""
+
+    plain = False
+    weights: ClassVar[tuple[str, ...]] = ("classifier.", "transitions")
+    pipeline_note = "The pipeline leaves out the learnt scores of neighbouring tags (CRF), too."
+
+    def options(self) -> dict[str, Any]:
+        """Its name alone."""
+        return {"head": "crf"}
+
+    def layers(self, width: int, tags: int, *, dropout: float) -> dict[str, nn.Module | nn.Parameter]:
+        """As `ModelHead.layers`."""
+        return {**super().layers(width, tags, dropout=dropout), "transitions": nn.Parameter(torch.zeros(tags, tags))}
+
+    def initialise(self, network: Any, module: nn.Module) -> bool:
+        """As `ModelHead.initialise`."""
+        transitions = network.transitions
+        if module is network:
+            nn.init.zeros_(transitions)
+        return super().initialise(network, module)
+
+    def loss(
+        self, network: Any, scores: torch.Tensor, batch: Mapping[str, Any], labels: LabelSet, *, positions: torch.Tensor | None
+    ) -> torch.Tensor:
+        """As `crf_loss`."""
+        legal = torch.as_tensor(labels.legal_transitions, device=scores.device)
+        return crf_loss(
+            scores, network.transitions, batch["labels"], batch["words"], batch["unannotated"], legal,
+            positions=positions, weights=batch["weights"], soft_targets=soft_targets_of(batch),
+        )  # fmt: skip
+
+    def decoder(self, network: Any) -> TagDecoder:
+        """With the network's transition scores."""
+        return TagDecoder(network.transitions.detach().double().cpu().numpy())
 
 
 def crf_loss(
@@ -171,9 +216,3 @@ def find_runs(gold: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, to
     places[run, place] = tokens
     inside[run, place] = True
     return places, inside
-
-
-def learnt_transitions(model: Any) -> npt.NDArray[np.float64] | None:
-    """The transition scores [C, C] of a model with a CRF head; None for any other."""
-    transitions = getattr(model, "transitions", None)
-    return transitions.detach().double().cpu().numpy() if isinstance(transitions, torch.Tensor) else None

@@ -1,4 +1,4 @@
-"""The loss of a token classifier over positions that have gold: cross-entropy.
+"""A head that tags each word for itself: a linear classifier and the cross-entropy over positions that have gold.
 
 Where a window's annotators were not marking some labels and its gold says `O`, any tag of those labels may be right. The loss treats
 `O` and these tags as one class there, whose probability is the sum of theirs (marginal likelihood over a partial annotation: Tsuboi
@@ -9,7 +9,90 @@ Letters for shapes: B windows, T tokens, C tags.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
 import torch
+from torch import nn
+
+from eventtag.article import Article
+from eventtag.encoding.align import align_spans, record_cuts
+from eventtag.encoding.tokens import TokenisedText
+from eventtag.encoding.windows import Window
+from eventtag.heads.protocol import ArticleTargets, FloatArray, IntArray
+from eventtag.heads.tag_decoding import TagDecoder, at_words
+from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
+
+
+@dataclass(frozen=True)
+class SoftmaxHead:
+    """`ModelHead` with the layer `classifier`."""
+
+    plain = True
+    overlap = False
+    tags_words = True
+    weights: ClassVar[tuple[str, ...]] = ("classifier.",)
+    reads_words = False
+    pipeline_note = ""
+
+    @classmethod
+    def from_options(cls, options: Any) -> Self:  # noqa: ARG003
+        """The head; it has no options."""
+        return cls()
+
+    def options(self) -> dict[str, Any]:
+        """Its name alone."""
+        return {"head": "softmax"}
+
+    def layers(self, width: int, tags: int, *, dropout: float) -> dict[str, nn.Module | nn.Parameter]:  # noqa: ARG002
+        """As `ModelHead.layers`."""
+        return {"classifier": nn.Linear(width, tags)}
+
+    def initialise(self, network: Any, module: nn.Module) -> bool:
+        """As `ModelHead.initialise`."""
+        if module is not getattr(network, "classifier", None):
+            return False
+        nn.init.normal_(network.classifier.weight, std=getattr(network.config.encoder, "initializer_range", 0.02))
+        nn.init.zeros_(network.classifier.bias)
+        return True
+
+    def scores(self, network: Any, hidden: torch.Tensor, word_positions: torch.Tensor | None) -> torch.Tensor:  # noqa: ARG002
+        """[B, T, C]: of the tags of each token."""
+        scores: torch.Tensor = network.classifier(hidden)
+        return scores
+
+    def emissions(self, scores: torch.Tensor, word_positions: IntArray) -> FloatArray:
+        """[B, K, C]: log-probabilities of the tags of each word."""
+        return at_words(torch.log_softmax(scores, dim=-1).cpu().numpy(), word_positions)
+
+    def targets(
+        self, article: Article, tokens: TokenisedText, windows: Sequence[Window], labels: LabelSet, *, ledger: LossLedger
+    ) -> ArticleTargets:
+        """The tags of the words."""
+        tag_ids = align_spans(article, tokens.words, labels, ledger=ledger)
+        record_cuts(article, tokens, windows, ledger=ledger)
+        return ArticleTargets(tag_ids, [None] * len(windows))
+
+    def loss(
+        self, network: Any, scores: torch.Tensor, batch: Mapping[str, Any], labels: LabelSet, *, positions: torch.Tensor | None
+    ) -> torch.Tensor:
+        """As `tag_loss`."""
+        del network, labels
+        return tag_loss(
+            scores, batch["labels"], batch["unannotated"],
+            positions=positions, weights=batch["weights"], soft_targets=soft_targets_of(batch),
+        )  # fmt: skip
+
+    def decoder(self, network: Any) -> TagDecoder:  # noqa: ARG002
+        """Without transition scores."""
+        return TagDecoder()
+
+
+def soft_targets_of(batch: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The teachers' probabilities [B, T, C] and shares [B, T] of a batch; None without teachers."""
+    return (batch["soft_targets"], batch["soft_share"]) if "soft_targets" in batch else None
 
 
 def tag_loss(
@@ -23,8 +106,8 @@ def tag_loss(
 ) -> torch.Tensor:
     """Mean loss of the gold positions; a scalar.
 
-    `emissions` [B, T, C] are unnormalised; `tag_ids` [B, T] are gold, negative where there is none (ignored); `unannotated` [B, C] is true
-    for the tags of labels that the window's annotators were not marking. `positions` is the number to divide by, the number of gold
+    `emissions` [B, T, C] are unnormalised; `tag_ids` [B, T] are gold, negative where there is none (ignored); `unannotated` [B, C] is
+    true for the tags of labels that the window's annotators were not marking. `positions` is the number to divide by, the number of gold
     positions by default (whatever their weights). `weights` [B] multiply what the positions of a window add. `soft_targets` are teachers'
     probabilities [B, T, C] and the share [B, T] of a position's loss that is the cross-entropy to them instead.
     """

@@ -10,14 +10,121 @@ encoder, D width of the head, S most gold spans of a window. A span with its fir
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
+
+from eventtag.article import Article
+from eventtag.encoding.align import IGNORED, align_overlapping, words_inside
+from eventtag.encoding.tokens import TokenisedText
+from eventtag.encoding.windows import Window
+from eventtag.heads.protocol import ArticleTargets, FloatArray, IntArray
+from eventtag.heads.span_decoding import SpanDecoder
+from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
 
 IMPOSSIBLE = -1e4
 """Score of a span that runs beyond the window's last word."""
 RARE = -5.0
 """Scores at first: almost no span is a mention."""
+
+
+@dataclass(frozen=True)
+class SpanHead:
+    """`ModelHead` with the layer `spans`: spans of at most `max_width` words, which may overlap or not; `size` is D."""
+
+    max_width: int = 16
+    overlap: bool = False
+    size: int = 128
+    plain = False
+    tags_words = False
+    weights: ClassVar[tuple[str, ...]] = ("spans.",)
+    reads_words = True
+    pipeline_note = "Its head scores spans, which `transformers.pipeline` does not know: only eventtag reads it."
+
+    @classmethod
+    def from_options(cls, options: Any) -> Self:
+        """From `max_span_width`, `overlap` and, in a checkpoint, `span_size`."""
+        return cls(options.max_span_width, options.overlap, getattr(options, "span_size", cls.size))
+
+    def options(self) -> dict[str, Any]:
+        """As `ModelHead.options`."""
+        return {"head": "span", "max_span_width": self.max_width, "overlap": self.overlap, "span_size": self.size}
+
+    def layers(self, width: int, tags: int, *, dropout: float) -> dict[str, nn.Module | nn.Parameter]:
+        """As `ModelHead.layers`."""
+        return {"spans": SpanScorer(width, tags // 2, max_width=self.max_width, size=self.size, dropout=dropout)}
+
+    def initialise(self, network: Any, module: nn.Module) -> bool:
+        """As `ModelHead.initialise`; the linear layers are left to the encoder."""
+        if module is not getattr(network, "spans", None):
+            return False
+        network.spans.reset()
+        return True
+
+    def scores(self, network: Any, hidden: torch.Tensor, word_positions: torch.Tensor | None) -> torch.Tensor:
+        """[B, K, M, L]: log-odds of the spans that begin with each word."""
+        if word_positions is None:
+            raise ValueError("a span head reads word_positions, which a pipeline does not give; use eventtag.Tagger")
+        scores: torch.Tensor = network.spans(hidden, word_positions)
+        return scores
+
+    def emissions(self, scores: torch.Tensor, word_positions: IntArray) -> FloatArray:  # noqa: ARG002
+        """The scores as they are."""
+        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+
+    def targets(
+        self, article: Article, tokens: TokenisedText, windows: Sequence[Window], labels: LabelSet, *, ledger: LossLedger
+    ) -> ArticleTargets:
+        """The spans of each window; the tags only say which words have gold (`O` everywhere)."""
+        inside = words_inside(tokens.words, article)
+        spans = align_overlapping(article, tokens, windows, labels, max_width=self.max_width, ledger=ledger)
+        return ArticleTargets(np.where(inside, 0, IGNORED), [_of_window(tokens, window, inside, spans) for window in windows])
+
+    def loss(
+        self, network: Any, scores: torch.Tensor, batch: Mapping[str, Any], labels: LabelSet, *, positions: torch.Tensor | None
+    ) -> torch.Tensor:
+        """As `span_loss`."""
+        del network, labels
+        places = batch["word_positions"]
+        decided = (batch["labels"].gather(1, places.clamp(min=0)) >= 0) & (places >= 0)
+        return span_loss(
+            scores, batch["spans"], decided, batch["inside"], batch["unannotated"], positions=positions, weights=batch["weights"]
+        )
+
+    def decoder(self, network: Any) -> SpanDecoder:  # noqa: ARG002
+        """As `ModelHead.decoder`."""
+        return SpanDecoder(self.max_width, self.overlap)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanTargets:
+    """Gold of a window. `inside` [K]: which of the window's words lie in annotated regions. `spans` [S, 3]: first word, number of
+    words - 1, and label of the spans whose first word the window owns; words are numbered in the window.
+    """
+
+    inside: npt.NDArray[np.bool_]
+    spans: npt.NDArray[np.int64]
+
+    def collate(self, targets: Sequence[SpanTargets], words: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`word_positions` [B, K], the first token of each word of the window (-1 beyond its last), `inside` [B, K], and `spans`
+        [B, S, 3]: first word (-1 beyond the last span), number of words - 1, label.
+        """
+        counts = words.sum(dim=1)
+        word_positions = torch.full((len(targets), max(int(counts.max()), 1)), -1, dtype=torch.long)
+        inside = torch.zeros(word_positions.shape, dtype=torch.bool)
+        spans = torch.full((len(targets), max(1, *(len(gold.spans) for gold in targets)), 3), -1, dtype=torch.long)
+        for row, gold in enumerate(targets):
+            word_positions[row, : counts[row]] = words[row].nonzero()[:, 0]
+            inside[row, : counts[row]] = torch.from_numpy(gold.inside)
+            spans[row, : len(gold.spans)] = torch.from_numpy(gold.spans)
+        return {"word_positions": word_positions, "inside": inside, "spans": spans}
 
 
 class SpanScorer(nn.Module):
@@ -85,3 +192,10 @@ def span_loss(
 
 def _with_one(words: torch.Tensor) -> torch.Tensor:
     return functional.pad(words, (0, 1), value=1.0)
+
+
+def _of_window(tokens: TokenisedText, window: Window, inside: npt.NDArray[np.bool_], spans: IntArray) -> SpanTargets:
+    edges = [window.start, window.own_start, window.own_end, window.end]
+    low, own_low, own_high, high = np.searchsorted(tokens.first_token, edges)
+    owned = spans[(spans[:, 0] >= own_low) & (spans[:, 0] < own_high)]
+    return SpanTargets(inside[low:high], owned - [low, 0, 0])

@@ -32,7 +32,7 @@ _SCHEMA = 2
 DECIDING = (
     "labels.py", "span.py", "article.py", "text/*.py", "encoding/*.py", "heads/*.py", "scoring/temperature.py",
     "models/checkpoint.py", "models/network.py", "engines/*.py",
-    "tagging/tagger.py", "tagging/emissions.py", "tagging/span_scores.py", "jobs/outputs.py",
+    "tagging/tagger.py", "tagging/emissions.py", "jobs/outputs.py",
     "formats/jsonl.py", "formats/json_file.py",
     "jobs/shards.py", "jobs/store.py", "jobs/tagged_shard.py", "jobs/taggers.py",
 )  # fmt: skip

@@ -29,12 +29,14 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from eventtag.errors import CheckpointError, EventtagError, SettingsError
+from eventtag.heads.protocol import ModelHead
+from eventtag.heads.registry import wanted_head
 from eventtag.labels import LabelSet
 from eventtag.manifest import sha256_of
 from eventtag.models.accepted import require_fitting, require_known_kind, require_own_weights
 from eventtag.models.network import EventtagConfig, EventtagForTokenClassification
 from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer, tiny_config
-from eventtag.settings import Head
+from eventtag.settings import ModelSettings
 
 log = logging.getLogger(__name__)
 
@@ -64,50 +66,36 @@ PACKAGED = {
 
 
 def load_encoder(
-    name: str,
-    labels: LabelSet,
-    *,
-    revision: str | None,
-    attention_dropout: float | None,
-    seed: int,
-    casing: bool | None = None,
-    layer_mix: bool = False,
-    head: Head = Head.softmax,
-    overlap: bool = False,
-    max_span_width: int = 16,
-    texts: Sequence[str] = (),
+    settings: ModelSettings, labels: LabelSet, *, seed: int, texts: Sequence[str] = ()
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A token classifier with a new head for `labels` over the encoder called `name`, in float32, and its tokenizer.
+    """A token classifier with a new head for `labels` over the encoder that the settings name, in float32, and its tokenizer.
 
-    `name` is a folder, a hub name, `package:NAME` of a known package, or `tiny` (random weights; its vocabulary is made from
-    `texts`). The head's weights are drawn with `seed`. `attention_dropout` replaces the encoder's own where it has one. `casing`
-    adds a casing embedding (`eventtag.models.network`); None does so where the tokenizer does not tell capitals apart. With
-    `layer_mix` the head reads a mean of all layers. `head` is the kind of head, `overlap` and `max_span_width` (words) belong to
-    a span head.
+    The head's weights are drawn with `seed`. The vocabulary of the model `tiny` is made from `texts`.
 
     Raises CheckpointError when the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
     safetensors weights.
     """
     torch.manual_seed(seed)
-    heads: dict[str, Any] = {"layer_mix": layer_mix, "head": head, "overlap": overlap, "max_span_width": max_span_width}
+    name, head, casing = settings.name, wanted_head(settings), settings.casing
     if name == TINY:
         tokenizer = build_tiny_tokenizer(texts)
-        if head is Head.softmax and not layer_mix:
+        if head.plain and not settings.layer_mix:
             return build_tiny_model(tokenizer, labels), tokenizer
-        tiny = build_network(BertModel(tiny_config(tokenizer)), labels, casing=False, **heads)
+        encoder = BertModel(tiny_config(tokenizer))
+        tiny = build_network(encoder, labels, casing=False, layer_mix=settings.layer_mix, head=head)
         _tell_tokens(tiny, tokenizer)
         return tiny, tokenizer
     source = str(locate(name))
-    options: dict[str, Any] = {} if revision is None else {"revision": revision}
+    options: dict[str, Any] = {} if settings.revision is None else {"revision": settings.revision}
     try:
         config = load_config(source, **options)
         set_labels(config, labels)
-        if attention_dropout is not None:
-            set_attention_dropout(config, attention_dropout)
+        if settings.attention_dropout is not None:
+            set_attention_dropout(config, settings.attention_dropout)
         tokenizer = load_tokenizer(source, **options)
         if casing is None:
             casing = lower_cases(tokenizer)
-        ours = casing or layer_mix or head is not Head.softmax
+        ours = casing or settings.layer_mix or not head.plain
         with quiet_loading():
             model, loading = (AutoModel if ours else AutoModelForTokenClassification).from_pretrained(
                 source, config=config, dtype=torch.float32, use_safetensors=True, ignore_mismatched_sizes=True,
@@ -115,7 +103,7 @@ def load_encoder(
             )  # fmt: skip
         require_encoder(model, loading, f"model.name={name}")
         if ours:
-            model = build_network(model, labels, casing=casing, **heads)
+            model = build_network(model, labels, casing=casing, layer_mix=settings.layer_mix, head=head)
     except EventtagError:
         raise
     except (
@@ -175,14 +163,10 @@ def build_network(
     *,
     casing: bool,
     layer_mix: bool = False,
-    head: Head = Head.softmax,
-    overlap: bool = False,
-    max_span_width: int = 16,
+    head: ModelHead | None = None,
 ) -> EventtagForTokenClassification:
-    """Our own classifier with a new head (drawn from torch's current seed) over a loaded encoder."""
-    config = EventtagConfig(
-        encoder.config, casing=casing, layer_mix=layer_mix, head=head.value, overlap=overlap, max_span_width=max_span_width
-    )
+    """Our own classifier over a loaded encoder, with a new head (drawn from torch's current seed); None: a softmax."""
+    config = EventtagConfig(encoder.config, casing=casing, layer_mix=layer_mix, **(head.options() if head else {}))
     set_labels(config, labels)
     network = EventtagForTokenClassification(config)
     weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}

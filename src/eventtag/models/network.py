@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification,
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from eventtag.encoding.casing import CASINGS
-from eventtag.heads.span import SpanScorer
+from eventtag.heads.registry import PLAIN_HEAD, head_of
 
 LAST_LAYER = 3.0
 """First weight of the last layer among zeros: it has 3/4 of a mean of seven layers, so that training starts near the usual head."""
@@ -30,9 +30,8 @@ LAST_LAYER = 3.0
 class EventtagConfig(PreTrainedConfig):
     """Configuration of `EventtagForTokenClassification`: the encoder's own, and what is put on it.
 
-    `casing`: whether the model takes `casing_ids`. `layer_mix`: whether the head reads a learnt mean of all layers. `head`:
-    `softmax`, `crf` or `span` (`eventtag.settings.Head`). `head_dropout`: dropout before the classifier. Of a span head:
-    `overlap`, whether spans may overlap, `max_span_width` in words, and the `span_size` of its layers.
+    `casing`: whether the model takes `casing_ids`. `layer_mix`: whether the head reads a learnt mean of all layers. `head`: a name of
+    `eventtag.settings.Head`, whose own options are among the `options`. `head_dropout`: dropout before the head.
     """
 
     model_type = "eventtag"
@@ -44,10 +43,7 @@ class EventtagConfig(PreTrainedConfig):
         *,
         casing: bool = True,
         layer_mix: bool = False,
-        head: str = "softmax",
-        overlap: bool = False,
-        max_span_width: int = 16,
-        span_size: int = 128,
+        head: str = PLAIN_HEAD,
         head_dropout: float = 0.1,
         **options: Any,
     ) -> None:
@@ -57,9 +53,6 @@ class EventtagConfig(PreTrainedConfig):
         self.casing = casing
         self.layer_mix = layer_mix
         self.head = head
-        self.overlap = overlap
-        self.max_span_width = max_span_width
-        self.span_size = span_size
         self.head_dropout = head_dropout
         super().__init__(**options)
 
@@ -70,10 +63,7 @@ class EventtagConfig(PreTrainedConfig):
 
 
 class EventtagForTokenClassification(PreTrainedModel):
-    """An encoder with a casing embedding under it and a linear classifier over it.
-
-    `transitions` [C, C] are the CRF's scores of tag j behind tag i; absent without a CRF. A span head has no classifier but `spans`.
-    """
+    """An encoder with a casing embedding under it and a head (`eventtag.heads`) over it, whose layers are attributes of the network."""
 
     config_class = EventtagConfig
     base_model_prefix = "encoder"
@@ -93,33 +83,22 @@ class EventtagForTokenClassification(PreTrainedModel):
         if config.layer_mix:
             self.layer_weights = nn.Parameter(torch.zeros(int(inner.num_hidden_layers) + 1))
         self.dropout = nn.Dropout(config.head_dropout)
-        if config.head == "span":
-            self.spans = SpanScorer(
-                width, tags // 2, max_width=config.max_span_width, size=config.span_size, dropout=config.head_dropout
-            )
-        else:
-            self.classifier = nn.Linear(width, tags)
-        if config.head == "crf":
-            self.transitions = nn.Parameter(torch.zeros(tags, tags))
+        self.head = head_of(config)
+        layers = self.head.layers(width, tags, dropout=config.head_dropout)
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self.first_layer = next(iter(layers))
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initial weights of what is new; the encoder initialises its own."""
         if module is self.casing:
             nn.init.zeros_(module.weight)
-        elif isinstance(module, SpanScorer):
-            module.reset()
-        elif module is getattr(self, "classifier", None):
-            nn.init.normal_(module.weight, std=getattr(self.config.encoder, "initializer_range", 0.02))
-            nn.init.zeros_(module.bias)
-        elif module is self:
-            if hasattr(self, "transitions"):
-                nn.init.zeros_(self.transitions)
-            if hasattr(self, "layer_weights"):
-                nn.init.zeros_(self.layer_weights)
-                nn.init.constant_(self.layer_weights[-1:], LAST_LAYER)
-        else:
+        elif not self.head.initialise(self, module) and module is not self:
             self.encoder._init_weights(module)
+        if module is self and hasattr(self, "layer_weights"):
+            nn.init.zeros_(self.layer_weights)
+            nn.init.constant_(self.layer_weights[-1:], LAST_LAYER)
 
     def _mixed(self, layers: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """[B, T, H]: the scalar mix of the layers [B, T, H]: their mean by learnt weights."""
@@ -145,19 +124,16 @@ class EventtagForTokenClassification(PreTrainedModel):
         word_positions: torch.Tensor | None = None,
         **_: Any,
     ) -> TokenClassifierOutput:
-        """Unnormalised scores `logits` [B, T, C] of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them.
+        """The head's scores as `logits`, of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them.
 
-        A span head needs `word_positions` [B, K], the first token of each word (negative beyond the last), and its `logits` are the
-        log-odds [B, K, M, L] of `SpanScorer`; without them it raises ValueError.
+        `word_positions` [B, K] is the first token of each word, negative beyond a window's last; raises ValueError where the head needs
+        them and they are not given.
         """
-        spans = self.config.head == "span"
-        if spans and word_positions is None:
-            raise ValueError("a span head reads word_positions, which a pipeline does not give; use eventtag.Tagger")
         embedded = self.get_input_embeddings()(input_ids)
         if self.casing is not None and casing_ids is not None:
             embedded = embedded + self.casing(casing_ids)
-        scorer = self.spans.pairs if spans else self.classifier.weight
-        embedded = embedded.to(scorer.dtype)  # bfloat16 in mixed precision, whose tables stay float32
+        weight = next(getattr(self, self.first_layer).parameters())
+        embedded = embedded.to(weight.dtype)  # bfloat16 in mixed precision, whose tables stay float32
         output = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, output_hidden_states=self.config.layer_mix)
         hidden = output.last_hidden_state
         if self.config.layer_mix:
@@ -165,7 +141,7 @@ class EventtagForTokenClassification(PreTrainedModel):
                 (*output.hidden_states[:-1], hidden)
             )  # the last is normalised in every architecture, its copy is not
         hidden = self.dropout(hidden)
-        return TokenClassifierOutput(logits=self.spans(hidden, word_positions) if spans else self.classifier(hidden))
+        return TokenClassifierOutput(logits=self.head.scores(self, hidden, word_positions))
 
 
 AutoConfig.register(EventtagConfig.model_type, EventtagConfig)

@@ -12,6 +12,10 @@ from typing import Any
 from eventtag.reporting.markdown import code, escape_cell, render_scores_table
 from eventtag.scoring.report import EvaluationReport
 
+PIPELINE = """It loads in `transformers.pipeline("token-classification", "PATH")` too, after `import eventtag.models.network` where
+`config.json` says `"model_type": "eventtag"`; `eventtag export --plain` makes one that needs no eventtag. The pipeline cuts long
+articles unless it is given a `stride`, and it can return tag sequences that IOB2 does not allow; eventtag does neither."""
+
 
 def render_model_card(
     report: EvaluationReport,
@@ -20,9 +24,12 @@ def render_model_card(
     training: Mapping[str, Any],
     licence: str | None,
     calibration: Mapping[str, Any] | None = None,
+    pipeline_note: str = "",
+    in_pipeline: bool = True,
 ) -> str:
     """Markdown with front matter, in which no name, label or licence is markup. `report` is the checkpoint's on its validation
-    articles, `training` and `calibration` what `CheckpointInfo` keeps.
+    articles, `training` and `calibration` what `CheckpointInfo` keeps, `in_pipeline` whether a pipeline of
+    transformers reads the checkpoint, and `pipeline_note` what is to be said of that.
     """
     data, validation = training["data"], report.data
     front = {
@@ -68,7 +75,7 @@ for span in Tagger.load("PATH/TO/THIS/FOLDER").tag("Moscow accused Kyiv of shell
     print(span)
 ```
 
-{_pipeline(training.get("head"))}
+{pipeline_note if not in_pipeline else f"{PIPELINE} {pipeline_note}".strip()}
 
 ## Limits
 
@@ -85,16 +92,6 @@ def _intermediate(run: Mapping[str, Any] | None) -> str:
     return f"""
 * Before these it learnt from {run["articles"]} articles of {escape_cell(run["name"])} ({run["epochs"]:g} epochs; sha256
   {code(run["sha256"])}; licence: {escape_cell(run["licence"] or "not stated")})."""
-
-
-def _pipeline(head: str | None) -> str:
-    """Whether a plain pipeline reads the checkpoint, and what it does worse."""
-    if head == "span":
-        return "Its head scores spans, which `transformers.pipeline` does not know: only eventtag reads it."
-    text = """It loads in `transformers.pipeline("token-classification", "PATH")` too, after `import eventtag.models.network` where
-`config.json` says `"model_type": "eventtag"`; `eventtag export --plain` makes one that needs no eventtag. The pipeline cuts long
-articles unless it is given a `stride`, and it can return tag sequences that IOB2 does not allow; eventtag does neither."""
-    return text + " The pipeline leaves out the learnt scores of neighbouring tags (CRF), too." if head == "crf" else text
 
 
 def _scores(calibration: Mapping[str, Any] | None) -> str:

@@ -21,6 +21,10 @@ class Head(Enum):
     """spans rather than tags, each by its first and its last word"""
 
 
+LEARN_OVERLAPS = "model.head=span model.overlap=true"
+"""The settings under which spans that overlap others are learnt and found, too, as messages name them."""
+
+
 @dataclass
 class LoraSettings:
     """Low-rank adapters in place of training all of the encoder's weights; for encoders whose optimizer would not fit in memory."""

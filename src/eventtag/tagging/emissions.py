@@ -1,8 +1,9 @@
 """Running the model over the windows of many articles, and putting what comes out together by article.
 
-Windows of one length run together, so nothing is ever padded. Each word takes its emission from the window that owns it.
+Windows of one length run together, so nothing is ever padded. Each word takes its scores from the window that owns it. Where they are of
+spans that begin with the word, such a span is found if that window holds it whole; windows share `stride` tokens so that most do.
 
-Letters for shapes: W words of an article, B windows, T tokens, C tags.
+Letters for shapes: W words of an article, B windows, T tokens, K words of the longest window; "..." as in `eventtag.heads.protocol`.
 """
 
 from __future__ import annotations
@@ -52,22 +53,28 @@ def article_emissions(
     *,
     special: SpecialTokens,
     window: WindowSettings,
-    tags: int,
+    shape: tuple[int, ...],
     batch_tokens: int,
 ) -> list[npt.NDArray[np.float32]]:
-    """[W, C] log-probabilities for each text; NaN for words that were not run because their window owns none of the tokens `wanted`.
+    """[W, ...] scores for each text, `shape` being that of one word's; NaN for words that were not run because their window owns none of
+    the tokens `wanted`.
 
     Raises DataError when the model itself gives NaN.
     """
     before, behind = len(special.prefix), len(special.suffix)
-    emissions = [np.full((len(tokens.words), tags), np.nan, dtype=np.float32) for tokens in texts]
+    emissions = [np.full((len(tokens.words), *shape), np.nan, dtype=np.float32) for tokens in texts]
     jobs = plan_jobs(texts, wanted, capacity=window.max_length - before - behind, stride=window.stride)
     for batch in batches(jobs, batch_tokens, special=before + behind):
-        found = backend.emissions(*input_arrays(texts, batch, special=special))
-        for row, (_, article, part) in enumerate(batch):
-            first = texts[article].first_token
-            low, high = np.searchsorted(first, (part.own_start, part.own_end))
-            emissions[article][low:high] = require_numbers(found[row, first[low:high] - (part.start - before)])
+        places = [
+            np.searchsorted(texts[article].first_token, [part.start, part.own_start, part.own_end, part.end])
+            for _, article, part in batch
+        ]
+        word_positions = np.full((len(batch), max(1, *(high - low for low, _, _, high in places))), -1, dtype=np.int64)
+        for row, ((_, article, part), (low, _, _, high)) in enumerate(zip(batch, places, strict=True)):
+            word_positions[row, : high - low] = texts[article].first_token[low:high] - part.start + before
+        found = backend.emissions(*input_arrays(texts, batch, special=special), word_positions)
+        for row, ((_, article, _), (low, own_low, own_high, _)) in enumerate(zip(batch, places, strict=True)):
+            emissions[article][own_low:own_high] = require_numbers(found[row, own_low - low : own_high - low])
     return emissions
 
 

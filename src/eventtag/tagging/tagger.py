@@ -22,18 +22,17 @@ import numpy.typing as npt
 from eventtag.article import Article
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
-from eventtag.engines.backend import Backend, SpanHead, as_backend
-from eventtag.engines.choice import load_backend
+from eventtag.engines.backend import Backend
+from eventtag.engines.choice import as_backend, load_backend
 from eventtag.errors import SettingsError
-from eventtag.heads.decode import decode, tag_probabilities
-from eventtag.heads.decode_spans import USUAL, decode_spans, overshadowed
+from eventtag.heads.protocol import Decoder
+from eventtag.heads.span_decoding import overshadowed
 from eventtag.labels import LabelSet
 from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import WindowSettings
 from eventtag.span import Span, score_of
 from eventtag.tagging.emissions import article_emissions
-from eventtag.tagging.span_scores import article_span_scores
 
 CHUNK_TOKENS = 65_536
 """Tokens of articles that are taken together for sorting windows by length; bounds memory while streaming."""
@@ -106,8 +105,9 @@ class Tagger:
         about = {"path": str(path), "sha256": loaded.sha256, **loaded.info.training}
         about |= {"engine": loaded.backend.engine, "precision": loaded.backend.precision}
         info, calibration = loaded.info, loaded.info.calibration
-        if getattr(loaded.backend, "span_head", None) is not None:
-            usual = dict.fromkeys(info.labels.labels, USUAL)
+        usual_threshold = loaded.backend.decoder.usual_threshold
+        if usual_threshold is not None:
+            usual = dict.fromkeys(info.labels.labels, usual_threshold)
             calibration = replace(calibration, thresholds={**usual, **calibration.thresholds})
         return cls(loaded.backend, loaded.tokenizer, info.labels, info.window, batch_tokens, about, calibration)
 
@@ -117,10 +117,9 @@ class Tagger:
         return as_backend(self.model)
 
     @property
-    def span_head(self) -> SpanHead | None:
-        """What a span head finds; None for a model that gives tags."""
-        head: SpanHead | None = getattr(self.backend, "span_head", None)
-        return head
+    def decoder(self) -> Decoder:
+        """What finds spans in the model's emissions."""
+        return self.backend.decoder
 
     @cached_property
     def _special(self) -> SpecialTokens:
@@ -171,14 +170,10 @@ class Tagger:
 
         Raises SettingsError for a model that scores spans, not words.
         """
-        if getattr(self.backend, "span_head", None) is not None:
-            raise SettingsError(
-                "this model scores whole spans and gives no probabilities for single words; take one that tags words"
-            )
         for chunk in self._chunks(articles):
             texts = [tokens for _, tokens in chunk]
             emissions = self.emissions(texts, _wanted(chunk, only_annotated=True))
-            judged = tag_probabilities(emissions, self.labels, self.backend.transitions)
+            judged = self.decoder.tag_probabilities(emissions, self.labels)
             for (article, tokens), probabilities in zip(chunk, judged, strict=True):
                 probabilities[~words_inside(tokens.words, article)] = np.nan
                 yield JudgedArticle(article, tokens.words, probabilities)
@@ -207,31 +202,19 @@ class Tagger:
 
     def _find_spans(self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]) -> Sequence[tuple[Span, ...]]:
         """The uncalibrated spans of each text; windows that own none of the tokens `wanted` are not run."""
-        backend: Any = self.backend
-        batch_tokens = self.batch_tokens or backend.batch_tokens
-        head = self.span_head
-        if head is not None:
-            scores = article_span_scores(
-                texts, wanted, backend, special=self._special, window=self.window,
-                shape=(head.max_width, len(self.labels.labels)), batch_tokens=batch_tokens,
-            )  # fmt: skip
-            return [
-                decode_spans(found, tokens.words, self.labels, overlap=head.overlap)
-                for found, tokens in zip(scores, texts, strict=True)
-            ]
-        return decode(self.emissions(texts, wanted), [tokens.words for tokens in texts], self.labels, backend.transitions)
+        return self.decoder.decode(self.emissions(texts, wanted), [tokens.words for tokens in texts], self.labels)
 
     def emissions(
         self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None
     ) -> list[npt.NDArray[np.float32]]:
-        """[W, C] log-probabilities of the tags of each text's words, for a head that gives them.
+        """[W, ...]: what the head says of each text's words (`eventtag.heads.protocol.Decoder`).
 
         Windows that own none of the tokens `wanted` (None: all) are not run, and NaN stands for their words.
         """
-        backend: Any = self.backend
         return article_emissions(
-            texts, wanted if wanted is not None else [tokens.first_token for tokens in texts], backend, special=self._special,
-            window=self.window, tags=len(self.labels.tags), batch_tokens=self.batch_tokens or backend.batch_tokens,
+            texts, wanted if wanted is not None else [tokens.first_token for tokens in texts], self.backend,
+            special=self._special, window=self.window, shape=self.decoder.shape(self.labels),
+            batch_tokens=self.batch_tokens or self.backend.batch_tokens,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.evaluation import Evaluation, score_tagged, tag_annotated
-from eventtag.heads.decode_spans import USUAL, overshadowed
+from eventtag.heads.span_decoding import overshadowed
 from eventtag.labels import LabelSet
 from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.calibration import (
@@ -69,7 +69,7 @@ def evaluate_calibrated(
     tagged = tag_annotated(tagger, articles)
     calibration = fit_calibration(
         tagged, tagger.labels, settings,
-        usual=None if tagger.span_head is None else USUAL, fitted_on=fitted_on or {}, quiet=fitted_on is None,
+        usual=tagger.decoder.usual_threshold, fitted_on=fitted_on or {}, quiet=fitted_on is None,
     )  # fmt: skip
     used = replace(tagger, calibration=calibration)
     left_out = len(articles) - len(tagged)

@@ -22,6 +22,7 @@ from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.errors import SettingsError
+from eventtag.heads.registry import head_of
 from eventtag.models.checkpoint import load_checkpoint
 from eventtag.models.encoders import TINY
 from eventtag.settings import (
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 
 INTERMEDIATE = "intermediate"
 """Folder of such a run below its own run; for a sweep or a learning curve, that of the checkpoints which runs share."""
-LABELLED = ("classifier.", "transitions", "spans.")
-"""How the names of weights begin that belong to labels."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +152,10 @@ def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:
     Raises CheckpointError for a checkpoint that cannot be loaded.
     """
     tuned = load_checkpoint(checkpoint).model
-    weights = tuned.state_dict()
+    weights, head = tuned.state_dict(), head_of(model.config)
     same_tags = tuned.config.id2label == model.config.id2label
     with torch.no_grad():
         for name, own in model.state_dict().items():
             given = weights.get(name.replace(".base_layer.", "."))  # a layer that an adapter stands beside
-            if given is not None and given.shape == own.shape and (same_tags or not name.startswith(LABELLED)):
+            if given is not None and given.shape == own.shape and (same_tags or not name.startswith(head.weights)):
                 own.copy_(given)

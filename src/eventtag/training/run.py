@@ -32,7 +32,7 @@ from eventtag.encoding.align import record_unmatchable
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.evaluation import Evaluation, evaluate
-from eventtag.heads.crf import learnt_transitions
+from eventtag.heads.registry import head_of
 from eventtag.ledger import LossLedger
 from eventtag.manifest import MANIFEST_FILE
 from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
@@ -45,13 +45,14 @@ from eventtag.reporting.training import TrainingHistory
 from eventtag.run_folder import RUN_FILES, claimed_folder
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
-from eventtag.settings import Head, Precision, TrainSettings
+from eventtag.settings import Precision, TrainSettings
+from eventtag.settings.model import LEARN_OVERLAPS
 from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.agreement import check_precisions
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
-from eventtag.training.data.features import SpanOptions, build_features
+from eventtag.training.data.features import build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
 from eventtag.training.intermediate import IntermediateRun, plan_intermediate, share, take_weights
@@ -254,19 +255,8 @@ def require_trainable(corpus: Corpus) -> None:
 def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     """Model, training windows and arguments; whatever is wrong with the settings shows here, before anything is written."""
     transformers.set_seed(settings.seed)
-    model, tokenizer = load_encoder(
-        settings.model.name,
-        corpus.labels,
-        revision=settings.model.revision,
-        attention_dropout=settings.model.attention_dropout,
-        seed=settings.seed,
-        casing=settings.model.casing,
-        layer_mix=settings.model.layer_mix,
-        head=settings.model.head,
-        overlap=settings.model.overlap,
-        max_span_width=settings.model.max_span_width,
-        texts=[article.text for article in corpus.splits["train"]],
-    )
+    texts = [article.text for article in corpus.splits["train"]]
+    model, tokenizer = load_encoder(settings.model, corpus.labels, seed=settings.seed, texts=texts)
     add_lora(model, settings.model.lora)
     freeze(model, settings.trainer.freeze_layers)
     quicken_dropout(model)
@@ -279,8 +269,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         raise SettingsError(
             f"window.max_length={settings.window.max_length} is not allowed: {settings.model.name} reads at most {limit} tokens"
         )
-    wanted = settings.model
-    span_options = SpanOptions(wanted.max_span_width, wanted.overlap) if wanted.head is Head.span else None
+    head = head_of(model.config)
     articles = [*corpus.splits["train"], *read_unlabelled(settings.teacher, ledger=corpus.ledger)]
     features = build_features(
         articles,
@@ -289,16 +278,17 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         settings.window,
         ledger=corpus.ledger,
         handling=corpus.handling_of,
-        span_options=span_options,
+        head=head,
         soft_targets=ask_teachers(articles, settings.teacher, corpus.labels, tokenizer) if settings.teacher.checkpoints else None,
     )
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
     corpus.require_kept()
     trained = with_epochs(settings.trainer, [len(feature.input_ids) for feature in features], processes=process_count())
-    limits = {} if span_options is None else asdict(span_options)
+    found = head.decoder(model)
     for article in corpus.splits["validation"]:
-        record_unmatchable(article, tokenise(article.text, tokenizer).words, ledger=corpus.ledger, **limits)
+        words = tokenise(article.text, tokenizer).words
+        record_unmatchable(article, words, ledger=corpus.ledger, overlap=found.overlap, max_width=found.max_width)
 
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
         tagger = Tagger(current, tokenizer, corpus.labels, settings.window)
@@ -310,14 +300,8 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         features,
         tokenizer,
         corpus.labels,
+        trained,
         score=score,
-        metric=settings.trainer.metric,
-        head_learning_rate=settings.trainer.head_learning_rate,
-        patience=trained.patience,
-        batch_tokens=settings.trainer.batch_tokens,
-        micro_batch_tokens=settings.trainer.micro_batch_tokens,
-        save_every=settings.trainer.save_every_steps,
-        adversarial=settings.trainer.adversarial,
     )
 
 
@@ -353,12 +337,17 @@ def _finish(
     )
     report = used.report
     info = CheckpointInfo(
-        corpus.labels, settings.window, training, calibration, learnt_transitions(trainer.network),
+        corpus.labels,
+        settings.window,
+        training,
+        calibration,
+        trainer.head.decoder(trainer.network).transitions,
         check_precisions(tagger, used.tagged, calibration),
-    )  # fmt: skip
-    card = render_model_card(
-        report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration)
     )
+    card = render_model_card(
+        report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration),
+        in_pipeline=trainer.head.tags_words, pipeline_note=trainer.head.pipeline_note,
+    )  # fmt: skip
     save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card, seen=seen)
     evaluation = evaluate(
         Tagger.load(run_dir / "checkpoint"),
@@ -429,7 +418,7 @@ def _report_losses(ledger: LossLedger, run_dir: Path) -> None:
         log.info("%s", line)
     unlearnt = ledger.dropped_at("resolving overlaps")
     if unlearnt > NOTABLE_OVERLAPS * ledger.seen:
-        log.info("model.head=span model.overlap=true would learn and find the %d spans that overlap others, too", unlearnt)
+        log.info("%s would learn and find the %d spans that overlap others, too", LEARN_OVERLAPS, unlearnt)
     write_losses(ledger, run_dir / "losses.jsonl")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +63,9 @@ def _task(settings: EvaluateSettings) -> float:
         training=seen.known_mentions(),
     )
     write_evaluation(evaluation.report, evaluation.tagged, Path(settings.run_dir))
-    limits = {} if tagger.span_head is None else asdict(tagger.span_head)
+    head = tagger.decoder
     for item in evaluation.tagged:
-        record_unmatchable(item.article, item.words, ledger=corpus.ledger, **limits)
+        record_unmatchable(item.article, item.words, ledger=corpus.ledger, overlap=head.overlap, max_width=head.max_width)
     write_losses(corpus.ledger, Path(settings.run_dir) / "losses.jsonl")
     for line in [*corpus.ledger.remarks, *corpus.ledger.summary()]:
         log.info("%s", line)

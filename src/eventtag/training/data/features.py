@@ -16,10 +16,12 @@ from transformers import PreTrainedTokenizerBase
 
 from eventtag.article import Article
 from eventtag.corpus.loading import Handling
-from eventtag.encoding.align import IGNORED, align_overlapping, align_spans, counted_spans, record_cuts, words_inside
+from eventtag.encoding.align import IGNORED, counted_spans
 from eventtag.encoding.tokens import TokenisedText, special_tokens, tokenise
 from eventtag.encoding.windows import Window, plan_windows
 from eventtag.formats.overlaps import resolve_overlaps
+from eventtag.heads.protocol import ModelHead, WindowTargets
+from eventtag.heads.softmax import SoftmaxHead
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import WindowSettings
@@ -27,31 +29,12 @@ from eventtag.training.data.teachers import SoftTargets
 
 
 @dataclass(frozen=True, slots=True)
-class SpanGold:
-    """Gold of a window for a span head. `inside` [K]: which of the window's words lie in annotated regions. `spans` [S, 3]: first word,
-    number of words - 1, and label of the spans whose first word the window owns; words are numbered in the window.
-    """
-
-    inside: npt.NDArray[np.bool_]
-    spans: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class SpanOptions:
-    """What a span head learns: spans of at most `max_width` words, which may overlap or not."""
-
-    max_width: int
-    overlap: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Feature:
     """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
     was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; over all windows the mean of a
-    position is 1. `span_gold` is there for a span head; `tag_ids` then says only where there is gold (`O` everywhere).
-    `soft_targets` are the teachers' probabilities, by token: then `tag_ids` has their best tag on words of the window that they alone
-    decide.
+    position is 1. `targets`: what the head learns besides the tags, if anything.
+    `soft_targets` are the teachers', by token: then `tag_ids` has their best tag on words of the window that they alone decide.
     """
 
     article_id: str
@@ -61,7 +44,7 @@ class Feature:
     unannotated: npt.NDArray[np.bool_]
     words: npt.NDArray[np.bool_]
     weight: float = 1.0
-    span_gold: SpanGold | None = None
+    targets: WindowTargets | None = None
     soft_targets: SoftTargets | None = None
 
 
@@ -73,15 +56,16 @@ def build_features(
     *,
     ledger: LossLedger,
     handling: Callable[[Article], Handling] = lambda _: Handling(),
-    span_options: SpanOptions | None = None,
+    head: ModelHead | None = None,
     soft_targets: Mapping[str, SoftTargets] | None = None,
 ) -> list[Feature]:
     """The windows of the articles that have any gold position; what overlaps, alignment and windows change goes to the ledger.
 
-    `handling` says for an article which of overlapping spans are learnt and how much it counts. With `span_options` the gold is
-    that of a span head. `soft_targets` are the teachers', by article id. Raises DataError for overlapping spans where `handling`
-    says `error` and the head learns one layer.
+    `handling` says for an article which of overlapping spans are learnt and how much it counts. `head` learns from them (None: a softmax).
+    `soft_targets` are the teachers', by article id. Raises DataError for overlapping spans where `handling` says `error` and the head
+    learns one layer.
     """
+    head = head or SoftmaxHead()
     prefix, suffix = special_tokens(tokenizer)
     capacity = window.max_length - len(prefix) - len(suffix)
     features = []
@@ -90,17 +74,12 @@ def build_features(
         counted = counted_spans(article, "aligning", ledger=ledger)
         learnt = replace(article, spans=tuple(span for span in counted if span.label in labels.labels))
         article = learnt
-        if span_options is None or not span_options.overlap:
+        if not head.overlap:
             (article,) = resolve_overlaps([learnt], how.overlaps, ledger=ledger, priority=how.priority)
         tokens = tokenise(article.text, tokenizer)
         plans = plan_windows(tokens, capacity=capacity, stride=window.stride)
-        if span_options is None:
-            tags = align_spans(article, tokens.words, labels, ledger=ledger)
-            record_cuts(article, tokens, plans, ledger=ledger)
-        else:
-            inside = words_inside(tokens.words, article)
-            tags = np.where(inside, 0, IGNORED)
-            spans = align_overlapping(article, tokens, plans, labels, max_width=span_options.max_width, ledger=ledger)
+        gold = head.targets(article, tokens, plans, labels, ledger=ledger)
+        tags = gold.tag_ids
         by_token = None if soft_targets is None else _by_token(soft_targets[article.id], tokens)
         if soft_targets is not None:
             by_word = soft_targets[article.id]
@@ -110,7 +89,7 @@ def build_features(
         unannotated = unannotated_tags(article, labels)
         first = np.zeros(len(tokens.input_ids), dtype=np.bool_)
         first[tokens.first_token] = True
-        for plan in plans:
+        for plan, targets in zip(plans, gold.windows, strict=True):
             owned = np.full(plan.end - plan.start, IGNORED, dtype=np.int64)
             owned[plan.own_start - plan.start : plan.own_end - plan.start] = token_tags[plan.own_start : plan.own_end]
             if (owned == IGNORED).all():
@@ -124,17 +103,11 @@ def build_features(
                     unannotated,
                     np.pad(first[plan.start : plan.end], (len(prefix), len(suffix))),
                     how.weight,
-                    None if span_options is None else _span_gold(tokens, plan, inside, spans),
+                    targets,
                     None if by_token is None else _of_window(by_token, plan, len(prefix), len(suffix)),
                 )
             )
     return _balanced(features)
-
-
-def _span_gold(tokens: TokenisedText, plan: Window, inside: npt.NDArray[np.bool_], spans: npt.NDArray[np.int64]) -> SpanGold:
-    low, own_low, own_high, high = np.searchsorted(tokens.first_token, [plan.start, plan.own_start, plan.own_end, plan.end])
-    owned = spans[(spans[:, 0] >= own_low) & (spans[:, 0] < own_high)]
-    return SpanGold(inside[low:high], owned - [low, 0, 0])
 
 
 def _by_token(by_word: SoftTargets, tokens: TokenisedText) -> SoftTargets:
@@ -172,8 +145,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
     `weights` [B] and `article_ids` (B strings).
 
     With teachers also `soft_targets` [B, T, C], their probabilities, and `soft_share` [B, T], how much of a position's loss follows them.
-    For a span head also `word_positions` [B, K], the first token of each word of the window (-1 beyond its last), `inside` [B, K], and
-    `spans` [B, S, 3]: first word (-1 beyond the last span), number of words - 1, label.
+    What else a head learns is collated by its `WindowTargets`.
     """
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
@@ -201,8 +173,8 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
     }
     if features[0].soft_targets is not None:
         batch |= _collate_soft_targets(features, width)
-    if features[0].span_gold is not None:
-        batch |= _collate_span_gold(features, words)
+    if features[0].targets is not None:
+        batch |= features[0].targets.collate([feature.targets for feature in features], words)
     return batch
 
 
@@ -214,17 +186,3 @@ def _collate_soft_targets(features: Sequence[Feature], width: int) -> dict[str, 
         probabilities[row, : len(target.share)] = torch.from_numpy(target.probabilities)
         share[row, : len(target.share)] = torch.from_numpy(target.share)
     return {"soft_targets": probabilities, "soft_share": share}
-
-
-def _collate_span_gold(features: Sequence[Feature], words: torch.Tensor) -> dict[str, torch.Tensor]:
-    counts = words.sum(dim=1)
-    word_positions = torch.full((len(features), max(int(counts.max()), 1)), -1, dtype=torch.long)
-    inside = torch.zeros(word_positions.shape, dtype=torch.bool)
-    most = max(len(feature.span_gold.spans) for feature in features if feature.span_gold is not None)
-    spans = torch.full((len(features), max(most, 1), 3), -1, dtype=torch.long)
-    for row, feature in enumerate(features):
-        assert feature.span_gold is not None
-        word_positions[row, : counts[row]] = words[row].nonzero()[:, 0]
-        inside[row, : counts[row]] = torch.from_numpy(feature.span_gold.inside)
-        spans[row, : len(feature.span_gold.spans)] = torch.from_numpy(feature.span_gold.spans)
-    return {"word_positions": word_positions, "inside": inside, "spans": spans}

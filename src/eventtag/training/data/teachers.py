@@ -13,7 +13,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,6 @@ from eventtag.article import Article
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import TokenisedText, tokenise
 from eventtag.errors import CheckpointError, SettingsError
-from eventtag.heads.decode import tag_probabilities
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
@@ -86,7 +84,7 @@ def ask_teachers(
                         f"teacher.checkpoints: {path} divides article {article.id!r} into other words than model.name does; "
                         "give teachers with a tokenizer of its kind"
                     )
-                sums[article.id] += _probabilities_of(tagger, emissions)
+                sums[article.id] += np.nan_to_num(tagger.decoder.soft_targets(emissions, labels))
     return {
         article.id: _soft_targets(article, words[article.id], sums[article.id] / np.float32(len(settings.checkpoints)), settings)
         for article in articles
@@ -100,24 +98,15 @@ def require_teacher(tagger: Tagger, path: str | Path, labels: LabelSet) -> None:
             f"teacher.checkpoints: {path} knows the labels {', '.join(tagger.labels.labels)}, in this order; "
             f"data.labels are {', '.join(labels.labels)}"
         )
-    if tagger.span_head is not None:
+    if not tagger.decoder.tags_words:
         raise SettingsError(
-            f"teacher.checkpoints: {path} has a span head, which says nothing of single words; train the teachers with "
-            "model.head=crf or softmax"
+            f"teacher.checkpoints: {path} has a head that does not tag single words; train the teachers with model.head=crf or softmax"
         )
 
 
 def _annotated(tokens: TokenisedText, article: Article) -> npt.NDArray[np.int64]:
     """The first tokens of the words in annotated regions."""
     return tokens.first_token[words_inside(tokens.words, article)]
-
-
-def _probabilities_of(tagger: Tagger, emissions: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
-    """[W, C]: a teacher's probabilities of tags, 0 for words that it was not asked about; those of a CRF are over all sequences."""
-    if tagger.backend.transitions is None:
-        return np.nan_to_num(np.exp(emissions))
-    (probabilities,) = tag_probabilities([emissions], tagger.labels, tagger.backend.transitions)
-    return np.nan_to_num(probabilities)
 
 
 def _soft_targets(

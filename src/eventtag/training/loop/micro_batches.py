@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-PER_WINDOW = ("unannotated", "weights", "word_positions", "inside", "spans")
-"""Entries of a batch without a dimension for tokens."""
+PER_TOKEN = frozenset(("input_ids", "attention_mask", "casing_ids", "labels", "words", "soft_targets", "soft_share"))
+"""Entries of a batch with a dimension for tokens; the others have one row a window."""
 
 
 def split_batch(batch: Mapping[str, Any], budget: int | None) -> list[dict[str, Any]]:
     """Parts of a batch, each of at most `budget` tokens with its padding, longest windows first; a longer window is a part of its own.
 
-    Entries are [B, T, ...], [B, ...] where named in PER_WINDOW, or lists of B; padding is on the right, and each part is cut to its
+    Entries are [B, T, ...] where named in PER_TOKEN, else [B, ...] or lists of B; padding is on the right, and each part is cut to its
     longest window. Every window is in one part. Without a budget the batch is the only part.
     """
     if budget is None:
@@ -28,7 +28,7 @@ def split_batch(batch: Mapping[str, Any], budget: int | None) -> list[dict[str, 
     while order:
         width = max(int(lengths[order[0]]), 1)
         count = max(budget // width, 1)
-        parts.append({key: _rows(value, order[:count], None if key in PER_WINDOW else width) for key, value in batch.items()})
+        parts.append({key: _rows(value, order[:count], width if key in PER_TOKEN else None) for key, value in batch.items()})
         order = order[count:]
     return parts
 

@@ -1,7 +1,7 @@
 """transformers' Trainer, told to choose checkpoints by article-level span scores.
 
 Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the
-model's head (`tag_loss`, `crf_loss`, `span_loss`); the head has its own learning rate; training windows come from
+model's head (`eventtag.heads`); the head has its own learning rate; training windows come from
 `LengthPoolSampler`, which deals each update's windows out to the processes; a loss that is not finite stops training before the
 update instead of being logged as 0. How states are saved and resumed is `ResumableTrainer`'s.
 """
@@ -30,13 +30,11 @@ from transformers import (
     TrainingArguments,
 )
 
-from eventtag.heads.crf import crf_loss
-from eventtag.heads.softmax import tag_loss
-from eventtag.heads.span import span_loss
+from eventtag.heads.registry import head_of
 from eventtag.labels import LabelSet
 from eventtag.models.encoders import reads_casing
 from eventtag.scoring.report import EvaluationReport
-from eventtag.settings import Head, Metric
+from eventtag.settings import TrainerSettings
 from eventtag.training.data.features import Feature, collate
 from eventtag.training.loop import guards
 from eventtag.training.loop.adversarial import movable_words
@@ -55,7 +53,7 @@ Score = Callable[[PreTrainedModel], EvaluationReport]
 
 
 class ArticleTrainer(ResumableTrainer):
-    """`score` tags and scores the validation articles with the model as it stands."""
+    """`settings` are the run's, with its number of epochs; `score` tags and scores the validation articles with the model as it stands."""
 
     def __init__(
         self,
@@ -64,15 +62,9 @@ class ArticleTrainer(ResumableTrainer):
         features: Sequence[Feature],
         tokenizer: PreTrainedTokenizerBase,
         labels: LabelSet,
+        settings: TrainerSettings,
         *,
         score: Score,
-        metric: Metric,
-        head_learning_rate: float,
-        patience: int | None,
-        batch_tokens: int | None = None,
-        micro_batch_tokens: int | None = None,
-        save_every: int | None = None,
-        adversarial: float = 0.0,
     ) -> None:
         pad = tokenizer.pad_token_id or 0
         super().__init__(
@@ -82,20 +74,17 @@ class ArticleTrainer(ResumableTrainer):
             eval_dataset=[],
             data_collator=lambda batch: collate(batch, pad_token_id=pad),
             processing_class=tokenizer,
-            callbacks=[] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)],
-            save_every=save_every,
+            callbacks=[] if settings.patience is None else [EarlyStoppingCallback(early_stopping_patience=settings.patience)],
+            save_every=settings.save_every_steps,
         )
         self.features = features
         self.tokenizer = tokenizer
         self.labels = labels
         self.score = score
-        self.metric = metric
-        self.head_learning_rate = head_learning_rate
-        self.adversarial = adversarial
+        self.settings = settings
+        self.head = head_of(model.config)
         self.arithmetic = Arithmetic()
         self.sampler: LengthPoolSampler | TokenBatchSampler
-        self.batch_tokens = batch_tokens
-        self.micro_batch_tokens = micro_batch_tokens
         self.speed = SpeedMeter()
         self.model_accepts_loss_kwargs = True  # compute_loss below divides by the gold positions of the whole step itself
         self.remove_callback(PrinterCallback)
@@ -116,7 +105,7 @@ class ArticleTrainer(ResumableTrainer):
             groups = parameter_groups(
                 self.network,
                 learning_rate=self.args.learning_rate,
-                head_learning_rate=self.head_learning_rate,
+                head_learning_rate=self.settings.head_learning_rate,
                 weight_decay=self.args.weight_decay,
                 decayed=set(self.get_decay_parameter_names(self.network)),
             )
@@ -147,10 +136,12 @@ class ArticleTrainer(ResumableTrainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training windows in batches of so many windows, or of so many tokens."""
-        if self.batch_tokens is None:
+        if self.settings.batch_tokens is None:
             return super().get_train_dataloader()
         lengths = [len(feature.input_ids) for feature in self.features]
-        batches = TokenBatchSampler(lengths, batch_tokens=self.batch_tokens, seed=self.args.seed, processes=self.args.world_size)
+        batches = TokenBatchSampler(
+            lengths, batch_tokens=self.settings.batch_tokens, seed=self.args.seed, processes=self.args.world_size
+        )
         self.sampler = batches
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
@@ -167,18 +158,18 @@ class ArticleTrainer(ResumableTrainer):
     ) -> torch.Tensor:
         """Add up the gradients of a batch; returns its loss. With `adversarial` it is taken a second time, its words moved so far."""
         self.speed.count(inputs["attention_mask"])
-        if not self.adversarial:
+        if not self.settings.adversarial:
             return self._pass(model, inputs, num_items_in_batch)
         accumulating = self.args.gradient_accumulation_steps > 1
         with movable_words(self.network, inputs["input_ids"], accumulating=accumulating) as move:
             loss = self._pass(model, inputs, num_items_in_batch)
-            move(self.adversarial)
+            move(self.settings.adversarial)
             self._pass(model, inputs, num_items_in_batch)
         return loss
 
     def _pass(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
         """Add up the gradients of a batch's parts; returns its loss. Each part's loss is divided by the gold positions of all."""
-        *first, last = split_batch(inputs, self.micro_batch_tokens)
+        *first, last = split_batch(inputs, self.settings.micro_batch_tokens)
         losses = []
         for part in first:
             with self.accelerator.no_sync(model):  # processes exchange gradients once a batch, with its last part
@@ -200,31 +191,13 @@ class ArticleTrainer(ResumableTrainer):
         positions = None
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
-        loss = self._loss(outputs.logits, inputs, positions)
+        loss = self.head.loss(self.network, outputs.logits, inputs, self.labels, positions=positions)
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         guards.require_finite_loss(loss, step=self.state.global_step + 1, articles=inputs["article_ids"])
         self.batch_articles += inputs["article_ids"]
         self.speed.count_pass(given["attention_mask"])
         return (loss, outputs) if return_outputs else loss
-
-    def _loss(self, emissions: torch.Tensor, inputs: dict[str, torch.Tensor], positions: torch.Tensor | None) -> torch.Tensor:
-        tags, unannotated, weights = inputs["labels"], inputs["unannotated"], inputs["weights"]
-        soft_targets = (inputs["soft_targets"], inputs["soft_share"]) if "soft_targets" in inputs else None
-        if getattr(self.network.config, "head", None) == Head.crf.value:
-            transitions: Any = self.network.transitions
-            legal = torch.as_tensor(self.labels.legal_transitions, device=emissions.device)
-            return crf_loss(
-                emissions, transitions, tags, inputs["words"], unannotated, legal,
-                positions=positions, weights=weights, soft_targets=soft_targets,
-            )  # fmt: skip
-        if inputs.get("spans") is not None:
-            places = inputs["word_positions"]
-            decided = (tags.gather(1, places.clamp(min=0)) >= 0) & (places >= 0)
-            return span_loss(
-                emissions, inputs["spans"], decided, inputs["inside"], unannotated, positions=positions, weights=weights
-            )
-        return tag_loss(emissions, tags, unannotated, positions=positions, weights=weights, soft_targets=soft_targets)
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span scores of the validation articles, as the metrics that choose the checkpoint and stop training."""

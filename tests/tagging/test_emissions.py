@@ -7,7 +7,7 @@ from eventtag.encoding.tokens import special_tokens, tokenise
 from eventtag.encoding.windows import plan_windows
 from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.settings import WindowSettings
-from eventtag.tagging.span_scores import article_span_scores
+from eventtag.tagging.emissions import article_emissions
 
 TEXTS = ["Police arrested four unknownish men in Lima . " * 9, "Nothing happened .", ""]
 WIDEST = 4
@@ -19,7 +19,7 @@ class Reader:
     def __init__(self) -> None:
         self.read = 0
 
-    def span_scores(self, input_ids, casing_ids, word_positions):
+    def emissions(self, input_ids, casing_ids, word_positions):
         self.read += input_ids.size
         scores = np.full((*word_positions.shape, WIDEST, 1), -9.0, dtype=np.float32)
         for row, places in enumerate(word_positions):
@@ -37,7 +37,7 @@ def test_every_span_of_a_window_is_scored_by_the_window_of_its_first_word(batch_
     texts = [tokenise(text, tokenizer) for text in TEXTS]
     special, window = special_tokens(tokenizer), WindowSettings(max_length=24, stride=10)
     options = {"special": special, "window": window, "shape": (WIDEST, 1), "batch_tokens": batch_tokens}
-    found = article_span_scores(texts, [tokens.first_token for tokens in texts], Reader(), **options)
+    found = article_emissions(texts, [tokens.first_token for tokens in texts], Reader(), **options)
     for tokens, scores in zip(texts, found, strict=True):
         assert scores.shape == (len(tokens.words), WIDEST, 1)
         ids = tokens.input_ids[tokens.first_token]
@@ -57,7 +57,7 @@ def test_windows_that_own_nothing_wanted_are_not_read():
     tokens = tokenise(TEXTS[0], tokenizer)
     reader = Reader()
     options = {"special": special_tokens(tokenizer), "window": WindowSettings(max_length=24, stride=4), "shape": (WIDEST, 1)}
-    (scores,) = article_span_scores([tokens], [tokens.first_token[:1]], reader, batch_tokens=64, **options)
+    (scores,) = article_emissions([tokens], [tokens.first_token[:1]], reader, batch_tokens=64, **options)
     assert reader.read <= 24
     assert not np.isnan(scores[0]).any()
     assert np.isnan(scores[-1]).all()

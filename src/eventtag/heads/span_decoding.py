@@ -1,7 +1,7 @@
 """From scores of spans to spans: all with a probability that a threshold may keep, or the most probable of them that do not overlap.
 
 Scores are log-odds [W, M, L] of an article's spans: first word, number of words - 1, label. They never stand in a [W, W] array: M is
-small. A span's score is the probability that the model gives it, as in `eventtag.heads.decode`.
+small. A span's score is the probability that the model gives it, as in `eventtag.heads.tag_decoding`.
 
 Each span is judged for itself, so the threshold with the best F1 is half of the F1 that it reaches (Lipton et al. 2014,
 https://arxiv.org/abs/1402.1892), not a half: thresholds are applied later, and spans are found from LEAST on.
@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.span import Span
 
@@ -28,6 +31,33 @@ LEAST = 0.1
 """Least probability of a span that is found."""
 USUAL = 0.5
 """Threshold of a label for which none was chosen."""
+
+
+@dataclass(frozen=True)
+class SpanDecoder:
+    """`Decoder` of emissions [W, M, L], log-odds of the spans of up to M words that begin with each word."""
+
+    max_width: int
+    overlap: bool
+    usual_threshold = USUAL
+    tags_words = False
+    transitions = None
+
+    def shape(self, labels: LabelSet) -> tuple[int, ...]:
+        """(M, L)."""
+        return (self.max_width, len(labels.labels))
+
+    def decode(self, emissions: Sequence[FloatArray], words: Sequence[IntArray], labels: LabelSet) -> list[tuple[Span, ...]]:
+        """As `Decoder.decode`, by `decode_spans`."""
+        return [decode_spans(scores, of, labels, overlap=self.overlap) for scores, of in zip(emissions, words, strict=True)]
+
+    def tag_probabilities(self, emissions: Sequence[FloatArray], labels: LabelSet) -> NoReturn:  # noqa: ARG002
+        """Raise SettingsError."""
+        raise SettingsError("this model scores whole spans and tags no single words; take one with model.head=crf or softmax")
+
+    def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> NoReturn:
+        """Raise SettingsError."""
+        self.tag_probabilities([emissions], labels)
 
 
 def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overlap: bool) -> tuple[Span, ...]:

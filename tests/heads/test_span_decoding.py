@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventtag.heads.decode_spans import LEAST, decode_spans, most_probable_disjoint, overshadowed
+from eventtag.heads.span_decoding import LEAST, decode_spans, most_probable_disjoint, overshadowed
 from eventtag.labels import LabelSet
 
 LABELS = LabelSet(("A", "B"))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventtag.heads import decode as decoding
+from eventtag.heads import tag_decoding as decoding
 from eventtag.heads.chain import best_tags, build_chain, marginals
-from eventtag.heads.decode import decode, tagged_spans
+from eventtag.heads.tag_decoding import TagDecoder, tagged_spans
 from eventtag.labels import LabelSet
 
 LABELS = LabelSet(("A", "B"))
@@ -75,8 +75,8 @@ def test_a_sequence_decodes_the_same_alone_and_in_a_padded_batch():
     random = np.random.default_rng(3)
     batch = [emissions_of(random, words).astype(np.float32) for words in (2, 30, 7)]
     words = [np.stack([np.arange(len(e)) * 2, np.arange(len(e)) * 2 + 1], axis=1) for e in batch]
-    together = decode(batch, words, LABELS)
-    alone = [decode([e], [w], LABELS)[0] for e, w in zip(batch, words, strict=True)]
+    together = TagDecoder().decode(batch, words, LABELS)
+    alone = [TagDecoder().decode([e], [w], LABELS)[0] for e, w in zip(batch, words, strict=True)]
     assert together == alone
 
 
@@ -85,9 +85,9 @@ def test_nothing_is_found_on_words_that_no_model_looked_at():
     emissions[[0, 1, 3], [1, 2, 2]] = np.log(0.96)
     emissions[2] = np.nan
     words = np.array([[0, 1], [2, 3], [4, 5], [6, 7]])
-    (spans,) = decode([emissions], [words], LABELS)
+    (spans,) = TagDecoder().decode([emissions], [words], LABELS)
     assert [(s.start, s.end, s.label) for s in spans] == [(0, 3, "A")]
-    assert decode([np.zeros((0, 5), dtype=np.float32)], [words[:0]], LABELS) == [()]
+    assert TagDecoder().decode([np.zeros((0, 5), dtype=np.float32)], [words[:0]], LABELS) == [()]
 
 
 @given(
@@ -105,9 +105,9 @@ def test_what_a_sequence_decodes_to_is_the_same_to_the_last_bit_in_any_company(s
         scores = random.normal(size=(size, len(known.tags))) * sharpness
         emissions.append((scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)).astype(np.float32))
     words = [np.stack([np.arange(size) * 2, np.arange(size) * 2 + 1], axis=1) for size in sizes]
-    together = decode(emissions, words, known)
-    assert together == [decode([e], [w], known)[0] for e, w in zip(emissions, words, strict=True)]
-    assert together == decode(emissions[::-1], words[::-1], known)[::-1]
+    together = TagDecoder().decode(emissions, words, known)
+    assert together == [TagDecoder().decode([e], [w], known)[0] for e, w in zip(emissions, words, strict=True)]
+    assert together == TagDecoder().decode(emissions[::-1], words[::-1], known)[::-1]
     assert all(0 <= span.score <= 1 for spans in together for span in spans)
 
 
@@ -120,7 +120,7 @@ def test_the_memory_of_decoding_is_bounded_for_any_number_of_labels(count, monke
     copies = 40
     tracemalloc.start()
     try:
-        found = decode([scores] * copies, [words] * copies, known)
+        found = TagDecoder().decode([scores] * copies, [words] * copies, known)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
