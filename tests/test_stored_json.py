@@ -2,7 +2,7 @@
 
 import pytest
 
-from eventtag.cli.systems import describe_run
+from eventtag.api.systems import describe_run
 from eventtag.corpus.seen import SEEN_FILE, read_seen
 from eventtag.errors import CheckpointError, DataError, OutputError, TrainingError
 from eventtag.experiments.candidate import OUTCOME_FILE, read_outcome

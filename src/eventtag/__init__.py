@@ -1,15 +1,25 @@
-"""eventtag: learns to tag who, what and where in news articles, and says honestly how well."""
+"""eventtag: learns to tag who, what and where in news articles, and says honestly how well.
+
+The names in `__all__` are the public ones; all modules below may change without notice.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
+    from typing import Any
+
+    from eventtag.api.compare import compare
+    from eventtag.api.evaluate import evaluate
+    from eventtag.api.lint import lint
+    from eventtag.api.predict import predict
+    from eventtag.api.split import split
+    from eventtag.api.train import train
     from eventtag.article import Article
     from eventtag.errors import EventtagError
-    from eventtag.evaluation import evaluate
     from eventtag.formats.registry import read_articles, write_articles
     from eventtag.jobs.outputs import write_predictions
     from eventtag.jobs.reading.inputs import read_inputs, read_rows
@@ -27,10 +37,15 @@ _HOMES = {
     "LossLedger": "ledger",
     "Span": "span",
     "Tagger": "tagging.tagger",
-    "evaluate": "evaluation",
+    "compare": "api.compare",
+    "evaluate": "api.evaluate",
+    "lint": "api.lint",
+    "predict": "api.predict",
     "read_articles": "formats.registry",
     "read_inputs": "jobs.reading.inputs",
     "read_rows": "jobs.reading.inputs",
+    "split": "api.split",
+    "train": "api.train",
     "write_articles": "formats.registry",
     "write_predictions": "jobs.outputs",
 }
@@ -44,19 +59,28 @@ __all__ = [
     "Span",
     "Tagger",
     "__version__",
+    "compare",
     "evaluate",
+    "lint",
+    "predict",
     "read_articles",
     "read_inputs",
     "read_rows",
+    "split",
+    "train",
     "write_articles",
     "write_predictions",
 ]
 
-__version__ = version("eventtag")
+__version__ = _version("eventtag")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: `eventtag -h` waits neither for torch nor for numpy."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventtag.errors import DataError
+from eventtag.notebook import excerpt, highlighted
 from eventtag.span import Span
 
 Region = tuple[int, int]
@@ -23,7 +24,7 @@ def _refuse_surrogates(name: str, what: str, article_id: str) -> None:
         raise DataError(f"article {article_id!r}: {what} {name!r} holds half of a surrogate pair, from damaged JSON; rename it")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Article:
     """A text with its gold spans and what is known about how they came about.
 
@@ -75,9 +76,19 @@ class Article:
                 last = end
             object.__setattr__(self, "annotated", regions)
 
+    def __repr__(self) -> str:
+        return f"Article({self.id!r}, {excerpt(self.text)}, {len(self.spans)} spans)"
+
+    def _repr_html_(self) -> str:
+        return highlighted(self.id, self.text, self.spans)
+
     def mention(self, span: Span) -> str:
         """The text that the span covers."""
         return self.text[span.start : span.end]
+
+    def mentions(self, label: str | None = None) -> list[tuple[str, Span]]:
+        """The text of each span with the span, in order; of one label where it is named."""
+        return [(self.mention(span), span) for span in self.spans if label is None or span.label == label]
 
     @property
     def regions(self) -> tuple[Region, ...]:

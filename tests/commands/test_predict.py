@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from eventtag.cli.tag_corpus import require_few_bad_rows
+from eventtag.api.predict import require_few_bad_rows
 from eventtag.errors import DataError
 
 STUB = str(Path(__file__).with_name("stub_predict.py"))

@@ -9,7 +9,7 @@ import pytest
 import stub_tagger
 from stub_tagger import MakeStub, inline
 
-from eventtag.cli.tag_corpus import _engine
+from eventtag.api.predict import _engine
 from eventtag.jobs.ray_engine import ON_THIS_MACHINE, QUIET, RayActors, TagShard
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.jobs.run import JobOptions, run_job

@@ -7,19 +7,16 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eventtag.api.articles import Reading, read_source, require_names, watch_labels
 from eventtag.article import Article
-from eventtag.cli.terminal import print_message
+from eventtag.cli.terminal import log_on_terminal, print_message
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.ledger import LossLedger
 from eventtag.staging import named_full_disk
-
-LISTED = 20
-"""Names that a message lists."""
 
 
 def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.Namespace], int]) -> int:
@@ -30,16 +27,23 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
     """
     try:
         arguments = parser.parse_args(sys.argv[1:])
-        with named_full_disk("an output"):
+        with named_full_disk("an output"), log_on_terminal():
             return task(arguments)
     except EventtagError as error:
-        print_message(f"error: {error}")
+        print_message(f"error: {_by_option(str(error), parser)}")
         return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _by_option(message: str, parser: argparse.ArgumentParser) -> str:
+    """The message, in which a key that an option of the command sets is named as that option."""
+    key, colon, rest = message.partition(":")
+    option = {"label_map": "--map, --drop"}.get(key, f"--{key.replace('_', '-')}")
+    return f"{option}{colon}{rest}" if f"{option.split(',')[0]} " in parser.format_help() else message
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -98,21 +102,6 @@ def nonempty(option: str) -> Callable[[str], str]:
     return read
 
 
-def require_names(option: str, named: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raise SettingsError for the first name of an option that none of the known names fits; names may be shell patterns."""
-    known = sorted(set(known))
-    for given in named:
-        if not any(given == one or fnmatchcase(one, given) for one in known):
-            listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
-            raise SettingsError(f"{option}: there is no {what} {given!r}; found: {listed or 'none'}")
-
-
-def require_field(option: str, field: str, articles: Sequence[Article]) -> None:
-    """Raise SettingsError for a metadata field that no article has."""
-    if articles and all(field not in article.meta for article in articles):
-        require_names(option, [field], {found for article in articles for found in article.meta}, "metadata field")
-
-
 def pairs(items: Sequence[str], argument: str) -> dict[str, Any]:
     """`KEY=VALUE` arguments as a dictionary; whole numbers, true and false become what they say.
 
@@ -150,6 +139,11 @@ def write_ledger(ledger: LossLedger, path: str | None) -> None:
         write_losses(ledger, Path(path))
 
 
+def reading_of(arguments: argparse.Namespace, source: str) -> Reading:
+    """What reads the articles of `source` as the reading arguments say."""
+    return Reading(source, lambda ledger: read_all(arguments, source, ledger))
+
+
 def read_all(
     arguments: argparse.Namespace, source: str, ledger: LossLedger, *, elsewhere: set[str] | None = None
 ) -> Iterator[Article]:
@@ -159,23 +153,19 @@ def read_all(
     with the same arguments, `elsewhere` collects the labels, and `require_mapped_labels` looks at them in the end.
     """
     from eventtag.formats.label_map import map_labels
-    from eventtag.formats.registry import read_articles
 
     options = pairs(arguments.read_option, "--read-option")
-    articles = read_articles(Path(source), arguments.source_format, ledger=ledger, options=options)
+    articles = read_source(source, ledger, format=arguments.source_format, options=options)
     if renamed := label_map(arguments):
-        articles = map_labels(_watched(arguments, articles, elsewhere), renamed, ledger=ledger, keep_others=True)
+
+        def check(found: set[str]) -> None:
+            if elsewhere is None:
+                require_mapped_labels(arguments, found)
+            else:
+                elsewhere.update(found)
+
+        articles = map_labels(watch_labels(articles, check), renamed, ledger=ledger, keep_others=True)
     return articles
-
-
-def _watched(arguments: argparse.Namespace, articles: Iterator[Article], elsewhere: set[str] | None) -> Iterator[Article]:
-    found: set[str] = set() if elsewhere is None else elsewhere
-    for article in articles:
-        found.update(span.label for span in article.spans)
-        found.update(article.labels or ())
-        yield article
-    if elsewhere is None:
-        require_mapped_labels(arguments, found)
 
 
 def require_mapped_labels(arguments: argparse.Namespace, found: set[str]) -> None:

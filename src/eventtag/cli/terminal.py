@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
 from eventtag.article import Article
@@ -22,11 +23,19 @@ def print_message(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
-def log_to_terminal() -> None:
-    """Let the log go to standard error, safe for a terminal, in commands that are not Hydra's."""
-    handler = logging.StreamHandler(sys.stderr)
+@contextmanager
+def log_on_terminal() -> Iterator[None]:
+    """Within the block, the package's log goes to standard error, safe for a terminal, in commands that are not Hydra's."""
+    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("eventtag")
     handler.setFormatter(PrintableFormatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def print_highlighted(article: Article, labels: Sequence[str], file: TextIO) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from eventtag.article import Article
 from eventtag.corpus.article_rules import check_article, fix_article, name_invisible
 from eventtag.corpus.consistency import Consistency, Doubt
 from eventtag.ledger import LossLedger, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -48,13 +51,23 @@ class Finding:
         return asdict(self)
 
 
-@dataclass
+@dataclass(repr=False)
 class LintReport:
-    """All findings, with what was looked at."""
+    """All findings, with what was looked at; `notes` say what was not."""
 
     findings: list[Finding] = field(default_factory=list)
     articles: int = 0
     spans: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"LintReport({self.articles} articles, {len(self.findings)} findings)"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row for each finding."""
+        import pandas as pd
+
+        return pd.DataFrame(map(asdict, self.findings), columns=[column.name for column in fields(Finding)])
 
     def counts(self) -> dict[tuple[Severity, str], int]:
         """Findings per severity and rule, errors first, then the most frequent."""

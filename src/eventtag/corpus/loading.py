@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,9 @@ class Corpus:
         return about
 
 
-def load_corpus(settings: DataSettings, *, seen: Seen | None = None) -> Corpus:
-    """Read the articles that the settings name and divide them into splits; a split without articles is absent.
+def load_corpus(settings: DataSettings, *, seen: Seen | None = None, articles: Sequence[Article] | None = None) -> Corpus:
+    """Read the articles that the settings name, or take those that are given, and divide them into splits; a split without articles is
+    absent.
 
     Where nothing says which articles are which, splits are drawn, near-duplicates together; near-duplicates in two splits that were
     given are warned of. Given what a checkpoint has `seen`, nothing is drawn: what it learnt from is train, what chose its epoch and
@@ -123,9 +124,9 @@ def load_corpus(settings: DataSettings, *, seen: Seen | None = None) -> Corpus:
     split field, or more lost spans than `max_loss`; FormatError and SettingsError as the readers do.
     """
     if not settings.corpora:
-        return _load(settings, settings.name, seen)
+        return _load(settings, settings.name, seen, articles)
     parts = {
-        name: _load(part if part.labels else replace(part, labels=settings.labels), name, seen)
+        name: _load(part if part.labels else replace(part, labels=settings.labels), name, seen, None)
         for name, part in settings.corpora.items()
     }
     ledger = LossLedger()
@@ -147,13 +148,27 @@ def load_corpus(settings: DataSettings, *, seen: Seen | None = None) -> Corpus:
     )
 
 
-def _load(settings: CorpusSettings, name: str, seen: Seen | None) -> Corpus:
+def read_corpus_articles(settings: DataSettings, ledger: LossLedger) -> Iterator[Article]:
+    """All articles of a corpus, of every split and with whatever labels they have, in no split; of several corpora, one after the other."""
+    for part in settings.corpora.values() or [settings]:
+        for path in (part.path, part.validation, part.test):
+            if path is not None:
+                yield from _read_path(path, part, ledger)
+
+
+def _load(settings: CorpusSettings, name: str, seen: Seen | None, at_hand: Sequence[Article] | None) -> Corpus:
     ledger = LossLedger()
     labels = LabelSet(tuple(settings.known_labels))
     assert settings.path is not None
-    articles = _read(settings.path, settings, labels, ledger)
+    articles = _checked(
+        settings.path if at_hand is None else name, settings, labels, at_hand or _read_path(settings.path, settings, ledger)
+    )
     files = {"validation": settings.validation, "test": settings.test}
-    given = {split: _read(path, settings, labels, ledger) for split, path in files.items() if path is not None}
+    given = {
+        split: _checked(path, settings, labels, _read_path(path, settings, ledger))
+        for split, path in files.items()
+        if path is not None
+    }
     given = _with_ids_of_their_own(articles, given, ledger)
     if settings.split_field is not None:
         splits = split_by_field(articles, settings.split_field, settings.splits)
@@ -208,13 +223,17 @@ def _with_ids_of_their_own(
     return found
 
 
-def _read(path: str, settings: CorpusSettings, labels: LabelSet, ledger: LossLedger) -> tuple[Article, ...]:
+def _read_path(path: str, settings: CorpusSettings, ledger: LossLedger) -> Iterator[Article]:
     read = read_articles(Path(path), settings.format, ledger=ledger, label_map=settings.label_map, options=settings.options)
-    articles = []
     for article in read:
         if article.labels is None and settings.annotated_labels is not None:
             article = replace(article, labels=tuple(settings.annotated_labels))
-        articles.append(article)
+        yield article
+
+
+def _checked(path: str, settings: CorpusSettings, labels: LabelSet, read: Iterable[Article]) -> tuple[Article, ...]:
+    """The articles; raises DataError where there is none, or for labels that are not configured."""
+    articles = tuple(read)
     if not articles:
         raise DataError(f"{path}: holds no article; check the path and data.format={settings.format}")
     problems = [
@@ -229,7 +248,7 @@ def _read(path: str, settings: CorpusSettings, labels: LabelSet, ledger: LossLed
             "add the labels, or map them with data.label_map:"
         )
         raise DataError(summarise_problems(title, problems, shown=2))
-    return tuple(articles)
+    return articles
 
 
 def _draw(articles: Sequence[Article], settings: CorpusSettings) -> tuple[dict[str, tuple[Article, ...]], str]:

@@ -6,6 +6,8 @@ import codecs
 import importlib
 import inspect
 import itertools
+import logging
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +22,8 @@ from eventtag.formats.label_map import map_labels
 from eventtag.formats.unrecognised import describe
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
+
+log = logging.getLogger(__name__)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ABOUT = re.compile("readme|licen[cs]e|copying|changelog|notice", re.IGNORECASE)
@@ -202,18 +206,23 @@ def _sniff(head: str, suffix: str) -> list[tuple[Format, str]]:
 
 
 def read_articles(
-    path: Path,
+    path: str | os.PathLike[str],
     format_name: str = "auto",
     *,
-    ledger: LossLedger,
+    ledger: LossLedger | None = None,
     label_map: Mapping[str, str | None] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[Article]:
-    """Stream the articles of a file, folder or zip archive, labels mapped, ids checked.
+    """Stream the articles of a file, folder or zip archive, labels mapped, ids checked. What was lost in reading is in the ledger; where
+    none is given, it is logged as a warning after the last article.
 
     Where files of a folder share ids, all ids are made of the file's path relative to the folder and the id. Raises FormatError (a
     DataError) with file and line, SettingsError for an unknown format or option, DataError for an id that occurs twice in a file.
     """
+    path = Path(path)
+    if ledger is None:
+        ledger = LossLedger()
+        return _told(read_articles(path, format_name, ledger=ledger, label_map=label_map, options=options), ledger, path)
     if not path.exists():
         raise FormatError("no such file or folder; check the path", path=path)
     if is_archive(path):
@@ -224,6 +233,16 @@ def read_articles(
     if label_map:
         articles = map_labels(articles, label_map, ledger=ledger)
     return _distinct(articles, path)
+
+
+def _told(articles: Iterator[Article], ledger: LossLedger, path: Path) -> Iterator[Article]:
+    yield from articles
+    _warn_of_losses(ledger, path)
+
+
+def _warn_of_losses(ledger: LossLedger, path: Path) -> None:
+    for line in ledger.summary():
+        log.warning("%s: %s", path, line)
 
 
 def _from_archive(path: Path, format_name: str, **how: Any) -> Iterator[Article]:
@@ -288,15 +307,44 @@ def _distinct(articles: Iterable[Article], path: Path) -> Iterator[Article]:
         yield article
 
 
-def write_articles(
-    articles: Iterable[Article], path: Path, format_name: str, *, ledger: LossLedger, options: Mapping[str, Any] | None = None
-) -> None:
-    """Write articles to a file or folder; what the format cannot hold goes to the ledger.
+def format_of_suffix(path: Path) -> str:
+    """The format in which articles are written where only the file's suffix says it.
 
-    Raises SettingsError for an unknown format or option or one without a writer, OutputError when `path` exists or two ids
+    Raises SettingsError for a suffix that stands for no format or for several, and for a name without one.
+    """
+    suffix = path.suffix.lower()
+    writable = [entry for entry in FORMATS.values() if suffix in entry.suffixes and entry.write is not None]
+    chosen = [entry for entry in writable if entry.name == suffix[1:]] or writable
+    if len(chosen) == 1 and not chosen[0].folder:
+        return chosen[0].name
+    problem = (
+        f"the suffix {suffix} stands for {'no format' if not writable else 'several formats'}" if suffix else "has no suffix"
+    )
+    allowed = ", ".join(entry.name for entry in (writable or FORMATS.values()) if entry.write is not None)
+    raise SettingsError(f"{path}: {problem}, so that nothing says the format; name it (--to, format_name): {allowed}")
+
+
+def write_articles(
+    articles: Iterable[Article],
+    path: str | os.PathLike[str],
+    format_name: str = "auto",
+    *,
+    ledger: LossLedger | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write articles to a file or folder; `auto` is the format of the file's suffix. What the format cannot hold goes to the ledger;
+    where none is given, it is logged as a warning.
+
+    Raises SettingsError for an unknown suffix, format or option or a format without a writer, OutputError when `path` exists or two ids
     would be one file.
     """
-    entry = get_format(format_name)
+    path = Path(path)
+    if ledger is None:
+        ledger = LossLedger()
+        write_articles(articles, path, format_name, ledger=ledger, options=options)
+        _warn_of_losses(ledger, path)
+        return
+    entry = get_format(format_of_suffix(path) if format_name == "auto" else format_name)
     if entry.write is None:
         raise SettingsError(f"format {entry.name} can be read but not written")
     _check_options(entry, entry.write_options, options)

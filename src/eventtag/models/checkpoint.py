@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,6 +42,19 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 """For people to edit."""
 EXPORT_PREFIX = "export_"
+
+
+def find_checkpoint(path: str | os.PathLike[str]) -> Path | None:
+    """The checkpoint that a path stands for: the folder itself, or that of the run in it; None where it is something else."""
+    for folder in (Path(path), Path(path) / "checkpoint"):
+        if (folder / INFO_FILE).is_file():
+            return folder
+    return None
+
+
+def checkpoint_folder(path: str | os.PathLike[str]) -> Path:
+    """The checkpoint that a path stands for; the path itself where there is none, so that what reads it says what is missing."""
+    return find_checkpoint(path) or Path(path)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from eventtag.errors import SettingsError
 from eventtag.heads.protocol import Decoder
 from eventtag.heads.span_decoding import overshadowed
 from eventtag.labels import LabelSet
-from eventtag.models.checkpoint import Calibration
+from eventtag.models.checkpoint import Calibration, checkpoint_folder
+from eventtag.notebook import excerpt, highlighted
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import WindowSettings
 from eventtag.span import Span, score_of
@@ -38,7 +39,7 @@ CHUNK_TOKENS = 65_536
 """Tokens of articles that are taken together for sorting windows by length; bounds memory while streaming."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TaggedArticle:
     """An article as it came in, the spans found in it (sorted; disjoint unless the model finds overlapping ones), its words [W, 2] as
     character offsets, the score of each span before calibration, and how many tokens the tokenizer made of it (special tokens not
@@ -50,6 +51,16 @@ class TaggedArticle:
     words: npt.NDArray[np.int64]
     raw_scores: tuple[float, ...] = ()
     tokens: int = 0
+
+    def __repr__(self) -> str:
+        return f"TaggedArticle({self.article.id!r}, {excerpt(self.article.text)}, {len(self.spans)} spans)"
+
+    def _repr_html_(self) -> str:
+        return highlighted(self.article.id, self.article.text, self.spans)
+
+    def mentions(self, label: str | None = None) -> list[tuple[str, Span]]:
+        """The text of each span that was found with the span, in order; of one label where it is named."""
+        return with_spans(self).mentions(label)
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ class JudgedArticle:
 Chunk = list[tuple[Article, TokenisedText]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tagger:
     """A model with its tokenizer, labels and windows. `about` is what a report says of it (path, sha256, training, engine, precision).
 
@@ -94,14 +105,15 @@ class Tagger:
         device: str | None = None,
         threads: int | None = None,
     ) -> Tagger:
-        """The tagger of a checkpoint directory.
+        """The tagger of a checkpoint directory, or of the run that it lies in.
 
         `precision` is fp32, bf16, int8 or auto (`eventtag.engines.choice`). Where ONNX Runtime runs it, neither torch nor
         transformers is imported. `device` is torch's (None: a GPU if there is one, else the CPU), `threads` those
         of the arithmetic (None: the engine's default). Raises CheckpointError as
         `load_checkpoint` does, SettingsError for a precision that this checkpoint or this machine does not have.
         """
-        loaded = load_backend(Path(path), precision, device=device, threads=threads)
+        path = checkpoint_folder(path)
+        loaded = load_backend(path, precision, device=device, threads=threads)
         about = {"path": str(path), "sha256": loaded.sha256, **loaded.info.training}
         about |= {"engine": loaded.backend.engine, "precision": loaded.backend.precision}
         info, calibration = loaded.info, loaded.info.calibration
@@ -110,6 +122,9 @@ class Tagger:
             usual = dict.fromkeys(info.labels.labels, usual_threshold)
             calibration = replace(calibration, thresholds={**usual, **calibration.thresholds})
         return cls(loaded.backend, loaded.tokenizer, info.labels, info.window, batch_tokens, about, calibration)
+
+    def __repr__(self) -> str:
+        return f"Tagger({(self.about or {}).get('path', type(self.model).__name__)!s}, {', '.join(self.labels.labels)})"
 
     @cached_property
     def backend(self) -> Backend:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eventtag.api.articles import require_names
 from eventtag.article import Article
 from eventtag.cli.file_command import (
     add_reading,
     nonempty,
     read_all,
     require_mapped_labels,
-    require_names,
     run_file_command,
     whole_number,
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eventtag.api.articles import require_names
 from eventtag.article import Article
 from eventtag.cli.file_command import (
     add_reading,
@@ -14,7 +15,6 @@ from eventtag.cli.file_command import (
     pairs,
     print_remarks,
     read_all,
-    require_names,
     run_file_command,
     share,
     write_ledger,

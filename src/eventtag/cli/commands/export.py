@@ -49,13 +49,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
+    from eventtag.api.articles import data_of_run
     from eventtag.cli.hydra_task import compose_data
-    from eventtag.cli.run_data import data_of_run
     from eventtag.corpus.loading import load_corpus
     from eventtag.corpus.seen import read_seen
-    from eventtag.models.checkpoint import read_info
+    from eventtag.models.checkpoint import checkpoint_folder, read_info
 
-    path = Path(arguments.checkpoint)
+    path = checkpoint_folder(arguments.checkpoint)
     info, _ = read_info(path)
     settings = compose_data(arguments.data) if arguments.data else data_of_run(path, "--data")
     if not settings.labels:

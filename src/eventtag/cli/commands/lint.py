@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-from eventtag.article import Article
-from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command, whole_number
+from eventtag.api.articles import require_names
+from eventtag.api.lint import lint
+from eventtag.cli.file_command import add_reading, nonempty, reading_of, run_file_command, whole_number
 from eventtag.cli.terminal import print_message, print_result
-from eventtag.corpus.lint import ALL_RULES, MODEL_RULE, SEVERITIES, LintReport, fix_articles, lint
+from eventtag.corpus.lint import ALL_RULES, MODEL_RULE, SEVERITIES, LintReport
 from eventtag.errors import SettingsError
-from eventtag.formats.registry import recognise, write_articles
-from eventtag.ledger import LossLedger
+from eventtag.formats.registry import recognise
 from eventtag.printable import printable
 from eventtag.reporting.table import table
+from eventtag.settings import TrainSettings
 from eventtag.staging import require_absent, staged_file
 
 
@@ -97,28 +97,32 @@ def _task(arguments: argparse.Namespace) -> int:
         arguments.source_format = entry.name
         print_message(f"{arguments.data}: {entry.title} ({reason})")
 
-    def read(ledger: LossLedger) -> Iterator[Article]:
-        return read_all(arguments, arguments.data, ledger)
-
-    report = lint(read, max_words=arguments.max_words)
-    if arguments.checkpoint or arguments.cross_validate:
-        from eventtag.cli.model_lint import judge_by_checkpoint, judge_by_folds  # slow to import: torch
-
-        articles = list(read(LossLedger()))
-        include = arguments.seen == "include"
-        report.add(
-            judge_by_checkpoint(articles, arguments.checkpoint, include_seen=include)
-            if arguments.checkpoint
-            else judge_by_folds(articles, arguments.cross_validate, arguments.train, include_seen=include)
-        )
+    training = compose_for_folds(arguments.train) if arguments.cross_validate else None
+    report = lint(
+        reading_of(arguments, arguments.data),
+        max_words=arguments.max_words,
+        checkpoint=arguments.checkpoint,
+        cross_validate=arguments.cross_validate,
+        training=training,
+        seen=arguments.seen,
+        fix=arguments.fix,
+    )
+    for note in report.notes:
+        print_message(note)
     if arguments.json:
         with staged_file(Path(arguments.json)) as file:
             file.writelines(printable(json.dumps(finding.to_json(), ensure_ascii=False)) + "\n" for finding in report.findings)
     if arguments.fix:
-        write_articles(fix_articles(read(LossLedger())), Path(arguments.fix), "jsonl", ledger=LossLedger())
         print_message(f"{arguments.fix}: written with the safe repairs")
     _show(report, arguments.show, arguments.rule)
     return 0 if arguments.fail_on == "never" else int(report.at_least(arguments.fail_on) > 0)
+
+
+def compose_for_folds(overrides: list[str]) -> TrainSettings:
+    """The settings of `eventtag train` for cross-validation, whose articles are those at hand."""
+    from eventtag.cli.hydra_task import compose_training
+
+    return compose_training(["data=corpus", "data.path=unused", *overrides])
 
 
 def _show(report: LintReport, shown: int, rules: list[str]) -> None:

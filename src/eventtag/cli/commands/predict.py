@@ -6,11 +6,13 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from eventtag.article import Article
 from eventtag.cli.hydra_task import run_hydra
+from eventtag.cli.terminal import print_message
 from eventtag.errors import SettingsError
 from eventtag.printable import printable
 from eventtag.settings import OutputFormat, PredictSettings
@@ -40,20 +42,30 @@ def run() -> int:
 
 
 def _task(settings: PredictSettings) -> None:
-    from eventtag.cli.tag_corpus import tag_corpus
-
-    chosen = _output_format(settings)
     if settings.output == "-":
-        _tag_to_screen(settings, chosen)
-    else:
-        tag_corpus(settings, chosen)
+        _tag_to_screen(settings)
+        return
+    from eventtag.api.predict import predict
+    from eventtag.cli.job_progress import show_progress
+
+    try:
+        with show_progress(json_logs=settings.json_logs) as show:
+            predict(settings, on_progress=show)
+    except KeyboardInterrupt:
+        print_message("stopped; what is tagged is kept, and the same command goes on from there")
+        raise
 
 
-def _tag_to_screen(settings: PredictSettings, chosen: OutputFormat) -> None:
+def _tag_to_screen(settings: PredictSettings) -> None:
     """Tag and write article by article; bad rows are named on standard error."""
-    from eventtag.cli.tag_corpus import build_factory, read_settings_rows, require_few_bad_rows
+    from eventtag.api.predict import build_factory, read_settings_rows, require_few_bad_rows
+    from eventtag.models.checkpoint import checkpoint_folder
     from eventtag.tagging.tagger import with_spans
 
+    settings = replace(settings, checkpoint=str(checkpoint_folder(settings.checkpoint)))
+    chosen = settings.format
+    if chosen is OutputFormat.auto:
+        chosen = OutputFormat.terminal if sys.stdout.isatty() else OutputFormat.jsonl
     if chosen not in TO_SCREEN:
         raise SettingsError(
             f"format={chosen.value} needs a file: give output=; standard output takes {', '.join(f.value for f in TO_SCREEN)}"
@@ -75,18 +87,6 @@ def _tag_to_screen(settings: PredictSettings, chosen: OutputFormat) -> None:
 
     _write(sys.stdout, map(with_spans, tag(articles())), chosen, settings)
     require_few_bad_rows(bad, rows, settings.max_bad_rows, where="dead_letter.jsonl where output= is a file")
-
-
-def _output_format(settings: PredictSettings) -> OutputFormat:
-    if settings.format is not OutputFormat.auto:
-        return settings.format
-    if settings.output == "-":
-        return OutputFormat.terminal if sys.stdout.isatty() else OutputFormat.jsonl
-    from eventtag.jobs.outputs import format_of_path
-
-    if settings.output.endswith("/"):
-        return OutputFormat.jsonl  # a folder has no suffix
-    return OutputFormat(format_of_path(Path(settings.output)))
 
 
 def _write(file: TextIO, articles: Iterator[Article], chosen: OutputFormat, settings: PredictSettings) -> None:

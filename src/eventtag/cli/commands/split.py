@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventtag.article import Article
 from eventtag.cli.file_command import (
     add_reading,
     nonempty,
     print_remarks,
-    read_all,
-    require_field,
+    reading_of,
     run_file_command,
     share,
     whole_number,
 )
 from eventtag.cli.terminal import print_message, print_result
-from eventtag.errors import DataError
-from eventtag.formats.registry import write_articles
-from eventtag.ledger import LossLedger
 from eventtag.reporting.table import table
-from eventtag.staging import require_absent
 
 if TYPE_CHECKING:
-    from eventtag.corpus.near_duplicates import Duplicates
-    from eventtag.corpus.splits import Split
+    from eventtag.api.split import SplitResult
 
 
 def run() -> int:
@@ -74,65 +64,46 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
-    from eventtag.corpus.near_duplicates import find_near_duplicates  # slow to import, and --help needs none of it
-    from eventtag.corpus.splits import SPLITS, split_articles
+    from eventtag.api.split import split  # slow to import, and --help needs none of it
 
-    output = Path(arguments.output)
-    require_absent(output)
-    ledger = LossLedger()
-    articles = list(read_all(arguments, arguments.input, ledger))
-    if not articles:
-        raise DataError(f"{arguments.input}: holds no article; check the path and --from")
-    ledger.require_at_most(
-        arguments.max_loss * max(ledger.seen, 1),
-        "nothing is written; mend them (`eventtag lint` shows all), or allow it: --max-loss SHARE",
-    )
-    if arguments.group is not None:
-        require_field("--group", arguments.group, articles)
-    duplicates = None if arguments.keep_duplicates_apart else find_near_duplicates(articles)
-    settings = {"validation_share": arguments.validation, "test_share": arguments.test, "seed": arguments.seed}
-    split = split_articles(
-        articles,
-        **settings,
+    result = split(
+        reading_of(arguments, arguments.input),
+        arguments.output,
+        validation=arguments.validation,
+        test=arguments.test,
+        seed=arguments.seed,
+        group=arguments.group,
+        time=arguments.time,
         stratify=not arguments.no_stratify,
-        group_field=arguments.group,
-        time_field=arguments.time,
-        duplicates=duplicates,
+        look_for_duplicates=not arguments.keep_duplicates_apart,
+        max_loss=arguments.max_loss,
     )
-    plain = split_articles(articles, **settings, stratify=False) if len(articles) >= len(SPLITS) else split
-    marked = (replace(article, meta={**article.meta, "split": split.split_of[article.id]}) for article in articles)
-    write_articles(marked, output, "jsonl", ledger=ledger)
-    print_remarks(ledger)
-    for line in ledger.summary():
+    print_remarks(result.ledger)
+    for line in result.ledger.summary():
         print_message(line)
-    print_result(f"{split.rule}\n")
-    print_result(_sizes(articles, split))
-    print_result("\n" + _leaks(articles, plain, split, duplicates, arguments.group))
+    print_result(f"{result.rule}\n")
+    print_result(_sizes(result))
+    print_result("\n" + _leaks(result, arguments.group))
     return 0
 
 
-def _sizes(articles: Sequence[Article], split: Split) -> str:
+def _sizes(result: SplitResult) -> str:
     from eventtag.corpus.splits import SPLITS
 
-    labels = sorted({span.label for article in articles for span in article.spans})
+    labels = sorted({span.label for article in result.articles for span in article.spans})
     rows = []
     for name in SPLITS:
-        part = split.articles(articles, name)
+        part = result[name]
         counts = Counter(span.label for article in part for span in article.spans if article.counts(span))
         rows.append((name, len(part), counts.total(), *(counts[label] for label in labels)))
     return table(("split", "articles", "spans", *labels), rows)
 
 
-def _leaks(articles: Sequence[Article], plain: Split, split: Split, duplicates: Duplicates | None, group: str | None) -> str:
+def _leaks(result: SplitResult, group: str | None) -> str:
     """What a plain draw of articles would have leaked, and what this split does."""
-    from eventtag.corpus.splits import leakage
-
-    measured = "test" if "test" in split.split_of.values() else "validation"
-    before, after = (
-        leakage(articles, s.split_of, split=measured, duplicates=duplicates, group_field=group) for s in (plain, split)
-    )
+    measured, before, after = result.measured, result.plain_leaks, result.leaks
     rows: list[tuple[object, ...]] = []
-    if duplicates is not None:
+    if result.duplicates is not None:
         rows.append(("near-duplicate pairs across splits", before.duplicate_pairs, after.duplicate_pairs))
     if group is not None:
         rows.append((f"values of {group} in train and {measured}", len(before.shared_values), len(after.shared_values)))
@@ -144,6 +115,6 @@ def _leaks(articles: Sequence[Article], plain: Split, split: Split, duplicates: 
         ]
         rows.append((f"  {label}", *shares))
     text = table(("what leaks", "plain draw", "this split"), rows)
-    if duplicates is not None:
-        text += f"\n{len(duplicates.pairs)} near-duplicate pairs in {len(duplicates.clusters)} clusters"
+    if result.duplicates is not None:
+        text += f"\n{len(result.duplicates.pairs)} near-duplicate pairs in {len(result.duplicates.clusters)} clusters"
     return text

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from eventtag.api.articles import require_names
 from eventtag.article import Article
-from eventtag.cli.file_command import add_reading, nonempty, read_all, require_names, run_file_command
+from eventtag.cli.file_command import add_reading, nonempty, read_all, run_file_command
 from eventtag.cli.terminal import print_result
 from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics
 from eventtag.errors import DataError

@@ -17,11 +17,12 @@ def run() -> int:
 
 
 def _task(settings: TrainSettings) -> float:
+    from eventtag.api.train import train
     from eventtag.errors import RunFinishedError
     from eventtag.reporting.console import render_table
     from eventtag.training.loop.processes import leave_processes
     from eventtag.training.record import recorded_metric
-    from eventtag.training.run import METRICS_FILE, train
+    from eventtag.training.run import METRICS_FILE
 
     try:
         result = train(settings)

@@ -1,4 +1,4 @@
-"""`eventtag predict` with an output file: the settings become a job, its report becomes messages."""
+"""`eventtag.predict`: new articles tagged into a file, as a job that goes on where it was cut off."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.article import Article
-from eventtag.cli.job_progress import show_progress
-from eventtag.cli.terminal import print_message
 from eventtag.engines.choice import choose_precision
-from eventtag.errors import DataError
+from eventtag.errors import DataError, SettingsError
 from eventtag.jobs.assembly import WriteOutput
 from eventtag.jobs.job import decided
-from eventtag.jobs.outputs import check_format, part_suffix, write_predictions
+from eventtag.jobs.outputs import check_format, format_of_path, part_suffix, write_predictions
+from eventtag.jobs.progress import Progress
 from eventtag.jobs.ray_engine import RayActors
 from eventtag.jobs.reading.inputs import STANDARD_INPUT, find_files, read_rows
 from eventtag.jobs.reading.rows import InputRow, Place
@@ -27,8 +26,9 @@ from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
 from eventtag.jobs.taggers import LoadTagger
 from eventtag.jobs.workers import Workers
 from eventtag.ledger import LossLedger
-from eventtag.models.checkpoint import WEIGHTS_FILE, read_info
-from eventtag.settings import InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
+from eventtag.models.checkpoint import WEIGHTS_FILE, checkpoint_folder, read_info
+from eventtag.settings import MISSING, InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
+from eventtag.settings.building import with_values
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,45 @@ MANY_FILES = 10_000
 """Of more files the sizes are not held in memory, and no share of the input is known."""
 
 
-def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
-    """Run the job that the settings describe; raises DataError when there are more bad rows than allowed."""
+def predict(
+    checkpoint: str | os.PathLike[str] | PredictSettings,
+    input: str | os.PathLike[str] = MISSING,  # noqa: A002 - the key's name
+    output: str | os.PathLike[str] = MISSING,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    **settings: Any,
+) -> JobReport:
+    """Tag new articles into a file: `predict("outputs/mine", "news/*.jsonl", "tagged.parquet")`. Called again, it goes on where it was cut
+    off.
+
+    `checkpoint` may be a run, too. Further keyword arguments are the settings of `eventtag predict` (docs/reference/settings.md). A worker
+    is a process that starts Python anew, so a script calls this under `if __name__ == "__main__":`. To tag a few texts in memory, take
+    `Tagger`.
+
+    Raises DataError when more rows than `max_bad_rows` could not be tagged, which leaves the output there; SettingsError, CheckpointError
+    and OutputError before anything is tagged.
+    """
+    if isinstance(checkpoint, PredictSettings):
+        wanted = with_values(checkpoint, settings)
+    else:
+        given = {"input": os.fspath(input), "output": os.fspath(output)}
+        wanted = with_values(PredictSettings(checkpoint=os.fspath(checkpoint)), given | settings)
+    if wanted.output in ("-", MISSING) or wanted.input == MISSING:
+        raise SettingsError("predict needs input and output, names of files or folders; eventtag.Tagger tags texts in memory")
+    return _predict(replace(wanted, checkpoint=str(checkpoint_folder(wanted.checkpoint))), on_progress)
+
+
+def output_format(settings: PredictSettings) -> OutputFormat:
+    """The format of the output file: the one that is named, or that of its suffix. Raises SettingsError for an unknown suffix."""
+    if settings.format is not OutputFormat.auto:
+        return settings.format
+    if settings.output.endswith("/"):
+        return OutputFormat.jsonl  # a folder has no suffix
+    return OutputFormat(format_of_path(Path(settings.output)))
+
+
+def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] | None) -> JobReport:
+    chosen = output_format(settings)
     check_format(chosen.value, sentences=settings.sentences)
     info, sha256 = read_info(Path(settings.checkpoint), unread=(WEIGHTS_FILE,))
     decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
@@ -73,22 +110,18 @@ def tag_corpus(settings: PredictSettings, chosen: OutputFormat) -> None:
         notes={"checkpoint": settings.checkpoint, "workers": _workers(settings)},
     )
     ledger = LossLedger()
-    try:
-        with show_progress(json_logs=settings.json_logs) as show:
-            report = run_job(
-                read_settings_rows(settings),
-                Path(settings.output),
-                _engine(settings, precision),
-                settings=decisive,
-                write=_writer(settings, chosen, info.labels.labels, ledger),
-                options=options,
-                on_progress=show,
-            )
-    except KeyboardInterrupt:
-        print_message("stopped; what is tagged is kept, and the same command goes on from there")
-        raise
+    report = run_job(
+        read_settings_rows(settings),
+        Path(settings.output),
+        _engine(settings, precision),
+        settings=decisive,
+        write=_writer(settings, chosen, info.labels.labels, ledger),
+        options=options,
+        on_progress=on_progress,
+    )
     _tell(report, settings, ledger)
     require_few_bad_rows(report.bad_rows, int(report.manifest["rows"]), settings.max_bad_rows, where=str(report.job.dead_letters))
+    return report
 
 
 def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> None:

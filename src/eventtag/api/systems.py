@@ -16,9 +16,9 @@ from eventtag.article import Article
 from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
+from eventtag.models.checkpoint import INFO_FILE, find_checkpoint
 from eventtag.stored_json import read_stored
 
-INFO_FILE = "eventtag.json"
 PREDICTIONS_FILE = "predictions.jsonl"
 REPORT_FILE = "report.json"
 
@@ -33,14 +33,6 @@ class TrainedRun:
     data_sha256: str
 
 
-def checkpoint_of(path: str) -> Path | None:
-    """The checkpoint that a path stands for: itself, or that of the run; None where it is something else."""
-    for folder in (Path(path), Path(path) / "checkpoint"):
-        if (folder / INFO_FILE).is_file():
-            return folder
-    return None
-
-
 def predictions_of(
     path: str, gold: Mapping[str, Article], labels: LabelSet, read: Callable[[str, str | None], Sequence[Article]]
 ) -> list[Article]:
@@ -48,7 +40,7 @@ def predictions_of(
 
     `read` reads a file, in a format if one is named. A checkpoint's thresholds are in force; its spans of other labels are left out.
     """
-    folder = checkpoint_of(path)
+    folder = find_checkpoint(path)
     if folder is not None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar for reading weights
         from eventtag.tagging.tagger import Tagger  # slow to import
@@ -67,7 +59,7 @@ def seen_by(paths: Sequence[str]) -> Seen | None:
 
 
 def _seen_by(path: Path) -> Seen | None:
-    folder = checkpoint_of(str(path))
+    folder = find_checkpoint(str(path))
     if folder is None and not _is_evaluation(path):
         return None
     if folder is None:
@@ -100,7 +92,7 @@ def find_runs(patterns: Sequence[str]) -> list[str]:
 
 def describe_run(path: str) -> TrainedRun:
     """Seed and validation score of a run; raises DataError where they are not known."""
-    folder = checkpoint_of(path)
+    folder = find_checkpoint(path)
     file = Path(path) / REPORT_FILE if folder is None else folder / INFO_FILE
     try:
         content: Any = read_stored(file)
@@ -133,7 +125,7 @@ def require_alike(runs: Mapping[str, TrainedRun]) -> None:
 
 
 def _is_run(path: str) -> bool:
-    return checkpoint_of(path) is not None or _is_evaluation(Path(path))
+    return find_checkpoint(path) is not None or _is_evaluation(Path(path))
 
 
 def _is_evaluation(folder: Path) -> bool:

@@ -1,0 +1,143 @@
+"""The articles that a function is given: a file or folder, a description of a corpus, or articles at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from eventtag.article import Article
+from eventtag.corpus.loading import read_corpus_articles
+from eventtag.errors import DataError, SettingsError
+from eventtag.formats.label_map import map_labels
+from eventtag.formats.registry import read_articles
+from eventtag.ledger import LossLedger
+from eventtag.settings import DataSettings
+from eventtag.settings.building import build_settings
+from eventtag.settings.data import MISSING
+
+LISTED = 20
+"""Names that a message lists."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Articles that are read anew each time, by a name for messages."""
+
+    name: str
+    read: Callable[[LossLedger], Iterator[Article]]
+
+
+Source: TypeAlias = str | os.PathLike[str] | DataSettings | Mapping[str, Any] | Iterable[Article] | Reading
+"""A path, the settings `data` (also as a mapping of their keys), articles, or what reads them."""
+
+
+def data_settings(source: Source) -> tuple[DataSettings, Sequence[Article] | None]:
+    """The settings that describe the source, and the articles where they are at hand. Raises SettingsError for wrong settings."""
+    if isinstance(source, DataSettings):
+        return source, None
+    if isinstance(source, str | os.PathLike):
+        return DataSettings(path=os.fspath(source)), None
+    if isinstance(source, Mapping):
+        return build_settings(DataSettings, source, prefix="data."), None
+    return DataSettings(), list(source.read(LossLedger())) if isinstance(source, Reading) else require_articles(source)
+
+
+def require_articles(source: Iterable[Article]) -> list[Article]:
+    """The articles as a list; raises DataError for something else among them, or an id that stands twice."""
+    articles = list(source)
+    seen: set[str] = set()
+    for article in articles:
+        if not isinstance(article, Article):
+            raise DataError(f"articles: found {type(article).__name__}; give a path, or objects of eventtag.Article")
+        if article.id in seen:
+            raise DataError(f"articles: the id {article.id!r} occurs twice; give every article its own id")
+        seen.add(article.id)
+    return articles
+
+
+def read_source(
+    source: Source,
+    ledger: LossLedger,
+    *,
+    format: str = "auto",  # noqa: A002 - the word for it in every command
+    options: Mapping[str, Any] | None = None,
+    label_map: Mapping[str, str | None] | None = None,
+) -> Iterator[Article]:
+    """Stream the articles of a source; labels that `label_map` does not name keep theirs.
+
+    A corpus that settings describe has its own format, options and label map, and all of its splits are read. Raises what the readers
+    raise, and SettingsError for keys of both kinds and, after the last article, for a label of `label_map` that no article has.
+    """
+    articles: Iterator[Article]
+    if isinstance(source, Reading):
+        articles = source.read(ledger)
+    elif isinstance(source, str | os.PathLike):
+        articles = read_articles(Path(source), format, ledger=ledger, options=options)
+    elif isinstance(source, DataSettings | Mapping):
+        if format != "auto" or options:
+            raise SettingsError("format and options of a corpus are keys of its settings: data.format, data.options")
+        articles = iter(read_corpus_articles(data_settings(source)[0], ledger))
+    else:
+        articles = iter(require_articles(source))
+    if not label_map:
+        return articles
+    watched = watch_labels(articles, lambda found: require_names("label_map", label_map, found, "label"))
+    return map_labels(watched, label_map, ledger=ledger, keep_others=True)
+
+
+def watch_labels(articles: Iterable[Article], check: Callable[[set[str]], None]) -> Iterator[Article]:
+    """The articles; after the last, `check` is called with all of their labels."""
+    found: set[str] = set()
+    for article in articles:
+        found.update(span.label for span in article.spans)
+        found.update(article.labels or ())
+        yield article
+    check(found)
+
+
+def require_names(key: str, named: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise SettingsError for the first name of a setting that none of the known names fits; names may be shell patterns."""
+    known = sorted(set(known))
+    for given in named:
+        if not any(given == one or fnmatchcase(one, given) for one in known):
+            near = get_close_matches(given, known, n=1)
+            listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{key}: there is no {what} {given!r}; found: {listed or 'none'}{meant}")
+
+
+def name_of(source: Source) -> str:
+    """What messages call the source."""
+    if isinstance(source, Reading):
+        return source.name
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if isinstance(source, DataSettings | Mapping):
+        return data_settings(source)[0].name
+    return "articles"
+
+
+def data_of_run(checkpoint: Path, option: str) -> DataSettings:
+    """The data settings of the run that made the checkpoint, which lie beside it.
+
+    Raises SettingsError, which names the `option` that gives other articles, where they are not there or cannot be read.
+    """
+    import yaml
+
+    file = checkpoint.resolve().parent / "settings.yaml"
+    try:
+        found = build_settings(DataSettings, yaml.safe_load(file.read_text(encoding="utf-8"))["data"], prefix="data.")
+    except OSError as error:
+        raise SettingsError(
+            f"{file}: there is no run beside the checkpoint, so nothing says which articles to take; give them by {option}"
+        ) from error
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, SettingsError) as error:
+        raise SettingsError(f"{file}: its data settings cannot be read ({error}); give the articles by {option}") from error
+    if found.path == MISSING and not found.corpora:
+        raise SettingsError(f"{file}: the run learnt from articles that were given in Python; give the articles by {option}")
+    return found

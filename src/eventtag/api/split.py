@@ -1,0 +1,99 @@
+"""`eventtag.split`: articles divided into train, validation and test, and what leaks between them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eventtag.api.articles import Source, name_of, read_source, require_names
+from eventtag.article import Article
+from eventtag.corpus.near_duplicates import Duplicates, find_near_duplicates
+from eventtag.corpus.splits import SPLITS, Leakage, leakage, split_articles
+from eventtag.errors import DataError
+from eventtag.formats.registry import write_articles
+from eventtag.ledger import LossLedger
+from eventtag.staging import require_absent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, repr=False)
+class SplitResult:
+    """The articles with their split in `meta["split"]`, and in words how it came about (`rule`).
+
+    `leaks` is what training has of the `measured` split, `plain_leaks` what it would have after a plain draw of articles; `duplicates` are
+    None where nobody looked for them.
+    """
+
+    articles: tuple[Article, ...]
+    rule: str
+    measured: str
+    leaks: Leakage
+    plain_leaks: Leakage
+    duplicates: Duplicates | None
+    ledger: LossLedger
+
+    def __repr__(self) -> str:
+        return f"SplitResult({', '.join(f'{name} {len(self[name])}' for name in SPLITS)})"
+
+    def __getitem__(self, split: str) -> tuple[Article, ...]:
+        return tuple(article for article in self.articles if article.meta["split"] == split)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The split of every article, by id."""
+        import pandas as pd
+
+        return pd.DataFrame([{"id": article.id, "split": article.meta["split"]} for article in self.articles])
+
+
+def split(
+    articles: Source,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    validation: float = 0.15,
+    test: float = 0.15,
+    seed: int = 13,
+    group: str | None = None,
+    time: str | None = None,
+    stratify: bool = True,
+    look_for_duplicates: bool = True,
+    max_loss: float = 0.0,
+    **reading: Any,
+) -> SplitResult:
+    """Divide articles into train, validation and test: `split("articles.jsonl", "split.jsonl")["test"]`.
+
+    Near-duplicates and articles with one value of the metadata field `group` stay together. `validation` and `test` are shares of the
+    articles. `time` names a metadata field with an ISO date: the oldest are train, the newest test. With `output` the articles are written
+    there as JSONL. `reading` are `format`, `options` and `label_map`.
+
+    Raises DataError for no article, or when more than the share `max_loss` of the spans got lost in reading; SettingsError for a field that
+    no article has; OutputError where the output exists.
+    """
+    if output is not None:
+        require_absent(Path(output))
+    ledger = LossLedger()
+    found = list(read_source(articles, ledger, **reading))
+    if not found:
+        raise DataError(f"{name_of(articles)}: holds no article; check the path and --from")
+    ledger.require_at_most(
+        max_loss * max(ledger.seen, 1),
+        "nothing is written; mend them (`eventtag lint` shows all), or allow it: --max-loss SHARE",
+    )
+    if group is not None:
+        require_names("group", [group], {name for article in found for name in article.meta}, "metadata field")
+    duplicates = find_near_duplicates(found) if look_for_duplicates else None
+    shares: Mapping[str, Any] = {"validation_share": validation, "test_share": test, "seed": seed}
+    drawn = split_articles(found, **shares, stratify=stratify, group_field=group, time_field=time, duplicates=duplicates)
+    plain = split_articles(found, **shares, stratify=False) if len(found) >= len(SPLITS) else drawn
+    marked = tuple(replace(article, meta={**article.meta, "split": drawn.split_of[article.id]}) for article in found)
+    if output is not None:
+        write_articles(marked, output, "jsonl", ledger=ledger)
+    measured = "test" if "test" in drawn.split_of.values() else "validation"
+    before, after = (
+        leakage(found, one.split_of, split=measured, duplicates=duplicates, group_field=group) for one in (plain, drawn)
+    )
+    return SplitResult(marked, drawn.rule, measured, after, before, duplicates, ledger)
