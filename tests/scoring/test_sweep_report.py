@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from eventtag.reporting.sweep import caveat
-from eventtag.scoring.sweep import FINISHED, PRUNED, Candidate, SweepReport
+from eventtag.reporting.sweep_report import caveat
+from eventtag.scoring.candidates import FINISHED, PRUNED, Candidate, SweepReport
 
 
 def sweep(scores, seeds=3):

@@ -10,7 +10,7 @@ from eventtag.experiments import candidate as candidate_module
 from eventtag.experiments.sweep import JOURNAL_FILE, load_learnable, run_sweep
 from eventtag.formats.jsonl import json_line
 from eventtag.jobs import lock as lock_module
-from eventtag.reporting.sweep import render_sweep, render_sweep_page
+from eventtag.reporting.sweep_report import render_sweep, render_sweep_page
 from eventtag.settings import DataSettings, EvaluationSettings, ModelSettings, Precision, TrainerSettings, WindowSettings
 from eventtag.settings.sweep import SweepSettings
 from eventtag.span import Span

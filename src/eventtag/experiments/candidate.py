@@ -19,7 +19,7 @@ from eventtag.corpus.loading import Corpus
 from eventtag.errors import SettingsError, TrainingError
 from eventtag.experiments.search_space import Plain, place_values
 from eventtag.ledger import LossLedger
-from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED
+from eventtag.scoring.candidates import FAILED, FINISHED, PRUNED
 from eventtag.settings import TrainSettings
 from eventtag.settings.sweep import SweepSettings
 from eventtag.staging import remove_whole, staged_file
@@ -36,7 +36,7 @@ Watch = Callable[[int, int, float], bool]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a candidate ended: `state` as in `eventtag.scoring.sweep`, the score of each finished seed, and why it ended early."""
+    """How a candidate ended: `state` as in `eventtag.scoring.candidates`, the score of each finished seed, and why it ended early."""
 
     state: str
     scores: tuple[float, ...]

@@ -29,7 +29,7 @@ from eventtag.experiments.search_space import Parameter, Plain, read_space, valu
 from eventtag.experiments.side_by_side import Workers
 from eventtag.jobs.lock import JobLock
 from eventtag.run_folder import claimed_folder
-from eventtag.scoring.sweep import FAILED, FINISHED, PRUNED, Candidate, SweepReport
+from eventtag.scoring.candidates import FAILED, FINISHED, PRUNED, Candidate, SweepReport
 from eventtag.settings.sweep import SweepSettings
 from eventtag.staging import remove_partial
 from eventtag.training.intermediate import INTERMEDIATE, remove_shared

@@ -20,6 +20,7 @@ from typing import Any
 
 from eventtag.article import Article
 from eventtag.errors import DataError
+from eventtag.formats.carried import carry
 from eventtag.formats.doccano import sniff_doccano
 from eventtag.formats.json_file import at_line, dump_json, read_values
 from eventtag.formats.json_shapes import KEYS, first_value, name_shape, own_shape
@@ -115,14 +116,7 @@ def json_line(article: Article, *, sentences: bool = False) -> str:
     """
     places = sentences_of_spans(article) if sentences else {}
     spans = [_span_json(article, span, places.get(span)) for span in article.spans]
-    record: dict[str, Any] = {"id": article.id, "text": article.text, "spans": spans}
-    if article.annotated is not None:
-        record["annotated"] = [list(region) for region in article.annotated]
-    if article.labels is not None:
-        record["labels"] = list(article.labels)
-    if article.meta:
-        record["meta"] = dict(article.meta)
-    return dump_json(record)
+    return dump_json({"id": article.id, "text": article.text, "spans": spans} | carry(article))
 
 
 def _span_json(article: Article, span: Span, sentence: tuple[int, int] | None) -> dict[str, Any]:

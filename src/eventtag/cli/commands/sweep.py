@@ -22,7 +22,7 @@ def _task(settings: SweepSettings) -> float:
     from eventtag.experiments.experiment_file import render_experiment
     from eventtag.experiments.search_space import place_values
     from eventtag.experiments.sweep import run_sweep
-    from eventtag.reporting.sweep import render_sweep, render_sweep_page
+    from eventtag.reporting.sweep_report import render_sweep, render_sweep_page
 
     report = run_sweep(settings)
     folder = Path(settings.run_dir)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from eventtag.reporting.page import render_template
 from eventtag.reporting.plots import Whisker, forest_plot, open_frame
 from eventtag.reporting.table import table_lines
-from eventtag.scoring.sweep import FINISHED, Candidate, MeanScore, SweepReport
+from eventtag.scoring.candidates import FINISHED, Candidate, MeanScore, SweepReport
 
 WIDTH, HEIGHT, MARGIN = 300, 200, 40
 MOST_WHISKERS = 30
