@@ -117,7 +117,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
 ):
     train(two_stages(own_file, corpus_file, encoder, tmp_path / "whole"))
     stopped = two_stages(own_file, corpus_file, encoder, tmp_path / "stopped", resume=True)
-    real = run_module._finish if during == "the intermediate run" else run_module.take_weights
+    real = run_module.finish if during == "the intermediate run" else run_module.take_weights
 
     def stop(*given):
         if during == "the run":
@@ -125,7 +125,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
         raise StoppedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "_finish" if during == "the intermediate run" else "take_weights", stop)
+        patch.setattr(run_module, "finish" if during == "the intermediate run" else "take_weights", stop)
         with pytest.raises(StoppedError):
             train(stopped)
     assert (tmp_path / "stopped" / "intermediate").exists()

@@ -36,7 +36,7 @@ def stop_before_finishing(monkeypatch, settings) -> None:
         raise StoppedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "_finish", stop)
+        patch.setattr(run_module, "finish", stop)
         with pytest.raises(StoppedError):
             train(settings)
 

@@ -129,14 +129,14 @@ def test_a_killed_run_resumes_to_the_same_weights(corpus_file, tmp_path):
 
 
 def test_a_run_that_was_stopped_while_it_finished_can_be_resumed(corpus_file, tmp_path, monkeypatch):
-    from eventtag.training import run as run_module
+    from eventtag.training import finish as finish_module
 
     def stop(*_, **__):
         raise KeyboardInterrupt
 
     settings = settings_of(corpus_file, tmp_path / "run", resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "write_evaluation", stop)
+        patch.setattr(finish_module, "write_evaluation", stop)
         with pytest.raises(KeyboardInterrupt):
             train(settings)
     assert (tmp_path / "run" / "checkpoint").exists()
@@ -302,7 +302,7 @@ def interrupted(corpus: Path, run: Path, monkeypatch) -> TrainSettings:
 
     settings = settings_of(corpus, run, resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "_finish", stop)
+        patch.setattr(run_module, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
             train(settings)
     return settings

@@ -13,12 +13,11 @@ RUN/metrics.json        loss and validation scores by epoch, time, tokens per se
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +26,15 @@ import yaml
 
 from eventtag.corpus.clusters import clusters_of
 from eventtag.corpus.loading import Corpus, load_corpus
-from eventtag.corpus.seen import Seen, leave_out_seen
 from eventtag.encoding.align import record_unmatchable
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
-from eventtag.evaluation import Evaluation, evaluate
 from eventtag.heads.registry import head_of
 from eventtag.ledger import LossLedger
 from eventtag.manifest import MANIFEST_FILE
-from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.models.encoders import load_encoder, longest_input
-from eventtag.models.lora import add_lora, merge_lora
-from eventtag.reporting.files import write_evaluation
+from eventtag.models.lora import add_lora
 from eventtag.reporting.losses import write_losses
-from eventtag.reporting.model_card import render_model_card
-from eventtag.reporting.training import TrainingHistory
 from eventtag.run_folder import RUN_FILES, claimed_folder
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
@@ -50,11 +43,13 @@ from eventtag.settings.model import LEARN_OVERLAPS
 from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.agreement import check_precisions
 from eventtag.training.calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.data.features import build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
+from eventtag.training.finish import METRICS_FILE as METRICS_FILE
+from eventtag.training.finish import TrainingResult as TrainingResult
+from eventtag.training.finish import finish, write_json
 from eventtag.training.intermediate import IntermediateRun, plan_intermediate, share, take_weights
 from eventtag.training.learnt import seen_in_run
 from eventtag.training.loop.arguments import build_arguments, enable_checkpointing
@@ -70,21 +65,10 @@ from eventtag.training.tracking import require_trackers, tracked
 
 log = logging.getLogger(__name__)
 
-METRICS_FILE = "metrics.json"
-"""Written last: where it stands, the run is finished."""
 SCORES = ("predictions.jsonl", "errors.jsonl", "report.md", "report.html", "report.json")
 """Written after the checkpoint."""
 NOTABLE_OVERLAPS = 0.02
 """From this share of all spans on, those that overlap others and are not learnt are worth a word about the head that learns them."""
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """Where the checkpoint is, its scores on the validation articles, and what metrics.json holds."""
-
-    checkpoint: Path
-    evaluation: Evaluation
-    metrics: Mapping[str, Any]
 
 
 AfterEpoch = Callable[[float, Mapping[str, float]], None]
@@ -171,7 +155,7 @@ def _train(
     speed = trainer.speed.report(trainer.network, trainer.arithmetic)
     if trainer.state.best_metric is None:
         raise TrainingError("no epoch was finished, so there is no checkpoint; raise trainer.epochs")
-    result = _finish(settings, corpus, trainer, record, speed, seen) if is_first_process() else None
+    result = finish(settings, corpus, trainer, record, speed, seen) if is_first_process() else None
     finished = from_first(result)
     assert finished is not None
     return finished
@@ -305,91 +289,6 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     )
 
 
-def _finish(
-    settings: TrainSettings,
-    corpus: Corpus,
-    trainer: ArticleTrainer,
-    record: Mapping[str, Any],
-    speed: Mapping[str, Any],
-    seen: Seen,
-) -> TrainingResult:
-    """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write everything down."""
-    run_dir = Path(settings.run_dir)
-    merge_lora(trainer.network)
-    history = trainer.state.log_history
-    best = next(entry for entry in history if entry.get(f"eval_{settings.trainer.metric.value}") == trainer.state.best_metric)
-    training = {
-        "encoder": settings.model.name,
-        "head": settings.model.head.value,
-        "data": record["data"]["train"],
-        "intermediate": record.get("intermediate"),
-        "seed": settings.seed,
-        "epoch": best["epoch"],
-        "metric": settings.trainer.metric.value,
-        "validation": score_of(history, best["epoch"]),
-        "versions": record["versions"],
-    }
-    data = {**record["data"]["validation"], "seen": leave_out_seen(corpus.splits["validation"], seen, include=True).about}
-    tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window)
-    fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
-    used, calibration = evaluate_calibrated(
-        tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on, data=data
-    )
-    report = used.report
-    info = CheckpointInfo(
-        corpus.labels,
-        settings.window,
-        training,
-        calibration,
-        trainer.head.decoder(trainer.network).transitions,
-        check_precisions(tagger, used.tagged, calibration),
-    )
-    card = render_model_card(
-        report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration),
-        in_pipeline=trainer.head.tags_words, pipeline_note=trainer.head.pipeline_note,
-    )  # fmt: skip
-    save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card, seen=seen)
-    evaluation = evaluate(
-        Tagger.load(run_dir / "checkpoint"),
-        corpus.splits["validation"],
-        data=data,
-        analysis=settings.evaluation,
-        cluster_field=corpus.cluster_field,
-        training=seen.known_mentions(),
-    )
-    write_evaluation(
-        evaluation.report, evaluation.tagged, run_dir, training=read_history(history, corpus.labels.labels, best["epoch"])
-    )
-    metrics = {
-        "best_epoch": best["epoch"],
-        "validation": evaluation.report.to_json(),
-        "epochs": [dict(sorted(entry.items())) for entry in history if "eval_micro_f1" in entry],
-        "loss": [{key: entry[key] for key in ("epoch", "loss", "learning_rate")} for entry in history if "loss" in entry],
-        **speed,
-    }
-    _write_json(run_dir / METRICS_FILE, metrics)
-    clear_states(run_dir)
-    return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
-
-
-def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
-    """The validation scores of an epoch, keys without their `eval_`, sorted: saved states sort them too, and a resumed run writes what one
-    that was never interrupted does.
-    """
-    entry = next(entry for entry in history if entry.get("epoch") == epoch and "eval_micro_f1" in entry)
-    return {key.removeprefix("eval_"): value for key, value in sorted(entry.items()) if key.startswith("eval_")}
-
-
-def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], best_epoch: float) -> TrainingHistory:
-    """What the Trainer logged, for the report page."""
-
-    def curve(key: str) -> list[tuple[float, float]]:
-        return [(entry["epoch"], entry[key]) for entry in history if key in entry]
-
-    scores = {name: curve(f"eval_{name}_f1") for name in (*labels, "micro")}
-    return TrainingHistory(curve("loss"), curve("learning_rate"), scores, best_epoch)
-
-
 def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLedger, *, begun: bool) -> None:
     """Write what is known before training. In a run that was interrupted, remove what it was writing, and what it had written already
     while it finished; it will write the same again. Raises OutputError for a file that the run will write and has not written yet.
@@ -406,7 +305,7 @@ def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLe
     if begun:
         (run_dir / "losses.jsonl").unlink(missing_ok=True)  # a resumed run finds the same losses again
     if not (run_dir / RECORD_FILE).exists():
-        _write_json(run_dir / RECORD_FILE, record)
+        write_json(run_dir / RECORD_FILE, record)
     if not (run_dir / "settings.yaml").exists():
         with staged_file(run_dir / "settings.yaml") as file:
             yaml.safe_dump(plain(settings), file, sort_keys=False, allow_unicode=True)
@@ -420,9 +319,3 @@ def _report_losses(ledger: LossLedger, run_dir: Path) -> None:
     if unlearnt > NOTABLE_OVERLAPS * ledger.seen:
         log.info("%s would learn and find the %d spans that overlap others, too", LEARN_OVERLAPS, unlearnt)
     write_losses(ledger, run_dir / "losses.jsonl")
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with staged_file(path) as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")

@@ -1,0 +1,129 @@
+"""The end of a run: its best checkpoint, saved, loaded again and scored as `evaluate` would, and everything written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eventtag.corpus.loading import Corpus
+from eventtag.corpus.seen import Seen, leave_out_seen
+from eventtag.evaluation import Evaluation, evaluate
+from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
+from eventtag.models.lora import merge_lora
+from eventtag.reporting.files import write_evaluation
+from eventtag.reporting.model_card import render_model_card
+from eventtag.reporting.training import TrainingHistory
+from eventtag.settings import TrainSettings
+from eventtag.staging import staged_file
+from eventtag.tagging.tagger import Tagger
+from eventtag.training.agreement import check_precisions
+from eventtag.training.calibration import evaluate_calibrated
+from eventtag.training.loop.saving import clear_states
+from eventtag.training.loop.trainer import ArticleTrainer
+
+METRICS_FILE = "metrics.json"
+"""Written last: where it stands, the run is finished."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where the checkpoint is, its scores on the validation articles, and what metrics.json holds."""
+
+    checkpoint: Path
+    evaluation: Evaluation
+    metrics: Mapping[str, Any]
+
+
+def finish(
+    settings: TrainSettings,
+    corpus: Corpus,
+    trainer: ArticleTrainer,
+    record: Mapping[str, Any],
+    speed: Mapping[str, Any],
+    seen: Seen,
+) -> TrainingResult:
+    """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write everything down."""
+    run_dir = Path(settings.run_dir)
+    merge_lora(trainer.network)
+    history = trainer.state.log_history
+    best = next(entry for entry in history if entry.get(f"eval_{settings.trainer.metric.value}") == trainer.state.best_metric)
+    training = {
+        "encoder": settings.model.name,
+        "head": settings.model.head.value,
+        "data": record["data"]["train"],
+        "intermediate": record.get("intermediate"),
+        "seed": settings.seed,
+        "epoch": best["epoch"],
+        "metric": settings.trainer.metric.value,
+        "validation": score_of(history, best["epoch"]),
+        "versions": record["versions"],
+    }
+    data = {**record["data"]["validation"], "seen": leave_out_seen(corpus.splits["validation"], seen, include=True).about}
+    tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window)
+    fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
+    used, calibration = evaluate_calibrated(
+        tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on, data=data
+    )
+    report = used.report
+    info = CheckpointInfo(
+        corpus.labels,
+        settings.window,
+        training,
+        calibration,
+        trainer.head.decoder(trainer.network).transitions,
+        check_precisions(tagger, used.tagged, calibration),
+    )
+    card = render_model_card(
+        report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration),
+        in_pipeline=trainer.head.tags_words, pipeline_note=trainer.head.pipeline_note,
+    )  # fmt: skip
+    save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card, seen=seen)
+    evaluation = evaluate(
+        Tagger.load(run_dir / "checkpoint"),
+        corpus.splits["validation"],
+        data=data,
+        analysis=settings.evaluation,
+        cluster_field=corpus.cluster_field,
+        training=seen.known_mentions(),
+    )
+    write_evaluation(
+        evaluation.report, evaluation.tagged, run_dir, training=read_history(history, corpus.labels.labels, best["epoch"])
+    )
+    metrics = {
+        "best_epoch": best["epoch"],
+        "validation": evaluation.report.to_json(),
+        "epochs": [dict(sorted(entry.items())) for entry in history if "eval_micro_f1" in entry],
+        "loss": [{key: entry[key] for key in ("epoch", "loss", "learning_rate")} for entry in history if "loss" in entry],
+        **speed,
+    }
+    write_json(run_dir / METRICS_FILE, metrics)
+    clear_states(run_dir)
+    return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
+
+
+def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
+    """The validation scores of an epoch, keys without their `eval_`, sorted: saved states sort them too, and a resumed run writes what one
+    that was never interrupted does.
+    """
+    entry = next(entry for entry in history if entry.get("epoch") == epoch and "eval_micro_f1" in entry)
+    return {key.removeprefix("eval_"): value for key, value in sorted(entry.items()) if key.startswith("eval_")}
+
+
+def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], best_epoch: float) -> TrainingHistory:
+    """What the Trainer logged, for the report page."""
+
+    def curve(key: str) -> list[tuple[float, float]]:
+        return [(entry["epoch"], entry[key]) for entry in history if key in entry]
+
+    scores = {name: curve(f"eval_{name}_f1") for name in (*labels, "micro")}
+    return TrainingHistory(curve("loss"), curve("learning_rate"), scores, best_epoch)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON; the file is there once it is whole."""
+    with staged_file(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
