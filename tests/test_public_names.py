@@ -24,3 +24,16 @@ def test_nothing_else_is_offered():
 def test_the_package_runs_as_a_module():
     shown = subprocess.run([sys.executable, "-m", "eventtag", "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout == f"eventtag {eventtag.__version__}\n"
+
+
+def test_help_and_a_mistyped_command_lead_to_the_right_one():
+    def run(*arguments):
+        return subprocess.run([sys.executable, "-m", "eventtag", *arguments], capture_output=True, text=True, check=False)
+
+    assert "usage: eventtag lint" in run("help", "lint").stdout
+    assert run("help").stdout.startswith("usage: eventtag COMMAND")
+    wrong = run("trian")
+    assert (wrong.returncode, wrong.stderr) == (2, "eventtag: no command 'trian'; did you mean train?\n")
+    assert "a file of articles is data.path=my.jsonl" in run("train", "my.jsonl").stderr
+    assert "a file of articles is data.path=my.jsonl" in run("train", "data=my.jsonl").stderr
+    assert "did you mean data=sample?" in run("train", "data=smaple").stderr

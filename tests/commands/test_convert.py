@@ -112,3 +112,12 @@ def test_nothing_that_exists_is_overwritten(run, source, tmp_path):
 def test_the_command_does_not_import_torch():
     code = "import sys, eventtag.cli.commands.convert; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_format_of_the_output_is_that_of_its_suffix_and_an_unknown_suffix_is_an_error(run, source, tmp_path):
+    assert run(source, tmp_path / "out.conll", "--drop", "TIME")[0] == 0
+    assert (tmp_path / "out.conll").read_text().startswith("-DOCSTART-")
+    for name, problem in (("out.xlsx", "the suffix .xlsx stands for no format"), ("out.json", "stands for several formats")):
+        code, error = run(source, tmp_path / name)
+        assert (code, problem in error) == (1, True)
+        assert not (tmp_path / name).exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from difflib import get_close_matches
 from importlib.metadata import version
 from types import ModuleType
 
@@ -62,9 +63,17 @@ def main() -> int:
         return 0
     if arguments[0] in ("-sc", "--shell-completion"):
         return _complete(arguments)
+    if arguments[0] == "help":  # `eventtag help COMMAND`
+        if not arguments[1:]:
+            print(usage(), end="")
+            return 0
+        arguments = [arguments[1], "--help"]
+        sys.argv[1:] = arguments
     name = arguments[0]
     if name not in COMMANDS:
-        print(f"eventtag: no command {name!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
+        near = get_close_matches(name, COMMANDS, n=1)
+        meant = f"did you mean {near[0]}?" if near else f"commands: {', '.join(COMMANDS)}"
+        print(f"eventtag: no command {name!r}; {meant}", file=sys.stderr)
         return 2
     del sys.argv[1]
     # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes

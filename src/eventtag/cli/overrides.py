@@ -96,8 +96,12 @@ def explain(error: Exception) -> str:
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, name = error.missing_cfg_file.rpartition("/")
+        if group == "data" and "." in name:
+            return f"data={name}: names a configuration, not a file; a file of articles is data.path={name}"
+        near = get_close_matches(name, error.options, n=1)
+        meant = f"did you mean {group}={near[0]}? " if near else ""
         return (
-            f"{group}={name}: there is no such configuration; there are {', '.join(error.options)}\n"
+            f"{group}={name}: there is no such configuration; there are {', '.join(error.options)}\n{meant}"
             f"(your own go into configs/{group}/ of the current folder)"
         )
     if isinstance(error, OverrideParseException):
@@ -136,6 +140,8 @@ def explain(error: Exception) -> str:
 def _explain_unreadable(error: OverrideParseException) -> str:
     key, equals, _ = error.override.partition("=")
     if not equals:
+        if re.search(r"\.[a-z0-9]+$", error.override):
+            return f"{error.override}: what is set must be key=value; a file of articles is data.path={error.override}"
         return f"{error.override}: what is set must be key=value; --cfg job shows all keys"
     lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing override", "See https"))]
     said = lines[0] if lines else "no value"

@@ -22,7 +22,7 @@ from eventtag.cli.file_command import (
 from eventtag.cli.terminal import print_message
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.overlaps import resolve_overlaps
-from eventtag.formats.registry import FORMATS, get_format, recognise, write_articles
+from eventtag.formats.registry import FORMATS, format_of_suffix, get_format, recognise, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.staging import require_absent
 
@@ -45,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     add_reading(parser)
     group = parser.add_argument_group("writing")
     group.add_argument(
-        "--to", dest="target_format", type=nonempty("--to"), required=True, metavar="FORMAT", help="format of the output"
+        "--to",
+        dest="target_format",
+        type=nonempty("--to"),
+        metavar="FORMAT",
+        help="format of the output (default: by its suffix)",
     )
     group.add_argument(
         "--write-option", action="append", default=[], metavar="KEY=VALUE", help="an option of the output's format"
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _task(arguments: argparse.Namespace) -> int:
     source, output = Path(arguments.input), Path(arguments.output)
-    get_format(arguments.target_format)
+    arguments.target_format = get_format(arguments.target_format or format_of_suffix(output)).name
     require_absent(output)
     if arguments.ledger:
         require_absent(Path(arguments.ledger))
