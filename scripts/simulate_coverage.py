@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=4000)
     parser.add_argument("--resamples", type=int, default=2000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20, 50, 100, 200, 500])
+    parser.add_argument("--populations", nargs="+", default=list(POPULATIONS), choices=POPULATIONS)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
@@ -120,7 +121,7 @@ def main() -> None:
     print(f"{options.replications} corpora per row, {options.resamples} resamples each, standard error {error:.2f}\n")
     print("Coverage of the 95 % interval, %\n")
     print("| population | articles | " + " | ".join(names) + " |\n|---|---:|" + "---:|" * len(names))
-    for population in POPULATIONS:
+    for population in options.populations:
         for articles in options.sizes:
             print_row(population, articles, coverage(population, articles, options.replications, options.resamples, rng))
 

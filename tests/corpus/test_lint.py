@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import regex
 from hypothesis import given, settings
@@ -164,3 +166,24 @@ def test_whatever_is_at_the_edges_one_repair_is_enough(text, data):
 def test_an_invisible_character_is_named_in_its_context():
     (finding,) = [f for f in check(article("in Kyiv\u200b now", (3, 8, "X"))).findings if f.rule.startswith("invisible")]
     assert finding.context == "in [Kyiv<U+200B>] now"
+
+
+def test_many_regions_cost_what_they_are_and_not_their_product_with_the_spans():
+    seconds = []
+    for size in (1_500, 12_000):
+        regions = tuple((5 * n, 5 * n + 4) for n in range(size))
+        many = Article("a", "Kyiv " * size, tuple(Span(start, end, "LOC") for start, end in regions), annotated=regions)
+        before = time.process_time()
+        assert "half annotated" not in rules(many)
+        seconds.append(time.process_time() - before)
+    assert seconds[1] < 24 * max(seconds[0], 0.01)  # eight times as much; its square would be 64
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(0, 30), st.integers(1, 10))
+def test_the_region_of_a_span_is_the_one_that_a_search_through_all_finds(steps, start, size):
+    edges = [sum(steps[: n + 1]) for n in range(len(steps))]
+    regions = tuple(zip(edges[::2], edges[1::2], strict=False))
+    text = Article("a", "x" * 60, annotated=regions)
+    end = start + size
+    assert text.region_at(start, end) == next((r for r in regions if r[0] < end and start < r[1]), None)
+    assert text.all_annotated(start, end) == any(r[0] <= start and end <= r[1] for r in regions)

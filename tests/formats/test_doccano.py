@@ -127,3 +127,15 @@ def test_an_array_over_several_lines_is_read(tmp_path):
     articles, _ = read(tmp_path, json.dumps(records, indent=1))
     assert [mentions(article) for article in articles] == [[("Kyiv", "LOC")]] * 2
     assert sniff_doccano(json.dumps(records, indent=1))
+
+
+def test_relations_and_comments_are_named_as_lost(tmp_path):
+    ledger = LossLedger()
+    path = tmp_path / "all.jsonl"
+    path.write_text(
+        '{"id": 1, "text": "Kyiv", "entities": [{"id": 7, "label": "LOC", "start_offset": 0, "end_offset": 4}], '
+        '"relations": [{"from_id": 7, "to_id": 7}], "Comments": ["hm"]}'
+    )
+    assert [article.id for article in read_doccano(path, ledger=ledger)] == ["1"]
+    [note] = ledger.notes
+    assert (note.reason, note.detail) == ("relations and comments are not kept", "relations, Comments")

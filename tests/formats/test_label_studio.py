@@ -310,3 +310,21 @@ def test_annotations_of_a_target_storage_are_read_over_several_lines(tmp_path):
     articles, _ = read(tmp_path, json.dumps(stored, indent=1))
     assert [(a.id, mentions(a), a.meta) for a in articles] == [("5", [("Kyiv", "L")], {"date": "d"})]
     assert recognise(tmp_path / "export.json")[0].name == "label_studio"
+
+
+@pytest.mark.parametrize("key", ["was_cancelled", "skipped"])
+def test_a_skipped_annotation_with_regions_is_named(tmp_path, key):
+    ledger = LossLedger()
+    path = tmp_path / "export.json"
+    skipped = {key: True, "result": [region(0, 4, "Kyiv", "LOC")]}
+    path.write_text(json.dumps([{"id": 1, "data": {"text": "Kyiv fell"}, "annotations": [skipped]}]))
+    [found] = read_label_studio(path, ledger=ledger)
+    assert (found.spans, found.annotated) == ((), ())
+    assert list(ledger.remarks) == ["an annotation that was skipped (cancelled) has regions, which are not read"]
+
+
+def test_data_without_a_text_say_what_they_hold(tmp_path):
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([{"id": 1, "data": {"text": 12345}, "annotations": []}]))
+    with pytest.raises(FormatError, match=r"no field of its `data` holds a text; there are: text \(int\)"):
+        list(read_label_studio(path, ledger=LossLedger()))

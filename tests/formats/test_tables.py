@@ -247,3 +247,13 @@ def test_offsets_of_parquet_and_of_a_dataset_are_tested_over_the_whole_table(tmp
         assert [mentions(article) for article in reader(tmp_path / name, ledger=ledger)] == [[("x", "L")], [("Kyiv", "L")]]
         assert "offsets count code points, CR LF as one" in ledger.remarks
         assert [mentions(a) for a in reader(tmp_path / name, ledger=LossLedger(), offsets="codepoints")][1] == [("\nKyi", "L")]
+
+
+@pytest.mark.parametrize(
+    "content", ["Sentence #,Word,POS,Tag\n1,Kyiv,NNP,B-LOC\n", "id,tokens,ner_tags\n1,\"['Kyiv']\",\"['B-LOC']\"\n"]
+)
+def test_a_table_of_words_and_tags_says_how_it_can_be_read(tmp_path, content):
+    path = tmp_path / "words.csv"
+    path.write_text(content)
+    with pytest.raises(FormatError, match=r"holds words and tags .*\n.*--from conll.*--from jsonl"):
+        list(read_csv(path, ledger=LossLedger()))

@@ -31,6 +31,12 @@ def test_of_equal_candidates_the_winner_is_no_better_on_other_seeds():
     assert abs(np.mean(other) - 0.7) < 3 * np.std(other) / 200**0.5
 
 
+def test_what_the_scored_articles_chose_is_said():
+    report = sweep([(0.9,)], seeds=1)
+    assert report.to_json()["selection"]["chose"] == ["the epoch of each run", "its thresholds", "the settings"]
+    assert "these articles also chose the epoch of each run, its thresholds and the settings" in caveat(report)
+
+
 def test_one_seed_cannot_tell_luck():
     report = sweep([(0.9,), (0.8,)], seeds=1)
     assert report.on_other_seeds is None

@@ -4,6 +4,7 @@ import decimal
 import io
 import json
 import re
+import tracemalloc
 
 import datasets
 import pyarrow as pa
@@ -217,3 +218,30 @@ def test_the_separator_that_excel_writes_is_no_header(tmp_path):
     (tmp_path / "b.csv").write_bytes(b"sep=;\r\n")
     with pytest.raises(FormatError, match="the names of the columns are missing"):
         read(tmp_path / "b.csv")
+
+
+def test_long_rows_of_parquet_are_read_a_few_at_a_time(tmp_path):
+    rows, characters = 64, 1_000_000
+    path = tmp_path / "long.parquet"
+    # One stored value stands in all rows, so that the file and what it says of its size are small.
+    pq.write_table(pa.table({"text": ["x" * characters] * rows}), path)
+    tracemalloc.start()
+    try:
+        found = sum(row.article is not None for row in read_rows(str(path), max_row_bytes=64_000_000))
+        python = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == rows
+    assert python < 10 * characters
+    sizes = []
+    read = pq.ParquetFile.iter_batches
+
+    def watched(self, **options):
+        for batch in read(self, **options):
+            sizes.append(batch.num_rows)
+            yield batch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pq.ParquetFile, "iter_batches", watched)
+        assert len(list(read_rows(str(path), max_row_bytes=8_000_000))) == rows
+    assert max(sizes) * 8_000_000 <= 1 << 26

@@ -205,3 +205,18 @@ def test_odd_characters_move_no_span(checkpoint):
     for odd in ("\x00", "\ud800", "\ufeff", "\x1b\x07", "\r\n\t\u00a0"):
         text = odd + plain
         assert [(text[s.start : s.end], s.label) for s in tagger.tag(text)] == expected, repr(odd)
+
+
+def test_articles_of_which_nothing_is_known_are_left_out_and_counted(articles):
+    tagger = perfect(articles)
+    known = list(articles[:4])
+    unknown = [
+        replace(articles[4], id="nobody looked", annotated=(), spans=()),
+        replace(articles[5], id="other labels", labels=("OTHER",), spans=()),
+    ]
+    report = evaluate(tagger, [*known, *unknown]).report
+    assert (report.articles, report.left_out, report.to_json()["left_out"]) == (4, 2, 2)
+    assert any(note.startswith("2 more articles are left out") for note in report.notes)
+    assert evaluate(tagger, known).report.notes == []
+    with pytest.raises(DataError, match="none of the 2 articles has an annotated region where one of"):
+        evaluate(tagger, unknown)

@@ -72,7 +72,10 @@ def cross_validate(
         require_trainable(corpora[-1])
     with tempfile.TemporaryDirectory() as scratch:
         for number, (part, corpus) in enumerate(zip(parts, corpora, strict=True), start=1):
-            log.info("fold %d of %d: %d articles to judge", number, folds, len(part))
+            log.info(
+                "fold %d of %d: %d articles to judge, which choose nothing; %d others choose the epoch and the thresholds",
+                number, folds, len(part), len(corpus.splits["validation"]),
+            )  # fmt: skip
             run_dir = Path(scratch) / str(number)
             own = replace(settings, run_dir=str(run_dir), resume=False)
             whole = replace(corpus, splits={**corpus.splits, "test": part})

@@ -38,6 +38,8 @@ from eventtag.staging import staged_file
 from eventtag.text.sentences import sentences_of_spans
 
 Rows = Literal["articles", "spans"]
+WORD_COLUMNS = {"word", "words", "token", "tokens"}
+TAG_COLUMNS = {"tag", "tags", "ner", "ner_tag", "ner_tags", "label", "labels"}
 SPAN_COLUMNS = ("article_id", "start", "end", "label", "text", "score")
 SENTENCE_COLUMNS = ("sentence_start", "sentence_end", "sentence")
 MAX_CELL = 1 << 27
@@ -71,6 +73,8 @@ def read_csv(
         raise SettingsError(f"delimiter: {delimiter!r} is not one character")
     header, _ = next(_rows(path, delimiter, encoding))
     with at_line(path, 1):
+        if text_column is None:
+            _require_articles({name.strip().casefold() for name in header})
         text = choose_column(header, text_column, TEXT_COLUMNS, "text")
         spans = choose_column(header, spans_column, SPANS_COLUMNS, "spans")
         if spans_column is None and spans != "spans" and {"start", "end"} <= {name.casefold() for name in header}:
@@ -190,6 +194,17 @@ def sniff_csv(head: str) -> str | None:
         if len(names) > 1 and known & set(TEXT_COLUMNS) and known & set(SPANS_COLUMNS) and "{" not in first:
             return f"has a header with the columns {', '.join(names)}"
     return None
+
+
+def _require_articles(columns: set[str]) -> None:
+    """Raise DataError for a table of words, which other formats hold."""
+    if columns.isdisjoint(TEXT_COLUMNS) and columns & WORD_COLUMNS and columns & TAG_COLUMNS:
+        word, tag = min(columns & WORD_COLUMNS), min(columns & TAG_COLUMNS)
+        raise DataError(
+            f"it holds words and tags (the columns {word} and {tag}), not texts and spans.\nWith a word in a row: save these two columns "
+            "with tabs between them and an empty line after each article (--from conll). With all words of an article in one cell: save "
+            'each row as a JSON line, {"id": ..., "tokens": [...], "ner_tags": [...]} (--from jsonl)'
+        )
 
 
 def write_csv(

@@ -30,7 +30,8 @@ from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
 SPAN_FIELDS = ("label", "labels", "entities", "annotations", "spans")
-OWN_FIELDS = {"id", "doc_id", "text", "data", "relations", "Comments", "comments", FIELD}
+NOT_KEPT = ("relations", "Comments", "comments")
+OWN_FIELDS = {"id", "doc_id", "text", "data", *NOT_KEPT, FIELD}
 
 
 def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> Iterator[Article]:
@@ -114,6 +115,8 @@ def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLe
         written = record[FIELD].get("offsets", "codepoints")
         unit = written if written in get_args(Unit) else "codepoints"
     spans = place_spans(name, text, foreign, ledger=ledger, unit=unit)
+    if lost := [key for key in NOT_KEPT if record.get(key)]:
+        ledger.note(name, "reading", "meta", "relations and comments are not kept", detail=", ".join(lost))
     own = OWN_FIELDS | {spans_field(record, SPAN_FIELDS), *(key for key in SPAN_FIELDS if not record.get(key))}
     meta = {key: value for key, value in record.items() if key not in own}
     return uncarry(Article(id=name, text=text, spans=unique_spans(spans), meta=meta), record.get(FIELD))

@@ -233,6 +233,8 @@ class _Reader:
             self.ledger.note(name, "reading", "spans", "another annotation of the task, which is empty, is passed over")
         if not chosen and self.annotations != "predictions" and task.predictions:
             self.ledger.remark("a task that nobody annotated has predictions, which annotations=predictions reads")
+        if task.skipped:
+            self.ledger.remark("an annotation that was skipped (cancelled) has regions, which are not read")
         if not chosen and task.drafts:
             self.ledger.remark("a task that nobody annotated has a draft, which is not read: submit it")
 

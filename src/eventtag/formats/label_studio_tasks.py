@@ -6,7 +6,7 @@ In JSON_MIN and in a target storage each annotation is a record of its own, so t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class Task:
     annotations: tuple[Fields, ...] = ()
     predictions: tuple[object, ...] = ()
     drafts: bool = False
+    skipped: bool = False
+    """Whether an annotation was skipped (cancelled) that has regions."""
     minimal: bool = False
     single: bool = False
     """Whether a record is one annotation."""
@@ -75,21 +77,24 @@ def _task(record: Fields, line: int, number: int) -> Task:
     inner = record.get("task")
     if isinstance(inner, Mapping) and "result" in record:
         data = mapping_of(inner.get("data"), "`task.data`")
-        return Task(line, number, _id(inner), data, _kept([record]), single=True, meta=_mapping(inner.get("meta")))
+        kept, skipped = _read_or_skipped([record])
+        return Task(line, number, _id(inner), data, kept, skipped=skipped, single=True, meta=_mapping(inner.get("meta")))
     if not isinstance(record.get("data"), Mapping):
         regions = {key: value for key, value in record.items() if _is_regions(value)}
         data = {key: value for key, value in record.items() if key not in regions and key not in MINIMAL_FIELDS}
         annotation = {"result": _minimal_results(regions), "completed_by": record.get("annotator"), "data": data}
         return Task(line, number, _id(record), data, (annotation,), minimal=True, single=True)
-    annotations = list_of(record, "annotations" if "annotations" in record else "completions")
+    listed = list_of(record, "annotations" if "annotations" in record else "completions")
+    kept, skipped = _read_or_skipped([mapping_of(item, "one of `annotations`") for item in listed])
     return Task(
         line,
         number,
         _id(record),
         record["data"],
-        _kept([mapping_of(item, "one of `annotations`") for item in annotations]),
+        kept,
         tuple(list_of(record, "predictions")),
         drafts=bool(record.get("drafts")),
+        skipped=skipped,
         meta=_mapping(record.get("meta")),
     )
 
@@ -102,8 +107,10 @@ def _mapping(value: object) -> Fields:
     return value if isinstance(value, Mapping) else {}
 
 
-def _kept(annotations: list[Fields]) -> tuple[Fields, ...]:
-    return tuple(item for item in annotations if not item.get("was_cancelled") and not item.get("skipped"))
+def _read_or_skipped(annotations: Sequence[Fields]) -> tuple[tuple[Fields, ...], bool]:
+    """The annotations that were not skipped, and whether one that was has regions."""
+    kept = tuple(item for item in annotations if not item.get("was_cancelled") and not item.get("skipped"))
+    return kept, any(item.get("result") for item in annotations if item not in kept)
 
 
 def _is_regions(value: object) -> bool:

@@ -131,7 +131,10 @@ def choose_field(data: Mapping[str, Any], wanted: str | None, objects: Sequence[
         return fields[0]
     if len(named) == 1:
         return named[0]
-    raise DataError(f"which field holds the text? there are: {', '.join(fields) or 'none'}; name it with text_field")
+    if not fields:
+        kinds = ", ".join(f"{name} ({type(value).__name__})" for name, value in data.items())
+        raise DataError(f"no field of its `data` holds a text; there are: {kinds or 'none'}")
+    raise DataError(f"which field holds the text? there are: {', '.join(fields)}; name it with text_field")
 
 
 def visible_text(html: str) -> tuple[str, tuple[int, ...]]:

@@ -16,14 +16,13 @@ from markupsafe import Markup
 from eventtag.reporting.page import render_template
 from eventtag.reporting.plots import Whisker, forest_plot, open_frame
 from eventtag.reporting.table import table_lines
-from eventtag.scoring.candidates import FINISHED, Candidate, MeanScore, SweepReport
+from eventtag.scoring.candidates import FINISHED, SELECTION, Candidate, MeanScore, SweepReport
 
 WIDTH, HEIGHT, MARGIN = 300, 200, 40
 MOST_WHISKERS = 30
 CAVEAT = (
-    "The best of many scores is partly luck, and all of them are on the articles that also chose each run's epoch: measure the chosen "
-    "settings on test articles once. An interval says what other seeds would do on these articles; one that holds 0 points behind the "
-    "best says that the two cannot be told apart by these seeds."
+    f"The best of many scores is partly luck: {SELECTION.note}. An interval says what other seeds would do on these articles; one that "
+    "holds 0 points behind the best says that the two cannot be told apart by these seeds."
 )
 
 

@@ -10,6 +10,10 @@ from typing import Any
 
 from scipy.stats import t as student
 
+from eventtag.scoring.selection import Selection
+
+SELECTION = Selection(("the epoch of each run", "its thresholds", "the settings"))
+"""What the validation articles, on which all scores are, chose."""
 FINISHED, PRUNED, FAILED = "finished", "pruned", "failed"
 
 
@@ -95,6 +99,7 @@ class SweepReport:
             "level": self.level,
             "seeds": list(self.seeds),
             "data": dict(self.data),
+            "selection": SELECTION.to_json(),
             "keys": list(self.keys),
             "best": None if self.best is None else self.best.number,
             "best_on_other_seeds": self.on_other_seeds,

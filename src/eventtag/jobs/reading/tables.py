@@ -24,7 +24,11 @@ from eventtag.jobs.reading.streams import BoundedLine, open_stream, read_bounded
 log = logging.getLogger(__name__)
 
 BATCH = 64
-"""Rows of a Parquet file or dataset that are in memory at a time; articles may be long."""
+"""Rows of a Parquet file or dataset that are in memory at a time, at most."""
+BATCH_BYTES = 64 << 20
+"""Bytes that rows of a Parquet file may take at a time, if each is as long as a row may be; what its metadata says of sizes is no bound,
+for one stored value may stand in many rows.
+"""
 
 AGAIN_LINES = 4
 """Lines that a record may have within a part of a CSV file of which as much has been read again in vain as it holds."""
@@ -161,6 +165,7 @@ def read_parquet_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[In
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"cannot be read as Parquet ({str(error)[:200]}); write the file again") from error
+    size = max(1, min(BATCH, BATCH_BYTES // fields.max_row_bytes))
     with file:
         require_distinct_columns(file.schema_arrow.names)
         _require_columns(file.schema_arrow.names, fields)
@@ -169,7 +174,7 @@ def read_parquet_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[In
         for group in range(file.num_row_groups):
             end = number + file.metadata.row_group(group).num_rows
             try:
-                for batch in file.iter_batches(batch_size=BATCH, row_groups=[group]):
+                for batch in file.iter_batches(batch_size=size, row_groups=[group]):
                     yield from _rows_of_batch(batch.select(kept), path, number, prefix, fields)
                     number += batch.num_rows
             except (pa.ArrowException, OSError) as error:
