@@ -122,7 +122,7 @@ def test_hypertext_regions_use_their_global_offsets(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ('[{"id": 1,\n "data": {"text": "a"}},\n {"id": 2, "data": {}}]', "export.json:3: which field holds the text"),
+        ('[{"id": 1,\n "data": {"text": "a"}},\n {"id": 2, "data": {}}]', "export.json:3: no field of its `data` holds a text"),
         ('[{"id": 1, "data": {"text": "a"}}', "export.json:1: neither a comma nor the end"),
         ('[{"id": 1, "data"', "export.json:1: not valid JSON"),
         ("[1]", "export.json:1: a JSON int where an object is needed"),
