@@ -128,7 +128,7 @@ def test_hypertext_regions_use_their_global_offsets(tmp_path):
         ("[1]", "export.json:1: a JSON int where an object is needed"),
         (json.dumps([task("ab", {"result": [region("0", 1, "a", "X")]})]), "`start` is '0'; it must be a whole number"),
         (json.dumps([task("ab", {"result": "none"})]), "`result` is a str; it must be a list"),
-        (json.dumps([task(5)]), "which field holds the text"),
+        (json.dumps([task(5)]), "no field of its `data` holds a text"),
         ("[" * 100_000, "not valid JSON"),
     ],
 )
