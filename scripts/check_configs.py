@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from eventtag.cli.hydra_task import config_dir, register_resolvers, spell_out_corpora
+from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers, spell_out_corpora
 from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, TrainSettings
 from eventtag.settings.pretrain import PretrainSettings
 from eventtag.settings.sweep import SweepSettings
@@ -53,7 +53,7 @@ def main() -> int:
     count = 0
     with initialize_config_dir(str(folder), version_base="1.3"):
         for entry, settings in ENTRIES.items():
-            ConfigStore.instance().store(name=f"{entry}_schema", node=settings)
+            ConfigStore.instance().store(name=f"{entry}_schema", node=open_schema(settings))
             choices = [[f"{group}={file.stem}"] for group in GROUPS[entry] for file in sorted((folder / group).glob("*.yaml"))]
             for chosen in [[], *choices]:
                 overrides = spell_out_corpora(GIVEN[entry] + chosen + NEEDED.get("".join(chosen), []))

@@ -18,7 +18,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from eventtag.cli.hydra_task import config_dir, register_resolvers
+from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "reference" / "settings.md"
@@ -72,8 +72,9 @@ corpus and `evaluate` the articles of the run that made the checkpoint. `data=sa
 For other articles than those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names:
 put it into a file of your own (`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the labels alone.
 
-**Defaults** below are those of a command with `data=corpus` and nothing else. Other choices of `model=`, `trainer=` and `data=` set
-other values; `--cfg job` shows them.
+**Defaults** below are those of a command with `data=corpus` and nothing else; `TrainSettings(...)` in Python has the same.
+`model=NAME` changes the encoder alone (`tiny`, for tests, the head too), `trainer=fast` the number of passes. `--cfg job` shows
+every value.
 
 **Resuming.** `run_dir=DIR resume=true` starts a run, or goes on with it if it was interrupted: the same command every time. Other
 settings or other data than before are refused, and a finished run is never overwritten. The resumed run ends with the same weights,
@@ -118,7 +119,7 @@ def render() -> str:
 
 def _composed(entry: str) -> dict[str, Any]:
     """What the command has by default, each part of it by its dotted key."""
-    ConfigStore.instance().store(name=f"{entry}_schema", node=OmegaConf.structured(ENTRIES[entry]))
+    ConfigStore.instance().store(name=f"{entry}_schema", node=open_schema(ENTRIES[entry]))
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose(entry, ["data=corpus"] if "data" in GROUPS[entry] and entry != "pretrain" else [])
     flat: dict[str, Any] = {}

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,7 @@ class Trial:
         from eventtag.settings import (
             DataSettings,
             EvaluationSettings,
+            Head,
             IntermediateSettings,
             ModelSettings,
             Precision,
@@ -224,18 +225,20 @@ class Trial:
             "patience": None,
             "precision": Precision.fp32,  # `auto` is decided by timing, and may decide otherwise for the next run
         } | self.trainer
-        model = ModelSettings(name="tiny", attention_dropout=0.1)
+        model = ModelSettings(
+            name="tiny", attention_dropout=0.1, head=Head.softmax, layer_mix=False, intermediate=IntermediateSettings(data=None)
+        )
         if self.intermediate:
             other = DataSettings(path=str(self.corpus.parent / "other.jsonl"), split_field="split")
             encoder = str(self.corpus.parent / "encoder")
-            model = ModelSettings(name=encoder, attention_dropout=0.1, intermediate=IntermediateSettings(data=other, epochs=1))
+            model = replace(model, name=encoder, intermediate=IntermediateSettings(data=other, epochs=1))
         try:
             train(
                 TrainSettings(
                     data=DataSettings(path=str(self.corpus), split_field="split"),
                     model=model,
                     window=WindowSettings(max_length=16, stride=4),
-                    trainer=TrainerSettings(**trainer),
+                    trainer=TrainerSettings(**{"adversarial": 0.0, **trainer}),
                     evaluation=EvaluationSettings(resamples=100),
                     resume=True,
                     run_dir=str(run),

@@ -9,13 +9,16 @@ import sys
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
 from eventtag.span import Span
+
+if TYPE_CHECKING:
+    from eventtag.settings import ModelSettings, TrainerSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.append(str(REPOSITORY / "scripts"))  # for stub_tagger, which processes import that tests start
@@ -79,15 +82,29 @@ def corpus_file(articles: tuple[Article, ...], tmp_path_factory: pytest.TempPath
     return path
 
 
+def plain_model(**chosen: Any) -> ModelSettings:
+    """Settings of a model that learns fast: a softmax on the last layer, without intermediate fine-tuning."""
+    from eventtag.settings import Head, IntermediateSettings, ModelSettings
+
+    return ModelSettings(**{"head": Head.softmax, "layer_mix": False, "intermediate": IntermediateSettings(data=None), **chosen})
+
+
+def plain_trainer(**chosen: Any) -> TrainerSettings:
+    """Settings of training without its adversarial half."""
+    from eventtag.settings import TrainerSettings
+
+    return TrainerSettings(**{"adversarial": 0.0, **chosen})
+
+
 def trained_settings(corpus: Path) -> dict[str, Any]:
     """The settings of `trained_run`."""
-    from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, WindowSettings
+    from eventtag.settings import DataSettings, WindowSettings
 
     return {
         "data": DataSettings(path=str(corpus), split_field="split"),
-        "model": ModelSettings(name="tiny", attention_dropout=None),
+        "model": plain_model(name="tiny", attention_dropout=None),
         "window": WindowSettings(max_length=24, stride=6),
-        "trainer": TrainerSettings(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+        "trainer": plain_trainer(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
     }
 
 

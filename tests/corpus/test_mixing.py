@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import make_article
+from conftest import make_article, plain_model, plain_trainer
 
 from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
@@ -17,8 +17,6 @@ from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.settings import (
     DataSettings,
     MixedCorpusSettings,
-    ModelSettings,
-    TrainerSettings,
     TrainSettings,
     WindowSettings,
 )
@@ -185,9 +183,9 @@ def test_a_corpus_without_events_does_not_teach_that_nothing_is_one(files, artic
         result = train(
             TrainSettings(
                 data=settings_of(files, half=half, scored=["full"]),
-                model=ModelSettings(name="tiny", attention_dropout=None),
+                model=plain_model(name="tiny", attention_dropout=None),
                 window=WindowSettings(max_length=64, stride=8),
-                trainer=TrainerSettings(epochs=14, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+                trainer=plain_trainer(epochs=14, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
                 run_dir=str(tmp_path / name),
             )
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import make_article
+from conftest import make_article, plain_model
 
 import eventtag
 from eventtag.article import Article
@@ -31,7 +31,7 @@ WINDOW = WindowSettings(max_length=64, stride=8)
 
 
 def settings_of(head: Head, **options) -> ModelSettings:
-    return ModelSettings(name="tiny", attention_dropout=None, head=head, **options)
+    return plain_model(name="tiny", attention_dropout=None, head=head, **options)
 
 
 @pytest.fixture(params=list(Head))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import plain_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     AlbertConfig,
@@ -26,7 +27,7 @@ from eventtag.errors import CheckpointError, SettingsError
 from eventtag.labels import LabelSet
 from eventtag.models import accepted, encoders
 from eventtag.models.encoders import build_network, load_encoder, locate, longest_input
-from eventtag.settings import ModelSettings, WindowSettings
+from eventtag.settings import WindowSettings
 from eventtag.tagging.tagger import Tagger
 
 LABELS = LabelSet()
@@ -94,7 +95,7 @@ def folder(request, tmp_path_factory) -> Path:
 
 
 def test_an_encoder_of_each_kind_is_loaded_with_a_new_head_and_tags_whole_texts(folder):
-    model, tokenizer = load_encoder(ModelSettings(name=str(folder)), LABELS, seed=1)
+    model, tokenizer = load_encoder(plain_model(name=str(folder)), LABELS, seed=1)
     assert model.config.id2label == dict(enumerate(LABELS.tags))
     assert model.dtype == torch.float32
     assert longest_input(model, tokenizer) == 64
@@ -107,7 +108,7 @@ def test_an_encoder_of_each_kind_is_loaded_with_a_new_head_and_tags_whole_texts(
 
 @pytest.mark.parametrize("casing", [False, True])
 def test_the_longest_input_is_the_longest_that_the_model_reads(folder, casing):
-    model, tokenizer = load_encoder(ModelSettings(name=str(folder), casing=casing), LABELS, seed=1)
+    model, tokenizer = load_encoder(plain_model(name=str(folder), casing=casing), LABELS, seed=1)
     tokenizer.model_max_length = 10**9
     assert longest_input(model, tokenizer) == 64
     ids = torch.full((1, 64), 5)
@@ -146,7 +147,7 @@ def test_an_encoder_without_weights_for_all_of_it_is_refused(folder, tmp_path):
             continue  # its layers share their weights
         for casing in (False, True):
             with pytest.raises(CheckpointError, match=r"model.name=.*do not fit the model that config.json describes"):
-                load_encoder(ModelSettings(name=str(copy), casing=casing), LABELS, seed=1)
+                load_encoder(plain_model(name=str(copy), casing=casing), LABELS, seed=1)
 
 
 def test_an_encoder_of_an_unknown_kind_is_refused(folder, tmp_path):
@@ -155,11 +156,11 @@ def test_an_encoder_of_an_unknown_kind_is_refused(folder, tmp_path):
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
     with pytest.raises(CheckpointError, match=r"model_type is 'gpt2'.*\nallowed: albert, bert"):
-        load_encoder(ModelSettings(name=str(copy)), LABELS, seed=1)
+        load_encoder(plain_model(name=str(copy)), LABELS, seed=1)
 
 
 def test_every_token_belongs_to_one_word_and_words_hold_their_tokens(folder):
-    _, tokenizer = load_encoder(ModelSettings(name=str(folder), attention_dropout=None), LABELS, seed=1)
+    _, tokenizer = load_encoder(plain_model(name=str(folder), attention_dropout=None), LABELS, seed=1)
     tokens = tokenise(TEXTS[0], tokenizer)
     assert (tokens.word_of[tokens.first_token] == range(len(tokens.words))).all()
     in_words = tokens.word_of[tokens.word_of >= 0]
@@ -171,7 +172,7 @@ CONTROLS = ("<s>", "</s>", "<pad>", "<mask>", "[SEP]", "[MASK]")
 
 def test_names_of_control_tokens_in_a_text_are_text(folder):
     """With the tokenizer as transformers loads it, and as it is without transformers; offsets and words stay those of the text."""
-    _, tokenizer = load_encoder(ModelSettings(name=str(folder), attention_dropout=None), LABELS, seed=1)
+    _, tokenizer = load_encoder(plain_model(name=str(folder), attention_dropout=None), LABELS, seed=1)
     text = "Police " + " x ".join(CONTROLS) + " in</s>side\uff1cs\uff1e " + TEXTS[0]
     control = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     for one in (tokenizer, read_tokenizer(folder)):
@@ -185,7 +186,7 @@ def test_names_of_control_tokens_in_a_text_are_text(folder):
 
 def test_the_same_seed_gives_the_same_head(folder):
     first, again, other = (
-        load_encoder(ModelSettings(name=str(folder), attention_dropout=None), LABELS, seed=seed)[0].state_dict()
+        load_encoder(plain_model(name=str(folder), attention_dropout=None), LABELS, seed=seed)[0].state_dict()
         for seed in (1, 1, 2)
     )
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -213,7 +214,7 @@ def test_an_unknown_package_names_the_known_ones():
 
 def test_a_model_that_cannot_be_reached_says_what_to_do():
     with pytest.raises(CheckpointError, match=r"model.name=no-such/model: cannot be loaded .*model=minilm"):
-        load_encoder(ModelSettings(name="no-such/model", attention_dropout=None), LABELS, seed=1)
+        load_encoder(plain_model(name="no-such/model", attention_dropout=None), LABELS, seed=1)
 
 
 def test_weights_that_are_not_safetensors_are_refused(folder, tmp_path):
@@ -222,7 +223,7 @@ def test_weights_that_are_not_safetensors_are_refused(folder, tmp_path):
     (copy / "model.safetensors").unlink()
     torch.save({}, copy / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="cannot be loaded"):
-        load_encoder(ModelSettings(name=str(copy), attention_dropout=None), LABELS, seed=1)
+        load_encoder(plain_model(name=str(copy), attention_dropout=None), LABELS, seed=1)
 
 
 def test_code_that_a_model_brings_is_not_run(folder, tmp_path):
@@ -234,5 +235,5 @@ def test_code_that_a_model_brings_is_not_run(folder, tmp_path):
     (copy / "config.json").write_text(
         config.replace("{", '{"auto_map": {"AutoConfig": "evil.C", "AutoModelForTokenClassification": "evil.C"},', 1)
     )
-    load_encoder(ModelSettings(name=str(copy), attention_dropout=None), LABELS, seed=1)
+    load_encoder(plain_model(name=str(copy), attention_dropout=None), LABELS, seed=1)
     assert not marker.exists()

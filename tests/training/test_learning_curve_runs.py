@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import plain_model, plain_trainer
 
 from eventtag.errors import DataError, OutputError, SettingsError, TrainingError
 from eventtag.experiments import learning_curve
@@ -14,8 +15,6 @@ from eventtag.settings import (
     DataSettings,
     EvaluationSettings,
     LearningCurveSettings,
-    ModelSettings,
-    TrainerSettings,
     WindowSettings,
 )
 
@@ -23,9 +22,9 @@ from eventtag.settings import (
 def settings_of(corpus: Path, run: Path, **changes) -> LearningCurveSettings:
     return LearningCurveSettings(
         data=DataSettings(path=str(corpus), split_field="split"),
-        model=ModelSettings(name="tiny", attention_dropout=None),
+        model=plain_model(name="tiny", attention_dropout=None),
         window=WindowSettings(max_length=24, stride=6),
-        trainer=TrainerSettings(epochs=4, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+        trainer=plain_trainer(epochs=4, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
         evaluation=EvaluationSettings(resamples=100),
         run_dir=str(run),
         **{"sizes": [2, 6, 16], **changes},

@@ -2,7 +2,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from conftest import make_article, make_distinct
+from conftest import make_article, make_distinct, plain_model, plain_trainer
 
 from eventtag.article import Article
 from eventtag.encoding.align import align_spans
@@ -17,8 +17,6 @@ from eventtag.settings import (
     DataSettings,
     Head,
     IntermediateSettings,
-    ModelSettings,
-    TrainerSettings,
     TrainSettings,
     WindowSettings,
 )
@@ -120,7 +118,7 @@ def test_without_an_annotated_word_there_is_nothing_to_judge():
 def test_a_head_that_scores_spans_is_refused_before_anything_is_trained(articles):
     settings = TrainSettings(
         data=DataSettings(path="unused"),
-        model=ModelSettings(name="tiny", head=Head.span, attention_dropout=None),
+        model=plain_model(name="tiny", head=Head.span, attention_dropout=None),
         run_dir="unused",
     )
     with pytest.raises(SettingsError, match=r"model.head=span gives no probabilities for single words"):
@@ -136,7 +134,7 @@ def test_intermediate_fine_tuning_learns_nothing_that_is_to_be_judged(tmp_path, 
     )
     settings = TrainSettings(
         data=DataSettings(path="unused"),
-        model=ModelSettings(name="a model", intermediate=intermediate),
+        model=plain_model(name="a model", intermediate=intermediate),
         run_dir=str(tmp_path / "run"),
     )
 
@@ -162,9 +160,9 @@ def test_planted_errors_come_out_on_top_of_cross_validation(articles):
     spoilt = [planted[article.id][0] if article.id in planted else article for article in articles]
     settings = TrainSettings(
         data=DataSettings(path="unused"),
-        model=ModelSettings(name="tiny", attention_dropout=None),
+        model=plain_model(name="tiny", attention_dropout=None),
         window=WindowSettings(max_length=64, stride=8),
-        trainer=TrainerSettings(epochs=16, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+        trainer=plain_trainer(epochs=16, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
         run_dir="unused",
     )
     judged = list(cross_validate(spoilt, LABELS, settings, folds=2))

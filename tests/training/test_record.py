@@ -39,7 +39,7 @@ def changed(settings, part, **values):
         (
             "model",
             {"intermediate": IntermediateSettings(DataSettings(path="x"))},
-            {"intermediate": IntermediateSettings()},
+            {"intermediate": IntermediateSettings(data=None)},
             r"intermediate.data was not there",
         ),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import trained_settings
+from conftest import plain_model, plain_trainer, trained_settings
 from transformers import TrainingArguments
 
 from eventtag.errors import DataError, EventtagError, OutputError, RunFinishedError, SettingsError, TrainingError
@@ -20,7 +20,6 @@ from eventtag.manifest import sha256_of
 from eventtag.settings import (
     DataSettings,
     MixedCorpusSettings,
-    ModelSettings,
     Precision,
     TrainerSettings,
     TrainSettings,
@@ -38,9 +37,9 @@ def settings_of(corpus: Path, run: Path, **changes) -> TrainSettings:
     trainer["precision"] = Precision.fp32  # `auto` is decided by timing, and may decide otherwise for the next run
     return TrainSettings(
         data=DataSettings(path=str(corpus), split_field="split", **changes.pop("data", {})),
-        model=ModelSettings(name="tiny", attention_dropout=None),
+        model=plain_model(name="tiny", attention_dropout=None),
         window=WindowSettings(**{"max_length": 24, "stride": 6, **changes.pop("window", {})}),
-        trainer=TrainerSettings(**{**trainer, **changes.pop("trainer", {})}),
+        trainer=plain_trainer(**{**trainer, **changes.pop("trainer", {})}),
         run_dir=str(run),
         **changes,
     )

@@ -29,7 +29,7 @@ def test_the_values_that_settings_have_are_those_that_the_space_holds():
     assert values_of(settings, read_space(space, settings)) == {
         "trainer.learning_rate": 1e-4, "trainer.batch_size": 8, "trainer.extra.max_grad_norm": 0.5,
         "trainer.precision": "auto", "trainer.batch_tokens": None, "window.stride": 32,
-        "trainer.adversarial": 0,
+        "trainer.adversarial": 1,
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import plain_model, plain_trainer
 
 from eventtag.errors import OutputError, SettingsError, TrainingError
 from eventtag.experiments import candidate as candidate_module
@@ -11,7 +12,7 @@ from eventtag.experiments.sweep import JOURNAL_FILE, load_learnable, run_sweep
 from eventtag.formats.jsonl import json_line
 from eventtag.jobs import lock as lock_module
 from eventtag.reporting.sweep_report import render_sweep, render_sweep_page
-from eventtag.settings import DataSettings, EvaluationSettings, ModelSettings, Precision, TrainerSettings, WindowSettings
+from eventtag.settings import DataSettings, EvaluationSettings, Precision, WindowSettings
 from eventtag.settings.sweep import SweepSettings
 from eventtag.span import Span
 
@@ -21,9 +22,9 @@ SPACE = {"trainer": {"learning_rate": {"low": 1e-3, "high": 3e-2, "log": True}, 
 def settings_of(corpus: Path, run: Path, **changes) -> SweepSettings:
     return SweepSettings(
         data=DataSettings(path=str(corpus), split_field="split"),
-        model=ModelSettings(name="tiny", attention_dropout=None),
+        model=plain_model(name="tiny", attention_dropout=None),
         window=WindowSettings(max_length=24, stride=6),
-        trainer=TrainerSettings(epochs=3, head_learning_rate=1e-2, patience=None, precision=Precision.fp32),
+        trainer=plain_trainer(epochs=3, head_learning_rate=1e-2, patience=None, precision=Precision.fp32),
         evaluation=EvaluationSettings(resamples=100),
         run_dir=str(run),
         **{"space": SPACE, "trials": 8, "seeds": 2, "resume": True, **changes},
@@ -125,7 +126,7 @@ def test_a_stopped_sweep_ends_as_one_that_was_not(corpus_file, tmp_path, trained
 
 
 def test_an_outcome_that_optuna_was_not_told_is_not_trained_again(corpus_file, tmp_path, trained, monkeypatch):
-    from eventtag.training import sweep as sweep_module
+    from eventtag.experiments import sweep as sweep_module
 
     settings = settings_of(corpus_file, tmp_path / "run", trials=3)
     tell = sweep_module._tell

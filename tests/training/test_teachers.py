@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import plain_model, plain_trainer
 
 from eventtag.corpus.seen import read_seen
 from eventtag.encoding.align import IGNORED, align_spans
@@ -16,7 +17,7 @@ from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.models.checkpoint import load_checkpoint
-from eventtag.settings import DataSettings, Head, ModelSettings, TeacherSettings, TrainerSettings, TrainSettings, WindowSettings
+from eventtag.settings import DataSettings, Head, TeacherSettings, TrainSettings, WindowSettings
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.data.features import build_features, collate
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
@@ -147,9 +148,9 @@ def test_a_student_learns_from_teachers_what_nobody_annotated(head, articles, ch
     def settings(name, **teacher):
         return TrainSettings(
             data=DataSettings(path=str(path), split_field="split"),
-            model=ModelSettings(name=str(tmp_path / "encoder"), attention_dropout=None, head=head),
+            model=plain_model(name=str(tmp_path / "encoder"), attention_dropout=None, head=head),
             window=WindowSettings(max_length=24, stride=6),
-            trainer=TrainerSettings(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
+            trainer=plain_trainer(epochs=12, batch_size=4, learning_rate=1e-2, head_learning_rate=1e-2, patience=None),
             teacher=TeacherSettings(**teacher),
             run_dir=str(tmp_path / name),
         )

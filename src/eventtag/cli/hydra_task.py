@@ -18,15 +18,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import MarkedYAMLError
 
-import eventtag
 from eventtag.cli.launched import fit_to_launcher
 from eventtag.cli.overrides import explain, literal, quote_unreadable, quoted, require_current, require_harmless
 from eventtag.cli.own_configs import config_dir, guard_configurations, warn_of_hidden
-from eventtag.cli.own_data import SAMPLE, choose_own_data, explain_no_data, require_own_data
+from eventtag.cli.own_data import choose_own_data, explain_no_data, require_own_data
 from eventtag.cli.run_records import recorded_run
 from eventtag.cli.terminal import print_message
 from eventtag.errors import EventtagError, SettingsError
 from eventtag.settings import DataSettings, EvaluateSettings, TrainSettings
+from eventtag.settings.data import data_dir, sample_file
 from eventtag.staging import named_full_disk
 
 Settings = TypeVar("Settings")
@@ -165,9 +165,12 @@ def spell_out_corpora(overrides: Sequence[str]) -> list[str]:
 
 def open_schema(settings: type[Any]) -> DictConfig:
     """The data class as a schema whose dictionaries take new keys (`thresholds.EVENT=0.8` without a `+`); wrong field names are
-    errors still.
+    errors still. The data of intermediate fine-tuning is null in it: the configuration chooses it by name, and what it does not say must
+    not come from another corpus.
     """
     schema: DictConfig = OmegaConf.structured(settings)
+    if OmegaConf.select(schema, "model.intermediate") is not None:
+        schema.model.intermediate.data = None
     nodes = [schema]
     while nodes:
         node = nodes.pop()
@@ -188,18 +191,6 @@ def corpus_dir(name: str) -> str:
         if (place / name).exists():
             return str(place / name)
     return str(places[0] / name)
-
-
-def data_dir() -> str:
-    """Where the sample corpus lies: inside the installed package, or in the source tree's data folder."""
-    package = Path(eventtag.__file__).parent
-    inside = package / "data"
-    return str(inside if inside.is_dir() else package.parent.parent / "data")
-
-
-def sample_file() -> str:
-    """Where `data=sample` finds the sample corpus."""
-    return f"{data_dir()}/{SAMPLE}/articles.jsonl"
 
 
 def register_resolvers() -> None:

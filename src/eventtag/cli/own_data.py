@@ -15,8 +15,6 @@ from eventtag.errors import SettingsError
 
 PLACES = {"data": "data", "data@model.intermediate.data": "model.intermediate.data"}
 """Where a corpus is chosen, and what the keys of its settings begin with."""
-CHOOSES = "minilm"
-"""The model whose configuration chooses data for intermediate fine-tuning; for others the choice is an addition."""
 SAMPLE = "sample"
 
 
@@ -28,8 +26,7 @@ def choose_own_data(arguments: Sequence[str]) -> list[str]:
     chosen = []
     for choice, keys in PLACES.items():
         if f"{keys}.path" in given and choice not in given and "experiment" not in given:
-            added = choice != "data" and given.get("model", CHOOSES) != CHOOSES
-            chosen.append(f"{'+' if added else ''}{choice}=corpus")
+            chosen.append(f"{choice}=corpus")
     place = next((at for at, argument in enumerate(arguments) if "=" in argument and argument[0] != "-"), len(arguments))
     return [*arguments[:place], *chosen, *arguments[place:]]
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from eventtag.errors import SettingsError
@@ -191,3 +192,20 @@ CORPUS_KEYS = (
     "test_share", "split_seed", "overlaps", "overlap_priority", "max_loss", "cluster_field",
 )  # fmt: skip
 """Keys that mean something for one corpus only."""
+
+
+def data_dir() -> str:
+    """Where the sample corpus lies: inside the installed package, or in the source tree's data folder."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "data"
+    return str(inside if inside.is_dir() else package.parent.parent / "data")
+
+
+def sample_file() -> str:
+    """The articles of the sample corpus."""
+    return f"{data_dir()}/sample/articles.jsonl"
+
+
+def sample_data() -> DataSettings:
+    """The sample corpus that comes with eventtag; `data=sample` on the command line."""
+    return DataSettings(name="sample", path=sample_file(), format="jsonl", split_field="split", licence="CC BY 4.0")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 
-from eventtag.settings.data import MISSING, DataSettings, require_given, require_names
+from eventtag.settings.data import MISSING, DataSettings, require_given, require_names, sample_data
 from eventtag.settings.data import require_setting as _require
 
 
@@ -50,9 +50,9 @@ class LoraSettings:
 class IntermediateSettings:
     """Intermediate fine-tuning: other annotated articles that the model learns from before those of the run."""
 
-    data: DataSettings | None = None
+    data: DataSettings | None = field(default_factory=sample_data)
     """Their corpus, with all of the keys of `data`; its training articles teach, its validation articles choose the epoch.
-    `data@model.intermediate.data=NAME` takes a configuration; null: none."""
+    `data@model.intermediate.data=NAME` takes a configuration; null: none. The sample corpus by default."""
     epochs: float = 2
     """Passes over them."""
 
@@ -77,9 +77,9 @@ class ModelSettings:
     """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/evidence/training-cost.md)."""
     casing: bool | None = None
     """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
-    layer_mix: bool = False
+    layer_mix: bool = True
     """Let the head read a scalar mix of all layers (their mean with learnt weights) instead of the last layer alone."""
-    head: Head = Head.softmax
+    head: Head = Head.crf
     """What decides tags from what the encoder says."""
     overlap: bool = False
     """Learn and find spans that nest or overlap; `head=span` only. Whatever `data.overlaps` says, no span is dropped for it then."""

@@ -61,7 +61,7 @@ class TrainerSettings:
     """Epochs without a better validation score after which training stops; null never stops early."""
     metric: Metric = Metric.micro_f1
     """Validation score that chooses the checkpoint."""
-    adversarial: float = 0.0
+    adversarial: float = 1.0
     """Adversarial training: each batch is learnt a second time with its word embeddings moved this far along their gradient (Miyato et
     al. 2017); every step costs two. 0: none."""
     precision: Precision = Precision.auto

@@ -21,7 +21,6 @@ from transformers import PreTrainedModel
 from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.corpus.near_duplicates import find_near_duplicates
-from eventtag.errors import SettingsError
 from eventtag.heads.registry import head_of
 from eventtag.models.checkpoint import load_checkpoint
 from eventtag.models.encoders import TINY
@@ -63,17 +62,16 @@ class IntermediateRun:
 def plan_intermediate(settings: TrainSettings, corpus: Corpus) -> IntermediateRun | None:
     """The run that `model.intermediate` asks for before that on `corpus`; None where there is none to make.
 
-    That is so where its articles have none of the corpus's labels, or are for the most part the corpus itself. Those that
-    are in the corpus too, or are near-duplicates of its validation or test articles, are left out. Raises SettingsError for the model
-    `tiny`, whose vocabulary comes from the corpus, and what `load_corpus` raises for its articles.
+    That is so where its articles have none of the corpus's labels or are for the most part the corpus itself, and for the model `tiny`,
+    whose vocabulary comes from the corpus; the log says so. Articles that are in the corpus too, or are near-duplicates of its validation
+    or test articles, are left out. Raises what `load_corpus` raises for its articles.
     """
     intermediate = settings.model.intermediate
     if intermediate.data is None:
         return None
     if settings.model.name == TINY:
-        raise SettingsError(
-            "model.intermediate: model.name=tiny makes its vocabulary from each corpus; set model.intermediate.data=null"
-        )
+        log.info("intermediate fine-tuning: model.name=tiny makes its vocabulary from each corpus, so it is left out")
+        return None
     source = load_corpus(intermediate.data)
     if not set(source.labels.labels) & set(corpus.labels.labels):
         log.info(
@@ -100,7 +98,7 @@ def intermediate_settings(settings: TrainSettings, data: DataSettings) -> TrainS
     return replace(
         settings,
         data=data,
-        model=replace(settings.model, intermediate=IntermediateSettings()),
+        model=replace(settings.model, intermediate=IntermediateSettings(data=None)),
         trainer=replace(
             settings.trainer, epochs=settings.model.intermediate.epochs, patience=None, adversarial=0.0, tracking=[],
         ),
