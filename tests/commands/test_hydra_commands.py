@@ -93,7 +93,7 @@ def test_train_evaluate_predict_in_sequence(tmp_path, data, corpus_file):
     assert "finished before, nothing to do" in again.stderr
     (tmp_path / "mine.jsonl").write_text("mine")
     refused = run("predict", "checkpoint=run/checkpoint", f"input={corpus_file}", "output=mine.jsonl", cwd=tmp_path, code=1)
-    assert refused.stderr.startswith("error: mine.jsonl exists already")
+    assert "error: mine.jsonl exists already" in refused.stderr
 
 
 def test_a_sweep_trains_once_a_value_and_keeps_runs_apart(tmp_path, data):
