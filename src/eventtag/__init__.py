@@ -16,6 +16,7 @@ if _TYPE_CHECKING:
     from eventtag.api.evaluate import evaluate
     from eventtag.api.lint import lint
     from eventtag.api.predict import predict
+    from eventtag.api.score import score
     from eventtag.api.split import split
     from eventtag.api.train import train
     from eventtag.article import Article
@@ -44,6 +45,7 @@ _HOMES = {
     "read_articles": "formats.registry",
     "read_inputs": "jobs.reading.inputs",
     "read_rows": "jobs.reading.inputs",
+    "score": "api.score",
     "split": "api.split",
     "train": "api.train",
     "write_articles": "formats.registry",
@@ -66,6 +68,7 @@ __all__ = [
     "read_articles",
     "read_inputs",
     "read_rows",
+    "score",
     "split",
     "train",
     "write_articles",

@@ -18,6 +18,7 @@ from eventtag.errors import SettingsError
 from eventtag.models.checkpoint import find_checkpoint
 from eventtag.scoring.compare import TRIALS, Comparison, Difference, compare_systems
 from eventtag.scoring.pairing import pair_predictions
+from eventtag.scoring.placing import place_predictions
 from eventtag.scoring.report import EvaluationReport, score_articles
 from eventtag.scoring.seeds import SeedRun, SeedSummary, summarise_seeds
 from eventtag.scoring.tally import Tally
@@ -147,7 +148,9 @@ class _Scorer:
 
         if find_checkpoint(path) is not None:
             log.info("%s: tagging %d articles", path, len(gold.articles))
-        paired, others = pair_predictions(gold.articles, predictions_of(path, gold.articles, gold.labels, read), source=path)
+        placed, remarks = place_predictions(gold.articles, predictions_of(path, gold.articles, gold.labels, read))
+        gold.notes.extend(f"{path}: {remark}" for remark in remarks)
+        paired, others = pair_predictions(gold.articles, placed, source=path)
         if others:
             gold.notes.append(f"{path}: {others} articles are not among the gold articles that are scored, and are left out")
         return score_articles(paired, gold.labels, words=None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eventtag.api.articles import Reading, read_source, require_names, watch_labels
+from eventtag.api.articles import Reading, Source, read_source, require_names, watch_labels
 from eventtag.article import Article
 from eventtag.cli.terminal import log_on_terminal, print_message
 from eventtag.errors import EventtagError, SettingsError
@@ -66,6 +66,46 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--map", action="append", default=[], metavar="OLD=NEW", help="rename a label (patterns: LOC_*=LOCATION)")
     group.add_argument("--drop", action="append", default=[], metavar="OLD", help="drop the spans of a label (patterns: TIME_*)")
+
+
+def add_gold(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the arguments that say what the gold articles are; `gold_source` reads them."""
+    gold = parser.add_argument_group("gold articles")
+    gold.add_argument("--gold", type=nonempty("--gold"), metavar="FILE", help="the gold articles")
+    gold.add_argument(
+        "--data",
+        action="append",
+        type=nonempty("--data"),
+        default=[],
+        metavar="NAME|data.KEY=VALUE",
+        help="in place of --gold: a data configuration, as of `eventtag evaluate data=NAME data.KEY=VALUE`",
+    )
+    gold.add_argument(
+        "--split",
+        type=nonempty("--split"),
+        default="auto",
+        help="articles of --data (default: test if there are any, else validation)",
+    )
+    gold.add_argument(
+        "--gold-from",
+        type=nonempty("--gold-from"),
+        default="auto",
+        metavar="FORMAT",
+        help="format of --gold (default: recognised)",
+    )
+    gold.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
+    return gold
+
+
+def gold_source(arguments: argparse.Namespace) -> Source:
+    """The gold articles of the command line: a file, or the settings of a corpus. Raises SettingsError for both or neither."""
+    if bool(arguments.gold) == bool(arguments.data):
+        raise SettingsError("give the gold articles, either by --gold FILE or by --data NAME")
+    if not arguments.data:
+        return str(arguments.gold)
+    from eventtag.cli.hydra_task import compose_data  # slow to import
+
+    return compose_data(arguments.data)
 
 
 def whole_number(option: str, *, least: int) -> Callable[[str], int]:

@@ -27,6 +27,7 @@ FILE_COMMANDS = {
     "split": "divide articles into train, validation and test",
     "stats": "describe annotated articles",
     "agreement": "compare two annotations of the same articles",
+    "score": "score predictions of any program on annotated articles",
     "compare": "say whether one tagger is better than another",
     "export": "make a checkpoint faster, if it stays as good",
 }

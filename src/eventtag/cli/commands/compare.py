@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command, whole_number
+from eventtag.cli.file_command import (
+    add_gold,
+    add_reading,
+    gold_source,
+    label_map,
+    nonempty,
+    pairs,
+    run_file_command,
+    whole_number,
+)
 from eventtag.cli.terminal import print_message, print_result
-from eventtag.errors import SettingsError
 from eventtag.staging import require_absent, write_json
 
 
@@ -47,36 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         help="runs that differ in their seed, as one recipe: a sweep's folder, runs, or a quoted pattern; once per recipe. Their mean "
         "is compared, over articles and seeds together; the run to keep is picked by validation",
     )
-    gold = parser.add_argument_group("gold articles")
-    gold.add_argument("--gold", type=nonempty("--gold"), metavar="FILE", help="the gold articles")
-    gold.add_argument(
-        "--data",
-        action="append",
-        type=nonempty("--data"),
-        default=[],
-        metavar="NAME|data.KEY=VALUE",
-        help="in place of --gold: a data configuration, as of `eventtag evaluate data=NAME data.KEY=VALUE`",
-    )
-    gold.add_argument(
-        "--split",
-        type=nonempty("--split"),
-        default="auto",
-        help="articles of --data (default: test if there are any, else validation)",
-    )
+    gold = add_gold(parser)
     gold.add_argument(
         "--seen",
         choices=("exclude", "include"),
         default="exclude",
         help="articles that a checkpoint among the systems learnt from: left out (the default), or scored all the same",
     )
-    gold.add_argument(
-        "--gold-from",
-        type=nonempty("--gold-from"),
-        default="auto",
-        metavar="FORMAT",
-        help="format of --gold (default: recognised)",
-    )
-    gold.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
     add_reading(parser)
     parser.add_argument(
         "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
@@ -102,22 +87,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
-    from eventtag.api.articles import Source
     from eventtag.api.compare import compare
     from eventtag.reporting.console import render_comparison, render_seeds
 
-    if bool(arguments.gold) == bool(arguments.data):
-        raise SettingsError("give the gold articles, either by --gold FILE or by --data NAME")
     if arguments.output:
         require_absent(Path(arguments.output))
-    gold: Source = arguments.gold
-    if arguments.data:
-        from eventtag.cli.hydra_task import compose_data  # slow to import
-
-        gold = compose_data(arguments.data)
     result = compare(
         *arguments.systems,
-        gold=gold,
+        gold=gold_source(arguments),
         seeds=arguments.seeds,
         split=arguments.split,
         seen=arguments.seen,

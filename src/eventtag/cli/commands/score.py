@@ -1,0 +1,81 @@
+"""`eventtag score PREDICTIONS --gold GOLD`: the whole report for anybody's predictions."""
+
+from __future__ import annotations
+
+import argparse
+
+from eventtag.cli.file_command import (
+    add_gold,
+    add_reading,
+    gold_source,
+    label_map,
+    nonempty,
+    pairs,
+    run_file_command,
+    whole_number,
+)
+from eventtag.cli.terminal import print_message, print_result
+
+
+def run() -> int:
+    """Score as the command line says."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eventtag score",
+        description=(
+            "Score predictions of any program: scores with intervals, slices, kinds of errors and calibration, as `eventtag evaluate` "
+            "reports them for a checkpoint. Articles are matched by id, or by order where no id fits and the counts agree. Texts "
+            "must be the same but for white space."
+        ),
+        epilog="example: eventtag score theirs.conll --gold test.jsonl --output outputs/theirs",
+    )
+    parser.add_argument("predictions", type=nonempty("PREDICTIONS"), metavar="PREDICTIONS", help="a file in any readable format")
+    add_gold(parser)
+    add_reading(parser)
+    parser.add_argument(
+        "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
+    )
+    parser.add_argument(
+        "--clusters",
+        type=nonempty("--clusters"),
+        metavar="FIELD",
+        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
+    )
+    parser.add_argument(
+        "--resamples", type=whole_number("--resamples", least=100), help="resamples of the intervals (default: as in evaluate)"
+    )
+    parser.add_argument("--seed", type=whole_number("--seed", least=0), help="seed of the resamples")
+    parser.add_argument(
+        "--output", type=nonempty("--output"), metavar="FOLDER", help="write report.html, report.json, report.md and errors.jsonl"
+    )
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    from eventtag.api.score import score
+    from eventtag.reporting.console import render_table
+
+    wanted = {"resamples": arguments.resamples, "seed": arguments.seed}
+    result = score(
+        arguments.predictions,
+        gold_source(arguments),
+        run_dir=arguments.output,
+        split=arguments.split,
+        labels=arguments.labels and arguments.labels.split(","),
+        clusters=arguments.clusters,
+        format=arguments.source_format,
+        options=pairs(arguments.read_option, "--read-option"),
+        label_map=label_map(arguments),
+        gold_format=arguments.gold_from,
+        gold_options=pairs(arguments.gold_option, "--gold-option"),
+        evaluation={key: value for key, value in wanted.items() if value is not None},
+    )
+    for note in result.notes:
+        print_message(note)
+    print_result(render_table(result.report))
+    if result.folder is not None:
+        print_message(f"report: {result.folder / 'report.html'}")
+    return 0
