@@ -12,7 +12,7 @@ from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
-from eventtag.scoring.error_kinds import Mentions
+from eventtag.scoring.mentions import Mentions
 from eventtag.scoring.report import EvaluationReport, analyse_articles, score_articles
 from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import require_fields

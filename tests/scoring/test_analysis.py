@@ -5,7 +5,7 @@ import pytest
 
 from eventtag.article import Article
 from eventtag.labels import LabelSet
-from eventtag.scoring.error_kinds import count_mentions
+from eventtag.scoring.mentions import count_mentions
 from eventtag.scoring.report import analyse_articles, score_articles
 from eventtag.span import Span
 

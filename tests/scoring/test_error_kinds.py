@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from eventtag.article import Article
 from eventtag.labels import LabelSet
-from eventtag.scoring.error_kinds import KINDS, count_mentions, find_errors
+from eventtag.scoring.error_kinds import KINDS, find_errors
+from eventtag.scoring.mentions import count_mentions
 from eventtag.scoring.report import score_articles
 from eventtag.span import Span
 

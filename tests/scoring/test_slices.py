@@ -7,7 +7,7 @@ from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.labels import LabelSet
-from eventtag.scoring.error_kinds import count_mentions
+from eventtag.scoring.mentions import count_mentions
 from eventtag.scoring.report import score_articles
 from eventtag.scoring.slices import slice_scores, standard_slicers
 from eventtag.settings import EvaluationSettings

@@ -18,7 +18,7 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.errors import CheckpointError, DataError
 from eventtag.manifest import is_listed
-from eventtag.scoring.error_kinds import Mentions, count_mentions
+from eventtag.scoring.mentions import Mentions, count_mentions
 from eventtag.staging import json_text
 from eventtag.stored_json import read_stored
 

@@ -25,11 +25,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from eventtag.article import Article
 from eventtag.labels import LabelSet
 from eventtag.scoring.matching import match_component, overlap_components, overlapping_pairs
+from eventtag.scoring.mentions import Mentions, count_mentions, surface
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.span import Span
 
@@ -64,14 +65,6 @@ SURE = 0.9
 """From this score on the model counts as sure."""
 LIKE_MENTIONS = 2
 """How many other mentions of the same words must carry the predicted label for the annotation to be doubted."""
-
-
-class Mentions(Protocol):
-    """How often a (surface, label) is annotated; surfaces as `surface` gives them."""
-
-    def get(self, key: tuple[str, str], default: int, /) -> int:
-        """How often, `default` where never."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +117,6 @@ class ErrorReport:
         """Every error as a JSON object on one line, in the order of the articles."""
         for case in self.cases:
             yield json.dumps(asdict(case), ensure_ascii=False)
-
-
-def surface(article: Article, span: Span) -> str:
-    """The mention as it is compared with others: case folded, white space collapsed."""
-    return " ".join(article.mention(span).casefold().split())
-
-
-def count_mentions(articles: Sequence[Article]) -> Counter[tuple[str, str]]:
-    """How often each (surface, label) is annotated."""
-    return Counter((surface(article, span), span.label) for article in articles for span in article.spans)
 
 
 def find_errors(pairs: Sequence[Pair], labels: LabelSet, *, training: Mentions | None = None) -> ErrorReport:

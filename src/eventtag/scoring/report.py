@@ -22,8 +22,9 @@ from eventtag.scoring.calibration import CalibrationReport, calibration_report, 
 from eventtag.scoring.conventional import ConventionalScore, FirstComeTally, conventional_scores
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
-from eventtag.scoring.error_kinds import ErrorReport, Mentions, find_errors
+from eventtag.scoring.error_kinds import ErrorReport, find_errors
 from eventtag.scoring.matching import SCHEMES
+from eventtag.scoring.mentions import Mentions
 from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import Slice, slice_scores, standard_slicers
 from eventtag.scoring.tally import (

@@ -35,7 +35,7 @@ from eventtag.scoring.bootstrap import (
     sum_clusters,
 )
 from eventtag.scoring.compare import holm
-from eventtag.scoring.error_kinds import Mentions, surface
+from eventtag.scoring.mentions import Mentions, surface
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.span import Span
 from eventtag.text.words import find_words
