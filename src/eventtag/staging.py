@@ -255,7 +255,8 @@ def remove_known(folder: Path, names: Collection[str]) -> tuple[str, ...]:
     """
     if not folder.is_dir() or folder.is_symlink():
         return ()
-    for path in folder.iterdir():
+    # The latest state first, since it may need an earlier one: what is left after a full disk is sound.
+    for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name), reverse=True):
         if any(fnmatchcase(path.name, name) for name in names):
             remove_whole(path)
     remove_partial(folder, names)
