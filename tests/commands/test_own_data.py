@@ -1,5 +1,8 @@
 """`data.path` alone means one's own articles, and nothing of another corpus is said of them."""
 
+import subprocess
+import sys
+
 import pytest
 
 from eventtag.cli.hydra_task import compose_data, compose_training
@@ -27,30 +30,24 @@ def test_a_choice_stays_as_it_is():
     assert compose_training(given).data.name == "ecbplus"
 
 
+def answer(folder, *command) -> str:
+    """What a command that fails says. It runs in a process of its own, since Hydra closes the log handlers of the whole process."""
+    done = subprocess.run([sys.executable, "-m", "eventtag", *command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    return done.stderr
+
+
 @pytest.mark.parametrize("choice", ["data=sample", "experiment=mine"])
-def test_the_sample_s_description_of_another_file_is_refused(choice, tmp_path, monkeypatch, capsys):
-    import sys
-
-    from eventtag.cli.commands import train
-
+def test_the_sample_s_description_of_another_file_is_refused(choice, tmp_path):
     (tmp_path / "configs" / "experiment").mkdir(parents=True)
     (tmp_path / "configs" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 3\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["eventtag train", choice, "data.path=mine.jsonl", "run_dir=run"])
-    assert train.run() == 1
-    shown = capsys.readouterr().err
+    shown = answer(tmp_path, "train", choice, "data.path=mine.jsonl", "run_dir=run")
     assert "data.path=mine.jsonl: data=sample describes the corpus that comes with eventtag" in shown
     assert "choose data=corpus" in shown
 
 
-def test_a_setting_without_a_corpus_is_answered(tmp_path, monkeypatch, capsys):
-    import sys
-
-    from eventtag.cli.commands import evaluate
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["eventtag evaluate", "checkpoint=c", "data.split_field=split"])
-    assert evaluate.run() == 1
-    assert "data.split_field=split: belongs to no corpus; name one by data=NAME" in capsys.readouterr().err
+def test_a_setting_without_a_corpus_is_answered(tmp_path):
+    shown = answer(tmp_path, "evaluate", "checkpoint=c", "data.split_field=split")
+    assert "data.split_field=split: belongs to no corpus; name one by data=NAME" in shown
     with pytest.raises(SettingsError, match=r"--data: data\.split_field=split: belongs to no corpus"):
         compose_data(["data.split_field=split"])
