@@ -105,21 +105,28 @@ def _few(changes: Floats) -> Floats:
 
 
 def _add_seeds(first: System, second: System, variance: Floats, freedom: Floats) -> tuple[Floats, Floats, bool]:
-    """Variance over articles and seeds, its degrees of freedom by Satterthwaite, and whether no recipe has two runs."""
+    """Variance over articles and seeds, its degrees of freedom by Satterthwaite, and whether no recipe has two runs.
+
+    Where runs differ no more than their chance on each article explains, the variance over articles holds everything, and the degrees
+    of freedom are its own. Those of the variance over runs enter as that exceeds the chance, fully at twice the chance.
+    """
     donors = [system for system in (first, second) if system.recipe and len(system.units) > 1]
     if not donors:
         return variance, freedom, True
-    seeds = np.zeros_like(variance)
-    shared = np.zeros_like(variance)
-    squares = variance**2 / freedom
+    seeds, shared, squares, certain = (np.zeros_like(variance) for _ in range(4))
     for donor in donors:
         spread, chance = donor.seed_variance
         # A recipe with a single run is taken to vary as the other one.
         share = sum(1 / len(s.units) for s in (first, second) if s is donor or (s.recipe and len(s.units) == 1))
         seeds += share * spread
         shared += share * chance
-        squares += (share * spread) ** 2 / (len(donor.units) - 1)
-    total = np.maximum(variance + seeds - shared, np.maximum(variance, seeds))
+        part = (share * spread) ** 2 / (len(donor.units) - 1)
+        squares += part
+        # Two runs that happen to agree say little, so their few degrees of freedom always count.
+        certain += part * (len(donor.units) == 2)
+    total = np.maximum(variance + seeds - shared, variance)
+    beyond = np.clip(np.divide(seeds, shared, out=np.full_like(seeds, 2.0), where=shared > 0) - 1, 0.0, 1.0)
+    squares = variance**2 / freedom + certain + beyond * (squares - certain)
     return total, np.maximum(np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0), 1.0), False
 
 
