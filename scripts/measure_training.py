@@ -65,6 +65,10 @@ class Plan:
         """Where a run's files are."""
         return self.folder / variant / str(seed)
 
+    def output(self, variant: str, seed: int) -> Path:
+        """What the training command says; beside the run's directory, which `eventtag train` wants empty."""
+        return self.folder / variant / f"{seed}-output.txt"
+
     def scored_dir(self, variant: str, seed: int) -> Path:
         """Where its predictions for the scored articles are."""
         run = self.run_dir(variant, seed)
@@ -89,16 +93,16 @@ def finished(plan: Plan, variant: str, seed: int) -> bool:
 def run(plan: Plan, variant: str, seed: int) -> str | None:
     """Train, score and clean up one run; returns what went wrong, if anything."""
     run_dir = plan.run_dir(variant, seed)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
     settings = [*plan.common, *plan.variants[variant]]
     seconds = 0.0
     if not (run_dir / "metrics.json").exists():
         status, spent = _command(
-            ["train", *settings, f"seed={seed}", "resume=true", f"run_dir={run_dir}"], run_dir / "output.txt"
+            ["train", *settings, f"seed={seed}", "resume=true", f"run_dir={run_dir}"], plan.output(variant, seed)
         )
         seconds += spent
         if status:
-            return f"{variant} {seed}: exit {status}; {_last_line(run_dir / 'output.txt')} ({run_dir / 'output.txt'})"
+            return f"{variant} {seed}: exit {status}; {_last_line(plan.output(variant, seed))} ({plan.output(variant, seed)})"
     if plan.split != "validation":
         data = [setting for setting in settings if re.match(r"data[.=@]", setting)]
         target = plan.scored_dir(variant, seed)
@@ -227,7 +231,7 @@ def main() -> int:
         clusters, rule = clusters_of(list(gold.values()), data.cluster_field)
         measured = {name: measure(plan, name, gold, corpus.labels) for name in variants}
         if not any(found.tallies for found in measured.values()):
-            raise SettingsError(f"{plan.folder}: no run is finished; see output.txt in the folders of the runs")
+            raise SettingsError(f"{plan.folder}: no run is finished; see VARIANT/SEED-output.txt in it")
         table = render(measured, corpus.labels, clusters)
     except EventtagError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from eventtag.formats.jsonl import json_line
+from eventtag.run_folder import claimed_folder
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "measure_training.py"
 
@@ -34,3 +36,23 @@ def test_the_table_compares_finished_runs_over_seeds_and_articles(corpus_file, a
     assert rows["one seed"][2] == f"{2 * 9 / 21:.4f}"
     assert "seeds" not in rows["one seed"][3]
     assert "not run" not in rows
+
+
+def test_a_run_starts_in_a_directory_that_train_accepts(tmp_path, monkeypatch):
+    spec = spec_from_file_location("measure_training", SCRIPT)
+    script = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "measure_training", script)
+    spec.loader.exec_module(script)
+    started = []
+
+    def command(arguments, output):
+        run_dir = Path(next(a for a in arguments if a.startswith("run_dir=")).removeprefix("run_dir="))
+        output.write_text("error: no such corpus\n", encoding="utf-8")
+        with claimed_folder(run_dir, "eventtag train"):
+            started.append(run_dir)
+        return 1, 0.0
+
+    monkeypatch.setattr(script, "_command", command)
+    plan = script.Plan(tmp_path, ("data=sample",), {"default": ()}, (1,), "validation")
+    assert "no such corpus" in script.run(plan, "default", 1)
+    assert started == [tmp_path / "default" / "1"]
