@@ -48,7 +48,7 @@ def test_a_run_starts_in_a_directory_that_train_accepts(tmp_path, monkeypatch):
     def command(arguments, output):
         run_dir = Path(next(a for a in arguments if a.startswith("run_dir=")).removeprefix("run_dir="))
         output.write_text("error: no such corpus\n", encoding="utf-8")
-        with claimed_folder(run_dir, "eventtag train"):
+        with claimed_folder(run_dir, "train"):
             started.append(run_dir)
         return 1, 0.0
 
