@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from eventtag.article import Article
 from eventtag.errors import OutputError, SettingsError
-from eventtag.formats.csv import guarded, unguarded
+from eventtag.formats.csv_cells import guarded, unguarded
 from eventtag.formats.registry import read_articles, write_articles
 from eventtag.jobs.outputs import PREDICTION_FORMATS, check_format, format_of_path, select_spans, write_predictions
 from eventtag.jobs.reading.inputs import read_rows
@@ -65,11 +65,17 @@ def test_our_readers_read_every_output_back(tmp_path, name):
 
 
 @pytest.mark.parametrize("sentences", [False, True])
-def test_csv_has_a_row_a_span(tmp_path, sentences):
+def test_csv_has_a_row_a_span_and_one_for_an_article_without_spans(tmp_path, sentences):
     path, ledger = written(tmp_path, "csv", sentences=sentences)
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        table = list(csv.DictReader(file))
     by_id = {article.id: article for article in ARTICLES}
+    assert [(row["article_id"], row["article_spans"], row["day"]) for row in table] == [
+        *[("a1", "5", "2024-01-02")] * 5,
+        ("a2", "0", ""),
+        ("a3", "1", ""),
+    ]
+    rows = [row for row in table if row["label"]]
     assert [(row["article_id"], row["text"], row["label"], float(row["score"])) for row in rows] == [
         *(("a1", surface, label, score) for surface, (_, _, label, score) in zip(SURFACES, SPANS, strict=True)),
         ("a3", "fell", "EVENT", 0.9),
@@ -83,6 +89,21 @@ def test_csv_has_a_row_a_span(tmp_path, sentences):
         ]
         assert all(by_id[r["article_id"]].text[int(r["sentence_start"]) : int(r["sentence_end"])] == r["sentence"] for r in rows)
     assert "3 articles changed at writing csv (text): a row is a span: the article's text is not kept" in ledger.summary()
+
+
+def test_csv_keeps_metadata_of_any_kind_and_name(tmp_path):
+    meta = {"country": "Perú", "n": -5, "share": 0.5, "ok": True, "tags": ["a", 1], "text": "its own", "=x": "=1+1", "none": None, "bad": "\ud83d"}
+    path, ledger = written(tmp_path, "csv", [Article("b1", "Kyiv fell.", meta={"late": 1}), Article("b2", "Kyiv fell.", meta=meta)])
+    with path.open(encoding="utf-8", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert [first[name] for name in ("article_id", "article_spans", "late", "country")] == ["b1", "0", "1", ""]
+    found = {key: value for key, value in second.items() if key not in first or value != first[key]}
+    assert found == {
+        "article_id": "b2", "late": "", "country": "Perú", "n": "-5", "share": "0.5", "ok": "true", "tags": '["a", 1]',
+        "meta.text": "its own", "'=x": "'=1+1", "bad": "\ufffd",
+    }  # fmt: skip
+    assert not any("metadata" in line for line in ledger.summary())
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_lines_hold_surface_score_and_sentence(tmp_path):

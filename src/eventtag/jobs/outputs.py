@@ -1,7 +1,7 @@
 """Tagged articles written out: as data, as what annotation tools take for a first suggestion, or as a page.
 
     jsonl, parquet          an article with its spans
-    csv                     a span a row
+    csv                     a span a row, and one for an article without spans; metadata in columns
     label_studio, prodigy,
     doccano, brat           tasks with suggested spans, for people to correct
     conll                   words and tags
@@ -23,6 +23,7 @@ from eventtag.article import Article
 from eventtag.errors import OutputError, SettingsError
 from eventtag.formats.file_names import require_file_name
 from eventtag.formats.registry import write_articles
+from eventtag.formats.tokenised import note_parts
 from eventtag.jobs.reading.rows import DistinctIds
 from eventtag.ledger import LossLedger
 from eventtag.reporting.highlight import page
@@ -146,6 +147,7 @@ def _flat(articles: Iterable[Article], ledger: LossLedger) -> Iterator[Article]:
     for article in articles:
         for span, _ in flatten(article.spans)[1]:
             ledger.add_span(article.id, "writing html", "dropped", "overlaps a longer span", span)
+        note_parts(article, "writing html", ledger=ledger)
         yield article
 
 

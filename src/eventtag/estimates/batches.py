@@ -1,0 +1,157 @@
+"""Tagged articles in columns, some thousands at a time: one row an article, and apart from them one row a span.
+
+N articles and S spans of a batch; spans stand in the order of their articles. Columns in place of objects make a million articles
+countable in a minute. `BatchBuilder` takes articles, or the parts of an article that its reader has checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.article import Article
+from eventtag.formats.csv_spans import cell_text
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BATCH = 8192
+"""Articles of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedBatch:
+    """Articles and their spans.
+
+    `meta` is the metadata of each article. Of the spans: `rows` [S] is the article's place in the batch, sorted; `starts` and `ends`
+    [S] are character offsets, half-open; `codes` [S] are places in `labels`; `scores` [S] are NaN where a span has none; `surfaces`
+    [S] are the mentions' texts. `unseen` says of which articles an annotator has not looked at all labels or all of the text: the
+    labels that were being marked, none where part of the text was left out.
+    """
+
+    ids: Sequence[str]
+    meta: Sequence[Mapping[str, Any]]
+    rows: Ints
+    starts: Ints
+    ends: Ints
+    codes: Ints
+    scores: Floats
+    surfaces: Sequence[str]
+    labels: Sequence[str]
+    unseen: Mapping[int, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def of_label(self, label: str | None, *, least: Mapping[str, float] | None = None) -> npt.NDArray[np.bool_]:
+        """[S]: whether a span has the label (None: any) and, if it has a score, at least the one that `least` demands of its label."""
+        wanted = np.ones(len(self.codes), dtype=bool) if label is None else self.codes == self._code(label)
+        for name, threshold in (least or {}).items():
+            wanted &= ~((self.codes == self._code(name)) & (self.scores < threshold))
+        return wanted
+
+    def knows(self, label: str | None) -> npt.NDArray[np.bool_]:
+        """[N]: whether all mentions of the label (None: any) are known, because all of the text was looked at for it."""
+        known = np.ones(len(self), dtype=bool)
+        for row, labels in self.unseen.items():
+            known[row] = label in labels if label is not None else set(labels) >= set(self.labels)
+        return known
+
+    def column(self, name: str) -> list[str | None]:
+        """[N]: a metadata field as text, as `cell_text` gives it."""
+        return [cell_text(meta.get(name)) for meta in self.meta]
+
+    def _code(self, label: str) -> int:
+        return self.labels.index(label) if label in self.labels else -1
+
+
+@dataclass(slots=True)
+class BatchBuilder:
+    """Collects articles into batches. `labels` are those met so far, in the order in which they were met, over all batches."""
+
+    labels: dict[str, int] = field(default_factory=dict)
+    _ids: list[str] = field(default_factory=list)
+    _meta: list[Mapping[str, Any]] = field(default_factory=list)
+    _counts: list[int] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=list)
+    _ends: list[int] = field(default_factory=list)
+    _codes: list[int] = field(default_factory=list)
+    _scores: list[float | None] = field(default_factory=list)
+    _surfaces: list[str] = field(default_factory=list)
+    _unseen: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, article: Article) -> None:
+        """Take an article."""
+        if article.labels is not None or article.annotated is not None:
+            whole = article.annotated is None or article.all_annotated(0, len(article.text))
+            self._unseen[len(self._ids)] = (article.labels or ()) if whole else ()
+            if whole and article.labels is None:
+                del self._unseen[len(self._ids)]
+        spans = article.spans
+        for span in spans:
+            self.labels.setdefault(span.label, len(self.labels))
+        self.add_parts(
+            article.id,
+            article.meta,
+            [span.start for span in spans],
+            [span.end for span in spans],
+            [self.labels[span.label] for span in spans],
+            [span.score for span in spans],
+            [article.mention(span) for span in spans],
+        )
+
+    def add_parts(
+        self,
+        name: str,
+        meta: Mapping[str, Any],
+        starts: Sequence[int],
+        ends: Sequence[int],
+        codes: Sequence[int],
+        scores: Sequence[float | None],
+        surfaces: Sequence[str],
+    ) -> None:
+        """Take the parts of an article, all of whose labels are known; its spans are sorted."""
+        self._ids.append(name)
+        self._meta.append(meta)
+        self._counts.append(len(starts))
+        self._starts += starts
+        self._ends += ends
+        self._codes += codes
+        self._scores += scores
+        self._surfaces += surfaces
+
+    def take(self) -> TaggedBatch:
+        """The articles so far as a batch; the next one begins."""
+        batch = TaggedBatch(
+            ids=self._ids,
+            meta=self._meta,
+            rows=np.repeat(np.arange(len(self._ids), dtype=np.int64), self._counts),
+            starts=np.array(self._starts, dtype=np.int64),
+            ends=np.array(self._ends, dtype=np.int64),
+            codes=np.array(self._codes, dtype=np.int64),
+            scores=np.array(self._scores, dtype=np.float64),
+            surfaces=self._surfaces,
+            labels=tuple(self.labels),
+            unseen=self._unseen,
+        )
+        self._ids, self._meta, self._counts, self._surfaces, self._unseen = [], [], [], [], {}
+        self._starts, self._ends, self._codes, self._scores = [], [], [], []
+        return batch
+
+
+def batches_of(articles: Iterable[Article], *, size: int = BATCH) -> Iterator[TaggedBatch]:
+    """The articles in batches."""
+    builder = BatchBuilder()
+    for article in articles:
+        builder.add(article)
+        if len(builder) == size:
+            yield builder.take()
+    if len(builder):
+        yield builder.take()

@@ -1,0 +1,225 @@
+"""Files that eventtag wrote itself, read as columns: what is as eventtag writes it needs no Article, and anything else goes through the
+format's own reader, so that the same things are errors.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eventtag.errors import DataError, FormatError
+from eventtag.estimates.batches import BATCH, BatchBuilder, TaggedBatch
+from eventtag.formats.arrow_rows import rows_of
+from eventtag.formats.carried import FIELD
+from eventtag.formats.csv_spans import is_span_table, read_span_table
+from eventtag.formats.json_file import at_line, read_values
+from eventtag.formats.json_shapes import own_shape
+from eventtag.formats.jsonl import article_from_json
+from eventtag.formats.parquet import read_parquet
+from eventtag.formats.registry import recognise
+from eventtag.ledger import LossLedger
+
+_OWN_KEYS = {"id", "text", "spans", "meta"}
+_NUMBERS, _NONE = {float}, {type(None)}
+
+
+def own_files(path: Path, format_name: str = "auto") -> list[Path]:
+    """The files of an output of eventtag: the file itself, or the parts of a folder; none where it is something else."""
+    files = sorted(path.glob("part-*")) if path.is_dir() else [path]
+    if not files or not all(file.is_file() for file in files) or format_name not in ("auto", "jsonl", "parquet", "csv"):
+        return []
+    if is_span_table(files[0]):
+        return files
+    try:
+        name = recognise(files[0])[0].name if format_name == "auto" else format_name
+    except FormatError:
+        return []  # `read_articles` says what is wrong
+    if name == "parquet":
+        return files if _is_own_parquet(files[0]) else []
+    return files if name == "jsonl" else []
+
+
+def own_batches(files: Sequence[Path], ledger: LossLedger) -> Iterator[TaggedBatch]:
+    """The articles of such files in batches, whose codes mean the same label in all of them.
+
+    Raises FormatError and DataError as the readers of the formats do, and DataError where no article has spans or their field.
+    """
+    builder = BatchBuilder()
+    for file in files:
+        if is_span_table(file):
+            yield from _span_table_batches(file, builder)
+        elif file.suffix.lower() == ".parquet" or _is_own_parquet(file):
+            yield from _parquet_batches(file, builder, ledger)
+        else:
+            yield from _jsonl_batches(file, builder, ledger)
+    if len(builder):
+        yield builder.take()
+
+
+def _jsonl_batches(path: Path, builder: BatchBuilder, ledger: LossLedger) -> Iterator[TaggedBatch]:
+    said: set[str] = set()
+    untagged = number = 0
+    for number, (line, record) in enumerate(read_values(path), start=1):
+        if not _add_record(builder, record):
+            with at_line(path, line):
+                shaped = own_shape(record, f"{path.stem}-{number}", said)
+                builder.add(article_from_json(shaped))
+            untagged += "spans" not in shaped
+        if len(builder) >= BATCH:
+            yield builder.take()
+    if number and untagged == number:
+        raise DataError(f"{path}: no article has the field `spans`, so nobody has tagged it; tag it with eventtag predict")
+    if untagged:
+        ledger.remark(f"{untagged:,} articles of {path.name} have no field `spans`: they count as articles without spans")
+    for remark in sorted(said):
+        ledger.remark(remark)
+
+
+def _add_record(builder: BatchBuilder, record: Any) -> bool:
+    """Take a record that is exactly as `write_jsonl` makes it; False, with nothing taken, for any other."""
+    if type(record) is not dict or not record.keys() <= _OWN_KEYS:
+        return False
+    name, text, spans, meta = record.get("id"), record.get("text"), record.get("spans"), record.get("meta", {})
+    if type(name) is not str or not name.isascii() or type(text) is not str or type(spans) is not list or type(meta) is not dict:
+        return False
+    if not spans:
+        builder.add_parts(name, meta, (), (), (), (), ())
+        return True
+    try:
+        starts = [span["start"] for span in spans]
+        ends = [span["end"] for span in spans]
+        codes = [builder.labels[span["label"]] for span in spans]
+        scores = [span.get("score") for span in spans]
+        written = [span.get("text") for span in spans]
+    except (KeyError, TypeError, AttributeError):
+        return False
+    kinds = set(map(type, scores))
+    if set(map(type, starts)) | set(map(type, ends)) != {int} or (kinds != _NUMBERS and kinds != _NONE):
+        return False
+    size = len(text)
+    if not all(0 <= start < end <= size for start, end in zip(starts, ends, strict=True)) or starts != sorted(starts):
+        return False
+    surfaces = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    if written != surfaces and any(mention is not None for mention in written):
+        return False
+    if kinds == _NUMBERS and not (min(scores) >= 0 and max(scores) <= 1):
+        return False
+    builder.add_parts(name, meta, starts, ends, codes, scores, surfaces)
+    return True
+
+
+def _is_own_parquet(path: Path) -> bool:
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError):
+        return False
+    names = schema.names
+    if len(set(names)) < len(names) or not {"id", "text", "spans", FIELD} <= set(names):
+        return False
+    spans = schema.field("spans").type
+    if not (pa.types.is_list(spans) and pa.types.is_struct(spans.value_type)):
+        return False
+    struct = {spans.value_type.field(at).name: spans.value_type.field(at).type for at in range(spans.value_type.num_fields)}
+    wanted = {"start": pa.int64(), "end": pa.int64(), "label": pa.string(), "score": pa.float64(), "text": pa.string()}
+    return all(struct.get(name) == kind for name, kind in wanted.items()) and schema.field(FIELD).type == pa.string()
+
+
+def _parquet_batches(path: Path, builder: BatchBuilder, ledger: LossLedger) -> Iterator[TaggedBatch]:
+    """The rows as columns; from the first row on that is unusual, those of `read_parquet`."""
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+
+    if len(builder):
+        yield builder.take()
+    done = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = [name for name in file.schema_arrow.names if name != "text"]
+            for rows in file.iter_batches(batch_size=BATCH, columns=columns):
+                batch = _parquet_batch(rows, builder)
+                if batch is None:
+                    break
+                done += len(batch)
+                yield batch
+            else:
+                return
+    except (pa.ArrowException, OSError, DataError):
+        pass  # `read_parquet` says what is wrong
+    for article in itertools.islice(read_parquet(path, ledger=ledger), done, None):
+        builder.add(article)
+        if len(builder) >= BATCH:
+            yield builder.take()
+
+
+def _parquet_batch(rows: Any, builder: BatchBuilder) -> TaggedBatch | None:
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    rows.validate(full=True)
+    lists = rows.column("spans")
+    spans = lists.flatten()
+    start, end, label, score, text = (spans.field(name) for name in ("start", "end", "label", "score", "text"))
+    carried = [_carried(value) for value in rows.column(FIELD).to_pylist()]
+    ids = rows.column("id").to_pylist()
+    if lists.null_count or spans.null_count or any(column.null_count for column in (start, end, label, text)):
+        return None
+    if any(record is None for record in carried) or not all(ids):
+        return None
+    others = rows.drop_columns([name for name in ("id", "spans", FIELD) if name in rows.schema.names])
+    beside = rows_of(others) if others.num_columns else itertools.repeat({})
+    meta = [_meta(record, row) for record, row in zip(carried, beside, strict=False)]
+    starts, ends = start.to_numpy(), end.to_numpy()
+    scores = score.to_numpy(zero_copy_only=False).astype(np.float64)
+    if not ((starts >= 0) & (starts < ends)).all() or ((scores < 0) | (scores > 1)).any():
+        return None
+    names = label.dictionary_encode()
+    if any(not name.strip() for name in names.dictionary.to_pylist()):
+        return None
+    codes = np.array(
+        [builder.labels.setdefault(name, len(builder.labels)) for name in names.dictionary.to_pylist()], dtype=np.int64
+    )
+    counts = np.diff(lists.offsets.to_numpy())
+    assert isinstance(text, pa.Array)
+    return TaggedBatch(
+        ids=ids,
+        meta=meta,
+        rows=np.repeat(np.arange(len(ids), dtype=np.int64), counts),
+        starts=starts,
+        ends=ends,
+        codes=codes[names.indices.to_numpy()] if len(codes) else np.array([], dtype=np.int64),
+        scores=scores,
+        surfaces=text.to_pylist(),
+        labels=tuple(builder.labels),
+        unseen={row: tuple(record["labels"]) for row, record in enumerate(carried) if record is not None and "labels" in record},
+    )
+
+
+def _carried(value: str | None) -> Mapping[str, Any] | None:
+    """What was carried along with a row that may be counted as it is; None for any other."""
+    try:
+        record = json.loads(value or "")
+    except ValueError:
+        return None
+    usual = isinstance(record, dict) and "annotated" not in record and isinstance(record.get("meta", {}), dict)
+    return record if usual and isinstance(record.get("labels", []), list) else None
+
+
+def _meta(record: Mapping[str, Any] | None, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    own: Mapping[str, Any] = (record or {}).get("meta", {})
+    beside = {key: value for key, value in row.items() if value is not None and value != ""}
+    return {**beside, **own} if beside else own
+
+
+def _span_table_batches(path: Path, builder: BatchBuilder) -> Iterator[TaggedBatch]:
+    for row in read_span_table(path):
+        codes = [builder.labels.setdefault(label, len(builder.labels)) for label in row.labels]
+        builder.add_parts(row.id, row.meta, row.starts, row.ends, codes, row.scores, row.surfaces)
+        if len(builder) >= BATCH:
+            yield builder.take()

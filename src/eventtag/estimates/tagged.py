@@ -1,0 +1,266 @@
+"""Reading tagged articles in columns.
+
+    table = read_tagged("tagged.jsonl", [parse_quantity("EVENT")], by=["month", "country"])
+    table.ids[0], table.fields["month"][0], table.values[0, 0]
+
+Read are what `eventtag predict` and `write_predictions` write (JSONL, Parquet, CSV; also as a folder of parts), and any annotated file that
+`read_articles` reads. `read_tagged` holds one row an article in memory, and of its metadata only the fields that are asked for;
+`read_batches` streams everything. For the project's own files no Article is made, except of rows that are unusual; what is an error for
+`read_articles` is one here.
+
+`by` names metadata fields, or `year`, `month`, `week` and `day`, which come from a date field (`eventtag.estimates.dates`). A metadata
+field that is itself called so is taken as it is, unless `date` names the date field.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.article import Article
+from eventtag.errors import DataError, SettingsError
+from eventtag.estimates.batches import BATCH, Floats, TaggedBatch, batches_of
+from eventtag.estimates.dates import UNITS, Order, Periods, Unit, choose_date_field
+from eventtag.estimates.own_files import own_batches, own_files
+from eventtag.estimates.quantities import Quantity
+from eventtag.formats.label_map import map_labels
+from eventtag.formats.registry import read_articles
+from eventtag.ledger import LossLedger
+from eventtag.stored_json import read_stored
+
+JOB_SUFFIX = ".job"
+"""What `eventtag predict` adds to an output's name for the folder of its job."""
+
+Tagged = str | os.PathLike[str] | Iterable[Article]
+"""A path, or articles with their spans."""
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedTable:
+    """N articles in the order of the file, with Q quantities.
+
+    `ids` [N] are texts. `fields`: for each name of `by` an array [N] of texts, None where the article has none. `values` [N, Q]: NaN
+    where a quantity is unknown. `labels` are those of any span, sorted. `date_field` is the field from which periods were made, if any.
+    `notes` are lines that say what was taken for granted, is missing or could not be read.
+    """
+
+    ids: Texts
+    fields: Mapping[str, Texts]
+    values: Floats
+    quantities: tuple[Quantity, ...]
+    labels: tuple[str, ...]
+    date_field: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggedReading:
+    """How tagged articles are read: `format` and `options` as in `read_articles`, `label_map` for labels that are to be renamed, `date`
+    the field that holds the date (None: the one that does) and `date_order` which of day and month stands first in 03/04/2014.
+    """
+
+    format: str = "auto"
+    options: Mapping[str, Any] | None = None
+    label_map: Mapping[str, str | None] | None = None
+    date: str | None = None
+    date_order: Order | None = None
+
+
+DEFAULT_READING = TaggedReading()
+
+
+def read_tagged(
+    source: Tagged, quantities: Sequence[Quantity], *, by: Sequence[str] = (), reading: TaggedReading = DEFAULT_READING
+) -> TaggedTable:
+    """The articles of a source with the fields and quantities that are asked for.
+
+    Raises FormatError and DataError as `read_articles` does, also for an id that stands twice and a file of which no article was tagged;
+    SettingsError for a field that no article has, and where the date field cannot be told.
+    """
+    ledger = LossLedger()
+    stream, grouping = open_tagged(source, by=by, reading=reading, ledger=ledger)
+    ids: list[str] = []
+    fields: dict[str, list[npt.NDArray[np.object_]]] = {name: [] for name in by}
+    shared: dict[str, dict[str | None, str | None]] = {name: {} for name in by}
+    values: list[Floats] = []
+    labels: set[str] = set()
+    for batch in stream:
+        ids.extend(batch.ids)
+        for name, texts in grouping(batch).items():
+            same = shared[name]
+            fields[name].append(np.array([same.setdefault(text, text) for text in texts], dtype=object))
+        values.append(
+            np.stack([quantity.values(batch) for quantity in quantities], 1) if quantities else np.empty((len(batch), 0))
+        )
+        labels.update(batch.labels)
+    grouping.require_found()
+    table = np.concatenate(values) if values else np.empty((0, len(quantities)))
+    return TaggedTable(
+        ids=np.array(ids, dtype=object),
+        fields={name: np.concatenate(parts) if parts else np.array([], dtype=object) for name, parts in fields.items()},
+        values=table,
+        quantities=tuple(quantities),
+        labels=tuple(sorted(labels)),
+        date_field=grouping.date_field,
+        notes=(*reading_notes(source, ledger), *grouping.notes(), *unknown_notes(table, quantities)),
+    )
+
+
+class Grouping:
+    """Turns batches into the columns that `by` names. `date_field` is the field from which periods are made, None where none is."""
+
+    def __init__(self, by: Sequence[str], reading: TaggedReading, head: TaggedBatch | None) -> None:
+        twice = [name for name in by if list(by).count(name) > 1]
+        if twice:
+            raise SettingsError(f"by: {twice[0]!r} stands twice; name each field once")
+        self._by = tuple(by)
+        metas = [] if head is None else head.meta
+        own = {name for meta in metas for name in meta}
+        units: list[Unit] = [unit for unit in UNITS if unit in by and (reading.date is not None or unit not in own)]
+        self.date_field = None
+        self._chosen = reading.date is None
+        if units:
+            self.date_field = reading.date if reading.date is not None else choose_date_field(metas)
+        self._periods = {str(unit): Periods(str(self.date_field), unit, reading.date_order) for unit in units}
+        self._names: set[str] = set()
+        self._lists: dict[str, int] = {}
+
+    def __call__(self, batch: TaggedBatch) -> dict[str, list[str | None]]:
+        """[N] texts for each name, None where an article has none."""
+        for meta in batch.meta:
+            self._names.update(meta)
+        dates = None if self.date_field is None else batch.column(self.date_field)
+        found: dict[str, list[str | None]] = {}
+        for name in self._by:
+            if name in self._periods and dates is not None:
+                found[name] = self._periods[name](dates)
+            else:
+                found[name] = batch.column(name)
+                lists = sum(isinstance(meta.get(name), list | Mapping) for meta in batch.meta)
+                self._lists[name] = self._lists.get(name, 0) + lists
+        return found
+
+    def require_found(self) -> None:
+        """Raise SettingsError for a name that no article has; to be asked after the last batch."""
+        wanted = {name: "by" for name in self._by if name not in self._periods}
+        if self.date_field is not None:
+            wanted[self.date_field] = "date"
+        for name, key in wanted.items():
+            if name not in self._names:
+                near = get_close_matches(name, self._names, n=1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                listed = ", ".join(sorted(self._names)[:20]) or "none"
+                raise SettingsError(f"{key}: no article has a metadata field {name!r}; found: {listed}{meant}")
+
+    def notes(self) -> list[str]:
+        """What was taken for granted, and which articles have no period."""
+        said = []
+        if self.date_field is not None and self._chosen:
+            said.append(f"dates are taken from the metadata field {self.date_field!r} (--date FIELD names another)")
+        if self._periods:
+            said.append("a day is the day as written, in its own time zone; weeks are those of ISO 8601")
+        for periods in self._periods.values():
+            said += periods.notes()
+        for name, count in self._lists.items():
+            if count:
+                said.append(f"{count:,} articles have a list or object as {name}: each different one makes a cell of its own")
+        return said
+
+
+def open_tagged(
+    source: Tagged, *, by: Sequence[str], reading: TaggedReading, ledger: LossLedger
+) -> tuple[Iterator[TaggedBatch], Grouping]:
+    """The batches of a source, and what makes the columns of `by` of each."""
+    stream = read_batches(source, reading=reading, ledger=ledger)
+    head = next(stream, None)
+    grouping = Grouping(by, reading, head)
+    return stream if head is None else itertools.chain([head], stream), grouping
+
+
+def read_batches(source: Tagged, *, reading: TaggedReading = DEFAULT_READING, ledger: LossLedger) -> Iterator[TaggedBatch]:
+    """Stream the articles of a source with everything that they have. Raises, after the last, DataError for an id that stands twice."""
+    ids = _Ids()
+    for batch in _batches(source, reading, ledger):
+        ids.add(batch.ids)
+        yield batch
+    repeated = ids.repeated()
+    if len(repeated):
+        seen: set[str] = set()
+        for batch in _batches(source, reading, LossLedger()):
+            for name in batch.ids:
+                if name in seen:
+                    where = source if isinstance(source, str | os.PathLike) else "articles"
+                    raise DataError(
+                        f"{where}: the article id {name!r} occurs twice, and would be counted twice; give every article its own id, "
+                        "and let the rows of one article stand together"
+                    )
+                if hash(name) in repeated:
+                    seen.add(name)
+
+
+def _batches(source: Tagged, reading: TaggedReading, ledger: LossLedger) -> Iterator[TaggedBatch]:
+    if not isinstance(source, str | os.PathLike):
+        articles: Iterable[Article] = source
+    else:
+        path = Path(source)
+        if not reading.label_map and not reading.options and (files := own_files(path, reading.format)):
+            return own_batches(files, ledger)
+        articles = read_articles(path, reading.format, ledger=ledger, options=reading.options)
+    if reading.label_map:
+        articles = map_labels(articles, reading.label_map, ledger=ledger, keep_others=True)
+    return batches_of(articles, size=BATCH)
+
+
+class _Ids:
+    """Ids by their 64-bit hashes: 8 bytes an article."""
+
+    def __init__(self) -> None:
+        self._hashes: list[npt.NDArray[np.int64]] = []
+
+    def add(self, ids: Iterable[str]) -> None:
+        self._hashes.append(np.fromiter(map(hash, ids), dtype=np.int64))
+
+    def repeated(self) -> frozenset[int]:
+        """The hashes that occur more than once."""
+        hashes = np.sort(np.concatenate(self._hashes)) if self._hashes else np.array([], dtype=np.int64)
+        return frozenset(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+
+
+def reading_notes(source: Tagged, ledger: LossLedger) -> list[str]:
+    """What the readers recognised and lost, and how many rows of the job's input were not tagged."""
+    said = [text + (f" ({files} times)" if files > 1 else "") for text, files in ledger.remarks.items()]
+    said += ledger.summary()
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        manifest = path.with_name(path.name + JOB_SUFFIX) / "manifest.json"
+        record = read_stored(manifest) if manifest.is_file() else None
+        dead = record.get("dead_letters") if isinstance(record, Mapping) else None
+        if isinstance(dead, int) and dead:
+            said.append(
+                f"{dead:,} rows of the tagged input could not be tagged and are in no count; they stand in "
+                f"{manifest.with_name('dead_letter.jsonl')}"
+            )
+    return said
+
+
+def unknown_notes(values: Floats, quantities: Sequence[Quantity]) -> list[str]:
+    """A line for each quantity that is unknown for some articles."""
+    said = []
+    for quantity, count in zip(quantities, np.isnan(values).sum(axis=0).tolist(), strict=True):
+        if count:
+            why = (
+                f"have no number in the field {quantity.name!r}"
+                if quantity.kind == "column"
+                else "were not annotated as a whole, or not for all labels"
+            )
+            said.append(f"{quantity}: {count:,} articles {why}; they are left out of its figures")
+    return said
