@@ -38,13 +38,18 @@ def test_an_order_of_day_and_month_is_not_guessed():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "2014-02-30", "2014-13-01", "20141301", "31/12/14", "1391212800", "12", "Maybe 2014", "2014-01-31x", "0000-01-01", "May"]
+    "text",
+    ["", "soon", "2014-02-30", "2014-13-01", "20141301", "31/12/14", "1391212800", "12",
+     "Maybe 2014", "2014-01-31x", "0000-01-01", "May"]
 )  # fmt: skip
 def test_what_is_no_date(text):
     assert parse_date(text) == "no date"
 
 
-@given(st.dates(min_value=datetime.date(1000, 1, 1)), st.sampled_from(["%Y-%m-%d", "%Y%m%d", "%d %B %Y", "%b %d, %Y", "%a, %d %b %Y"]))
+@given(
+    st.dates(min_value=datetime.date(1000, 1, 1)),
+    st.sampled_from(["%Y-%m-%d", "%Y%m%d", "%d %B %Y", "%b %d, %Y", "%a, %d %b %Y"]),
+)
 def test_every_day_is_in_the_periods_that_python_gives(day, form):
     found = parse_date(day.strftime(form))
     year, week, _ = day.isocalendar()

@@ -43,7 +43,13 @@ def contents(batches):
         for row, name in enumerate(batch.ids):
             at = np.flatnonzero(batch.rows == row)
             spans = [
-                (int(batch.starts[i]), int(batch.ends[i]), batch.labels[batch.codes[i]], batch.surfaces[i], float(batch.scores[i]))
+                (
+                    int(batch.starts[i]),
+                    int(batch.ends[i]),
+                    batch.labels[batch.codes[i]],
+                    batch.surfaces[i],
+                    float(batch.scores[i]),
+                )
                 for i in at
             ]
             found.append((name, batch.meta[row], spans, batch.unseen.get(row)))
@@ -99,7 +105,9 @@ def test_a_folder_of_parts_is_one_source(tmp_path, name):
 def test_articles_at_hand_and_other_formats_are_read_too(tmp_path):
     assert read_tagged(ARTICLES, QUANTITIES[:1]).values.tolist() == [[1], [0], [1], [0]]
     prodigy = tmp_path / "theirs.jsonl"
-    prodigy.write_text(json.dumps({"text": "Kyiv fell", "spans": [{"start": 5, "end": 9, "label": "EVENT"}], "answer": "accept"}) + "\n")
+    prodigy.write_text(
+        json.dumps({"text": "Kyiv fell", "spans": [{"start": 5, "end": 9, "label": "EVENT"}], "answer": "accept"}) + "\n"
+    )
     assert read_tagged(prodigy, QUANTITIES[:1]).values.tolist() == [[1]]
 
 
@@ -113,7 +121,11 @@ def test_labels_can_be_renamed(tmp_path):
 def test_unusual_rows_go_through_the_reader_of_the_format(tmp_path):
     """Gold spans, annotated regions, ids that are numbers or not ASCII, keys that others added, spans out of order."""
     rows = [
-        {"id": 7, "text": "Kyiv fell", "spans": [{"start": 5, "end": 9, "label": "EVENT"}, {"start": 0, "end": 4, "label": "LOCATION"}]},
+        {
+            "id": 7,
+            "text": "Kyiv fell",
+            "spans": [{"start": 5, "end": 9, "label": "EVENT"}, {"start": 0, "end": 4, "label": "LOCATION"}],
+        },
         {"id": "é", "text": "Kyiv fell", "labels": ["EVENT"], "spans": []},
         {"id": "x", "text": "Kyiv fell", "annotated": [[0, 4]], "spans": []},
         {"id": "y", "text": "Kyiv fell", "country": "Ukraine", "spans": []},
@@ -127,7 +139,9 @@ def test_unusual_rows_go_through_the_reader_of_the_format(tmp_path):
     assert table.ids.tolist() == ["7", "é", "x", "y", "z"]
     assert table.fields["country"].tolist() == [None, None, None, "Ukraine", None]
     assert "1 articles of mixed.jsonl have no field `spans`: they count as articles without spans" in table.notes
-    assert "EVENT: 1 articles were not annotated as a whole, or not for all labels; they are left out of its figures" in table.notes
+    assert (
+        "EVENT: 1 articles were not annotated as a whole, or not for all labels; they are left out of its figures" in table.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +158,7 @@ def test_a_wrong_span_is_an_error_with_its_line(tmp_path, span, problem):
     good = {"id": "a", "text": "Kyiv fell", "spans": [{"start": 0, "end": 4, "label": "EVENT", "score": 1.0}]}
     path = tmp_path / "wrong.jsonl"
     path.write_text(json.dumps(good) + "\n" + json.dumps(good | {"id": "b", "spans": [span]}) + "\n")
-    with pytest.raises(FormatError, match=f"wrong.jsonl:2: .*{problem}"):
+    with pytest.raises(FormatError, match=rf"wrong\.jsonl:2: .*{problem}"):
         read_tagged(path, QUANTITIES)
 
 
@@ -167,7 +181,7 @@ def test_parquet_that_others_changed_is_read_as_its_reader_does(tmp_path):
 def test_csv_without_articles_that_have_no_spans_is_refused(tmp_path):
     path = tmp_path / "old.csv"
     path.write_text("article_id,start,end,label,text,score\na,0,4,EVENT,Kyiv,0.5\n")
-    with pytest.raises(FormatError, match="no column article_spans.*articles without spans are missing"):
+    with pytest.raises(FormatError, match=r"no column article_spans.*articles without spans are missing"):
         read_tagged(path, QUANTITIES)
 
 
@@ -177,7 +191,7 @@ def test_csv_that_was_filtered_is_refused(tmp_path):
         rows = [row for row in csv.reader(file) if row[3] != "ACTOR"]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    with pytest.raises(FormatError, match="tagged.csv:2: article 'a1' has 3 spans by article_spans, but 2 rows stand here"):
+    with pytest.raises(FormatError, match=r"tagged\.csv:2: article 'a1' has 3 spans by article_spans, but 2 rows stand here"):
         read_tagged(path, QUANTITIES)
 
 

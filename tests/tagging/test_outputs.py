@@ -92,8 +92,20 @@ def test_csv_has_a_row_a_span_and_one_for_an_article_without_spans(tmp_path, sen
 
 
 def test_csv_keeps_metadata_of_any_kind_and_name(tmp_path):
-    meta = {"country": "Perú", "n": -5, "share": 0.5, "ok": True, "tags": ["a", 1], "text": "its own", "=x": "=1+1", "none": None, "bad": "\ud83d"}
-    path, ledger = written(tmp_path, "csv", [Article("b1", "Kyiv fell.", meta={"late": 1}), Article("b2", "Kyiv fell.", meta=meta)])
+    meta = {
+        "country": "Perú",
+        "n": -5,
+        "share": 0.5,
+        "ok": True,
+        "tags": ["a", 1],
+        "text": "its own",
+        "=x": "=1+1",
+        "none": None,
+        "bad": "\ud83d",
+    }
+    path, ledger = written(
+        tmp_path, "csv", [Article("b1", "Kyiv fell.", meta={"late": 1}), Article("b2", "Kyiv fell.", meta=meta)]
+    )
     with path.open(encoding="utf-8", newline="") as file:
         first, second = csv.DictReader(file)
     assert [first[name] for name in ("article_id", "article_spans", "late", "country")] == ["b1", "0", "1", ""]
