@@ -5,7 +5,7 @@ import eventtag
 
 NAMES = [
     "Article", "DatasetTagger", "EventtagError", "LabelSet", "LossLedger", "Span", "Tagger", "__version__", "compare", "evaluate",
-    "lint", "predict", "read_articles", "read_inputs", "read_rows", "score", "split", "train", "write_articles",
+    "lint", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "split", "train", "write_articles",
     "write_predictions",
 ]  # fmt: skip
 

@@ -16,6 +16,7 @@ if _TYPE_CHECKING:
     from eventtag.api.evaluate import evaluate
     from eventtag.api.lint import lint
     from eventtag.api.predict import predict
+    from eventtag.api.sample import sample
     from eventtag.api.score import score
     from eventtag.api.split import split
     from eventtag.api.train import train
@@ -45,6 +46,7 @@ _HOMES = {
     "read_articles": "formats.registry",
     "read_inputs": "jobs.reading.inputs",
     "read_rows": "jobs.reading.inputs",
+    "sample": "api.sample",
     "score": "api.score",
     "split": "api.split",
     "train": "api.train",
@@ -68,6 +70,7 @@ __all__ = [
     "read_articles",
     "read_inputs",
     "read_rows",
+    "sample",
     "score",
     "split",
     "train",

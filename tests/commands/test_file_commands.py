@@ -155,15 +155,17 @@ def test_three_annotators_with_labels_and_articles_of_their_own_are_compared_pai
     assert record["ana / cy"]["labels"]["EV"]["strict_f1"] == 1.0
 
 
-@pytest.mark.parametrize("command", ["split", "stats", "agreement", "lint"])
+@pytest.mark.parametrize("command", ["split", "sample", "stats", "agreement", "lint"])
 def test_a_missing_file_is_a_short_message(run, command, tmp_path):
-    more = {"split": [tmp_path / "o"], "agreement": [tmp_path / "none"]}.get(command, [])
+    more = {"split": [tmp_path / "o"], "sample": [tmp_path / "o.jsonl", "--n", 2], "agreement": [tmp_path / "none"]}.get(
+        command, []
+    )
     code, _, error = run(command, tmp_path / "none", *more)
     assert code == 1
     assert "none: no such file or folder; check the path" in error
 
 
-@pytest.mark.parametrize("command", ["split", "stats", "agreement", "lint", "convert"])
+@pytest.mark.parametrize("command", ["split", "sample", "stats", "agreement", "lint", "convert"])
 def test_help_names_every_argument(run, command, capsys):
     with pytest.raises(SystemExit) as ended:
         run(command, "--help")

@@ -24,6 +24,7 @@ HYDRA_COMMANDS = {
 FILE_COMMANDS = {
     "convert": "turn one annotation format into another",
     "lint": "look for mistakes in annotated articles",
+    "sample": "draw articles to annotate, with known probabilities",
     "split": "divide articles into train, validation and test",
     "stats": "describe annotated articles",
     "agreement": "compare two annotations of the same articles",

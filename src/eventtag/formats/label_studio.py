@@ -306,7 +306,8 @@ def write_label_studio(
     """Write tasks to import, one annotation each; what Label Studio has no field for is carried in `meta`.
 
     The control is called `label`, the text `text`, as in Label Studio's template for named entity recognition. Predicted spans
-    (with scores) become a prediction, with `predictions` all spans and also their absence, so that no task counts as annotated. The
+    (with scores) become a prediction, with `predictions` all spans and also their absence, so that no task counts as annotated; nor does
+    an article without spans of which nobody has looked at anything. The
     prediction's score, by which the Data Manager sorts tasks, is that of the least sure span.
     """
     with staged_file(path) as file:
@@ -315,11 +316,13 @@ def write_label_studio(
             scores = [span.score for span in article.spans if span.score is not None]
             predicted = predictions or (bool(scores) and len(scores) == len(article.spans))
             result = [_region(article, span, position) for position, span in enumerate(article.spans, start=1)]
+            nobody = article.annotated == () and not article.spans
             task: dict[str, Any] = {
                 "id": number,
                 "data": {"text": article.text},
-                "meta": {FIELD: carry(article)},
-                "annotations": [] if predicted else [{"result": result}],
+                # What is open when it is written may be annotated when it is read: the task itself says so.
+                "meta": {FIELD: carry(replace(article, annotated=None) if nobody else article)},
+                "annotations": [] if predicted or nobody else [{"result": result}],
                 "predictions": [],
             }
             if predicted:

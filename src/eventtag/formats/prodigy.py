@@ -147,6 +147,8 @@ def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLe
     if isinstance(carried, Mapping):
         unit = "codepoints"
         meta.pop("id", None)
+        if "answer" in record and carried.get("annotated") == []:  # open when it was written, and answered since
+            carried = {key: value for key, value in carried.items() if key != "annotated"}
     own = {*OWN_FIELDS, spans_field(record, SPAN_FIELDS), *meta}
     meta |= {key: value for key, value in record.items() if key not in own and not key.startswith("_") and value is not None}
     spans = place_spans(name, text, _foreign(record), ledger=ledger, assumed=unit)
@@ -191,8 +193,9 @@ def write_prodigy(
 ) -> None:
     """Write accepted rows with tokens, cut so that every span has its own; the rest is carried in the field `eventtag`.
 
-    With `predictions` the rows have no answer, which is how `ner.manual` and `spans.manual` take what is to be corrected. A span of
-    white space only has no token numbers, which Prodigy shows but cannot edit.
+    With `predictions` the rows have no answer, which is how `ner.manual` and `spans.manual` take what is to be corrected; nor has an
+    article of which nobody has looked at anything. A span of white space only has no token numbers, which Prodigy shows but cannot
+    edit.
     """
     with staged_file(path) as file:
         for article in articles:
@@ -218,4 +221,4 @@ def write_prodigy(
                 for number, (start, end) in enumerate(words)
             ]
             record = {"text": article.text, "tokens": tokens, "spans": spans, "meta": {"id": article.id}, FIELD: carry(article)}
-            file.write(dump_json(record if predictions else record | {"answer": "accept"}) + "\n")
+            file.write(dump_json(record if predictions or article.annotated == () else record | {"answer": "accept"}) + "\n")

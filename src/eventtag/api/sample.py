@@ -1,0 +1,285 @@
+"""`eventtag.sample`: articles to annotate, drawn at random, each with the probability with which it was drawn."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eventtag.api.articles import Source, name_of, read_source
+from eventtag.article import Article
+from eventtag.corpus.seen import Seen, read_seen
+from eventtag.errors import DataError, FormatError, SettingsError
+from eventtag.estimates.drawing import Drawn, article_probabilities, draw_sample
+from eventtag.estimates.pool import Pool, Units, read_pool, units_of
+from eventtag.estimates.sample_record import Design, SampleRecord, read_record, record_path, write_record
+from eventtag.formats.registry import format_of_suffix, get_format, read_articles, recognise, write_articles
+from eventtag.jobs.reading.inputs import read_rows
+from eventtag.ledger import LossLedger
+from eventtag.models.checkpoint import checkpoint_folder
+from eventtag.staging import require_absent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROBABILITY, STRATUM, UNIT = "sample_probability", "sample_stratum", "sample_unit"
+"""Metadata fields of a drawn article."""
+NO_VALUE = "(none)"
+"""The value of articles that lack a field to stratify by."""
+ANNOTATION_STATE = ("jsonl", "csv", "parquet", "label_studio", "prodigy")
+"""Formats that tell an article that nobody annotated from one in which there was nothing to annotate."""
+MANY_COPIES = 10
+"""From so many articles of one unit on, the remarks say how to draw one of them."""
+
+
+@dataclass(frozen=True)
+class StratumRow:
+    """A stratum of the pool: its articles and units, how many units are in the sample, and the range of its units' probabilities."""
+
+    stratum: str
+    articles: int
+    units: int
+    drawn: int
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, repr=False)
+class SampleResult:
+    """The drawn articles, with `sample_probability`, `sample_stratum` and `sample_unit` in their metadata, the pool's strata, and remarks.
+
+    `new` are the ids of those that this call has drawn; `record` is the file that says what made the draw.
+    """
+
+    articles: tuple[Article, ...]
+    new: frozenset[str]
+    strata: tuple[StratumRow, ...]
+    notes: tuple[str, ...]
+    ledger: LossLedger
+    record: Path
+
+    def __repr__(self) -> str:
+        return f"SampleResult({len(self.articles)} articles, {len(self.new)} of them new)"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row for each drawn article: id, probability, stratum, unit, and whether it is new."""
+        import pandas as pd
+
+        fields = (PROBABILITY, STRATUM, UNIT)
+        return pd.DataFrame(
+            [{"id": a.id, **{key: a.meta[key] for key in fields}, "new": a.id in self.new} for a in self.articles],
+            columns=["id", *fields, "new"],
+        )
+
+
+def sample(
+    pool: Source,
+    output: str | os.PathLike[str],
+    *,
+    n: int,
+    by: Sequence[str] = (),
+    counts: Sequence[str] = (),
+    seed: int = 13,
+    copies: str = "all",
+    look_for_duplicates: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    extend: str | os.PathLike[str] | None = None,
+    record: str | os.PathLike[str] | None = None,
+    output_format: str = "auto",
+    **reading: Any,
+) -> SampleResult:
+    """Draw articles to annotate: `sample("tagged.jsonl", "tasks.json", n=200, by=["country"], output_format="label_studio")`.
+
+    `n` units are drawn: near-duplicates are one unit, every other article is one by itself. `by`: metadata fields to stratify by; each
+    stratum gets draws in proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier; half of
+    the draws go evenly to all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or
+    was chosen by are left out. `reading` are `format`, `options` and `label_map`.
+
+    `extend` is an earlier sample, annotated or not, whose `record` lies beside it or is named: `n` further units are drawn from the same
+    pool by the same design, and the output holds both, with the probabilities of being in the larger sample.
+
+    Raises SettingsError for too few articles or draws, DataError where the pool is not that of the extended sample, OutputError where the
+    output exists.
+    """
+    target = Path(output)
+    chosen = get_format(output_format if output_format != "auto" else format_of_suffix(target)).name
+    for path in (target, record_path(target)):
+        require_absent(path)
+    design, earlier = _design(Design(tuple(by), tuple(counts), seed, look_for_duplicates, copies), n, extend, record)
+    ledger, notes = LossLedger(), list[str]()
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    articles = _without_seen(_read(pool, ledger, notes, **reading), checkpoint, notes)
+    found = read_pool(articles, target.absolute().parent, stratum=_Strata(design.by), labels=design.counts)
+    _check(found, design, name_of(pool))
+    units = units_of(found, look_for_duplicates=design.duplicates)
+    drawn = draw_sample(found, units, design, n, earlier)
+    about = _about(found, units, drawn, design)
+    _note_draw(notes, found, units, drawn, chosen)
+    annotated = {} if extend is None else _annotated(Path(extend), about, ledger, notes)
+    written = tuple(_to_annotate(found, number, about, annotated, chosen) for number in drawn.articles)
+    write_articles(written, target, chosen, ledger=ledger)
+    totals = (n,) if earlier is None else (*earlier.totals, earlier.totals[-1] + n)
+    made = SampleRecord(
+        design, name_of(pool), len(found), len(units), found.fingerprint, totals, about, units.rule, version("eventtag")
+    )
+    write_record(made, record_path(target))
+    new = frozenset(found.ids[number] for number in drawn.articles if drawn.new[units.of_article[number]])
+    return SampleResult(written, new, _rows(units, drawn), tuple(notes), ledger, record_path(target))
+
+
+def _design(
+    asked: Design, n: int, extend: str | os.PathLike[str] | None, record: str | os.PathLike[str] | None
+) -> tuple[Design, SampleRecord | None]:
+    """The design of the sample, and the record of the one that is extended."""
+    if n < 1:
+        raise SettingsError(f"n={n} is not allowed: at least 1")
+    if asked.copies not in ("all", "one"):
+        raise SettingsError(f"copies={asked.copies} is not allowed: all or one")
+    if extend is None:
+        if record is not None:
+            raise SettingsError("record: belongs to a sample that is extended; name the sample too (extend)")
+        return asked, None
+    if asked != Design():
+        raise SettingsError("extend: the design is that of the earlier sample; leave out by, counts, seed, copies and the like")
+    earlier = read_record(record_path(Path(extend)) if record is None else Path(record))
+    return earlier.design, earlier
+
+
+def _read(pool: Source, ledger: LossLedger, notes: list[str], **reading: Any) -> Iterator[Article]:
+    """The pool's articles, as annotated ones where a format is recognised, else as `predict` reads new ones."""
+    given = reading.get("format", "auto")
+    if not isinstance(pool, str | os.PathLike) or given != "auto" or reading.get("options"):
+        yield from read_source(pool, ledger, **reading)
+        return
+    try:
+        recognise(Path(pool))
+        next(read_articles(pool, ledger=LossLedger()), None)
+    except FormatError as error:
+        if not Path(pool).exists():
+            raise
+        reason = str(error).splitlines()[0].removeprefix(f"{os.fspath(pool)}: ")
+    else:
+        yield from read_source(pool, ledger, **reading)
+        return
+    notes.append(f"read as new articles, without spans, as no annotation format fits ({reason})")
+    bad, first = 0, ""
+    for row in read_rows(os.fspath(pool), unique_ids=True):
+        if row.article is not None:
+            yield row.article
+        else:
+            bad, first = bad + 1, first or f"{row.place.file}:{row.place.line}: {row.problem}"
+    if bad:
+        notes.append(f"{bad} rows are no articles and are not in the pool, the first is {first}")
+
+
+def _without_seen(articles: Iterator[Article], checkpoint: str | os.PathLike[str] | None, notes: list[str]) -> Iterator[Article]:
+    """The articles that the checkpoint neither learnt from nor was chosen by."""
+    if checkpoint is None:
+        yield from articles
+        return
+    seen = read_seen(checkpoint_folder(os.fspath(checkpoint))).named(os.fspath(checkpoint))
+    kinds: Counter[str | None] = Counter()
+    own = Seen(learnt=seen.learnt, chose=seen.chose)
+    for article in articles:
+        kind = own.kind_of(article)
+        kinds[kind] += 1
+        if kind is None:
+            yield article
+    left_out = kinds["learnt"] + kinds["chose"]
+    notes.append(f"left out, as {os.fspath(checkpoint)} learnt from them or was chosen by them: {left_out} articles")
+    notes += [f"it is not known which articles {name} learnt from, so that none of these is left out" for name in seen.unknown]
+
+
+class _Strata:
+    """Gives the values of an article by which the pool is stratified."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.fields = fields
+
+    def __call__(self, article: Article) -> tuple[str, ...]:
+        values = (article.meta.get(name) for name in self.fields)
+        return tuple(NO_VALUE if value is None or not str(value).strip() else str(value).strip() for value in values)
+
+
+def _check(pool: Pool, design: Design, name: str) -> None:
+    if not len(pool):
+        raise DataError(f"{name}: holds no article to draw; check the path, --from and --checkpoint")
+    if design.counts and not any(pool.counts):
+        raise SettingsError(
+            f"counts: no article of {name} has a span of {', '.join(design.counts)}; draw from articles that `eventtag predict` tagged, or "
+            "leave it out"
+        )
+    for place, field in enumerate(design.by):
+        if all(values[place] == NO_VALUE for values in set(pool.strata)):
+            raise SettingsError(f"by: no article of {name} has a metadata field {field!r}")
+
+
+def _about(pool: Pool, units: Units, drawn: Drawn, design: Design) -> dict[str, dict[str, Any]]:
+    """Probability, stratum and unit of every drawn article; a unit is called by its first id."""
+    shares = article_probabilities(drawn, units, design)
+    wanted = {int(units.of_article[number]) for number in drawn.articles}
+    names: dict[int, str] = {}
+    for number in np.flatnonzero(drawn.units[units.of_article]).tolist():
+        unit = int(units.of_article[number])
+        if unit in wanted:
+            names[unit] = min(names.get(unit, pool.ids[number]), pool.ids[number])
+    found = {}
+    for number in drawn.articles:
+        unit = int(units.of_article[number])
+        fields = {PROBABILITY: float(shares[unit]), STRATUM: units.names[units.strata[unit]], UNIT: names[unit]}
+        found[pool.ids[number]] = fields
+    return found
+
+
+def _note_draw(notes: list[str], pool: Pool, units: Units, drawn: Drawn, chosen: str) -> None:
+    notes.append(f"{len(pool)} articles are {len(units)} units: {units.rule}")
+    held = np.bincount(units.of_article[list(drawn.articles)], minlength=len(units))
+    most = int(held.max(initial=0))
+    if len(drawn.articles) > drawn.units.sum():
+        notes.append(
+            f"{int(drawn.units.sum())} units are {len(drawn.articles)} articles, up to {most} of one unit"
+            + ("; --copies one draws one of each" if most >= MANY_COPIES else "")
+        )
+    if pool.annotated:
+        notes.append("the pool holds annotations by people, which are written too")
+    elif chosen not in ANNOTATION_STATE:
+        notes.append(f"{chosen} cannot say which articles nobody has annotated yet; annotate all of them before the file is used")
+
+
+def _annotated(path: Path, about: Mapping[str, Any], ledger: LossLedger, notes: list[str]) -> dict[str, Article]:
+    """The articles of the earlier sample, by id; raises DataError for one that is not in its record."""
+    found = {article.id: article for article in read_articles(path, ledger=ledger)}
+    stranger = next((name for name in found if name not in about), None)
+    if stranger is not None:
+        raise DataError(f"{path}: the article {stranger!r} was not drawn with this sample; give the sample as it was annotated")
+    open_yet = sum(not article.regions for article in found.values())
+    notes.append(f"{path}: {len(found) - open_yet} annotated articles are kept" + (f", {open_yet} are open" if open_yet else ""))
+    return found
+
+
+def _to_annotate(pool: Pool, number: int, about: Mapping[str, Any], annotated: Mapping[str, Article], chosen: str) -> Article:
+    """A drawn article as it is written: with what people annotated in it, and else as one that nobody has annotated."""
+    article = pool.article(number)
+    meta = {**article.meta, **getattr(annotated.get(article.id), "meta", {}), **about[article.id]}
+    if article.id in annotated:
+        return replace(annotated[article.id], meta=meta)
+    if pool.annotated or chosen not in ANNOTATION_STATE:
+        return replace(article, meta=meta)
+    return replace(article, meta=meta, annotated=())
+
+
+def _rows(units: Units, drawn: Drawn) -> tuple[StratumRow, ...]:
+    articles = np.bincount(units.strata[units.of_article], minlength=len(units.names))
+    rows = []
+    for number, name in enumerate(units.names):
+        inside = units.strata == number
+        shares = drawn.probabilities[inside]
+        chosen = int(drawn.units[inside].sum())
+        rows.append(StratumRow(name, int(articles[number]), int(inside.sum()), chosen, float(shares.min()), float(shares.max())))
+    return tuple(rows)

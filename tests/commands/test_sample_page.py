@@ -1,0 +1,36 @@
+"""The commands of docs/how-to/sample.md run as they stand, one after the other."""
+
+import importlib
+import re
+import shlex
+import sys
+
+from conftest import REPOSITORY
+
+import eventtag
+from eventtag.article import Article
+from eventtag.span import Span
+
+PAGE = REPOSITORY / "docs" / "how-to" / "sample.md"
+
+
+def test_the_commands_of_the_page_run(tmp_path, monkeypatch, capsys):
+    pool = [
+        Article(
+            f"a{number}", " ".join(f"word{number}x{part}" for part in range(6)),
+            (Span(0, 5, "EVENT", 0.5),) if number % 3 == 0 else (), meta={"country": f"c{number % 4}"},
+        )
+        for number in range(900)
+    ]  # fmt: skip
+    eventtag.write_articles(pool, tmp_path / "tagged.jsonl")
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^eventtag sample .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    for command in commands:
+        monkeypatch.setattr(sys, "argv", ["eventtag sample", *shlex.split(command)[2:]])
+        assert importlib.import_module("eventtag.cli.commands.sample").run() == 0, capsys.readouterr().err
+    drawn = list(eventtag.read_articles("more.jsonl"))
+    assert abs(len(drawn) - 300) <= 5
+    assert {article.id for article in eventtag.read_articles("events.jsonl")} < {article.id for article in drawn}
+    printed = capsys.readouterr()
+    assert re.search(r"^c0 +225 +225 +50 ", printed.out, re.MULTILINE)
+    assert "what made the draw: more.jsonl.sample.json" in printed.err
