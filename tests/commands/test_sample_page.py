@@ -18,7 +18,7 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch, capsys):
     pool = [
         Article(
             f"a{number}", " ".join(f"word{number}x{part}" for part in range(6)),
-            (Span(0, 5, "EVENT", 0.5),) if number % 3 == 0 else (), meta={"country": f"c{number % 4}"},
+            (Span(0, 5, "EVENT", 0.5),) if number % 3 == 0 else (), meta={"date": f"2024-0{number % 4 + 1}-03"},
         )
         for number in range(900)
     ]  # fmt: skip
@@ -32,5 +32,5 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch, capsys):
     assert abs(len(drawn) - 300) <= 5
     assert {article.id for article in eventtag.read_articles("events.jsonl")} < {article.id for article in drawn}
     printed = capsys.readouterr()
-    assert re.search(r"^c0 +225 +225 +50 ", printed.out, re.MULTILINE)
+    assert re.search(r"^2024-01 +225 +225 +50 ", printed.out, re.MULTILINE)
     assert "what made the draw: more.jsonl.sample.json" in printed.err

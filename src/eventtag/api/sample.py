@@ -16,9 +16,11 @@ from eventtag.api.articles import Source, name_of, read_source
 from eventtag.article import Article
 from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, FormatError, SettingsError
+from eventtag.estimates.dates import Order
 from eventtag.estimates.drawing import Drawn, article_probabilities, draw_sample
 from eventtag.estimates.pool import Pool, Units, read_pool, units_of
 from eventtag.estimates.sample_record import Design, SampleRecord, read_record, record_path, write_record
+from eventtag.estimates.tagged import TaggedReading
 from eventtag.formats.registry import format_of_suffix, get_format, read_articles, recognise, write_articles
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 PROBABILITY, STRATUM, UNIT = "sample_probability", "sample_stratum", "sample_unit"
 """Metadata fields of a drawn article."""
-NO_VALUE = "(none)"
-"""The value of articles that lack a field to stratify by."""
 ANNOTATION_STATE = ("jsonl", "csv", "parquet", "label_studio", "prodigy")
 """Formats that tell an article that nobody annotated from one in which there was nothing to annotate."""
 MANY_COPIES = 10
@@ -85,6 +85,8 @@ def sample(
     n: int,
     by: Sequence[str] = (),
     counts: Sequence[str] = (),
+    date: str | None = None,
+    date_order: Order | None = None,
     seed: int = 13,
     copies: str = "all",
     look_for_duplicates: bool = True,
@@ -96,10 +98,11 @@ def sample(
 ) -> SampleResult:
     """Draw articles to annotate: `sample("tagged.jsonl", "tasks.json", n=200, by=["country"], output_format="label_studio")`.
 
-    `n` units are drawn: near-duplicates are one unit, every other article is one by itself. `by`: metadata fields to stratify by; each
-    stratum gets draws in proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier; half of
-    the draws go evenly to all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or
-    was chosen by are left out. `reading` are `format`, `options` and `label_map`.
+    `n` units are drawn: near-duplicates are one unit, any other article is one by itself. `by`: metadata fields to stratify by, or
+    `year`, `month`, `week`, `day` of the field `date` (`date_order`: `dmy` or `mdy`, for dates such as 03/04/2014); each stratum gets draws in
+    proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier; half of the draws go evenly to
+    all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or was chosen by are left
+    out. `reading` are `format`, `options` and `label_map`.
 
     `extend` is an earlier sample, annotated or not, whose `record` lies beside it or is named: `n` further units are drawn from the same
     pool by the same design, and the output holds both, with the probabilities of being in the larger sample.
@@ -111,11 +114,14 @@ def sample(
     chosen = get_format(output_format if output_format != "auto" else format_of_suffix(target)).name
     for path in (target, record_path(target)):
         require_absent(path)
-    design, earlier = _design(Design(tuple(by), tuple(counts), seed, look_for_duplicates, copies), n, extend, record)
+    design, earlier = _design(
+        Design(tuple(by), tuple(counts), date, date_order, seed, look_for_duplicates, copies), n, extend, record
+    )
     ledger, notes = LossLedger(), list[str]()
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
     articles = _without_seen(_read(pool, ledger, notes, **reading), checkpoint, notes)
-    found = read_pool(articles, target.absolute().parent, stratum=_Strata(design.by), labels=design.counts)
+    dates = TaggedReading(date=design.date, date_order=design.date_order)
+    found = read_pool(articles, target.absolute().parent, by=design.by, dates=dates, labels=design.counts, notes=notes)
     _check(found, design, name_of(pool))
     units = units_of(found, look_for_duplicates=design.duplicates)
     drawn = draw_sample(found, units, design, n, earlier)
@@ -146,7 +152,7 @@ def _design(
             raise SettingsError("record: belongs to a sample that is extended; name the sample too (extend)")
         return asked, None
     if asked != Design():
-        raise SettingsError("extend: the design is that of the earlier sample; leave out by, counts, seed, copies and the like")
+        raise SettingsError("extend: the design is that of the earlier sample; leave out by, counts, date, seed and copies")
     earlier = read_record(record_path(Path(extend)) if record is None else Path(record))
     return earlier.design, earlier
 
@@ -196,17 +202,6 @@ def _without_seen(articles: Iterator[Article], checkpoint: str | os.PathLike[str
     notes += [f"it is not known which articles {name} learnt from, so that none of these is left out" for name in seen.unknown]
 
 
-class _Strata:
-    """Gives the values of an article by which the pool is stratified."""
-
-    def __init__(self, fields: Sequence[str]) -> None:
-        self.fields = fields
-
-    def __call__(self, article: Article) -> tuple[str, ...]:
-        values = (article.meta.get(name) for name in self.fields)
-        return tuple(NO_VALUE if value is None or not str(value).strip() else str(value).strip() for value in values)
-
-
 def _check(pool: Pool, design: Design, name: str) -> None:
     if not len(pool):
         raise DataError(f"{name}: holds no article to draw; check the path, --from and --checkpoint")
@@ -215,9 +210,6 @@ def _check(pool: Pool, design: Design, name: str) -> None:
             f"counts: no article of {name} has a span of {', '.join(design.counts)}; draw from articles that `eventtag predict` tagged, or "
             "leave it out"
         )
-    for place, field in enumerate(design.by):
-        if all(values[place] == NO_VALUE for values in set(pool.strata)):
-            raise SettingsError(f"by: no article of {name} has a metadata field {field!r}")
 
 
 def _about(pool: Pool, units: Units, drawn: Drawn, design: Design) -> dict[str, dict[str, Any]]:

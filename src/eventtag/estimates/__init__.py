@@ -1,1 +1,1 @@
-"""Figures from tagged articles: samples to annotate, what is counted of an article, a reader that gives it in columns, and counts by cell."""
+"""Figures from tagged articles: samples to annotate, what is counted of an article, reading in columns, and counts by cell."""

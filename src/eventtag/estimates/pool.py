@@ -8,9 +8,10 @@ from __future__ import annotations
 import pickle
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -20,9 +21,13 @@ import numpy as np
 
 from eventtag.article import Article
 from eventtag.corpus.near_duplicates import MANY, find_near_duplicates
+from eventtag.estimates.batches import BATCH, BatchBuilder
 from eventtag.estimates.sampling import Floats, Numbers
+from eventtag.estimates.tagged import DEFAULT_READING, Grouping, TaggedReading
 from eventtag.span import score_of
 
+NO_VALUE = "(none)"
+"""The value of articles that lack a field to stratify by."""
 SEARCHED = 50_000
 """Articles among which near-duplicates are looked for without a first look at their sentences: 25 seconds on one core."""
 _SENTENCE = re.compile(r"[^.!?\n\u3002\uff01\uff1f]{30,}")
@@ -65,26 +70,53 @@ def read_pool(
     articles: Iterable[Article],
     folder: Path,
     *,
-    stratum: Callable[[Article], tuple[str, ...]] = lambda _: (),
+    by: Sequence[str] = (),
+    dates: TaggedReading = DEFAULT_READING,
     labels: Sequence[str] = (),
+    notes: list[str] | None = None,
 ) -> Pool:
-    """Read the pool; its texts go to a temporary file in `folder`. `stratum` gives the values to stratify by, `labels` are those whose
-    predicted spans are counted.
+    """Read the pool; its texts go to a temporary file in `folder`.
+
+    `by` are the fields to stratify by, or periods of a date field, which `dates` describes, as `eventtag.estimates.tagged` reads them.
+    `labels` are those whose predicted spans are counted. What is to be known of the fields is added to `notes`. Raises SettingsError for a
+    field that no article has, and where the date field cannot be told.
     """
     pool = Pool(TemporaryFile(dir=folder))  # noqa: SIM115 - it lives as long as the pool
     known: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for article in articles:
+    for article, values in _with_values(articles, by, dates, [] if notes is None else notes):
         people = tuple(span for span in article.spans if span.score is None)
         pool.annotated = pool.annotated or bool(people or article.annotated or article.labels)
         pool.ids.append(article.id)
         pool.keys.append(_key(article.id))
-        values = stratum(article)
         pool.strata.append(known.setdefault(values, values))
         pool.counts.append(sum(score_of(span) for span in article.spans if span.label in labels))
         pool.places.append(pool.file.tell())
         kept = (article.id, article.text, people, article.annotated, article.labels, article.meta)
         pool.file.write(pickle.dumps(kept, pickle.HIGHEST_PROTOCOL))
     return pool
+
+
+def _with_values(
+    articles: Iterable[Article], by: Sequence[str], dates: TaggedReading, notes: list[str]
+) -> Iterator[tuple[Article, tuple[str, ...]]]:
+    """The articles, each with its values of the fields."""
+    if not by:
+        yield from ((article, ()) for article in articles)
+        return
+    stream = iter(articles)
+    grouping: Grouping | None = None
+    while chunk := list(islice(stream, BATCH)):
+        builder = BatchBuilder()
+        for article in chunk:
+            builder.add_parts(article.id, article.meta, (), (), (), (), ())
+        batch = builder.take()
+        grouping = grouping or Grouping(by, dates, batch)
+        columns = grouping(batch)
+        for article, *values in zip(chunk, *(columns[name] for name in by), strict=True):
+            yield article, tuple(NO_VALUE if value is None else value for value in values)
+    if grouping is not None:
+        grouping.require_found()
+        notes += grouping.notes()
 
 
 def _key(name: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.errors import DataError
+from eventtag.estimates.dates import Order
 from eventtag.staging import write_json
 from eventtag.stored_json import read_stored
 
@@ -20,12 +21,14 @@ RECORD_SUFFIX = ".sample.json"
 class Design:
     """How units are made, and which are likely.
 
-    `by` are the fields to stratify by, `counts` the labels whose predicted spans make an article likelier, `duplicates` says whether
-    near-duplicates are one unit, `copies` whether `all` articles of a unit are taken or `one`.
+    `by` are the fields to stratify by, where periods are those of the field `date`; `counts` the labels whose predicted spans make an
+    article likelier; `duplicates` says whether near-duplicates are one unit, `copies` whether `all` articles of a unit are taken or `one`.
     """
 
     by: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
+    date: str | None = None
+    date_order: Order | None = None
     seed: int = 13
     duplicates: bool = True
     copies: str = "all"

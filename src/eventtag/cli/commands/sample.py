@@ -31,13 +31,24 @@ def _parser() -> argparse.ArgumentParser:
         "--by",
         type=nonempty("--by"),
         metavar="FIELD,...",
-        help="stratify by these metadata fields; each stratum gets two draws at least",
+        help="stratify by these metadata fields, or by year, month, week or day; each stratum gets two draws at least",
     )
     group.add_argument(
         "--counts",
         type=nonempty("--counts"),
         metavar="LABEL,...",
         help="make articles with more predicted spans of these labels likelier, so that rare events are found",
+    )
+    group.add_argument(
+        "--date",
+        type=nonempty("--date"),
+        metavar="FIELD",
+        help="the metadata field with the date (default: the one that is a date)",
+    )
+    group.add_argument(
+        "--date-order",
+        choices=("dmy", "mdy"),
+        help="what stands first in dates such as 03/04/2014, day or month (default: unknown)",
     )
     group.add_argument("--seed", type=whole_number("--seed", least=0), help="seed of the draw (default: 13)")
     group.add_argument("--copies", choices=("all", "one"), help="of near-duplicates take all, or a random one (default: all)")
@@ -75,6 +86,8 @@ def _task(arguments: argparse.Namespace) -> int:
         n=arguments.n,
         by=_names(arguments.by),
         counts=_names(arguments.counts),
+        date=arguments.date,
+        date_order=arguments.date_order,
         look_for_duplicates=not arguments.keep_duplicates_apart,
         checkpoint=arguments.checkpoint,
         extend=arguments.extend,
