@@ -99,10 +99,10 @@ def sample(
     """Draw articles to annotate: `sample("tagged.jsonl", "tasks.json", n=200, by=["country"], output_format="label_studio")`.
 
     `n` units are drawn: near-duplicates are one unit, any other article is one by itself. `by`: metadata fields to stratify by, or
-    `year`, `month`, `week`, `day` of the field `date` (`date_order`: `dmy` or `mdy`, for dates such as 03/04/2014); each stratum gets draws in
-    proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier; half of the draws go evenly to
-    all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or was chosen by are left
-    out. `reading` are `format`, `options` and `label_map`.
+    `year`, `month`, `week`, `day` of the field `date` (`date_order`: `dmy` or `mdy`, for dates such as 03/04/2014); each stratum gets
+    draws in proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier; half of the draws go
+    evenly to all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or was chosen by
+    are left out. `reading` are `format`, `options` and `label_map`.
 
     `extend` is an earlier sample, annotated or not, whose `record` lies beside it or is named: `n` further units are drawn from the same
     pool by the same design, and the output holds both, with the probabilities of being in the larger sample.
