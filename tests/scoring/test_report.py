@@ -148,3 +148,11 @@ def test_systems_are_not_compared_by_labels_that_nobody_was_marking():
     [pair] = compare_systems(tallies, trials=100).pairs
     assert pair.difference("strict", "macro").difference == pytest.approx(0.5)
     assert {d.row for d in pair.differences} == {"ACTOR", "EVENT", "micro", "macro", "weighted"}
+
+
+def test_scores_of_spans_alone_are_those_of_the_whole_report():
+    pairs = [(article(), [POLICE, Span(7, 14, "EVENT"), Span(27, 32, "ACTOR")]), (article("b"), [ARREST, CAIRO])]
+    whole, alone = score_articles(pairs, LABELS), score_articles(pairs, LABELS, words=None, others=False)
+    assert whole.conventional
+    assert (alone.conventional, alone.cross_check) == ((), None)
+    assert alone.schemes == {name: scores for name, scores in whole.schemes.items() if name in alone.schemes}

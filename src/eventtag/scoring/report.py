@@ -198,11 +198,13 @@ def score_tally(tally: Tally) -> dict[str, SchemeScores]:
     }
 
 
-def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | None = words_of) -> EvaluationReport:
+def score_articles(
+    pairs: Iterable[Pair], labels: LabelSet, *, words: Words | None = words_of, others: bool = True
+) -> EvaluationReport:
     """Score the predicted spans of articles against all gold of their annotated regions and labels.
 
-    `words` gives the words on which the word-level scores are computed and seqeval is run; None leaves both out. `pairs` is read
-    once, so it may stream.
+    `words` gives the words on which the word-level scores are computed and seqeval is run; None leaves both out. Without `others` so is
+    what other scorers would print. `pairs` is read once, so it may stream.
 
     Raises DataError for no article at all, an article given twice, or a gold or predicted label outside `labels`.
     """
@@ -216,7 +218,8 @@ def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | No
         ids.append(article.id)
         marked.update(marked_labels(article, labels))
         counts = tally_spans(gold, tagged, labels)
-        first_come.add(gold, tagged)
+        if others:
+            first_come.add(gold, tagged)
         if words is not None:
             groups = words_by_region(words(article), article.regions)
             tags.add(article, gold, tagged, groups)
@@ -229,7 +232,7 @@ def score_articles(pairs: Iterable[Pair], labels: LabelSet, *, words: Words | No
     tally = Tally(tuple(ids), names, labels.labels, np.stack(rows), tuple(label for label in labels.labels if label in marked))
     schemes = score_tally(tally)
     check = None
-    conventional = conventional_scores(tally, first_come, None if words is None else tags)
+    conventional = conventional_scores(tally, first_come, None if words is None else tags) if others else ()
     if words is not None:
         strict = schemes["strict"]
         check = cross_check(tags, {label: _word_scores(c) for label, c in strict.labels.items()}, _word_scores(strict.micro))

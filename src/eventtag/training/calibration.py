@@ -73,7 +73,8 @@ def evaluate_calibrated(
     )  # fmt: skip
     used = replace(tagger, calibration=calibration)
     left_out = len(articles) - len(tagged)
-    return score_tagged(tuple(calibrated(tagged, calibration)), used, data=data, left_out=left_out), calibration
+    found = tuple(calibrated(tagged, calibration))
+    return score_tagged(found, used, data=data, left_out=left_out, spans_alone=fitted_on is None), calibration
 
 
 def fit_calibration(
