@@ -13,7 +13,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers, spell_out_corpora
-from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, TrainSettings
+from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, ServeSettings, TrainSettings
 from eventtag.settings.pretrain import PretrainSettings
 from eventtag.settings.sweep import SweepSettings
 
@@ -21,6 +21,7 @@ ENTRIES = {
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "predict": PredictSettings,
+    "serve": ServeSettings,
     "pretrain": PretrainSettings,
     "sweep": SweepSettings,
     "learning_curve": LearningCurveSettings,
@@ -29,6 +30,7 @@ GROUPS = {
     "train": ("data", "model", "trainer", "evaluation", "experiment", "sweep"),
     "evaluate": ("data", "evaluation"),
     "predict": (),
+    "serve": (),
     "pretrain": ("data", "model"),
     "sweep": ("data", "model", "trainer", "evaluation", "experiment", "space"),
     "learning_curve": ("data", "model", "trainer", "evaluation", "experiment"),
@@ -38,6 +40,7 @@ GIVEN = {
     "learning_curve": [],
     "evaluate": ["checkpoint=c"],
     "predict": ["checkpoint=c", "input=i"],
+    "serve": ["checkpoint=c"],
     "pretrain": ["input=i"],
     "sweep": [],
 }

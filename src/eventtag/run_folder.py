@@ -31,6 +31,7 @@ RECORDS = {
     "sweep": "sweep.json",
     "learning-curve": "curve.json",
     "evaluate": "report.json",
+    "serve": "serve.json",
 }
 """By command, the file by which it knows a folder that it made."""
 RUN_FILES = (

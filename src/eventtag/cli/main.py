@@ -1,6 +1,6 @@
 """`eventtag COMMAND ...`: finds the command and imports it, and nothing else.
 
-train, evaluate, predict, pretrain, sweep and learning-curve are Hydra applications (`key=value`); the others, which turn
+train, evaluate, predict, serve, pretrain, sweep and learning-curve are Hydra applications (`key=value`); the others, which turn
 files into files, take ordinary arguments.
 """
 
@@ -19,6 +19,7 @@ HYDRA_COMMANDS = {
     "predict": "tag new articles",
     "pretrain": "teach an encoder the language of articles that nobody annotated",
     "sweep": "try settings of train and compare them",
+    "serve": "tag, correct and train over HTTP, also for annotation tools",
     "learning-curve": "say what more annotated articles would bring",
 }
 FILE_COMMANDS = {

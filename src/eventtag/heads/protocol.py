@@ -68,6 +68,12 @@ class Decoder(Protocol):
         """
         ...
 
+    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:
+        """For each article, how many of its decisions are expected to be wrong if the more probable answer is taken each time; words that
+        no model read count for nothing.
+        """
+        ...
+
     def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> npt.NDArray[np.floating[Any]]:
         """[W, C]: what a student learns of an article: the probabilities of tags as the head's own loss sees them. Errors as above."""
         ...

@@ -55,6 +55,11 @@ class SpanDecoder:
         """Raise SettingsError."""
         raise SettingsError("this model scores whole spans and tags no single words; take one with model.head=crf or softmax")
 
+    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:  # noqa: ARG002
+        """As `Decoder.expected_errors`: the spans of which it is expected to be wrong whether they are mentions."""
+        unlikely = (np.exp(-np.abs(odds.astype(np.float64))) for odds in emissions)
+        return [float(np.nansum(odds / (1 + odds))) for odds in unlikely]
+
     def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> NoReturn:
         """Raise SettingsError."""
         self.tag_probabilities([emissions], labels)

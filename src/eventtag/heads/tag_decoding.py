@@ -81,6 +81,10 @@ class TagDecoder:
                 found[article][start:end] = one
         return found
 
+    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:
+        """As `Decoder.expected_errors`: the words of which the most probable tag is expected to be wrong."""
+        return [float(np.nansum(1 - found.max(axis=1))) for found in self.tag_probabilities(emissions, labels)]
+
     def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> npt.NDArray[np.floating[Any]]:
         """As `Decoder.soft_targets`: those of each word for itself, or over all sequences where there are transition scores."""
         if self.transitions is None:

@@ -15,7 +15,8 @@ from eventtag.settings.teacher import TeacherSettings
 from eventtag.settings.trainer import TrainerSettings
 
 
-def _require_thresholds(thresholds: dict[str, float]) -> None:
+def require_thresholds(thresholds: dict[str, float]) -> None:
+    """Raise SettingsError for a threshold that is no share."""
     for label, threshold in thresholds.items():
         _require(0 <= threshold <= 1, f"thresholds.{label}", threshold, "0 to 1")
 
@@ -206,7 +207,7 @@ class EvaluateSettings:
         _require_given("run_dir", self.run_dir)
         _require(self.batch_tokens is None or self.batch_tokens >= 1, "batch_tokens", self.batch_tokens, "at least 1, or null")
         _require(self.stride is None or self.stride >= 0, "stride", self.stride, "0 or above, or null")
-        _require_thresholds(self.thresholds)
+        require_thresholds(self.thresholds)
 
 
 class OutputFormat(Enum):
@@ -313,4 +314,4 @@ class PredictSettings:
         _require(self.shard_rows >= 1, "shard_rows", self.shard_rows, "at least 1")
         _require(0 <= self.max_bad_rows < math.inf, "max_bad_rows", self.max_bad_rows, "0 or above")
         _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")
-        _require_thresholds(self.thresholds)
+        require_thresholds(self.thresholds)

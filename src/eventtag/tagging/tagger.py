@@ -180,6 +180,17 @@ class Tagger:
         for chunk in self._chunks(articles):
             yield from self._tag_chunk(chunk, only_annotated=only_annotated)
 
+    def tag_with_certainty(self, articles: Iterable[Article | str]) -> Iterator[tuple[TaggedArticle, float]]:
+        """As `tag_many`, each article with its certainty from 0 to 1: 1 minus the errors that are expected in it, a word.
+
+        It has a meaning for an article without spans too, and orders articles by what is to be learnt from annotating them.
+        """
+        for chunk in self._chunks(articles):
+            emissions = self.emissions([tokens for _, tokens in chunk])
+            errors = self.decoder.expected_errors(emissions, self.labels)
+            for item, expected in zip(self._decoded(chunk, emissions), errors, strict=True):
+                yield item, max(0.0, 1 - expected / max(len(item.words), 1))
+
     def judge_words(self, articles: Iterable[Article]) -> Iterator[JudgedArticle]:
         """What the model says of each word in the annotated regions of the articles, lazily, in order.
 
@@ -208,16 +219,16 @@ class Tagger:
             yield chunk
 
     def _tag_chunk(self, chunk: Chunk, *, only_annotated: bool) -> Iterator[TaggedArticle]:
-        spans = self._find_spans([tokens for _, tokens in chunk], _wanted(chunk, only_annotated=only_annotated))
+        wanted = _wanted(chunk, only_annotated=only_annotated)
+        yield from self._decoded(chunk, self.emissions([tokens for _, tokens in chunk], wanted))
+
+    def _decoded(self, chunk: Chunk, emissions: Sequence[npt.NDArray[np.float32]]) -> Iterator[TaggedArticle]:
+        spans = self.decoder.decode(emissions, [tokens.words for _, tokens in chunk], self.labels)
         found = (
             TaggedArticle(article, spans_of, tokens.words, tuple(score_of(span) for span in spans_of), len(tokens.input_ids))
             for (article, tokens), spans_of in zip(chunk, spans, strict=True)
         )
         yield from calibrated(list(found), self.calibration)
-
-    def _find_spans(self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]]) -> Sequence[tuple[Span, ...]]:
-        """The uncalibrated spans of each text; windows that own none of the tokens `wanted` are not run."""
-        return self.decoder.decode(self.emissions(texts, wanted), [tokens.words for tokens in texts], self.labels)
 
     def emissions(
         self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None

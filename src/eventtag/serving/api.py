@@ -1,0 +1,254 @@
+"""The server's own API: articles in, tagged articles out; corrections, and training on them. `eventtag.serving.openapi` describes it.
+
+Articles are those of the project's JSONL (`eventtag.formats.jsonl`): offsets are code points, half-open.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from eventtag.article import Article
+from eventtag.errors import EventtagError
+from eventtag.formats.jsonl import article_from_json, json_line
+from eventtag.jobs.reading.inputs import SUFFIXES, read_rows
+from eventtag.serving.metrics import Sample, render
+from eventtag.serving.openapi import describe
+from eventtag.serving.refusals import MAX_ARTICLE, RequestError, kind, parse_body, parse_object, text_of
+from eventtag.serving.service import Service, service_of
+from eventtag.serving.store import Correction
+from eventtag.span import Span
+
+log = logging.getLogger(__name__)
+
+JSONL = "application/jsonl"
+PAGE = "page"
+"""The source of corrections that come by this API."""
+COMPRESSED = ("", ".gz", ".zst", ".bz2", ".xz")
+
+
+async def health(request: Request) -> JSONResponse:
+    """That the server is there, and nothing else: no token is needed for it."""
+    del request
+    return JSONResponse({"status": "UP"})
+
+
+async def about(request: Request) -> JSONResponse:
+    """The model in force, its labels, and how many corrections there are."""
+    service = service_of(request)
+    tagger = service.model.tagger
+    return JSONResponse(
+        {
+            "model_version": service.model.version,
+            "labels": list(service.labels),
+            "thresholds": dict(tagger.calibration.thresholds),
+            "overlapping_spans": tagger.decoder.overlap,
+            "corrections": len(service.corrections),
+            "limits": {"article_characters": MAX_ARTICLE, "body_bytes": service.max_body},
+        }
+    )
+
+
+async def openapi(request: Request) -> JSONResponse:
+    """The description of these addresses."""
+    return JSONResponse(describe(service_of(request).model.version))
+
+
+async def metrics(request: Request) -> PlainTextResponse:
+    """Figures for Prometheus."""
+    service = service_of(request)
+    batches, requests = service.batches, service.requests
+    answered: Iterator[Sample] = (
+        ({"path": path, "status": str(status)}, count) for (path, status), count in sorted(requests.answered.items())
+    )
+    seconds: Iterator[Sample] = (({"path": path}, total) for path, total in sorted(requests.seconds.items()))
+    corrections: Iterator[Sample] = (
+        ({"source": source}, count) for source, count in sorted(service.corrections.counts().items())
+    )
+    text = render(
+        [
+            ("requests_total", "counter", "Requests answered.", answered),
+            ("request_seconds_total", "counter", "Seconds from a request to the end of its answer.", seconds),
+            ("articles_total", "counter", "Articles tagged.", [({}, batches.articles)]),
+            ("spans_total", "counter", "Spans found in them.", [({}, batches.spans)]),
+            ("batches_total", "counter", "Batches in which they were tagged.", [({}, batches.batches)]),
+            ("waiting_characters", "gauge", "Characters of text that wait to be tagged.", [({}, batches.waiting)]),
+            ("corrections", "gauge", "Corrections that are kept.", corrections),
+            ("training", "gauge", "1 while a training goes on.", [({}, int(service.trainings.running))]),
+            ("model_info", "gauge", "The model in force.", [({"version": service.model.version}, 1)]),
+        ]
+    )
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+async def tag(request: Request) -> Response:
+    """Articles with their spans, one a line in the order of the request. `certainty` adds each one's certainty to its metadata."""
+    service = service_of(request)
+    articles, certainty = _asked(request, await service.body(request))
+    model, found = await service.tag(request, articles, certainty=certainty)
+    lines = []
+    for item in found:
+        meta = dict(item.article.meta) | ({} if item.certainty is None else {"certainty": round(item.certainty, 6)})
+        lines.append(json_line(replace(item.article, spans=item.spans, annotated=None, labels=None, meta=meta)) + "\n")
+    return Response("".join(lines), media_type=JSONL, headers={"Eventtag-Model-Version": model.version})
+
+
+def _asked(request: Request, body: bytes) -> tuple[list[Article], bool]:
+    """The articles that a request names, by `text`, `texts` or `articles`, or one a line; and whether it asks for their certainty."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media in (JSONL, "application/x-ndjson", "application/x-jsonlines"):
+        lines = [parse_body(line) for line in body.splitlines() if line.strip()]
+        return _articles(lines, "line"), request.query_params.get("certainty") in ("1", "true")
+    asked = parse_object(body)
+    given = [key for key in ("text", "texts", "articles") if key in asked]
+    if len(given) != 1:
+        raise RequestError('give one of `text`, `texts` and `articles`, such as {"text": "Police arrested five men in Lyon."}')
+    unknown = sorted(asked.keys() - {*given, "certainty"})
+    if unknown:
+        raise RequestError(f"unknown field {unknown[0]!r}; allowed: text, texts or articles, and certainty")
+    if not isinstance(asked.get("certainty", False), bool):
+        raise RequestError("`certainty` must be true or false")
+    value = asked[given[0]]
+    if given != ["text"] and not isinstance(value, list):
+        raise RequestError(f"`{given[0]}` is {kind(value)}; it must be a list")
+    if given == ["articles"]:
+        articles = _articles(value, "article")
+    else:
+        texts = [value] if given == ["text"] else value
+        articles = [Article(str(number), text_of(text, f"text {number}")) for number, text in enumerate(texts, start=1)]
+    return articles, bool(asked.get("certainty"))
+
+
+def _articles(records: Sequence[object], what: str) -> list[Article]:
+    """The articles of JSON objects as they are in the project's JSONL; `id` may be missing, and annotations count for nothing."""
+    articles = []
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, Mapping):
+            text_of(record.get("text"), f"{what} {number}: `text`")
+            record = {
+                "id": str(number),
+                **{key: value for key, value in record.items() if key not in ("spans", "annotated", "labels")},
+            }
+        try:
+            articles.append(article_from_json(record))
+        except EventtagError as error:
+            raise RequestError(f"{what} {number}: {error}") from error
+    return articles
+
+
+async def read(request: Request) -> JSONResponse:
+    """The articles in a file of any kind that `eventtag predict` reads, not tagged: `?name=news.html`, and the file as the body.
+
+    Only the suffix of the name is used. Rows that cannot be read are named under `problems`.
+    """
+    service = service_of(request)
+    body = await service.body(request)
+    articles, problems = await run_in_threadpool(_read_file, body, request.query_params.get("name", ""))
+    return JSONResponse({"articles": [_record(article) for article in articles], "problems": problems})
+
+
+def _read_file(body: bytes, name: str) -> tuple[list[Article], list[str]]:
+    suffixes = [suffix + packed for suffix in SUFFIXES for packed in COMPRESSED]
+    suffix = next((suffix for suffix in sorted(suffixes, key=len, reverse=True) if name.lower().endswith(suffix)), "")
+    shown = PurePath(name).name or "the file"
+    articles: list[Article] = []
+    problems: list[str] = []
+    characters = 0
+    with tempfile.TemporaryDirectory(prefix="eventtag-") as folder:
+        file = Path(folder) / f"articles{suffix}"
+        file.write_bytes(body)
+        try:
+            for row in read_rows(str(file), max_row_bytes=4 * MAX_ARTICLE):
+                if row.article is None:
+                    where = shown if row.place.line is None else f"{shown}:{row.place.line}"
+                    problems.append(f"{where}: {row.problem}")
+                else:
+                    article = replace(row.article, id=row.article.id.replace(file.name, shown))
+                    characters += len(article.text)
+                    articles.append(article)
+                if characters > 64 * MAX_ARTICLE:
+                    raise RequestError(
+                        f"{shown} holds more than {64 * MAX_ARTICLE:,} characters; tag it by eventtag predict", status=413
+                    )
+        except RequestError:
+            raise
+        except EventtagError as error:
+            raise RequestError(str(error).replace(str(file), shown)) from error
+    return articles, problems
+
+
+async def corrections(request: Request) -> Response:
+    """All corrections as the project's JSONL, those of one `?annotator=` where it is named; or keep one more."""
+    service = service_of(request)
+    if request.method == "POST":
+        return await _correct(request, service)
+    who = request.query_params.get("annotator")
+    chosen = [correction for correction in service.corrections if who is None or correction.annotator == who]
+    lines = [json_line(correction.exported()) + "\n" for correction in chosen]
+    return Response("".join(lines), media_type=JSONL)
+
+
+async def _correct(request: Request, service: Service) -> JSONResponse:
+    asked = parse_object(await service.body(request))
+    unknown = sorted(asked.keys() - {"annotator", "article", "rejected", "deleted"})
+    if unknown:
+        raise RequestError(f"unknown field {unknown[0]!r}; allowed: annotator, article, rejected, deleted")
+    annotator = asked.get("annotator", "")
+    if not isinstance(annotator, str):
+        raise RequestError(f"`annotator` is {kind(annotator)}; it must be a name")
+    try:
+        article = article_from_json(asked.get("article"))
+    except EventtagError as error:
+        raise RequestError(str(error)) from error
+    key = f"{PAGE}/{annotator}/{article.id}"
+    if asked.get("deleted") is True:
+        deleted = await run_in_threadpool(service.corrections.delete, [key])
+        return JSONResponse({"deleted": deleted, "corrections": len(service.corrections)})
+    text_of(article.text, "`article`")
+    rejected = _spans(asked.get("rejected") or [], article)
+    article = replace(article, spans=tuple(replace(span, score=None) for span in article.spans))
+    for span in (*article.spans, *rejected):
+        if span.label not in service.labels:
+            raise RequestError(f"the label {span.label!r} is not one of the tagger's: {', '.join(service.labels)}")
+    if both := set(rejected) & set(article.spans):
+        raise RequestError(f"{min(both)} is both a mention and rejected")
+    correction = Correction(key, PAGE, annotator, article, rejected, document=f"{PAGE}/{article.id}")
+    await run_in_threadpool(service.corrections.save, [correction])
+    return JSONResponse({"saved": 1, "corrections": len(service.corrections)}, 201)
+
+
+def _spans(value: Any, article: Article) -> tuple[Span, ...]:
+    record = {"id": article.id, "text": article.text, "spans": value}
+    try:
+        return tuple(replace(span, score=None) for span in article_from_json(record).spans)
+    except EventtagError as error:
+        raise RequestError(f"`rejected`: {error}") from error
+
+
+async def training(request: Request) -> JSONResponse:
+    """What is known of all trainings; or begin one."""
+    trainings = service_of(request).trainings
+    if request.method == "POST":
+        return JSONResponse(await run_in_threadpool(trainings.start), 202)
+    return JSONResponse(await run_in_threadpool(trainings.state))
+
+
+async def adopt(request: Request) -> JSONResponse:
+    """Put the checkpoint of a training into force, whatever its score: `{"number": 2}`, 0 for the one the server was started with."""
+    service = service_of(request)
+    number = parse_object(await service.body(request)).get("number")
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise RequestError("`number` must be the number of a training, or 0")
+    return JSONResponse(await run_in_threadpool(service.trainings.adopt, number))
+
+
+def _record(article: Article) -> dict[str, Any]:
+    return {"id": article.id, "text": article.text, "meta": dict(article.meta)}

@@ -1,0 +1,208 @@
+"""Corrections that people made, kept in one file that only grows.
+
+    {"key": "label_studio/1.1795969450/7", "time": "2026-11-29T16:24:43+00:00", "source": "label_studio", "annotator": "3",
+     "document": "label_studio/1.1795969450/2", "article": {"id": "...", "text": "...", "spans": [...]},
+     "rejected": [{"start": 0, "end": 4, "label": "ACTOR"}]}
+    {"key": "label_studio/1.1795969450/7", "time": "2026-11-29T16:30:02+00:00", "deleted": true}
+
+One line is one event; the last of a key holds. A line is on the disk before its request is answered, so what was confirmed survives the
+end of the process at any instant. What such an end leaves of a last line was never confirmed: it is taken off and kept beside the file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eventtag.article import Article
+from eventtag.errors import DataError, FormatError, OutputError
+from eventtag.formats.json_file import dump_json
+from eventtag.formats.jsonl import article_from_json, json_line
+from eventtag.span import Span
+from eventtag.staging import sync_folder
+from eventtag.stored_json import parse_stored
+
+log = logging.getLogger(__name__)
+
+CORRECTIONS_FILE = "corrections.jsonl"
+ANNOTATOR_FIELD = "annotator"
+"""Field of an exported article's `meta`, as `eventtag agreement` reads it."""
+REJECTED_FIELD = "rejected"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What one annotator says of an article: its spans where it was looked at (`annotated`), and spans that are not exactly mentions with
+    that label (`rejected`).
+
+    `key` names the annotation: a later one with the same key takes its place. `document` names what it is of, for tools that delete
+    documents.
+    """
+
+    key: str
+    source: str
+    annotator: str
+    article: Article
+    rejected: tuple[Span, ...] = ()
+    document: str = ""
+    time: str = ""
+
+    def exported(self) -> Article:
+        """The article with the annotator, the tool and the rejected spans in its metadata."""
+        meta: dict[str, Any] = {**self.article.meta, "source": self.source}
+        if self.annotator:
+            meta[ANNOTATOR_FIELD] = self.annotator
+        if self.rejected:
+            meta[REJECTED_FIELD] = [_span_record(span) for span in self.rejected]
+        return replace(self.article, meta=meta)
+
+
+class Corrections:
+    """The corrections in a folder, which one process writes at a time. Raises FormatError for a file with a damaged line in its middle."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / CORRECTIONS_FILE
+        self.events = 0
+        """How many events were ever written; it changes with every correction."""
+        self._current: dict[str, Correction] = {}
+        self._lock = threading.Lock()
+        existed = self.file.exists()
+        self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        if not existed:
+            sync_folder(folder)
+        self._size = self._read()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+    def __len__(self) -> int:
+        return len(self._current)
+
+    def __iter__(self) -> Iterator[Correction]:
+        with self._lock:
+            return iter(list(self._current.values()))
+
+    def counts(self) -> Counter[str]:
+        """How many corrections there are by source."""
+        return Counter(correction.source for correction in self)
+
+    def get(self, key: str) -> Correction | None:
+        """The correction of a key, if there is one."""
+        return self._current.get(key)
+
+    def save(self, corrections: Sequence[Correction]) -> None:
+        """Keep corrections; they are on the disk when this returns. Raises OutputError, with none of them kept, when they cannot be."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        timed = [replace(correction, time=now) for correction in corrections]
+        self._append([_record(correction) for correction in timed], timed)
+
+    def delete(self, keys: Iterable[str]) -> int:
+        """Forget the corrections of these keys, those without one included; returns how many there were. Errors as for `save`."""
+        known = [key for key in keys if key in self._current]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._append([{"key": key, "time": now, "deleted": True} for key in known], known)
+        return len(known)
+
+    def delete_documents(self, documents: Iterable[str]) -> int:
+        """Forget all corrections of these documents. Errors as for `save`."""
+        gone = set(documents)
+        return self.delete([correction.key for correction in self if correction.document in gone])
+
+    def _append(self, records: Sequence[Mapping[str, Any]], events: Sequence[Correction | str]) -> None:
+        if not records:
+            return
+        data = "".join(dump_json(record) + "\n" for record in records).encode("utf-8")
+        with self._lock:
+            try:
+                written = 0
+                while written < len(data):
+                    written += os.write(self._descriptor, data[written:])
+                os.fsync(self._descriptor)
+            except OSError as error:
+                os.ftruncate(self._descriptor, self._size)  # half a line would spoil the next one
+                raise OutputError(
+                    f"{self.file}: the correction could not be written ({error.strerror}) and is not kept; make room on the disk and "
+                    "send it again"
+                ) from error
+            self._size += len(data)
+            self.events += len(records)
+            for event in events:
+                self._apply(event)
+
+    def _apply(self, event: Correction | str) -> None:
+        if isinstance(event, str):
+            self._current.pop(event, None)
+        else:
+            self._current.pop(event.key, None)  # so that the last one that was changed stands last
+            self._current[event.key] = event
+
+    def _read(self) -> int:
+        """Take in all lines; returns the size of the file."""
+        with self.file.open("rb") as file:
+            whole = 0
+            for number, line in enumerate(file, start=1):
+                try:
+                    event = _event(line)
+                except (DataError, ValueError, KeyError, TypeError) as error:
+                    if file.read(1):
+                        raise FormatError(
+                            f"is damaged ({error}); take the line out, or bring the file back from a copy",
+                            path=self.file,
+                            line=number,
+                        ) from error
+                    self._take_off(line, whole, number)
+                    break
+                if not line.endswith(b"\n"):
+                    os.write(self._descriptor, b"\n")
+                    os.fsync(self._descriptor)
+                    whole += 1
+                whole += len(line)
+                self.events += 1
+                self._apply(event)
+        return whole
+
+    def _take_off(self, torn: bytes, whole: int, number: int) -> None:
+        aside = self.file.with_name(f"{CORRECTIONS_FILE}.torn-{number}")
+        aside.write_bytes(torn)
+        os.ftruncate(self._descriptor, whole)
+        os.fsync(self._descriptor)
+        log.warning(
+            "%s: its last line was not written to the end, as the process or the machine ended; it was never confirmed to anybody. It is "
+            "taken off and kept in %s; the %d lines before it are whole",
+            self.file, aside, number - 1,
+        )  # fmt: skip
+
+
+def _record(correction: Correction) -> dict[str, Any]:
+    return {
+        "key": correction.key,
+        "time": correction.time,
+        "source": correction.source,
+        "annotator": correction.annotator,
+        "document": correction.document,
+        "article": json.loads(json_line(correction.article)),
+        "rejected": [_span_record(span) for span in correction.rejected],
+    }
+
+
+def _event(line: bytes) -> Correction | str:
+    record = parse_stored(line)
+    if record.get("deleted"):
+        return str(record["key"])
+    article = article_from_json(record["article"])
+    rejected = tuple(Span(int(item["start"]), int(item["end"]), str(item["label"])) for item in record["rejected"])
+    texts = {key: str(record[key]) for key in ("key", "source", "annotator", "document", "time")}
+    return Correction(article=article, rejected=rejected, **texts)
+
+
+def _span_record(span: Span) -> dict[str, Any]:
+    return {"start": span.start, "end": span.end, "label": span.label}
