@@ -1,0 +1,214 @@
+"""The server's own API."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_article
+from served_app import made_client, made_server, made_tagger, serving  # noqa: F401 - fixtures
+from starlette.testclient import TestClient
+
+from eventtag.article import Article
+from eventtag.formats.jsonl import json_line
+from eventtag.serving.app import ROUTES
+from eventtag.serving.service import Service
+from eventtag.tagging.tagger import Tagger, with_spans
+
+TEXT = "Police attacked Rebels in Lima . Nurses praised Moscow in Osaka ."
+STRANGE = (
+    "",
+    "   \n",
+    "😀 Police 👩‍👩‍👧 attacked Rebels\r\nin Lima .",
+    "e\u0301 Moscow met Kigali",
+    "\u202eMiners freed\u202c 東京 in Perth",
+    TEXT * 40,
+)
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def expected(tagger: Tagger, texts: list[str]) -> list[str]:
+    tagged = tagger.tag_many([Article(str(number), text) for number, text in enumerate(texts, start=1)])
+    return [json_line(with_spans(item)) for item in tagged]
+
+
+def test_texts_get_the_spans_that_the_tagger_gives(client: TestClient, tagger: Tagger) -> None:
+    answer = client.post("/api/tag", json={"texts": [TEXT, *STRANGE]})
+    assert answer.status_code == 200
+    assert answer.text.splitlines() == expected(tagger, [TEXT, *STRANGE])
+    assert lines_of(answer.text)[0]["spans"]
+    assert answer.headers["content-type"] == "application/jsonl"
+    assert answer.headers["eventtag-model-version"] == f"eventtag-{(tagger.about or {})['sha256'][:10]}"
+    assert client.post("/api/tag", json={"text": TEXT}).text.splitlines() == expected(tagger, [TEXT])
+
+
+def test_articles_keep_id_and_metadata_and_lose_their_annotations(client: TestClient) -> None:
+    article = {
+        "id": "a",
+        "text": TEXT,
+        "spans": [{"start": 0, "end": 1, "label": "ODD"}],
+        "annotated": [[0, 3]],
+        "meta": {"x": [1]},
+    }
+    (tagged,) = lines_of(client.post("/api/tag", json={"articles": [article]}).text)
+    assert (tagged["id"], tagged["meta"]) == ("a", {"x": [1]})
+    assert "annotated" not in tagged
+    assert "ODD" not in {span["label"] for span in tagged["spans"]}
+    by_line = client.post("/api/tag", content=json.dumps(article) + "\n\n", headers={"content-type": "application/jsonl"})
+    assert lines_of(by_line.text) == [tagged]
+
+
+def test_certainty_is_given_where_it_is_asked_for(client: TestClient) -> None:
+    sure, empty = lines_of(client.post("/api/tag", json={"texts": [TEXT, ""], "certainty": True}).text)
+    assert 0 < sure["meta"]["certainty"] < 1
+    assert empty["meta"]["certainty"] == 1
+    assert "meta" not in lines_of(client.post("/api/tag", json={"text": TEXT}).text)[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"text": ' + b"9" * 5000 + b"}", "no JSON"),
+        (b"[]", "must be a JSON object"),
+        (b"{}", "give one of"),
+        (b'{"text": "a", "texts": []}', "give one of"),
+        (b'{"text": null}', "is null"),
+        (b'{"text": "a", "txet": 1}', "unknown field 'txet'"),
+        (b'{"texts": "a"}', "must be a list"),
+        (b'{"texts": [1]}', "text 1 is a number"),
+        (b'{"articles": ["a"]}', "article 1: found str"),
+        (b'{"articles": [{"id": "x"}]}', "`text` is null"),
+        (b'{"articles": [{"text": "a", "author": "b"}]}', "unknown field 'author'"),
+        (b'{"text": "a\\u0000b"}', "NUL at character 1"),
+        (b'{"text": "a\\ud800b"}', "lone surrogate U+D800 at character 1"),
+        (b'{"articles": [{"text": "a", "id": "\\udfff"}]}', "surrogate"),
+        (b'{"text": "a", "certainty": 1}', "true or false"),
+    ],
+)
+def test_a_request_that_is_wrong_is_refused_in_words(client: TestClient, body: bytes, said: str) -> None:
+    answer = client.post("/api/tag", content=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_an_article_that_is_too_long_is_refused(client: TestClient) -> None:
+    answer = client.post("/api/tag", json={"texts": ["a", "b" * 1_000_001]})
+    assert answer.status_code == 413
+    assert "text 2 has 1,000,001 characters" in answer.json()["error"]
+
+
+def test_every_address_of_the_api_is_described(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    here = {
+        (route.path, method.lower())
+        for route in ROUTES
+        if not re.match(r"/(hf|doccano|label_studio|inception)|/$", route.path)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert {(path, method) for path, item in described["paths"].items() for method in item} == here
+    references = re.findall(r"#/components/schemas/(\w+)", json.dumps(described))
+    assert set(references) == set(described["components"]["schemas"])
+
+
+def test_health_about_and_metrics(served: tuple[TestClient, Service]) -> None:
+    client, service = served
+    assert client.get("/health").json() == {"status": "UP"}
+    about = client.get("/api/about").json()
+    assert about["labels"] == ["ACTOR", "EVENT", "LOCATION"]
+    assert about["model_version"] == service.model.version
+    client.post("/api/tag", json={"text": TEXT})
+    client.get("/no/such/path")
+    text = client.get("/metrics").text
+    assert re.search(r'^eventtag_requests_total\{path="/api/tag",status="200"\} \d+$', text, re.MULTILINE)
+    assert re.search(r'^eventtag_requests_total\{path="other",status="404"\} 1$', text, re.MULTILINE)
+    assert f'eventtag_model_info{{version="{service.model.version}"}} 1' in text
+    assert re.search(r"^eventtag_articles_total [1-9]\d*$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "ids", "texts"),
+    [
+        ("../../etc/a.txt", b"Police met .", ["a.txt"], ["Police met ."]),
+        ("a.jsonl", b'{"id": "x", "text": "one"}\n{"text": "two"}\n', ["x", "line-2"], ["one", "two"]),
+        ("rows.CSV", "id,text\n1,é\n2,b\n".encode(), ["1", "2"], ["é", "b"]),
+        ("", b'{"id": "x", "text": "one"}', ["x"], ["one"]),
+    ],
+)
+def test_files_of_every_kind_are_read(client: TestClient, name: str, content: bytes, ids: list[str], texts: list[str]) -> None:
+    answer = client.post("/api/read", params={"name": name}, content=content)
+    assert answer.status_code == 200
+    assert [article["id"] for article in answer.json()["articles"]] == ids
+    assert [article["text"] for article in answer.json()["articles"]] == texts
+
+
+def test_a_page_is_read_and_rows_that_are_bad_are_named(client: TestClient) -> None:
+    page = (
+        "<html><body><article><p>"
+        + "Police arrested five men in the old town of Lyon on Monday. " * 5
+        + "</p></article></body></html>"
+    )
+    (article,) = client.post("/api/read", params={"name": "p.html"}, content=page.encode()).json()["articles"]
+    assert "Police arrested" in article["text"]
+    answer = client.post("/api/read", params={"name": "a.jsonl"}, content=b'{"text": "ok"}\n{"text": ""}\n').json()
+    assert len(answer["articles"]) == 1
+    assert answer["problems"] == ["a.jsonl:2: the text is empty"]
+    refused = client.post("/api/read", params={"name": "a.pdf"}, content=b"%PDF-1.7")
+    assert refused.status_code == 400
+    assert "PDF" in refused.json()["error"]
+    assert "/tmp" not in refused.json()["error"]
+
+
+def test_an_unknown_address_and_method_are_answered_in_words(client: TestClient) -> None:
+    assert "there is no /nothing" in client.get("/nothing").json()["error"]
+    assert client.get("/api/tag").status_code == 405
+    assert client.post("/label_studio/../../etc/passwd").status_code in (404, 405)
+
+
+def test_articles_of_the_corpus_through_the_api(client: TestClient, articles: tuple[Article, ...], tagger: Tagger) -> None:
+    records = [{"id": article.id, "text": article.text} for article in articles]
+    answer = client.post("/api/tag", json={"articles": records})
+    found = [[(s["start"], s["end"], s["label"]) for s in line["spans"]] for line in lines_of(answer.text)]
+    assert found == [[(s.start, s.end, s.label) for s in tagger.tag(article.text)] for article in articles]
+    assert sum(map(len, found)) > 100
+
+
+def test_corrections_come_back_as_articles(checkpoint: Path, tmp_path: Path) -> None:
+    article = make_article("é 1", "Police/ACTOR met 😀 Rebels/ACTOR in Lima/LOCATION .", annotated=((0, 20),))
+    with serving(checkpoint, tmp_path / "a") as (client, _):
+        body = {
+            "annotator": "Ann",
+            "article": json.loads(json_line(article)),
+            "rejected": [{"start": 7, "end": 10, "label": "EVENT"}],
+        }
+        assert client.post("/api/corrections", json=body).json() == {"saved": 1, "corrections": 1}
+        assert client.post("/api/corrections", json={**body, "annotator": "Bob"}).status_code == 201
+        (back,) = lines_of(client.get("/api/corrections", params={"annotator": "Ann"}).text)
+        assert back["spans"] == json.loads(json_line(article))["spans"]
+        assert (back["id"], back["annotated"]) == ("é 1", [[0, 20]])
+        assert back["meta"] == {"source": "page", "annotator": "Ann", "rejected": [{"start": 7, "end": 10, "label": "EVENT"}]}
+        assert len(lines_of(client.get("/api/corrections").text)) == 2
+        gone = client.post(
+            "/api/corrections", json={"annotator": "Bob", "article": json.loads(json_line(article)), "deleted": True}
+        )
+        assert gone.json() == {"deleted": 1, "corrections": 1}
+        for wrong, said in (
+            ({"article": {"id": "a", "text": "ab", "spans": [{"start": 0, "end": 9, "label": "ACTOR"}]}}, "outside its text"),
+            ({"article": {"id": "a", "text": "ab", "spans": [{"start": 0, "end": 1, "label": "ODD"}]}}, "'ODD' is not one of"),
+            ({"article": {"id": "a", "text": "ab"}, "rejected": [{"start": 0, "end": 1, "label": "ODD"}]}, "'ODD' is not one of"),
+            ({"article": {"id": "a", "text": "ab"}, "rejected": [{"start": 0}]}, "`rejected`"),
+            ({"article": {"id": "a", "text": "ab"}, "path": "/etc/passwd"}, "unknown field 'path'"),
+            ({"article": 1}, "an article is a JSON object"),
+        ):
+            refused = client.post("/api/corrections", json=wrong)
+            assert refused.status_code == 400
+            assert said in refused.json()["error"]
+        assert len(lines_of(client.get("/api/corrections").text)) == 1
