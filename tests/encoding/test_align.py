@@ -133,7 +133,7 @@ def overlapping(article: Article, *, max_width: int = 16, windows: Sequence[Wind
     ledger = LossLedger()
     count = len(WORDS)
     order = np.arange(count)
-    tokens = TokenisedText(order, order, WORDS, order, np.zeros(count), order)
+    tokens = TokenisedText(order, order, WORDS, order, np.zeros(count), np.zeros(count, np.bool_), order)
     windows = windows or [Window(0, count, 0, count)]
     return align_overlapping(article, tokens, windows, LABELS, max_width=max_width, ledger=ledger).tolist(), ledger
 

@@ -19,6 +19,7 @@ def tokens_of(word_lengths: list[int], sentence_ends: set[int]) -> TokenisedText
         np.zeros((len(word_lengths), 2)),
         first,
         sentence,
+        np.zeros(len(word_lengths), np.bool_),
         np.zeros(size, np.int64),
     )
 

@@ -220,3 +220,18 @@ def test_articles_of_which_nothing_is_known_are_left_out_and_counted(articles):
     assert evaluate(tagger, known).report.notes == []
     with pytest.raises(DataError, match="none of the 2 articles has an annotated region where one of"):
         evaluate(tagger, unknown)
+
+
+def test_a_tagger_finds_spans_across_lines_only_if_its_training_articles_had_some():
+    text = "Photo by Ann\nLee attacked Paris ."
+    tokenizer = build_tiny_tokenizer([text])
+    ids = dict(zip(text.split(), tokenizer(text.split(), add_special_tokens=False)["input_ids"], strict=True))
+    begin = LABELS.begin_id("ACTOR")
+    tag_of = {ids["Ann"][0]: begin, ids["Lee"][0]: begin + 1}
+    tagger = Tagger(WordModel(tag_of), tokenizer, LABELS, WindowSettings(max_length=32, stride=0))  # type: ignore[arg-type]
+    assert [text[span.start : span.end] for span in tagger.tag(text)] == ["Ann\nLee"]
+    within = replace(tagger, crosses_lines=False)
+    assert [text[span.start : span.end] for span in within.tag(text)] == ["Ann"]
+    assert [span.start for span in within.tag(text.replace("\n", " "))] == [9]
+    (judged,) = within.judge_words([Article("a", text)])
+    assert judged.probabilities[3, begin + 1] < 1e-6

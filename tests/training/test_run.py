@@ -12,11 +12,15 @@ import torch
 from conftest import plain_model, plain_trainer, trained_settings
 from transformers import TrainingArguments
 
+from eventtag.article import Article
+from eventtag.corpus.loading import Corpus
 from eventtag.errors import DataError, EventtagError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line, read_jsonl
+from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.manifest import sha256_of
+from eventtag.models.checkpoint import read_info
 from eventtag.settings import (
     DataSettings,
     MixedCorpusSettings,
@@ -27,6 +31,7 @@ from eventtag.settings import (
 )
 from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
+from eventtag.training.learnt import learns_across_lines
 from eventtag.training.loop import trainer as trainer_module
 from eventtag.training.loop.arguments import build_arguments
 from eventtag.training.run import train
@@ -372,3 +377,15 @@ def test_a_second_training_in_a_directory_is_refused(corpus_file, tmp_path, monk
             train(settings_of(corpus_file, run))
         process.stdin.close()
     assert not (run / "run.json").exists()
+
+
+@pytest.mark.parametrize(("gap", "learnt"), [(" ", False), ("\n", True), ("\n\n", True)])
+def test_a_run_learns_whether_spans_cross_lines(gap, learnt):
+    text = f"Photo by Ann{gap}Lee.\nKyiv was shelled."
+    article = Article("a", text, (Span(9, 15 + len(gap), "ACTOR"),))
+    assert learns_across_lines(Corpus("a", LabelSet(), {"train": (article,)}, "all")) is learnt
+
+
+def test_a_checkpoint_says_whether_its_spans_cross_lines(checkpoint):
+    assert read_info(checkpoint)[0].crosses_lines is False
+    assert Tagger.load(checkpoint).crosses_lines is False

@@ -115,7 +115,10 @@ def _evaluate(settings: EvaluateSettings, tagger: Tagger | None, articles: Seque
     )
     head = tagger.decoder
     for item in evaluation.tagged:
-        record_unmatchable(item.article, item.words, ledger=corpus.ledger, overlap=head.overlap, max_width=head.max_width)
+        record_unmatchable(
+            item.article, item.words, ledger=corpus.ledger,
+            overlap=head.overlap, max_width=head.max_width, crosses_lines=tagger.crosses_lines,
+        )  # fmt: skip
     run_dir = None if settings.run_dir == MISSING else Path(settings.run_dir)
     if run_dir is not None:
         write_evaluation(evaluation.report, evaluation.tagged, run_dir)

@@ -18,6 +18,7 @@ from eventtag.encoding.windows import Window
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossEntry, LossLedger, Outcome
 from eventtag.span import Span, flatten
+from eventtag.text.lines import begins_line
 
 IGNORED = -100
 """Tag id of a position without gold; the value that torch's cross-entropy skips."""
@@ -132,13 +133,20 @@ def counted_spans(article: Article, stage: str, *, ledger: LossLedger) -> list[S
 
 
 def record_unmatchable(
-    article: Article, words: IntArray, *, ledger: LossLedger, overlap: bool = False, max_width: int | None = None
+    article: Article,
+    words: IntArray,
+    *,
+    ledger: LossLedger,
+    overlap: bool = False,
+    max_width: int | None = None,
+    crosses_lines: bool = True,
 ) -> None:
     """Record the gold spans that no prediction can match, which count as missed, and those that scoring leaves out.
 
-    Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, do not overlap unless `overlap`, and have
-    at most `max_width` words.
+    Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, do not overlap unless `overlap`, have at
+    most `max_width` words, and do not go on in the next line unless `crosses_lines`.
     """
+    line_starts = np.zeros(len(words), dtype=np.bool_) if crosses_lines else begins_line(article.text, words)
     counted = counted_spans(article, "scoring", ledger=ledger)
     _, hidden = flatten(counted)
     hidden_spans = {span for span, _ in hidden}
@@ -153,6 +161,8 @@ def record_unmatchable(
             reason = "runs over the edge of an annotated region"
         elif max_width is not None and last - first >= max_width:
             reason = "has more words than model.max_span_width"
+        elif line_starts[first + 1 : last + 1].any():
+            reason = "goes on in the next line, as no span of the training articles does"
         elif span in hidden_spans and not overlap:
             reason = "overlaps another span, and one of them can be found"
         else:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.encoding.casing import word_casings
+from eventtag.text.lines import begins_line
 from eventtag.text.sentences import find_sentences
 from eventtag.text.words import find_words
 
@@ -32,8 +33,8 @@ class TokenisedText:
     """`input_ids` [N]; `word_of` [N]: index of the word that each token belongs to, -1 for a token of white space only.
 
     `words` [W, 2]: character offsets (half-open) of the words that own at least one token. `first_token` [W]: the first token of
-    each. `sentence_of` [W]: number of the sentence that each word begins in, rising. `casing` [N]: casing id of each token's word
-    (`eventtag.encoding.casing`).
+    each. `sentence_of` [W]: number of the sentence that each word begins in, rising. `begins_line` [W]: whether a line ends before it
+    (`eventtag.text.lines`). `casing` [N]: casing id of each token's word (`eventtag.encoding.casing`).
     """
 
     input_ids: IntArray
@@ -41,6 +42,7 @@ class TokenisedText:
     words: IntArray
     first_token: IntArray
     sentence_of: IntArray
+    begins_line: npt.NDArray[np.bool_]
     casing: IntArray
 
 
@@ -102,6 +104,7 @@ def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Token
         words=kept,
         first_token=first_token.astype(np.int64),
         sentence_of=np.searchsorted(sentence_starts, kept[:, 0], side="right"),
+        begins_line=begins_line(text, kept),
         casing=np.append(word_casings(text, kept), 0)[word_of],
     )
 

@@ -70,7 +70,16 @@ def export_plain(
         _fold_casing(plain, model, seen, checkpoint.tokenizer)
     before, after = (
         evaluate(
-            Tagger(network, checkpoint.tokenizer, info.labels, info.window, calibration=info.calibration), articles, labels=labels
+            Tagger(
+                network,
+                checkpoint.tokenizer,
+                info.labels,
+                info.window,
+                calibration=info.calibration,
+                crosses_lines=info.crosses_lines,
+            ),
+            articles,
+            labels=labels,
         )
         for network in (model, plain)
     )

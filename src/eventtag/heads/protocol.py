@@ -55,6 +55,10 @@ class Decoder(Protocol):
         """The shape of one word's scores."""
         ...
 
+    def keep_within_lines(self, emissions: FloatArray, begins_line: npt.NDArray[np.bool_]) -> None:
+        """Change emissions [W, ...] of an article so that no span is found that crosses the beginning of a line, `begins_line` [W]."""
+        ...
+
     def decode(self, emissions: Sequence[FloatArray], words: Sequence[IntArray], labels: LabelSet) -> list[tuple[Span, ...]]:
         """The spans of each article, sorted, with their probabilities as scores. `words` [W, 2] are character offsets; NaN stands for
         words that no model read.

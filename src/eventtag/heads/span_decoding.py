@@ -47,6 +47,13 @@ class SpanDecoder:
         """(M, L)."""
         return (self.max_width, len(labels.labels))
 
+    def keep_within_lines(self, emissions: FloatArray, begins_line: npt.NDArray[np.bool_]) -> None:
+        """As `Decoder.keep_within_lines`."""
+        words = np.arange(len(begins_line))
+        line = np.append(np.flatnonzero(begins_line), len(begins_line))
+        next_line = line[np.searchsorted(line, words, side="right")]
+        emissions[words[:, None] + np.arange(self.max_width) >= next_line[:, None]] = -np.inf
+
     def decode(self, emissions: Sequence[FloatArray], words: Sequence[IntArray], labels: LabelSet) -> list[tuple[Span, ...]]:
         """As `Decoder.decode`, by `decode_spans`."""
         return [decode_spans(scores, of, labels, overlap=self.overlap) for scores, of in zip(emissions, words, strict=True)]

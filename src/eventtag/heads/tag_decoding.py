@@ -41,6 +41,10 @@ class TagDecoder:
         """(C,)."""
         return (len(labels.tags),)
 
+    def keep_within_lines(self, emissions: FloatArray, begins_line: npt.NDArray[np.bool_]) -> None:
+        """As `Decoder.keep_within_lines`: the first word of a line has no I- tag."""
+        emissions[begins_line, 2::2] = -np.inf
+
     def decode(self, emissions: Sequence[FloatArray], words: Sequence[IntArray], labels: LabelSet) -> list[tuple[Span, ...]]:
         """As `Decoder.decode`. No span is found on a word that no model read, and none crosses it."""
         runs = [(article, start, end) for article, item in enumerate(emissions) for start, end in _covered_runs(item)]

@@ -84,7 +84,8 @@ class CheckpointInfo:
     the calibration of its scores, and the learnt transition scores [C, C] of a CRF head, so that decoding needs no torch.
 
     `agreement`, by precision: the share of float32's spans that torch found in it on the validation articles, how many `spans` and
-    `articles` that was, and the kind of `device` (cpu, cuda). A precision that is not there was not checked.
+    `articles` that was, and the kind of `device` (cpu, cuda). A precision that is not there was not checked. `crosses_lines`: whether a
+    span that it learnt goes on in the next line, so that it may find such spans.
     """
 
     labels: LabelSet
@@ -93,6 +94,7 @@ class CheckpointInfo:
     calibration: Calibration = field(default_factory=Calibration)
     transitions: npt.NDArray[np.float64] | None = None
     agreement: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    crosses_lines: bool = True
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def save_checkpoint(
             "calibration": asdict(info.calibration),
             "transitions": None if info.transitions is None else info.transitions.tolist(),
             "agreement": info.agreement,
+            "crosses_lines": info.crosses_lines,
         }
         (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
@@ -206,8 +209,9 @@ def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointIn
         _check_calibration(calibration, labels, file)
         transitions = _read_transitions(content.get("transitions"), labels, file)
         info = CheckpointInfo(
-            labels, WindowSettings(**content["window"]), content["training"], calibration, transitions, _read_agreement(content)
-        )
+            labels, WindowSettings(**content["window"]), content["training"], calibration, transitions, _read_agreement(content),
+            crosses_lines=bool(content.get("crosses_lines", True)),
+        )  # fmt: skip
     except EventtagError:
         raise
     except Exception as error:

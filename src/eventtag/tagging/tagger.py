@@ -84,7 +84,8 @@ class Tagger:
     `model` is a torch token classifier or anything else that is a `Backend`; `tokenizer` one of tokenizers or of transformers (a fast
     one). `batch_tokens`: about how many tokens the model reads at once, None: as many as suit it. `calibration` holds each label's
     temperature, which makes a span's score the share of such spans that are right (`eventtag.scoring.calibration`), and the
-    thresholds: spans with a lower calibrated score are left out (`calibrated`).
+    thresholds: spans with a lower calibrated score are left out (`calibrated`). Without `crosses_lines` no span is found that goes on in
+    the next line (`eventtag.text.lines`).
     """
 
     model: Any
@@ -94,6 +95,7 @@ class Tagger:
     batch_tokens: int | None = None
     about: dict[str, Any] | None = None
     calibration: Calibration = field(default_factory=Calibration)
+    crosses_lines: bool = True
 
     @classmethod
     def load(
@@ -121,7 +123,9 @@ class Tagger:
         if usual_threshold is not None:
             usual = dict.fromkeys(info.labels.labels, usual_threshold)
             calibration = replace(calibration, thresholds={**usual, **calibration.thresholds})
-        return cls(loaded.backend, loaded.tokenizer, info.labels, info.window, batch_tokens, about, calibration)
+        return cls(
+            loaded.backend, loaded.tokenizer, info.labels, info.window, batch_tokens, about, calibration, info.crosses_lines
+        )
 
     def __repr__(self) -> str:
         return f"Tagger({(self.about or {}).get('path', type(self.model).__name__)!s}, {', '.join(self.labels.labels)})"
@@ -186,7 +190,7 @@ class Tagger:
         It has a meaning for an article without spans too, and orders articles by what is to be learnt from annotating them.
         """
         for chunk in self._chunks(articles):
-            emissions = self.emissions([tokens for _, tokens in chunk])
+            emissions = self._decodable([tokens for _, tokens in chunk])
             errors = self.decoder.expected_errors(emissions, self.labels)
             for item, expected in zip(self._decoded(chunk, emissions), errors, strict=True):
                 yield item, max(0.0, 1 - expected / max(len(item.words), 1))
@@ -198,7 +202,7 @@ class Tagger:
         """
         for chunk in self._chunks(articles):
             texts = [tokens for _, tokens in chunk]
-            emissions = self.emissions(texts, _wanted(chunk, only_annotated=True))
+            emissions = self._decodable(texts, _wanted(chunk, only_annotated=True))
             judged = self.decoder.tag_probabilities(emissions, self.labels)
             for (article, tokens), probabilities in zip(chunk, judged, strict=True):
                 probabilities[~words_inside(tokens.words, article)] = np.nan
@@ -220,7 +224,7 @@ class Tagger:
 
     def _tag_chunk(self, chunk: Chunk, *, only_annotated: bool) -> Iterator[TaggedArticle]:
         wanted = _wanted(chunk, only_annotated=only_annotated)
-        yield from self._decoded(chunk, self.emissions([tokens for _, tokens in chunk], wanted))
+        yield from self._decoded(chunk, self._decodable([tokens for _, tokens in chunk], wanted))
 
     def _decoded(self, chunk: Chunk, emissions: Sequence[npt.NDArray[np.float32]]) -> Iterator[TaggedArticle]:
         spans = self.decoder.decode(emissions, [tokens.words for _, tokens in chunk], self.labels)
@@ -229,6 +233,16 @@ class Tagger:
             for (article, tokens), spans_of in zip(chunk, spans, strict=True)
         )
         yield from calibrated(list(found), self.calibration)
+
+    def _decodable(
+        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None
+    ) -> list[npt.NDArray[np.float32]]:
+        """The emissions without those of spans that may not be found."""
+        emissions = self.emissions(texts, wanted)
+        if not self.crosses_lines:
+            for item, tokens in zip(emissions, texts, strict=True):
+                self.decoder.keep_within_lines(item, tokens.begins_line)
+        return emissions
 
     def emissions(
         self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None

@@ -21,6 +21,7 @@ from eventtag.staging import staged_file
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.agreement import check_precisions
 from eventtag.training.calibration import evaluate_calibrated
+from eventtag.training.learnt import learns_across_lines
 from eventtag.training.loop.saving import clear_states
 from eventtag.training.loop.trainer import ArticleTrainer
 
@@ -62,7 +63,8 @@ def finish(
         "versions": record["versions"],
     }
     data = {**record["data"]["validation"], "seen": leave_out_seen(corpus.splits["validation"], seen, include=True).about}
-    tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window)
+    crosses_lines = learns_across_lines(corpus)
+    tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window, crosses_lines=crosses_lines)
     fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
     used, calibration = evaluate_calibrated(
         tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on, data=data
@@ -75,6 +77,7 @@ def finish(
         calibration,
         trainer.head.decoder(trainer.network).transitions,
         check_precisions(tagger, used.tagged, calibration),
+        crosses_lines,
     )
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration),

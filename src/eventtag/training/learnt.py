@@ -1,14 +1,20 @@
-"""What a run's checkpoint will have seen: its articles, those of intermediate fine-tuning, and what its encoder and teachers had seen."""
+"""What a run learns from: the articles that its checkpoint will have seen, those that its encoder and teachers had seen, and whether spans
+cross lines there.
+"""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from eventtag.corpus.loading import Corpus
 from eventtag.corpus.seen import LEARNT_FROM, Seen, read_seen, seen_articles
 from eventtag.ledger import LossLedger
 from eventtag.settings import TrainSettings
+from eventtag.text.lines import begins_line
+from eventtag.text.words import find_words
 from eventtag.training.data.teachers import read_unlabelled
 from eventtag.training.intermediate import IntermediateRun
 
@@ -49,6 +55,17 @@ def seen_in_run(settings: TrainSettings, corpus: Corpus, intermediate: Intermedi
                 known, len(articles), split,
             )  # fmt: skip
     return seen | _seen_in_corpus(corpus)
+
+
+def learns_across_lines(corpus: Corpus) -> bool:
+    """Whether a span of a training article goes on in the next line (`eventtag.text.lines`)."""
+    for article in corpus.splits["train"]:
+        words = find_words(article.text)
+        beginnings = words[begins_line(article.text, words), 0]
+        for span in article.spans:
+            if article.counts(span) and np.searchsorted(beginnings, span.start, "right") < np.searchsorted(beginnings, span.end):
+                return True
+    return False
 
 
 def _seen_in_corpus(corpus: Corpus) -> Seen:

@@ -51,7 +51,7 @@ from eventtag.training.finish import METRICS_FILE as METRICS_FILE
 from eventtag.training.finish import TrainingResult as TrainingResult
 from eventtag.training.finish import finish, write_json
 from eventtag.training.intermediate import IntermediateRun, plan_intermediate, share, take_weights
-from eventtag.training.learnt import seen_in_run
+from eventtag.training.learnt import learns_across_lines, seen_in_run
 from eventtag.training.loop.arguments import build_arguments, enable_checkpointing
 from eventtag.training.loop.dropout import quicken_dropout
 from eventtag.training.loop.optimizer import freeze
@@ -270,12 +270,16 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     corpus.require_kept()
     trained = with_epochs(settings.trainer, [len(feature.input_ids) for feature in features], processes=process_count())
     found = head.decoder(model)
+    crosses_lines = learns_across_lines(corpus)
     for article in corpus.splits["validation"]:
         words = tokenise(article.text, tokenizer).words
-        record_unmatchable(article, words, ledger=corpus.ledger, overlap=found.overlap, max_width=found.max_width)
+        record_unmatchable(
+            article, words, ledger=corpus.ledger,
+            overlap=found.overlap, max_width=found.max_width, crosses_lines=crosses_lines,
+        )  # fmt: skip
 
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
-        tagger = Tagger(current, tokenizer, corpus.labels, settings.window)
+        tagger = Tagger(current, tokenizer, corpus.labels, settings.window, crosses_lines=crosses_lines)
         return evaluate_calibrated(tagger, corpus.splits["validation"], settings.evaluation)[0].report
 
     return ArticleTrainer(
