@@ -36,7 +36,8 @@ class Design:
     `events` are those of a mean article, `spread` the shape of their gamma distribution (smaller: more uneven). `share`: whether articles
     with at least one are counted in place of events. `copies` is the share of articles that are near-duplicates of others. `falling`: how
     much recall falls from January to December. `by_counts`: whether articles with more predicted events are likelier to be drawn; `by_month`:
-    whether each month is sampled for itself.
+    whether each month is sampled for itself. `late`: by how
+    much likelier an article of December is drawn than one of January.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Design:
     falling: float = 0.0
     by_counts: bool = False
     by_month: bool = False
+    late: float = 1.0
     articles: int = 8_000
 
 
@@ -60,7 +62,7 @@ DESIGNS = (
     replace(EVENTS, name="events, 40 % near-duplicates", copies=0.4),
     replace(EVENTS, name="events, near-duplicates, by counts, months", copies=0.4, by_counts=True, by_month=True),
     replace(EVENTS, name="events, recall falls from 0.94 to 0.64", falling=0.3),
-    replace(EVENTS, name="events, recall falls, by counts", falling=0.3, by_counts=True),
+    replace(EVENTS, name="events, recall falls, December five times likelier", falling=0.3, late=5.0),
     SHARE,
     replace(SHARE, name="share, drawn by predicted counts", by_counts=True),
     RARE,
@@ -70,10 +72,13 @@ DESIGNS = (
 
 @dataclass(frozen=True)
 class Corpus:
-    """People's and the tagger's number of each article, its month, and the unit that it is drawn with; all [N]."""
+    """People's and the tagger's number of each article, how many events the tagger found in it, its month, and the unit that it is drawn
+    with; all [N].
+    """
 
     gold: Floats
     tagged: Floats
+    found: Floats
     month: Numbers
     unit: Numbers
 
@@ -90,12 +95,15 @@ def make_corpus(design: Design, random: np.random.Generator) -> Corpus:
     if design.copies:
         copied = random.random(count) < design.copies
         copied[0] = False
-        unit = np.maximum.accumulate(np.where(copied, 0, unit))  # a copy is printed after its original, and tagged a little differently
+        unit = np.maximum.accumulate(
+            np.where(copied, 0, unit)
+        )  # a copy is printed after its original, and tagged a little differently
         gold, tagged = gold[unit], np.maximum(tagged[unit] + random.integers(-1, 2, count) * (copied & (tagged[unit] > 0)), 0)
         unit = np.unique(unit, return_inverse=True)[1]
+    found = tagged.astype(np.float64)
     if design.share:
         gold, tagged = np.minimum(gold, 1), np.minimum(tagged, 1)
-    return Corpus(gold.astype(np.float64), tagged.astype(np.float64), month, unit.astype(np.int64))
+    return Corpus(gold.astype(np.float64), tagged.astype(np.float64), found, month, unit.astype(np.int64))
 
 
 def draw_articles(design: Design, corpus: Corpus, articles: int, random: np.random.Generator) -> tuple[Numbers, Annotated]:
@@ -103,8 +111,10 @@ def draw_articles(design: Design, corpus: Corpus, articles: int, random: np.rand
     units = int(corpus.unit.max()) + 1
     first = np.unique(corpus.unit, return_index=True)[1]
     strata = corpus.month[first] if design.by_month else np.zeros(units, dtype=np.int64)
-    counts = np.bincount(corpus.unit, corpus.tagged)
+    counts = np.bincount(corpus.unit, corpus.found)
     sizes = sizes_by_counts(counts) if design.by_counts else np.full(units, 1 / units)
+    if design.late != 1:
+        sizes = sizes * np.geomspace(1, design.late, MONTHS)[corpus.month[first]]
     shares = inclusion_probabilities(sizes, strata, articles)
     drawn = np.flatnonzero(draw(shares, strata, random)[corpus.unit])
     local = np.unique(corpus.unit[drawn], return_inverse=True)[1]
@@ -130,7 +140,9 @@ class Run:
     contrasts: dict[str, tuple[float, Figure]]
 
 
-def simulate(design: Design, articles: int, *, corpora: int, seed: int, leave_out: Sequence[str] = (), months: bool = True) -> list[Run]:
+def simulate(
+    design: Design, articles: int, *, corpora: int, seed: int, leave_out: Sequence[str] = (), months: bool = True
+) -> list[Run]:
     """Estimates of many corpora. `leave_out` of weights, units and strata shows what comes of estimates that ignore them."""
     found = []
     for number in range(corpora):
@@ -202,7 +214,14 @@ def rows(designs: Sequence[Design], sizes: Sequence[int], *, corpora: int, seed:
             months = [outcome for run in runs for outcome in run.months]
             naive = held([(outcome.truth, outcome.estimate.naive) for outcome in year])[0]
             gold = held([(outcome.truth, outcome.estimate.gold) for outcome in year])[0]
-            cells = [design.name, str(articles), f"{naive:.1f}", f"{gold:.1f}", _share(*held(corrected(year))), f"{narrowing(year):.2f}"]
+            cells = [
+                design.name,
+                str(articles),
+                f"{naive:.1f}",
+                f"{gold:.1f}",
+                _share(*held(corrected(year))),
+                f"{narrowing(year):.2f}",
+            ]
             cells += [_share(*held(corrected(months)))]
             cells += [_share(*held([run.contrasts[kind] for run in runs if run.contrasts])) for kind in ("change", "trend")]
             yield "| " + " | ".join(cells) + " |"

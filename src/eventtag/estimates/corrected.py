@@ -137,14 +137,10 @@ def estimate_mean(
     other = figure(gold, of_gold, freedom(of_gold[held], spent=1), level, bounds, gold_note)
     count = int(inside.sum())
     worth = count * (other.error / one.error) ** 2 if one.error and other.error else None
-    return Estimate(
-        tagged.articles, count, naive, other, one, slope, corrected, worth, note, gold_note, errors, deviations, held
-    )
+    return Estimate(tagged.articles, count, naive, other, one, slope, corrected, worth, note, gold_note, errors, deviations, held)
 
 
-def figure(
-    value: float, deviations: Floats, degrees: float, level: float, bounds: tuple[float, float], note: str = ""
-) -> Figure:
+def figure(value: float, deviations: Floats, degrees: float, level: float, bounds: tuple[float, float], note: str = "") -> Figure:
     """The figure with the interval that the deviations give, within the bounds; without one where a note says why."""
     error = float(np.sqrt((deviations**2).sum()))
     lowest, highest = bounds
@@ -236,7 +232,9 @@ class _Units:
         sums = without(self._by_stratum(self.sums), left_out, factor)
         spread = without(self._by_stratum(squares[..., : len(self.numbers)]), squares, factor**2)
         of_strata = between[:, None] * between / self.sizes
-        spread -= of_strata.sum(axis=-1)[..., None] - of_strata[..., strata] + factor**2 * rest[:, None] * rest / self.sizes[strata]
+        spread -= (
+            of_strata.sum(axis=-1)[..., None] - of_strata[..., strata] + factor**2 * rest[:, None] * rest / self.sizes[strata]
+        )
         alone = sums[0] <= 1e-9 * self.sums[0].sum()  # without the only unit there is no estimate
         sums[:, alone] = self.sums.sum(axis=1)[:, None]
         corrected, gold, _ = _means(sums, spread, pool_mean)
@@ -295,4 +293,3 @@ def _means(sums: Floats, spread: Floats, pool_mean: float) -> tuple[Floats, Floa
     varies = varied > 1e-10 * np.maximum(spread[2, 2], 1e-300)
     slope = np.where(varies, np.maximum(shared / np.where(varies, varied, 1.0), 0.0), 0.0)
     return gold + slope * (pool_mean - tagged), gold, slope
-
