@@ -2,10 +2,10 @@
 
     python scripts/simulate_estimates.py
 
-Each corpus is a made-up year of news, of which all events are known. Articles are about much or little (gamma-distributed), which gives them
-many events or few, and a tagger as many chances of wrong ones; some articles are harder than others. It finds events with recall 0.79 and
-precision 0.75, as a tagger on ECB+ does. A sample is drawn as `eventtag sample` draws it, its events become known, and the figures are
-estimated. Prints Markdown tables, which stand in docs/evidence/estimates.md.
+Each corpus is a made-up year of news, of which all events are known. Articles are about much or little (gamma-distributed), which gives
+them many events or few, and a tagger as many chances of wrong ones; some articles are harder than others. It finds events with recall
+0.79 and precision 0.75, as a tagger on ECB+ does. A sample is drawn as `eventtag sample` draws it, its events become known, and the
+figures are estimated. Prints a Markdown table, which stands in docs/evidence/estimates.md.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MONTHS_EVERY = 3
 class Design:
     """A year of news, and how articles are drawn from it.
 
-    `events` are those of a mean article, `spread` the shape of their gamma distribution (smaller: more uneven). `share`: whether articles
-    with at least one are counted in place of events. `copies` is the share of articles that are near-duplicates of others. `falling`: how
-    much recall falls from January to December. `by_counts`: whether articles with more predicted events are likelier to be drawn; `by_month`:
-    whether each month is sampled for itself. `late`: by how
-    much likelier an article of December is drawn than one of January.
+    `events` are those of a mean article, `spread` the shape of their gamma distribution (smaller: more uneven). `share`: whether
+    articles with at least one are counted in place of events. `copies` is the share of articles that are near-duplicates of others.
+    `falling`: how much recall falls from January to December. `by_counts`: whether articles with more predicted events are likelier to be
+    drawn; `by_month`: whether each month is sampled for itself. `late`: by how much likelier an article of December is drawn than one of
+    January.
     """
 
     name: str

@@ -23,7 +23,7 @@ def everything(sample):
 
 
 def one_estimate(sample, inside, pool_mean, without=None):
-    """The corrected mean and that of the annotated articles, from their definitions; with the weights of R's JKn where a unit is left out."""
+    """The corrected mean and that of the annotated articles, by their definitions; with the weights of R's JKn without a unit."""
     units = int(sample.units.max()) + 1
     stratum = np.zeros(units, dtype=int)
     stratum[sample.units] = sample.strata

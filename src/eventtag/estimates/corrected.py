@@ -200,7 +200,7 @@ class _Units:
         numbers, local = np.unique(sample.units[inside], return_inverse=True)
         weights = sample.weights[inside]
         columns = (weights, weights * sample.gold[inside], weights * sample.tagged[inside])
-        sums = np.stack([np.bincount(local, column, minlength=len(numbers)) for column in columns])
+        sums = np.stack([np.bincount(local, column, minlength=len(numbers)) for column in columns]).astype(np.float64)
         sizes = np.bincount(stratum_of, minlength=_count(sample.strata)).astype(np.float64)
         return cls(numbers, stratum_of[numbers], sums, open_of[numbers], sizes, stratum_of, open_of)
 

@@ -110,7 +110,7 @@ def regress_dsl(pool: Rows, places: npt.NDArray[np.int64], sample: Annotated, fa
 
 
 def _degrees(sample: Annotated, columns: Floats) -> int:
-    return max(1, len(np.unique(sample.units)) - columns.shape[1])
+    return max(1, int(len(np.unique(sample.units)) - columns.shape[1]))
 
 
 def _solve_ppi(rest: Rows, columns: Floats, sample: Annotated, family: Family, slope: float) -> Floats:
