@@ -83,7 +83,7 @@ def test_an_overlap_can_be_refused(run, tmp_path):
         (["--to", "conll", "--overlaps", "priority"], "needs the labels in their order"),
         (["--to", "conll", "--map", "X"], "--map: 'X' is not KEY=VALUE"),
         (["--to", "conll", "--read-option", "x=1"], "format jsonl has no option 'x'"),
-        (["--to", "conll", "--write-option", "scheme=IOB9"], "scheme: 'IOB9' cannot be written"),
+        (["--to", "conll", "--write-option", "scheme=IOB9"], "scheme: 'IOB9' is unknown"),
         (["--to", "conll", "--max-loss", "2"], "--max-loss: '2' is not a share"),
         (["--to", "conll", "--max-loss", "nan"], "--max-loss: 'nan' is not a share"),
         (["--to", "conll", "--map", "NOPE=X"], "--map: there is no label 'NOPE'; found: "),

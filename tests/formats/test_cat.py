@@ -57,8 +57,6 @@ def test_the_longest_fragment_can_be_kept_or_discontinuous_mentions_refused(tmp_
     assert mentions(article)[0] == ("checked", "ACTION_OCCURRENCE")
     with pytest.raises(Exception, match="article '1_2ecbplus': the ACTION_OCCURRENCE mention at 4-11, 20-22 is discontinuous"):
         list(read_cat(corpus(tmp_path), ledger=LossLedger(), discontinuous="error"))
-    with pytest.raises(SettingsError, match="allowed: cover, longest, error"):
-        list(read_cat(corpus(tmp_path), ledger=LossLedger(), discontinuous="first"))
 
 
 def test_listed_sentences_become_annotated_regions(tmp_path):

@@ -75,13 +75,13 @@ def test_offsets_that_cannot_be_are_named_as_dropped(tmp_path):
     [
         (
             {"id": 1, "text": "a", "annotations": [{"label": 7, "start_offset": 0, "end_offset": 1}]},
-            "label 7 is a number; export again",
+            "label 7, a number; write its name",
         ),
         ({"id": 1, "label": []}, "`text` is missing"),
         ({"text": "a", "label": "X"}, "`label` is a str"),
         ({"text": "a", "label": [[0, 1, None]]}, "label None; it must be a text"),
-        ({"text": "a", "label": [[0, True, "X"]]}, "its end is 'True'"),
-        ({"text": "a", "label": ["X"]}, "one of `label` is 'X'; it must be an object"),
+        ({"text": "a", "label": [[0, True, "X"]]}, "a span's end is 'True'"),
+        ({"text": "a", "label": ["X"]}, "the span 'X' is neither an object nor"),
         ("{", "not valid JSON"),
     ],
 )

@@ -7,9 +7,8 @@ import pytest
 
 from eventtag.article import Article
 from eventtag.errors import FormatError, SettingsError
-from eventtag.formats.cas_json import read_cas_json, write_cas_json
+from eventtag.formats.cas import read_cas_json, read_xmi, write_cas_json, write_xmi
 from eventtag.formats.spacy import read_spacy, write_spacy
-from eventtag.formats.xmi import read_xmi, write_xmi
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 

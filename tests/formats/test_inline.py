@@ -2,7 +2,8 @@ import pytest
 
 from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
-from eventtag.formats.inline import parse_inline, read_inline, sniff_inline, write_inline
+from eventtag.formats.inline import parse_inline, read_inline, write_inline
+from eventtag.formats.registry import FORMATS
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 
@@ -76,5 +77,5 @@ def test_an_id_that_cannot_be_kept_is_an_error(tmp_path, name):
 
 
 def test_the_markup_is_recognised():
-    assert sniff_inline(HEAD + "x")
-    assert sniff_inline("---\n---\n") is None
+    assert FORMATS["inline"].sniff(HEAD + "x")
+    assert FORMATS["inline"].sniff("---\n---\n") is None

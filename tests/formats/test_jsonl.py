@@ -53,7 +53,7 @@ SPAN = {"start": 0, "end": 2, "label": "X"}
         ({"id": 7.5, "text": "ab", "topic": 1}, "`id` is 7.5, not a text or whole number"),
         ({"id": "a"}, "article 'a': `text` is missing"),
         ({"id": "a", "text": "ab", "topic": 1, "meta": {"topic": 2}}, "`topic` stands beside `meta` and in it"),
-        ({"id": "a", "text": "ab", "spans": {}}, "`spans` must be a list"),
+        ({"id": "a", "text": "ab", "spans": {}}, "`spans` is a dict; it must be a list"),
         ({"id": "a", "text": "ab", "spans": [{"start": 0}]}, "the span {'start': 0} has the label None"),
         ({"id": "a", "text": "ab", "spans": [SPAN | {"end": 3}]}, "span X 0-3 is outside its text"),
         ({"id": "a", "text": "ab", "spans": [SPAN | {"start": 2}]}, "span X 2-2 is outside its text"),
@@ -66,7 +66,7 @@ SPAN = {"start": 0, "end": 2, "label": "X"}
         ({"id": "a", "text": "ab", "labels": [1]}, "`labels` must be a list of texts"),
         ({"id": "a", "text": "ab", "annotated": [[0, 1], [0, 2]]}, "overlaps another"),
         ({"id": "a", "text": "ab", "annotated": [[0]]}, "must be a pair"),
-        ({"id": "a", "text": "ab", "meta": [1]}, "`meta` must be a JSON object"),
+        ({"id": "a", "text": "ab", "meta": [1]}, "`meta` is '[1]'; it must be an object"),
     ],
 )
 def test_a_damaged_line_is_an_error_with_file_and_line(tmp_path, line, problem):

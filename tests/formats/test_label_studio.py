@@ -3,7 +3,7 @@ import json
 import pytest
 
 from eventtag.article import Article
-from eventtag.errors import FormatError, SettingsError
+from eventtag.errors import FormatError
 from eventtag.formats.label_studio import read_label_studio, sniff_label_studio, write_label_studio
 from eventtag.formats.registry import recognise
 from eventtag.ledger import LossLedger
@@ -135,13 +135,6 @@ def test_hypertext_regions_use_their_global_offsets(tmp_path):
 def test_a_damaged_export_is_an_error_with_file_and_line(tmp_path, content, problem):
     with pytest.raises(FormatError, match=problem):
         read(tmp_path, content)
-
-
-def test_options_that_cannot_be_are_errors(tmp_path):
-    with pytest.raises(SettingsError, match="annotations: 'all' is unknown"):
-        read(tmp_path, [], annotations="all")
-    with pytest.raises(SettingsError, match="offsets: 'bytes' is unknown"):
-        read(tmp_path, [], offsets="bytes")
 
 
 def test_articles_come_back_with_everything(tmp_path):

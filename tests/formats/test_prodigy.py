@@ -81,7 +81,7 @@ def test_one_session_can_be_chosen_and_several_get_ids_of_their_own(tmp_path):
         (ROW | {"answer": "maybe"}, "`answer` is 'maybe'; allowed: accept, reject, ignore"),
         (ROW | {"text": None}, "`text` is missing"),
         (ROW | {"spans": [{"start": 0, "end": 4}]}, "label None; it must be a text"),
-        (ROW | {"spans": [{"start": 0.5, "end": 4, "label": "X"}]}, "`start` is '0.5'"),
+        (ROW | {"spans": [{"start": 0.5, "end": 4, "label": "X"}]}, "a span's start is '0.5'"),
         (ROW | {"meta": [1]}, "`meta` is"),
         ("[]", "a JSON list where an object is needed"),
     ],

@@ -59,6 +59,44 @@ def test_unknown_formats_options_and_paths_are_errors(tmp_path):
         write_articles([], tmp_path / "o", "conll", ledger=LossLedger(), options={"x": 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "allowed"),
+    [
+        ("cat", "discontinuous", "cover, longest, error"),
+        ("label_studio", "annotations", "one, first, each, predictions"),
+        ("csv", "offsets", "auto, codepoints, utf16, codepoints_lf, utf16_lf, graphemes, utf8"),
+        ("conll", "article", "auto, file, block"),
+    ],
+)
+def test_a_value_that_an_option_does_not_take_is_an_error_that_names_those_it_takes(tmp_path, name, option, allowed):
+    path = tmp_path / "x"
+    path.touch()
+    with pytest.raises(SettingsError, match=f"{option}: 'all' is unknown; allowed: {allowed}$"):
+        read_articles(path, name, ledger=LossLedger(), options={option: "all"})
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "allowed"),
+    [
+        ("csv", "rows", "articles, spans"),
+        ("conll", "scheme", "IOB1, IOB2, BIOES, BILOU, IO"),
+        ("doccano", "offsets", "codepoints, utf16"),
+    ],
+)
+def test_so_is_one_for_writing(tmp_path, name, option, allowed):
+    with pytest.raises(SettingsError, match=f"{option}: 'IOE' is unknown; allowed: {allowed}$"):
+        write_articles(ARTICLES, tmp_path / "o", name, ledger=LossLedger(), options={option: "IOE"})
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet", "prodigy", "doccano"])
+def test_what_eventtag_wrote_counts_code_points_whatever_the_others_count(tmp_path, name):
+    article = Article("a", "\U0001f680 Kyiv fell", (Span(2, 6, "LOC"),))
+    write_articles([article], tmp_path / "o", name, ledger=LossLedger())
+    (back,) = read_articles(tmp_path / "o", name, ledger=LossLedger(), options={"offsets": "utf16"})
+    assert back.spans == article.spans
+
+
 def test_ids_that_would_be_one_file_are_an_error(tmp_path):
     for other in ("a", "A"):
         with pytest.raises(OutputError, match="would be one file"):

@@ -17,11 +17,12 @@ from eventtag.estimates.batches import BATCH, BatchBuilder, TaggedBatch
 from eventtag.formats.arrow_rows import rows_of
 from eventtag.formats.carried import FIELD
 from eventtag.formats.csv_spans import is_span_table, read_span_table
-from eventtag.formats.json_file import at_line, read_values
+from eventtag.formats.json_file import read_values
 from eventtag.formats.json_shapes import own_shape
 from eventtag.formats.jsonl import article_from_json
 from eventtag.formats.parquet import read_parquet
 from eventtag.formats.registry import recognise
+from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 
 _OWN_KEYS = {"id", "text", "spans", "meta"}

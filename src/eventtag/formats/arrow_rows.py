@@ -10,7 +10,7 @@ import base64
 import datetime
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from eventtag.errors import DataError
@@ -26,6 +26,24 @@ def rows_of(batch: Any) -> Iterator[dict[str, Any]]:
         return
     for row in rows:
         yield {name: plain_value(value) for name, value in row.items()}
+
+
+def numbered_rows(tables: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """("row N", row) of all the tables or batches; raises DataError, naming row and column, at a row that cannot be read.
+
+    Damaged data raises ArrowException before a row of its table is given: Python crashes on it.
+    """
+    number = 0
+    for table in tables:
+        table.validate(full=True)
+        rows = rows_of(table)
+        for _ in range(table.num_rows):
+            number += 1
+            try:
+                row = next(rows)
+            except DataError as error:
+                raise DataError(f"{prefix}row {number}: {error}") from error
+            yield f"{prefix}row {number}", row
 
 
 def _cell(scalar: Any, name: str) -> Any:

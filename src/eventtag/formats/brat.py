@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.article import Article
+from eventtag.article import Article, Region
 from eventtag.errors import FormatError
 from eventtag.formats.file_names import article_files, file_for, visible_files
-from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
+from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.offsets import UNIT_NAMES, UNITS, ForeignSpan, OffsetMap, Unit, likely_unit, resolve_spans
 from eventtag.formats.text_file import read_lines, read_text, write_text
 from eventtag.formats.tokenised import note_parts
@@ -52,15 +52,14 @@ class _Mention:
 def read_brat(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous = "cover") -> Iterator[Article]:
     """Stream the articles of a folder (searched with its subfolders) or of one `.ann` or `.txt` file; a text needs its `.ann`.
 
-    The article's id is the file's path relative to the folder, without its suffix. `discontinuous`: see `formats.fragments`. Raises
+    The article's id is the file's path relative to the folder, without its suffix. `discontinuous`: see `formats.mentions`. Raises
     FormatError with file and line for a line that is not standoff, or a text without annotations.
     """
-    check_policy(discontinuous)
     path = path if path.is_dir() else path.with_suffix(".ann")
     for file, name in article_files(path, ".ann", remedy="give the folder with the .txt and .ann files"):
         if not file.is_file():
             raise FormatError("no such file beside the text; brat makes one for every text, if only an empty one", path=file)
-        yield _read_article(file, name, discontinuous, ledger)
+        yield _read_article(file, Mentions(name, ledger, discontinuous))
     if path.is_dir() and (alone := sum(f.suffix == ".txt" and not f.with_suffix(".ann").is_file() for f in visible_files(path))):
         ledger.remark(
             f"{alone} .txt file{'s' if alone > 1 else ''} without an .ann file: nobody annotated them, and they are left out"
@@ -75,28 +74,32 @@ def sniff_brat(head: str) -> str | None:
     return None
 
 
-def _read_article(file: Path, name: str, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
+def _read_article(file: Path, mentions: Mentions) -> Article:
     text = read_text(file.with_suffix(".txt"))
     found, others, scores = _read_lines(file)
-    ledger.seen += len(found)
     unit = _unit(text, found)
     if unit != "codepoints":
-        ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
+        mentions.ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
     offsets = OffsetMap(text, unit)
-    spans: dict[Span, str] = {}
-    mentions: dict[str, list[Any]] = {}
+    keys: dict[str, list[Any]] = {}
     for mention in found:
-        placed = _place(name, text, mention, offsets, ledger)
-        if placed is None:
-            continue
-        span = span_of_fragments(placed, mention.label, article_id=name, policy=discontinuous, ledger=ledger)
-        if span in spans:
-            ledger.add_span(name, "reading", "merged", "is marked twice", span, detail=f"{file.name}, line {mention.line}")
-        spans[span] = mention.key
-        mentions[mention.key] = [span.start, span.end, span.label]
-    meta = {"brat": {"mentions": mentions, "lines": others}} if others else {}
-    scored = [Span(s.start, s.end, s.label, scores[key]) for s, key in spans.items() if key in scores]
-    return Article(id=name, text=text, spans=tuple(scored if len(scored) == len(spans) else spans), meta=meta)
+        placed = _fragments_at(text, mention, offsets) or _nearby(mentions, text, mention, unit)
+        if placed:
+            span = mentions.add_fragments(placed, mention.label, text, f"{file.name}, line {mention.line}")
+            keys[mention.key] = [span.start, span.end, span.label]
+    scored = {Span(*place): scores[key] for key, place in keys.items() if key in scores}
+    spans = [replace(span, score=scored.get(span)) for span in mentions.spans]
+    meta = {"brat": {"mentions": keys, "lines": others}} if others else {}
+    return Article(mentions.article_id, text, tuple(spans if len(scored) == len(spans) else mentions.spans), meta=meta)
+
+
+def _nearby(mentions: Mentions, text: str, mention: _Mention, unit: Unit) -> list[Region]:
+    """Where a mention stands that is not at its offsets; empty when it is dropped."""
+    first, last = min(s for s, _ in mention.fragments), max(e for _, e in mention.fragments)
+    whole = ForeignSpan(first, last, mention.label, mention.surface if len(mention.fragments) == 1 else None)
+    found = resolve_spans(mentions.article_id, text, [whole], ledger=mentions.ledger, unit=unit)
+    mentions.ledger.seen += found.count(None)
+    return [(span.start, span.end) for span in found if span is not None]
 
 
 def _read_lines(file: Path) -> tuple[list[_Mention], list[str], dict[str, float]]:
@@ -149,23 +152,6 @@ def _fragments_at(text: str, mention: _Mention, offsets: OffsetMap) -> list[tupl
     if mention.surface is not None and _joined(text[start:end] for start, end in placed) != _joined([mention.surface]):
         return None
     return placed
-
-
-def _place(name: str, text: str, mention: _Mention, offsets: OffsetMap, ledger: LossLedger) -> list[tuple[int, int]] | None:
-    """The fragments where they are in the text, those that only white space parts joined; None when the mention is dropped."""
-    placed = _fragments_at(text, mention, offsets)
-    if placed is not None:
-        joined: list[tuple[int, int]] = []
-        for start, end in sorted(placed):
-            if joined and not text[joined[-1][1] : start].strip():
-                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-            else:
-                joined.append((start, end))
-        return joined
-    first, last = min(s for s, _ in mention.fragments), max(e for _, e in mention.fragments)
-    whole = ForeignSpan(first, last, mention.label, mention.surface if len(mention.fragments) == 1 else None)
-    found = resolve_spans(name, text, [whole], ledger=ledger, unit=offsets.unit)
-    return [(found[0][1].start, found[0][1].end)] if found else None
 
 
 def _joined(pieces: Iterable[str]) -> str:

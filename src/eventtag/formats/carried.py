@@ -13,7 +13,6 @@ from typing import Any
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.json_file import whole
-from eventtag.span import Span
 
 FIELD = "eventtag"
 
@@ -66,10 +65,3 @@ def _list(value: Any) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise TypeError(f"{str(value)[:40]!r} is no list")
     return value
-
-
-def unique_spans(spans: Sequence[Span]) -> tuple[Span, ...]:
-    """The spans sorted, each once; where some have a score and some have none, the scores go, as they are no model's."""
-    if any(span.score is not None for span in spans) and not all(span.score is not None for span in spans):
-        spans = [Span(span.start, span.end, span.label) for span in spans]
-    return tuple(sorted(dict.fromkeys(spans)))

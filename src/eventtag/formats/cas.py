@@ -1,14 +1,29 @@
-"""What UIMA CAS XMI and JSON have in common; reading and writing is dkpro-cassis's, an optional dependency.
+"""UIMA CAS as XMI and as JSON 0.4, as INCEpTION exports them: one file an article.
 
-Annotations of a layer (a type) with a feature become spans. cassis turns UIMA's UTF-16 offsets into code points.
-Sources: https://docs.oasis-open.org/uima/v1.0/uima-v1.0.html, https://github.com/dkpro/dkpro-cassis
+    <xmi:XMI xmlns:type="http:///de/tudarmstadt/ukp/dkpro/core/api/ner/type.ecore" xmi:version="2.0" ...>
+      <type:NamedEntity xmi:id="3" sofa="1" begin="0" end="4" value="LOC"/>
+      <cas:Sofa xmi:id="1" sofaNum="1" sofaID="_InitialView" mimeType="text/plain" sofaString="Kyiv fell"/>
+    </xmi:XMI>
+
+    {"%TYPES": {...}, "%FEATURE_STRUCTURES": [
+      {"%ID": 1, "%TYPE": "uima.cas.Sofa", "sofaNum": 1, "sofaID": "_InitialView", "mimeType": "text", "sofaString": "Kyiv fell"},
+      {"%ID": 2, "%TYPE": "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity", "@sofa": 1, "begin": 0, "end": 4, "value": "LOC"}],
+     "%VIEWS": {...}}
+
+Annotations of a layer (a type) with a feature become spans. Beside XMI files lies their `TypeSystem.xml`; JSON holds it. Reading and
+writing is dkpro-cassis's, which turns UIMA's UTF-16 offsets into code points: `pip install 'eventtag[cas]'`. XML with a document type is
+refused before it sees it.
+
+Sources: https://docs.oasis-open.org/uima/v1.0/uima-v1.0.html, https://github.com/apache/uima-uimaj-io-jsoncas,
+https://github.com/dkpro/dkpro-cassis
 """
 
 from __future__ import annotations
 
-import re
+import functools
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,19 +31,91 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.errors import DataError, EventtagError, FormatError
 from eventtag.formats.extras import load_extra
-from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose
+from eventtag.formats.file_names import write_files
+from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose, exported_files
+from eventtag.formats.mentions import Mentions
 from eventtag.formats.tokenised import note_parts
+from eventtag.formats.xml_events import Attributes, parse_xml, xml_text
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 
+TYPE_SYSTEM = "TypeSystem.xml"
 _ARRAY = "uima.cas.StringArray"
 _LABELS = {_ARRAY, *(f"uima.cas.{name}" for name in ("String", "Boolean", "Integer", "Long", "Short", "Byte", "Float", "Double"))}
 """Types of features that can hold labels; others point to annotations."""
-_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def load(path: Path, function: Callable[[Any], Any]) -> Any:
-    """The CAS that `function` reads from the opened file; raises FormatError for anything that it raises."""
+def read_xmi(
+    path: Path,
+    *,
+    ledger: LossLedger,
+    layer: str | None = None,
+    feature: str | None = None,
+    annotator: str | None = None,
+    typesystem_file: str | None = None,
+) -> Iterator[Article]:
+    """Stream the articles of one file, or of all `*.xmi` under a folder; the id is the file's path relative to the folder.
+
+    `layer` and `feature`: where the labels stand; by default what the annotations of all files show (`formats.layers`). `annotator`:
+    of an INCEpTION export only this person's files. `typesystem_file`: by default the TypeSystem.xml beside each file or above it.
+    Raises FormatError, SettingsError where dkpro-cassis is not installed.
+    """
+    cassis = load_extra("cassis", "cas")
+
+    def load(file: Path) -> Any:
+        system_file = Path(typesystem_file) if typesystem_file else _find_type_system(file, path)
+        parse_xml(system_file)
+        types = _annotated_types(file)
+        system = _load(system_file, cassis.load_typesystem)
+        for name, count in types.items():
+            if not system.contains_type(name, match_exactly=True):
+                ledger.remark(f"{file.name}: {count} annotations of {name} are not read, as {system_file.name} does not have it")
+        return _load(file, functools.partial(cassis.load_cas_from_xmi, typesystem=system, lenient=True))
+
+    files = exported_files(path, ".xmi", annotator=annotator, ledger=ledger)
+    yield from _articles(files, load, path=path, layer=layer, feature=feature, ledger=ledger)
+
+
+def read_cas_json(
+    path: Path, *, ledger: LossLedger, layer: str | None = None, feature: str | None = None, annotator: str | None = None
+) -> Iterator[Article]:
+    """Stream the articles of one file, or of all `*.json` under a folder, as `read_xmi`."""
+    cassis = load_extra("cassis", "cas")
+    files = exported_files(path, ".json", annotator=annotator, ledger=ledger, ignored=("exportedproject.json",))
+    load = functools.partial(_load, function=cassis.load_cas_from_json)
+    yield from _articles(files, load, path=path, layer=layer, feature=feature, ledger=ledger)
+
+
+def _find_type_system(file: Path, root: Path) -> Path:
+    """The type system beside the file or above it, up to the folder that is read, or one folder above a single file."""
+    above = root if root.is_dir() else file.parent.parent
+    for folder in file.parents:
+        if (folder / TYPE_SYSTEM).is_file():
+            return folder / TYPE_SYSTEM
+        if folder in (above, above.parent):
+            break
+    raise FormatError(f"there is no {TYPE_SYSTEM} beside it or above; name it with typesystem_file", path=file)
+
+
+def _annotated_types(file: Path) -> Counter[str]:
+    """How many annotations an XMI file has of each type, as a reader that knows no types sees them."""
+    spaces: dict[str, str] = {}
+    found: Counter[str] = Counter()
+
+    def begin(name: str, attributes: Attributes, line: int) -> None:  # noqa: ARG001 - as `parse_xml` calls it
+        if name == "xmi:XMI":
+            spaces.update((key.removeprefix("xmlns:"), value) for key, value in attributes.items() if key.startswith("xmlns:"))
+        elif "begin" in attributes and "end" in attributes:
+            prefix, _, local = name.rpartition(":")
+            space = spaces.get(prefix, "").removeprefix("http:///").removesuffix(".ecore").replace("/", ".")
+            found[local if space in ("", "uima.noNamespace") else f"{space}.{local}"] += 1
+
+    parse_xml(file, begin=begin)
+    return found
+
+
+def _load(path: Path, function: Callable[[Any], Any]) -> Any:
+    """What `function` reads from the opened file; raises FormatError for anything that it raises."""
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             # What cassis warns of is dealt with: features called `type` and `self` keep their names (`_features`), and annotations of
@@ -41,30 +128,27 @@ def load(path: Path, function: Callable[[Any], Any]) -> Any:
         raise FormatError(f"cannot be read as a UIMA CAS ({type(error).__name__}: {str(error)[:200]})", path=path) from error
 
 
-def articles_of(
-    files: Sequence[tuple[Path, str]],
-    load_file: Callable[[Path], Any],
+def _articles(
+    files: list[tuple[Path, str]],
+    load: Callable[[Path], Any],
     *,
     path: Path,
     layer: str | None,
     feature: str | None,
     ledger: LossLedger,
 ) -> Iterator[Article]:
-    """The articles of all (file, article id), of the layer and feature that `formats.layers` chooses for them together.
-
-    The files are read twice, so that one document at a time is held. Raises FormatError.
-    """
+    """The articles of all (file, article id), of one layer and feature. Files are read twice, so that one at a time is held."""
     layers = Layers()
     kept: Any = None
     for file, _ in files:
-        kept = load_file(file)
+        kept = load(file)
         with _named(file):
             _survey(kept, layers, ledger)
     choice = choose(layers, layer=layer, feature=feature, path=path, ledger=ledger)
     for file, name in files:
-        cas = kept if len(files) == 1 else load_file(file)
+        cas = kept if len(files) == 1 else load(file)
         with _named(file):
-            article = _article(cas, name, choice, ledger)
+            article = _article(cas, choice, Mentions(name, ledger))
         yield article
 
 
@@ -95,7 +179,7 @@ def _survey(cas: Any, layers: Layers, ledger: LossLedger) -> None:
     for kind in cas.typesystem.get_types():
         features = _features(kind)
         if not _is_relation(features) and any(feature.name == "begin" for feature in kind.all_features):
-            layers.layer(kind.name).declare(name for name, feature in features.items() if feature.rangeType.name in _LABELS)
+            layers.declare(kind.name, (name for name, feature in features.items() if feature.rangeType.name in _LABELS))
     for annotation in view.select_all_annotations():
         features = _features(annotation.type)
         if _is_relation(features):
@@ -104,11 +188,9 @@ def _survey(cas: Any, layers: Layers, ledger: LossLedger) -> None:
         own, top = annotation.type.name, _top(annotation.type).name
         if own != top:
             layers.subtypes.add(own)
-        for seen in {name: layers.layer(name) for name in (own, top)}.values():
-            seen.annotations += 1
-            for name, feature in features.items():
-                for value in _values(annotation, feature):
-                    seen.add(name, value)
+        values = [(name, value) for name, feature in features.items() for value in _values(annotation, feature)]
+        for layer in dict.fromkeys((own, top)):
+            layers.add(layer, values)
     others = [sofa.sofaID for sofa in cas.sofas if sofa is not view.get_sofa() and isinstance(sofa.sofaString, str)]
     if others:
         ledger.remark(f"only the view {view.get_sofa().sofaID} is read; other views with a text: {', '.join(others)}")
@@ -143,45 +225,53 @@ def _values(annotation: Any, feature: Any) -> list[str]:
     ]
 
 
-def _article(cas: Any, name: str, choice: Choice, ledger: LossLedger) -> Article:
+def _article(cas: Any, choice: Choice, mentions: Mentions) -> Article:
     view = _view(cas)
     text = view.sofa_string
-    spans: dict[Span, None] = {}
     known = choice.layer is not None and cas.typesystem.contains_type(choice.layer, match_exactly=True)
     for annotation in view.select(choice.layer) if known else []:
         feature = _features(annotation.type).get(choice.feature or "")
         for label in (_values(annotation, feature) if feature is not None else []) or [annotation.type.short_name]:
-            ledger.seen += 1
             span = Span(int(annotation.begin), int(annotation.end), label)
-            if not 0 <= span.start < span.end <= len(text):
-                ledger.add_span(name, "reading", "dropped", "is empty or outside the text", span)
-                continue
-            if span in spans:
-                ledger.add_span(name, "reading", "merged", "is marked twice", span)
-            spans[span] = None
-    return Article(id=name, text=text, spans=tuple(spans))
+            if 0 <= span.start < span.end <= len(text):
+                mentions.add(span)
+            else:
+                mentions.drop(span, "is empty or outside the text")
+    return Article(id=mentions.article_id, text=text, spans=mentions.spans)
 
 
-def cas_of(article: Article, stage: str, ledger: LossLedger) -> Any:
-    """A CAS with the article's text and its spans in the NamedEntity layer."""
-    cassis = load_extra("cassis", "cas")
+def write_xmi(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+    """Write a folder with one XMI file an article and their TypeSystem.xml, spans in the NamedEntity layer.
+
+    `annotated`, `labels` and `meta` go to the ledger. Raises OutputError for an id that cannot be a file name.
+    """
+    system = str(_typesystem().to_xml())
+    write_files(
+        articles, path, ".xmi", lambda article: str(_cas(article, "writing xmi", ledger).to_xmi()), **{TYPE_SYSTEM: system}
+    )
+
+
+def write_cas_json(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
+    """Write a folder with one JSON file an article, as `write_xmi`."""
+    write_files(articles, path, ".json", lambda article: str(_cas(article, "writing cas_json", ledger).to_json()))
+
+
+def _cas(article: Article, stage: str, ledger: LossLedger) -> Any:
     note_parts(article, stage, ledger=ledger)
-    text = _UNWRITABLE.sub("\ufffd", article.text)
-    if text != article.text:
+    cas = load_extra("cassis", "cas").Cas(typesystem=_typesystem())
+    cas.sofa_string = xml_text(article.text)
+    if cas.sofa_string != article.text:
         ledger.note(article.id, stage, "text", "characters that XML cannot hold become U+FFFD")
-    cas = cassis.Cas(typesystem=typesystem())
-    cas.sofa_string = text
     cas.sofa_mime = "text/plain"
     entity = cas.typesystem.get_type(NAMED_ENTITY)
     for span in article.spans:
-        cas.add(entity(begin=span.start, end=span.end, value=_UNWRITABLE.sub("\ufffd", span.label)))
+        cas.add(entity(begin=span.start, end=span.end, value=xml_text(span.label)))
     return cas
 
 
-def typesystem() -> Any:
+def _typesystem() -> Any:
     """A type system with DKPro's NamedEntity."""
-    cassis = load_extra("cassis", "cas")
-    system = cassis.TypeSystem()
+    system = load_extra("cassis", "cas").TypeSystem()
     entity = system.create_type(NAMED_ENTITY, supertypeName="uima.tcas.Annotation")
     for feature in ("value", "identifier"):
         system.create_feature(entity, feature, "uima.cas.String")

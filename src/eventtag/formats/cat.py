@@ -31,17 +31,15 @@ from eventtag.article import Article, Region
 from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.cat_sentences import LIST_NAME, SentenceList, format_sentence_list, read_sentence_list
 from eventtag.formats.file_names import article_files, require_file_name
-from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
+from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line
-from eventtag.formats.xml_events import Attributes, parse_xml
+from eventtag.formats.xml_events import Attributes, parse_xml, xml_text
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 _ECB_NAME = re.compile(r"(\d+)_\d+(ecb|ecbplus)")
 _TAG = re.compile(r"[A-Za-z_][\w.\-]*")
-_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_REPLACEMENT = "\ufffd"
 _STAGE = "writing cat"
 _ATTRIBUTES = ("doc_id", "lang", "url")
 """Attributes of the document that become metadata."""
@@ -67,10 +65,9 @@ def read_cat(
     """Stream the articles of one file, or of all `*.xml` under a folder in the order of their names, numbers counting as numbers.
 
     `sentences`: a list of annotated sentences; a path that does not exist as it stands is looked for in the corpus folder.
-    `first_sentences`: so many sentences at each article's beginning are annotated. `discontinuous`: see `formats.fragments`.
+    `first_sentences`: so many sentences at each article's beginning are annotated. `discontinuous`: see `formats.mentions`.
     Raises FormatError with file and line, SettingsError for options that cannot be.
     """
-    check_policy(discontinuous)
     if sentences is not None and first_sentences is not None:
         raise SettingsError("sentences and first_sentences: give one of them; both say what is annotated")
     if first_sentences is not None and (not isinstance(first_sentences, int) or first_sentences < 1):
@@ -89,13 +86,8 @@ def read_cat(
             annotated = tuple(region for _, region in sorted(reader.sentences.items())[:first_sentences])
         elif listed is not None:
             annotated = _listed_regions(file.stem, reader.sentences, listed)
-        yield reader.article(
-            name,
-            annotated=annotated,
-            meta=_meta(file, path, reader.attributes, reader.date),
-            discontinuous=discontinuous,
-            ledger=ledger,
-        )
+        spans = reader.spans(Mentions(name, ledger, discontinuous))
+        yield Article(name, reader.builder.text, spans, annotated, meta=_meta(file, path, reader.attributes, reader.date))
 
 
 def sniff_cat(head: str) -> str | None:
@@ -138,7 +130,7 @@ def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedg
         for position, (start, end) in enumerate(sentence):
             count += 1
             where = _attributes({"t_id": str(count), "sentence": str(number), "number": str(position)})
-            lines.append(f"<token{where}>{_text(article.text[start:end])}</token>")
+            lines.append(f"<token{where}>{escape(xml_text(article.text[start:end]))}</token>")
     lines.append("<Markables>")
     for number, item in enumerate(spans, start=1):
         if not _TAG.fullmatch(item.span.label):
@@ -147,7 +139,7 @@ def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedg
         anchors = "".join(f'<token_anchor t_id="{word + 1}"/>' for word in range(item.first, item.last + 1))
         lines.append(f'<{item.span.label} m_id="{number}">{anchors}</{item.span.label}>')
     lines += ["</Markables>", "<Relations>", "</Relations>", "</Document>", ""]
-    if _UNWRITABLE.search(article.text):
+    if xml_text(article.text) != article.text:
         ledger.note(article.id, _STAGE, "text", "characters that XML cannot hold become U+FFFD")
     listed[article.id] = _sentence_numbers(article, sentences, ledger)
     note_parts(article, _STAGE, ledger=ledger, kept=("annotated", "meta"))
@@ -167,11 +159,7 @@ def _sentence_numbers(article: Article, sentences: Sequence[Sequence[Region]], l
 
 
 def _attributes(attributes: Attributes) -> str:
-    return "".join(f" {key}={quoteattr(_UNWRITABLE.sub(_REPLACEMENT, value))}" for key, value in attributes.items())
-
-
-def _text(word: str) -> str:
-    return escape(_UNWRITABLE.sub(_REPLACEMENT, word))
+    return "".join(f" {key}={quoteattr(xml_text(value))}" for key, value in attributes.items())
 
 
 class _CatReader:
@@ -247,37 +235,22 @@ class _CatReader:
             raise self._fail(f"the `token_anchor` points to the token {name!r}, which is not there", line)
         self.markables[-1].words.append(self._words[name])
 
-    def article(
-        self,
-        name: str,
-        *,
-        annotated: tuple[Region, ...] | None,
-        meta: dict[str, str],
-        discontinuous: Discontinuous,
-        ledger: LossLedger,
-    ) -> Article:
-        """The article of that id; `annotated` as in `Article`."""
+    def spans(self, mentions: Mentions) -> tuple[Span, ...]:
+        """The spans of the markables."""
         types = {m.attributes.get("m_id", ""): m.attributes["ent_type"] for m in self.markables if m.attributes.get("ent_type")}
         text = self.builder.text
-        spans: dict[Span, None] = {}
         for markable in self.markables:
             if not markable.words:
                 continue
-            ledger.seen += 1
             kind = types.get(self._refers.get(markable.attributes.get("m_id", ""), ""))
             label = f"{markable.tag}_{kind}" if kind else markable.tag
-            runs = [run for run in map(self.builder.cover, _runs(markable.words)) if run is not None]
-            if not runs:
-                at = self.builder.offsets[markable.words[0]][0]
-                ledger.add_span(
-                    name, "reading", "dropped", "holds only white space", Span(at, at, label), detail=f"line {markable.line}"
-                )
-                continue
-            span = span_of_fragments(runs, label, article_id=name, policy=discontinuous, ledger=ledger)
-            if span in spans:
-                ledger.add_span(name, "reading", "merged", "is marked twice", span, detail=f"line {markable.line}")
-            spans[span] = None
-        return Article(id=name, text=text, spans=tuple(spans), annotated=annotated, meta=meta)
+            words = [self.builder.offsets[word] for word in markable.words]
+            filled = [(start, end) for start, end in words if start < end]
+            if filled:
+                mentions.add_fragments(filled, label, text, f"line {markable.line}")
+            else:
+                mentions.add_words(words, label, f"line {markable.line}")
+        return mentions.spans
 
 
 def _listed_regions(article_id: str, sentences: Mapping[int, Region], listed: SentenceList) -> tuple[Region, ...]:
@@ -289,17 +262,6 @@ def _listed_regions(article_id: str, sentences: Mapping[int, Region], listed: Se
             )
         regions.append(sentences[number])
     return tuple(regions)
-
-
-def _runs(words: list[int]) -> Iterator[list[int]]:
-    """The words in order, cut where one is missing."""
-    run: list[int] = []
-    for word in sorted(set(words)):
-        if run and word != run[-1] + 1:
-            yield run
-            run = []
-        run.append(word)
-    yield run
 
 
 def _meta(file: Path, root: Path, attributes: Attributes, date: str | None) -> dict[str, str]:

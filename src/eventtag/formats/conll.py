@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from eventtag.article import Article
-from eventtag.errors import OutputError, SettingsError
+from eventtag.errors import OutputError
 from eventtag.formats.conll_2012 import is_conll_2012, read_conll_2012
 from eventtag.formats.conll_layout import (
     BARE_TAG,
@@ -44,12 +44,13 @@ from eventtag.formats.conll_layout import (
     tag_column_of,
 )
 from eventtag.formats.conllu import sniff_conllu
-from eventtag.formats.tag_schemes import OUTSIDE, Scheme, TagSpan, illegal_tags, spans_of_tags, tags_of_spans
+from eventtag.formats.mentions import Mentions
+from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, WritableScheme, illegal_tags, spans_of_tags, tags_of_spans
 from eventtag.formats.text_file import read_lines
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
-from eventtag.span import Span, flatten
+from eventtag.span import flatten
 from eventtag.staging import staged_file
 
 __all__ = ["ConllLayout", "read_conll", "recognise_conll", "sniff_conll", "write_conll"]
@@ -76,20 +77,34 @@ def read_conll(
     layout = recognise_conll(path, tag_column=tag_column, word_column=word_column, article=article)
     if layout.columns:
         ledger.remark(str(layout))
-    builder: _ArticleBuilder | None = None
+    mentions: Mentions | None = None
+    text = TextBuilder()
     count = 0
     for block in blocks_of(path, layout):
-        starts = block.begins or (layout.marker == "empty lines" and bool(block.words))
-        if starts or (builder is None and block.words):
-            if builder is not None:
-                yield builder.finish()
+        if block.begins or (block.words and (mentions is None or layout.marker == "empty lines")):
+            if mentions is not None:
+                yield Article(id=mentions.article_id, text=text.text, spans=mentions.spans)
             count += 1
-            whole = layout.marker == "the file"
-            builder = _ArticleBuilder(block.name or (path.stem if whole else f"{path.stem}-{count}"), layout)
-        if builder is not None:
-            builder.add(block, ledger)
-    if builder is not None:
-        yield builder.finish()
+            name = path.stem if layout.marker == "the file" else f"{path.stem}-{count}"
+            mentions, text = Mentions(block.name or name, ledger), TextBuilder()
+        if mentions is not None:
+            _add_sentence(text, block, layout, mentions)
+    if mentions is not None:
+        yield Article(id=mentions.article_id, text=text.text, spans=mentions.spans)
+
+
+def _add_sentence(text: TextBuilder, block: Block, layout: ConllLayout, mentions: Mentions) -> None:
+    first = len(text.offsets)
+    for word in block.words:
+        text.add(word, first)
+    for tags in zip(*block.tags, strict=True):
+        for position in illegal_tags(tags, layout.scheme):
+            reason = f"a tag that {layout.scheme} does not allow there, read as conlleval does"
+            detail = f"line {block.lines[position]}: {tags[position]}"
+            mentions.ledger.note(mentions.article_id, "reading", "tags", reason, detail=detail)
+        for chunk in spans_of_tags(tags):
+            words = text.offsets[first + chunk.first : first + chunk.last + 1]
+            mentions.add_words(words, chunk.label, f"line {block.lines[chunk.first]}")
 
 
 def sniff_conll(head: str) -> str | None:
@@ -117,59 +132,12 @@ def sniff_conll(head: str) -> str | None:
     return None
 
 
-class _ArticleBuilder:
-    """Collects one article's sentences."""
-
-    def __init__(self, name: str, layout: ConllLayout) -> None:
-        self.name = name
-        self.layout = layout
-        self.text = TextBuilder()
-        self.sentences = 0
-        self.spans: list[Span] = []
-
-    def add(self, block: Block, ledger: LossLedger) -> None:
-        """Append the block as a sentence."""
-        first = len(self.text.offsets)
-        self.sentences += 1
-        for word in block.words:
-            self.text.add(word, self.sentences)
-        scheme = self.layout.scheme
-        for column in range(len(self.layout.tag_columns)):
-            tags = [found[column] for found in block.tags]
-            for position in illegal_tags(tags, scheme):
-                detail = f"line {block.lines[position]}: {tags[position]}"
-                reason = f"a tag that {scheme} does not allow there, read as conlleval does"
-                ledger.note(self.name, "reading", "tags", reason, detail=detail)
-            for chunk in spans_of_tags(tags):
-                self._span(chunk, first, block, ledger)
-
-    def _span(self, chunk: TagSpan, first: int, block: Block, ledger: LossLedger) -> None:
-        ledger.seen += 1
-        where = self.text.cover(range(first + chunk.first, first + chunk.last + 1))
-        detail = f"line {block.lines[chunk.first]}"
-        if where is None:
-            at = self.text.offsets[first + chunk.first][0]
-            ledger.add_span(self.name, "reading", "dropped", "holds only white space", Span(at, at, chunk.label), detail=detail)
-            return
-        span = Span(*where, chunk.label)
-        if span in self.spans:
-            ledger.add_span(self.name, "reading", "merged", "is marked twice", span, detail=detail)
-        else:
-            self.spans.append(span)
-
-    def finish(self) -> Article:
-        """The article."""
-        return Article(id=self.name, text=self.text.text, spans=tuple(self.spans))
-
-
-def write_conll(articles: Iterable[Article], path: Path, *, ledger: LossLedger, scheme: Scheme = "IOB2") -> None:
+def write_conll(articles: Iterable[Article], path: Path, *, ledger: LossLedger, scheme: WritableScheme = "IOB2") -> None:
     """Write two columns, word and tag, separated by a tab, with `-DOCSTART- (id)` before each article.
 
     Columns hold words with one flat layer of spans: overlapping spans (the longest stays), white space between words,
     `annotated`, `labels` and `meta` go to the ledger. Raises OutputError for an id with a line break.
     """
-    if scheme not in ("IOB1", "IOB2", "BIOES", "BILOU", "IO"):
-        raise SettingsError(f"scheme: {scheme!r} cannot be written; allowed: IOB1, IOB2, BIOES, BILOU, IO")
     with staged_file(path) as file:
         for article in articles:
             if "\n" in article.id:
@@ -182,7 +150,7 @@ def write_conll(articles: Iterable[Article], path: Path, *, ledger: LossLedger, 
                 file.write("\n")
 
 
-def _tagged_sentences(article: Article, scheme: Scheme, ledger: LossLedger) -> Iterator[list[tuple[str, str]]]:
+def _tagged_sentences(article: Article, scheme: WritableScheme, ledger: LossLedger) -> Iterator[list[tuple[str, str]]]:
     stage = "writing conll"
     writable = []
     for span in article.spans:

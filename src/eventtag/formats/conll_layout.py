@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
-from eventtag.errors import FormatError, SettingsError
+from eventtag.errors import DataError, SettingsError
 from eventtag.formats.tag_schemes import OUTSIDE, Scheme, SchemeEvidence
-from eventtag.formats.text_file import read_lines
+from eventtag.formats.text_file import at_line, read_lines
 
 Marker = Literal["-DOCSTART-", "SAMPLE_START", "# newdoc", "empty lines", "the file"]
 Articles = Literal["auto", "file", "block"]
@@ -92,19 +92,18 @@ def recognise_conll(
     Raises FormatError with file and line for a row with another number of columns or something that cannot be a tag, SettingsError
     for a column that is not there.
     """
-    if article not in get_args(Articles):
-        raise SettingsError(f"article: {article!r} is unknown; allowed: {', '.join(get_args(Articles))}")
     survey = _Survey()
     for number, line in read_lines(path):
-        survey.add(line, number, path)
+        with at_line(path, number):
+            survey.add(line)
     layout = survey.layout(path, tag_column, word_column, article)
     evidence = SchemeEvidence()
     blocks = 0
     for block in blocks_of(path, layout):
         blocks += bool(block.words)
-        for column in range(len(layout.tag_columns)):
-            evidence.add([tags[column] for tags in block.tags])
-    return survey.layout(path, tag_column, word_column, article, scheme=evidence.scheme, blocks=blocks)
+        for tags in zip(*block.tags, strict=True):
+            evidence.add(tags)
+    return replace(layout, scheme=evidence.scheme, blocks=blocks)
 
 
 def cells_of(line: str, separator: str | None = None, columns: int = 0) -> list[str]:
@@ -151,8 +150,6 @@ class _Survey:
 
     def __init__(self) -> None:
         self.first: list[str] = []
-        self.first_line = ""
-        self.first_number = 0
         self.separator: Literal["tabs", "spaces"] = "tabs"
         self.docstarts = 0
         self.named = False
@@ -167,7 +164,7 @@ class _Survey:
         """Of each column, whether all rows but the first have tags with a prefix, or O, there; and whether any has a prefix."""
         self.prefixes: list[bool] = []
 
-    def add(self, line: str, number: int, path: Path) -> None:
+    def add(self, line: str) -> None:
         """Take one line."""
         if not line or line.isspace():
             self.expected = {"1"}
@@ -178,9 +175,9 @@ class _Survey:
             self.newdocs += bool(_NEWDOC.fullmatch(line))
         elif not self.first:
             self.separator = "tabs" if "\t" in line else "spaces"
-            self.first, self.first_line, self.first_number = cells_of(line), line, number
+            self.first = cells_of(line)
             if len(self.first) < 2:
-                raise FormatError(f"{line[:40]!r} is one column; a word and its tag are needed", path=path, line=number)
+                raise DataError(f"{line[:40]!r} is one column; a word and its tag are needed")
             self.tags, self.prefixes = [True] * len(self.first), [False] * len(self.first)
             self.leading = self.docstarts
             if self.first[0].isdecimal():
@@ -198,16 +195,7 @@ class _Survey:
         self.numbered = self.numbered and (cell in self.expected or cell == "1")
         self.expected = {str(int(cell) + 1)} if cell.isdecimal() and len(cell) < 7 else set()
 
-    def layout(
-        self,
-        path: Path,
-        tag_column: int | None,
-        word_column: int | None,
-        article: Articles,
-        *,
-        scheme: Scheme = "IOB2",
-        blocks: int = 0,
-    ) -> ConllLayout:
+    def layout(self, path: Path, tag_column: int | None, word_column: int | None, article: Articles) -> ConllLayout:
         """The layout, with columns as given."""
         size = len(self.first)
         for name, column in (("tag_column", tag_column), ("word_column", word_column)):
@@ -234,18 +222,8 @@ class _Survey:
             marker = "# newdoc"
         elif article == "auto" and self.first[word : word + 1] == ["SAMPLE_START"]:
             marker = "SAMPLE_START"
-        return ConllLayout(
-            self.separator,
-            size,
-            scheme,
-            marker,
-            word,
-            tags,
-            header,
-            self.named,
-            blocks,
-            self.docstarts == self.leading == 1,
-        )
+        alone = self.docstarts == self.leading == 1
+        return ConllLayout(self.separator, size, "IOB2", marker, word, tags, header, self.named, one_docstart=alone)
 
     def _is_tags(self, column: int) -> bool:
         return self.tags[column] and bool(TAG.fullmatch(self.first[column].strip()))
@@ -281,7 +259,8 @@ def blocks_of(path: Path, layout: ConllLayout) -> Iterator[Block]:
             cells = cells_of(line, layout.separator, layout.columns)
             if layout.header and tuple(cells) == layout.header:
                 continue
-            word, tags = _row(cells, layout, path, number)
+            with at_line(path, number):
+                word, tags = _row(cells, layout)
             if layout.marker == "SAMPLE_START" and word in ("SAMPLE_START", "[SEP]"):
                 yield block
                 block = Block(begins=word == "SAMPLE_START")
@@ -292,19 +271,12 @@ def blocks_of(path: Path, layout: ConllLayout) -> Iterator[Block]:
     yield block
 
 
-def _row(cells: list[str], layout: ConllLayout, path: Path, number: int) -> tuple[str, tuple[str, ...]]:
+def _row(cells: list[str], layout: ConllLayout) -> tuple[str, tuple[str, ...]]:
+    """The word and its tags; raises DataError."""
     if len(cells) != layout.columns:
-        raise FormatError(
-            f"{len(cells)} columns where the first row has {layout.columns} ({layout.separator} separate them)",
-            path=path,
-            line=number,
-        )
+        raise DataError(f"{len(cells)} columns where the first row has {layout.columns} ({layout.separator} separate them)")
     tags = tuple(cells[column].strip() for column in layout.tag_columns)
     for tag in tags:
         if not TAG.fullmatch(tag) and not BARE_TAG.fullmatch(tag):
-            raise FormatError(
-                f"{tag!r} cannot be a tag ({OUTSIDE}, B-LABEL, I-LABEL, ...); name the right column with tag_column",
-                path=path,
-                line=number,
-            )
+            raise DataError(f"{tag!r} cannot be a tag ({OUTSIDE}, B-LABEL, I-LABEL, ...); name the right column with tag_column")
     return cells[layout.word_column], tags

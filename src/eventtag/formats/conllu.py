@@ -23,15 +23,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from eventtag.article import Article
-from eventtag.errors import FormatError, OutputError
+from eventtag.article import Article, Region
+from eventtag.errors import DataError, FormatError, OutputError
 from eventtag.formats.conllu_layout import ROW, Layout, recognise_conllu
-from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
-from eventtag.formats.tag_schemes import split_tag
-from eventtag.formats.text_file import read_lines
+from eventtag.formats.mentions import Discontinuous, Mentions
+from eventtag.formats.tag_schemes import spans_of_tags
+from eventtag.formats.text_file import at_line, read_lines
 from eventtag.formats.tokenised import note_parts, spans_over_words, words_by_line
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
@@ -47,74 +46,32 @@ _NEWDOC = re.compile(r"#\s*newdoc(?:\s+id\s*=\s*(.*))?")
 _COMMENT = re.compile(r"#\s*([\w.:]+)\s*=\s*(.*)")
 
 
-@dataclass
-class _Document:
-    """One article while it is read."""
-
-    name: str
-    pieces: list[str] = field(default_factory=list)
-    length: int = 0
-    glue: str = ""
-    fields: tuple[str, ...] = DEFAULT_FIELDS
-    meta: dict[str, str] = field(default_factory=dict)
-    opened: dict[str, list[tuple[int | None, str, int]]] = field(default_factory=dict)
-    """Of each group: the (beginning, label, line) of its open mentions, the innermost last; no beginning before their first word."""
-    fragments: list[tuple[str, list[tuple[int, int]]]] = field(default_factory=list)
-    parts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    tag: tuple[int, int, str] | None = None
-    """The mention that IOB tags have open."""
-    words: int = 0
-    last: tuple[int, int] = (0, 0)
-    """The place of the last word of the text."""
-    waiting: set[str] = field(default_factory=set)
-    """Groups with an open mention that has had no word yet."""
-    unheard: list[tuple[str, int]] = field(default_factory=list)
-    """Label and line of mentions that stand at empty nodes only."""
-
-    def add(self, form: str) -> tuple[int, int]:
-        text = (self.glue if self.length else "") + form
-        self.pieces.append(text)
-        self.length += len(text)
-        return self.length - len(form), self.length
-
-    def close_tag(self) -> None:
-        if self.tag is not None:
-            self.fragments.append((self.tag[2], [self.tag[:2]]))
-            self.tag = None
-
-
 def read_conllu(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous = "cover") -> Iterator[Article]:
     """Stream the articles of a file; without `# newdoc` the file is one article, called after it. `# meta::` comments become `meta`.
 
     The file is read twice, first to recognise its columns. Mentions at empty nodes only are noted in the ledger. Raises FormatError with
     file and line for a row with another number of columns, or a mention that is closed but not open or never closed.
     """
-    check_policy(discontinuous)
-    document: _Document | None = None
     layout = recognise_conllu(path)
     if layout.said:
         ledger.remark(layout.said)
-    reader = _Reader(path, layout)
+    document = _Document(path.stem, layout)
     count = 0
     for number, line in read_lines(path):
         if newdoc := _NEWDOC.fullmatch(line):
-            if document is not None and (document.words or count):
-                reader.end_sentence(document)
-                yield _finish(document, path, discontinuous, ledger)
+            if document.pieces or count:
+                yield document.article(path, Mentions(document.name, ledger, discontinuous))
             count += 1
-            fields = document.fields if document is not None else DEFAULT_FIELDS
-            document = _Document((newdoc[1] or "").strip() or f"{path.stem}-{count}", fields=fields)
-            continue
-        document = document or _Document(path.stem)
-        if not line.strip():
-            reader.end_sentence(document)
+            document = _Document((newdoc[1] or "").strip() or f"{path.stem}-{count}", layout, document.fields)
+        elif not line.strip():
+            document.end_sentence()
         elif line.startswith("#"):
-            reader.comment(line, document)
+            document.comment(line)
         else:
-            reader.row(line, number, document)
-    if document is not None and (document.words or count):
-        reader.end_sentence(document)
-        yield _finish(document, path, discontinuous, ledger)
+            with at_line(path, number):
+                document.row(line, number)
+    if document.pieces or count:
+        yield document.article(path, Mentions(document.name, ledger, discontinuous))
 
 
 def sniff_conllu(head: str) -> str | None:
@@ -129,172 +86,129 @@ def sniff_conllu(head: str) -> str | None:
     return None
 
 
-class _Reader:
-    """Rows and comments of one file."""
+class _Document:
+    """One article while it is read. Mentions are ranges of its words, half-open: an empty node stands between two words."""
 
-    def __init__(self, path: Path, layout: Layout) -> None:
-        self.path = path
+    def __init__(self, name: str, layout: Layout, fields: tuple[str, ...] = DEFAULT_FIELDS) -> None:
+        self.name = name
         self.layout = layout
-        self.multiword_end = 0
-        self.multiword = (0, 0)
-        self.multiword_text = ""
-        self.parts: list[tuple[str | None, dict[str, str], int]] = []
-        """The words of the multiword token that is being read: form (none of an empty node), MISC and line."""
+        self.fields = fields
+        self.meta: dict[str, str] = {}
+        self.pieces: list[str] = []
+        self.length = 0
+        self.glue = ""
+        self.words: list[Region] = []
+        """The place of each word."""
+        self.token, self.token_end = "", 0
+        """The token of several words that is being read, and the number of its last word."""
+        self.forms: list[str] = []
+        """Its words so far."""
+        self.tags: list[str] = []
+        """The IOB tags of the sentence's words."""
+        self.opened: dict[str, list[tuple[int, str, int]]] = {}
+        """Of each group: (first word, label, line) of its open mentions, the innermost last."""
+        self.found: list[tuple[str, list[range], int]] = []
+        """Of each mention: its label, the words of its fragments, its line."""
+        self.parts: dict[str, list[range]] = {}
 
-    def end_sentence(self, document: _Document) -> None:
+    def end_sentence(self) -> None:
         """What follows begins on a new line."""
-        self.flush(document)
-        document.glue = "\n"
-        document.close_tag()
+        self._end_token()
+        self.glue = "\n" if self.length else ""
+        first = len(self.words) - len(self.tags)
+        self.found += [(c.label, [range(first + c.first, first + c.last + 1)], 0) for c in spans_of_tags(self.tags)]
+        self.tags = []
 
-    def comment(self, line: str, document: _Document) -> None:
+    def comment(self, line: str) -> None:
         """Take metadata and the names of the mention fields."""
         match = _COMMENT.fullmatch(line)
         if match and match[1] == "global.Entity":
-            document.fields = tuple(match[2].strip().split("-"))
+            self.fields = tuple(match[2].strip().split("-"))
         elif match and match[1].startswith("meta::"):
-            document.meta[match[1].removeprefix("meta::")] = match[2].strip()
+            self.meta[match[1].removeprefix("meta::")] = match[2].strip()
 
-    def row(self, line: str, number: int, document: _Document) -> None:
-        """Take one word."""
-        cells = line.split("\t")
+    def row(self, line: str, number: int) -> None:
+        """Take one word, token of several words or empty node; raises DataError."""
+        layout, cells = self.layout, line.split("\t")
         match = ROW.fullmatch(cells[0])
-        if len(cells) != self.layout.columns or match is None or not cells[self.layout.form]:
-            raise FormatError(
-                f"{line[:60]!r} is not a row of {self.layout.columns} columns (number, word, lemma, ...)",
-                path=self.path,
-                line=number,
-            )
-        form = cells[self.layout.form]
-        misc = {} if self.layout.misc is None else dict(item.partition("=")[::2] for item in cells[self.layout.misc].split("|"))
-        if self.layout.tag is not None:
-            misc = {key: value for key, value in misc.items() if key not in TAG_KEYS} | {TAG_KEYS[0]: cells[self.layout.tag]}
-        word = int(match[1])
-        if match[2] == "." and word < self.multiword_end:
-            self.parts.append((None, misc, number))
+        if len(cells) != layout.columns or match is None or not cells[layout.form]:
+            raise DataError(f"{line[:60]!r} is not a row of {layout.columns} columns (number, word, lemma, ...)")
+        form, word, kind = cells[layout.form], int(match[1]), match[2]
+        misc = {} if layout.misc is None else dict(item.partition("=")[::2] for item in cells[layout.misc].split("|"))
+        first = len(self.words)
+        inside = kind != "-" and (word < self.token_end or (word == self.token_end and not kind))
+        if not inside:
+            self._end_token()
+        if kind != "." and not inside:
+            text = self.glue + form
+            self.pieces.append(text)
+            self.length += len(text)
+            self.glue = "" if misc.get("SpaceAfter") == "No" else " "
+        if kind == "-":
+            self.token, self.token_end = form, int(match[3])
             return
-        if match[2] == ".":
-            self.flush(document)
-            self.mentions(None, misc, number, document)
-            return
-        if match[2] == "-":
-            self.flush(document)
-            self.multiword = document.add(form)
-            self.multiword_text, self.multiword_end = form, int(match[3])
-        elif word <= self.multiword_end:
-            self.parts.append((form, misc, number))
-            return
-        else:
-            self.flush(document)
-            self.mentions(document.add(form), misc, number, document)
-        document.glue = _space_after(misc)
-        document.words += 1
-
-    def flush(self, document: _Document) -> None:
-        """Place the words of a multiword token: each at its own letters where they make up the token (it + 's), else at all of it."""
-        parts, self.parts = self.parts, []
-        start, end = self.multiword
-        apart = "".join(form for form, _, _ in parts if form is not None) == self.multiword_text
-        for form, misc, number in parts:
-            if form is None:
-                self.mentions(None, misc, number, document)
-                continue
-            self.mentions((start, start + len(form)) if apart else (start, end), misc, number, document)
-            start += len(form) if apart else 0
-        self.multiword_end = 0
-
-    def mentions(self, place: tuple[int, int] | None, misc: dict[str, str], number: int, document: _Document) -> None:
-        """Open, close and continue the mentions that a word's MISC column names; an empty node has no place."""
-        if place is not None:
-            document.last = place
-            for group in document.waiting:
-                opened = document.opened[group]
-                opened[:] = [(place[0] if start is None else start, label, line) for start, label, line in opened]
-            document.waiting.clear()
+        if not kind:
+            self.words.append((self.length - len(self.token if inside else form), self.length))
+            self.forms += [form] if inside else []
+            tag = cells[layout.tag] if layout.tag is not None else next((misc[key] for key in TAG_KEYS if key in misc), "O")
+            self.tags.append("O" if tag in ("_", "-") else tag)
         if misc.get("Entity", "_") != "_":
-            self.brackets(misc["Entity"], place, number, document)
-        tag = next((misc[key] for key in TAG_KEYS if key in misc), None)
-        if place is not None and (tag is not None or document.tag is not None):
-            self.iob(tag or "O", place, document)
+            self._brackets(misc["Entity"], range(first, len(self.words)), number)
 
-    def brackets(self, value: str, place: tuple[int, int] | None, number: int, document: _Document) -> None:
-        """Open and close mentions."""
+    def _end_token(self) -> None:
+        """Place the words of a token of several: each at its own letters where they make up the token (it + 's), else at all of it."""
+        if self.forms and "".join(self.forms) == self.token:
+            start, first = self.length - len(self.token), len(self.words) - len(self.forms)
+            for at, form in enumerate(self.forms, start=first):
+                self.words[at] = (start, start + len(form))
+                start += len(form)
+        self.forms, self.token_end = [], 0
+
+    def _brackets(self, value: str, words: range, number: int) -> None:
+        """Open and close mentions at a word, or at an empty node, which is no word."""
+        names = self.fields
+        label_at = names.index("etype") if "etype" in names else 1
+        group_at = next((index for index, name in enumerate(names) if name in ("GRP", "eid")), 0)
         for match in _BRACKET.finditer(value):
             if match[1] is not None:
                 parts = match[1].split("-")
-                group, label = self.group(parts, document)
+                group = parts[group_at] if group_at < len(parts) else parts[0]
+                label = (parts[label_at] if label_at < len(parts) else "") or "entity"
                 if match[2]:
-                    self.mention(group, label, place, number, document)
+                    self._mention(group, label, words, number)
                 else:
-                    document.opened.setdefault(group, []).append((None if place is None else place[0], label, number))
-                    if place is None:
-                        document.waiting.add(group)
-                continue
-            group = match[3].split("-")[0]
-            if not document.opened.get(group):
-                raise FormatError(f"Entity closes {group!r}, which is not open", path=self.path, line=number)
-            start, label, line = document.opened[group].pop()
-            end = document.last[1]
-            self.mention(group, label, None if start is None or end <= start else (start, end), line, document)
-
-    def group(self, parts: Sequence[str], document: _Document) -> tuple[str, str]:
-        """The group and the label that an opening bracket names."""
-        names = document.fields
-        at = names.index("etype") if "etype" in names else 1
-        group = next((index for index, name in enumerate(names) if name in ("GRP", "eid")), 0)
-        label = parts[at] if at < len(parts) else ""
-        return parts[group] if group < len(parts) else parts[0], label or "entity"
-
-    def mention(self, group: str, label: str, place: tuple[int, int] | None, number: int, document: _Document) -> None:
-        """Record a mention, or one fragment of it; without a place it stands at empty nodes only."""
-        part = _PART.fullmatch(group)
-        if part is None:
-            if place is None:
-                document.unheard.append((label, number))
+                    self.opened.setdefault(group, []).append((words.start, label, number))
             else:
-                document.fragments.append((label, [place]))
-            return
-        key = f"{part[1]}/{part[3]}"
-        if part[2] == "1" or key not in document.parts:
-            document.parts[key] = []
-            document.fragments.append((label, document.parts[key]))
-        if place is not None:
-            document.parts[key].append(place)
-        elif part[2] == part[3] and not document.parts[key]:
-            document.unheard.append((label, number))
+                group = match[3].split("-")[0]
+                if not self.opened.get(group):
+                    raise DataError(f"Entity closes {group!r}, which is not open")
+                first, label, line = self.opened[group].pop()
+                self._mention(group, label, range(first, words.stop), line)
 
-    def iob(self, tag: str, place: tuple[int, int], document: _Document) -> None:
-        """Continue, close or open the mention of the IOB tags."""
-        prefix, label = split_tag(tag)
-        if document.tag is not None and prefix in ("I", "E", "L", "M") and label == document.tag[2]:
-            document.tag = (document.tag[0], place[1], label)
-        else:
-            document.close_tag()
-            if prefix != "O" and tag not in ("_", "-"):
-                document.tag = (place[0], place[1], label)
+    def _mention(self, group: str, label: str, words: range, number: int) -> None:
+        """Record a mention, or one fragment of it."""
+        part = _PART.fullmatch(group)
+        key = f"{part[1]}/{part[3]}" if part else ""
+        if part is None or part[2] == "1" or key not in self.parts:
+            self.parts[key] = []
+            self.found.append((label, self.parts[key], number))
+        self.parts[key].append(words)
 
-
-def _space_after(misc: dict[str, str]) -> str:
-    return "" if misc.get("SpaceAfter") == "No" else " "
-
-
-def _finish(document: _Document, path: Path, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
-    document.close_tag()
-    for group, opened in document.opened.items():
-        if opened:
-            raise FormatError(f"Entity opens {group!r}, which is never closed", path=path, line=opened[-1][2])
-    spans: dict[Span, None] = {}
-    for label, number in document.unheard:
-        ledger.note(document.name, "reading", "spans", "a mention at an empty node has no text", detail=f"line {number}: {label}")
-    for label, fragments in document.fragments:
-        if not fragments:
-            continue
-        ledger.seen += 1
-        span = span_of_fragments(fragments, label, article_id=document.name, policy=discontinuous, ledger=ledger)
-        if span in spans:
-            ledger.add_span(document.name, "reading", "merged", "is marked twice", span)
-        spans[span] = None
-    return Article(id=document.name, text="".join(document.pieces), spans=tuple(spans), meta=document.meta)
+    def article(self, path: Path, mentions: Mentions) -> Article:
+        """The article; raises FormatError for a mention that is never closed."""
+        self.end_sentence()
+        for group, opened in self.opened.items():
+            if opened:
+                raise FormatError(f"Entity opens {group!r}, which is never closed", path=path, line=opened[-1][2])
+        text = "".join(self.pieces)
+        for label, fragments, number in self.found:
+            places = [(self.words[words[0]][0], self.words[words[-1]][1]) for words in fragments if words]
+            if places:
+                mentions.add_fragments(places, label, text)
+            else:
+                detail = f"line {number}: {label}"
+                mentions.ledger.note(self.name, "reading", "spans", "a mention at an empty node has no text", detail=detail)
+        return Article(id=self.name, text=text, spans=mentions.spans, meta=self.meta)
 
 
 def write_conllu(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:

@@ -13,25 +13,18 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.csv_cells import SEPARATOR, csv_rows, guarded, unguarded
 from eventtag.formats.csv_spans import write_span_table
-from eventtag.formats.json_file import at_line, dump_json
-from eventtag.formats.offsets import check_unit, file_unit
-from eventtag.formats.span_lists import UnreadSpans
-from eventtag.formats.table_row import (
-    SPANS_COLUMNS,
-    TEXT_COLUMNS,
-    article_from_row,
-    choose_column,
-    is_as_written,
-    look_for_spans,
-    units_of_rows,
-)
+from eventtag.formats.json_file import dump_json
+from eventtag.formats.offsets import Offsets
+from eventtag.formats.records import read_placed
+from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, Columns, is_as_written
+from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_file
@@ -50,7 +43,7 @@ def read_csv(
     id_column: str = "id",
     delimiter: str | None = None,
     encoding: str | None = None,
-    offsets: str = "auto",
+    offsets: Offsets = "auto",
 ) -> Iterator[Article]:
     """Stream the rows as articles; without an id column the id is made of the file's name and the row.
 
@@ -58,43 +51,25 @@ def read_csv(
     `encoding`: by default UTF-8, or UTF-16 where the file begins with its mark. `offsets`: see `formats.offsets`; the file is read
     twice where their unit is to be found. Raises FormatError with file and line.
     """
-    check_unit(offsets)
     if delimiter is not None and len(delimiter) != 1:
         raise SettingsError(f"delimiter: {delimiter!r} is not one character")
     header, _ = next(csv_rows(path, delimiter, encoding))
     with at_line(path, 1):
         if text_column is None:
             _require_articles({name.strip().casefold() for name in header})
-        text = choose_column(header, text_column, TEXT_COLUMNS, "text")
-        spans = choose_column(header, spans_column, SPANS_COLUMNS, "spans")
-        if spans_column is None and spans != "spans" and {"start", "end"} <= {name.casefold() for name in header}:
+        columns = Columns.choose(header, text_column, spans_column, id_column)
+        if spans_column is None and columns.spans != "spans" and {"start", "end"} <= {name.casefold() for name in header}:
             raise DataError(
                 "its rows are spans, with the columns start and end; articles need one row each, with all spans in one cell: "
                 '[{"start": 0, "end": 4, "label": "LOC"}, ...]'
             )
-    given = next((name for name in header if name == id_column), None)
-    given = given or next((name for name in header if name.casefold() == id_column.casefold()), None)
-    rows = (dict(zip(header, cells, strict=True)) for cells, _ in islice(csv_rows(path, delimiter, encoding), 1, None))
-    unit = file_unit(units_of_rows(rows, text, spans), offsets=offsets, ledger=ledger, path=path)
-    unread = UnreadSpans(ledger)
-    for number, (cells, line) in enumerate(islice(csv_rows(path, delimiter, encoding), 1, None), start=1):
-        row = dict(zip(header, cells, strict=True))
-        if is_as_written(row):
-            row = {name: unguarded(cell) for name, cell in row.items()}
-        with at_line(path, line):
-            article = article_from_row(
-                row,
-                name=f"{path.stem}-{number}",
-                text_column=text,
-                spans_column=spans,
-                id_column=given,
-                offsets=offsets,
-                assumed=unit,
-                ledger=ledger,
-            )
-        look_for_spans(row, spans, unread)
-        yield article
-    unread.require_none(path)
+
+    def rows() -> Iterator[tuple[int, dict[str, str]]]:
+        for cells, line in islice(csv_rows(path, delimiter, encoding), 1, None):
+            row = dict(zip(header, cells, strict=True))
+            yield line, {name: unguarded(cell) for name, cell in row.items()} if is_as_written(row) else row
+
+    yield from read_placed(path, rows, columns.record, offsets=offsets, ledger=ledger)
 
 
 def sniff_csv(head: str) -> str | None:
@@ -130,8 +105,6 @@ def write_csv(
     span has its sentence. The articles' texts then go to the ledger. A text that a spreadsheet could take for a formula gets `'` before it
     (`guarded`).
     """
-    if rows not in get_args(Rows):
-        raise SettingsError(f"rows: {rows!r} is unknown; allowed: {', '.join(get_args(Rows))}")
     with staged_file(path) as file:
         if rows == "spans":
             write_span_table(articles, file, ledger=ledger, sentences=sentences)

@@ -13,19 +13,18 @@ Sources: https://doccano.github.io/doccano/, https://github.com/doccano/doccano/
 
 from __future__ import annotations
 
-import bisect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from eventtag.article import Article
-from eventtag.errors import DataError, SettingsError
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import at_line, dump_json, list_of, mapping_of, read_records, text_of, whole
+from eventtag.formats.carried import FIELD, carried_id, carry
+from eventtag.formats.json_file import dump_json, list_of, read_records, text_of
 from eventtag.formats.json_shapes import first_value, is_own
-from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, Unit, check_unit, file_unit, place_spans
-from eventtag.formats.span_lists import UnreadSpans, spans_field
+from eventtag.formats.offsets import UNITS, OffsetMap, Offsets, Unit
+from eventtag.formats.records import Record, read_placed
+from eventtag.formats.span_lists import foreign_spans, spans_field
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
@@ -34,22 +33,13 @@ NOT_KEPT = ("relations", "Comments", "comments")
 OWN_FIELDS = {"id", "doc_id", "text", "data", *NOT_KEPT, FIELD}
 
 
-def read_doccano(path: Path, *, ledger: LossLedger, offsets: str = "auto") -> Iterator[Article]:
+def read_doccano(path: Path, *, ledger: LossLedger, offsets: Offsets = "auto") -> Iterator[Article]:
     """Stream the articles; the file is read twice where the unit of the offsets is to be found.
 
     `offsets`: codepoints, utf16, graphemes, ... (see `formats.offsets`). The id is `id`, else made of the file's name and the
     record's number. Raises FormatError with file and line; for spans whose labels are numbers (exports before 1.3) it says what to do.
     """
-    check_unit(offsets)
-    unit = file_unit(_texts(path), offsets=offsets, ledger=LossLedger(), path=path)
-    ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
-    unread = UnreadSpans(ledger)
-    for number, (line, record) in enumerate(read_records(path), start=1):
-        with at_line(path, line):
-            article = _article(record, f"{path.stem}-{number}", unit, ledger)
-        unread.look(record)
-        yield article
-    unread.require_none(path)
+    yield from read_placed(path, lambda: read_records(path), _record, offsets=offsets, ledger=ledger)
 
 
 def sniff_doccano(head: str) -> str | None:
@@ -68,58 +58,19 @@ def sniff_doccano(head: str) -> str | None:
     return None
 
 
-def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
-    for line, record in read_records(path):
-        with at_line(path, line):
-            if not _is_as_written(record):
-                yield _text(record), _spans(record)
-
-
-def _is_as_written(record: Mapping[str, Any]) -> bool:
-    """Whether the spans are still those that `write_doccano` wrote."""
-    carried = record.get(FIELD)
-    return isinstance(carried, Mapping) and carried.get("spans") is not None and carried["spans"] == record.get("label")
-
-
-def _text(record: Mapping[str, Any]) -> str:
-    return text_of(record, "text" if "text" in record or "data" not in record else "data")
-
-
-def _spans(record: Mapping[str, Any]) -> list[ForeignSpan]:
-    field = spans_field(record, SPAN_FIELDS)
-    found = []
-    for item in list_of(record, field) if field else ():
-        if isinstance(item, list) and len(item) >= 3:
-            start, end, label = item[:3]
-        else:
-            fields = mapping_of(item, f"one of `{field}`")
-            start, end, label = (
-                fields.get("start_offset", fields.get("start")),
-                fields.get("end_offset", fields.get("end")),
-                fields.get("label_name") or fields.get("label"),
-            )
-        if isinstance(label, int):
-            raise DataError(f"the label {label} is a number; export again as JSONL with label names (doccano 1.3 or later)")
-        if not isinstance(label, str) or not label:
-            raise DataError(f"one of `{field}` has the label {label!r}; it must be a text")
-        found.append(ForeignSpan(whole(start, "its beginning"), whole(end, "its end"), label))
-    return found
-
-
-def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLedger) -> Article:
-    text = _text(record)
-    given = record.get("id", record.get("doc_id"))
-    name = carried_id(record.get(FIELD)) or (str(given) if isinstance(given, int | str) and given != "" else default)
-    foreign = _spans(record)
-    if _is_as_written(record):
-        written = record[FIELD].get("offsets", "codepoints")
-        unit = written if written in get_args(Unit) else "codepoints"
-    spans = place_spans(name, text, foreign, ledger=ledger, unit=unit)
-    if lost := [key for key in NOT_KEPT if record.get(key)]:
+def _record(raw: Mapping[str, Any], default: str, ledger: LossLedger) -> Record:
+    carried, given = raw.get(FIELD), raw.get("id", raw.get("doc_id"))
+    name = carried_id(carried) or (str(given) if isinstance(given, int | str) and given != "" else default)
+    text = text_of(raw, "text" if "text" in raw or "data" not in raw else "data")
+    field = spans_field(raw, SPAN_FIELDS)
+    if lost := [key for key in NOT_KEPT if raw.get(key)]:
         ledger.note(name, "reading", "meta", "relations and comments are not kept", detail=", ".join(lost))
-    own = OWN_FIELDS | {spans_field(record, SPAN_FIELDS), *(key for key in SPAN_FIELDS if not record.get(key))}
-    meta = {key: value for key, value in record.items() if key not in own}
-    return uncarry(Article(id=name, text=text, spans=unique_spans(spans), meta=meta), record.get(FIELD))
+    own = OWN_FIELDS | {field, *(key for key in SPAN_FIELDS if not raw.get(key))}
+    meta = {key: value for key, value in raw.items() if key not in own}
+    unit: Unit | None = None
+    if isinstance(carried, Mapping) and carried.get("spans") is not None and carried["spans"] == raw.get("label"):
+        unit = carried["offsets"] if carried.get("offsets") in UNITS else "codepoints"  # doccano changed nothing
+    return Record(name, text, foreign_spans(list_of(raw, field) if field else []), meta, carried, unit, others=raw)
 
 
 def write_doccano(
@@ -135,14 +86,9 @@ def write_doccano(
     `offsets`: the unit. doccano's pages count UTF-16 units, unless the project was made to count grapheme clusters; they differ from
     code points in texts with emoji.
     """
-    if offsets not in ("codepoints", "utf16"):
-        raise SettingsError(f"offsets: {offsets!r} cannot be written; allowed: codepoints, utf16")
     with staged_file(path) as file:
         for number, article in enumerate(articles, start=1):
-            wide = [n for n, character in enumerate(article.text) if character > "\uffff"] if offsets == "utf16" else []
-            label = [
-                [span.start + bisect.bisect_left(wide, span.start), span.end + bisect.bisect_left(wide, span.end), span.label]
-                for span in article.spans
-            ]
+            unit = OffsetMap(article.text, offsets)
+            label = [[unit.foreign(span.start), unit.foreign(span.end), span.label] for span in article.spans]
             carried = {**carry(article), "spans": label, "offsets": offsets}
             file.write(dump_json({"id": number, "text": article.text, "label": label, FIELD: carried}) + "\n")

@@ -7,10 +7,13 @@ equal names in several subfolders are several articles. Writers make the subfold
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
+from eventtag.formats.text_file import write_text
+from eventtag.staging import staged_folder
 
 MAX_BYTES = 200
 """A file name may have 255 bytes on every common file system; this leaves room for the suffix."""
@@ -22,6 +25,15 @@ def require_file_name(article_id: str) -> None:
     parts = article_id.split("/")
     if not all(_PART.fullmatch(part) and len(part.encode("utf-8")) <= MAX_BYTES for part in parts):
         raise OutputError(f"article {article_id!r}: its id cannot be a file name; give it another, or use a format such as jsonl")
+
+
+def write_files(articles: Iterable[Article], path: Path, suffix: str, content: Callable[[Article], str], **others: str) -> None:
+    """Write a folder with a file for each article, and others by their names; raises OutputError as `file_for` does."""
+    with staged_folder(path) as folder:
+        for article in articles:
+            write_text(file_for(folder, article.id, suffix), content(article))
+        for name, text in others.items():
+            write_text(folder / name, text)
 
 
 def file_for(folder: Path, article_id: str, suffix: str) -> Path:

@@ -12,6 +12,7 @@ Source: https://huggingface.co/docs/datasets/process#save
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +20,17 @@ from typing import Any
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.arrow_rows import rows_of
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
-from eventtag.formats.json_file import dump_json
-from eventtag.formats.offsets import Unit, check_unit, file_unit
-from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, article_from_row, choose_column, parse_value, units_of_rows
+from eventtag.formats.arrow_rows import numbered_rows
+from eventtag.formats.carried import FIELD, carried_id, carry
+from eventtag.formats.json_file import dump_json, parse_value
+from eventtag.formats.mentions import Mentions
+from eventtag.formats.offsets import Offsets
+from eventtag.formats.records import Build, Record, read_placed
+from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, Columns, choose_column
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
-from eventtag.formats.tokenised import TextBuilder, spans_over_words, words_by_line
+from eventtag.formats.tokenised import joined, spans_over_words, words_by_line
 from eventtag.ledger import LossLedger
-from eventtag.span import Span, flatten
+from eventtag.span import flatten
 from eventtag.staging import staged_folder
 
 TOKENS_COLUMNS = ("tokens", "words")
@@ -46,7 +49,7 @@ def read_hf_dataset(
     tokens_column: str | None = None,
     tags_column: str | None = None,
     split: str | None = None,
-    offsets: str = "auto",
+    offsets: Offsets = "auto",
 ) -> Iterator[Article]:
     """Stream the rows as articles, split by split; `split` reads one only. The id is the column `id`, else made of split and row.
 
@@ -54,7 +57,6 @@ def read_hf_dataset(
     """
     import datasets  # slow to import
 
-    check_unit(offsets)
     try:
         loaded = datasets.load_from_disk(str(path))
         for part in loaded.values() if isinstance(loaded, datasets.DatasetDict) else [loaded]:
@@ -72,6 +74,8 @@ def read_hf_dataset(
         ledger.remark("splits share article ids, so that each id is made of the split's name and the id")
     for name, rows in chosen.items():
         for article in _read_split(path, name, rows, tokens_column, tags_column, offsets, ledger):
+            if name and "split" not in article.meta:
+                article = replace(article, meta={**article.meta, "split": name})
             yield replace(article, id=f"{name}/{article.id}") if shared else article
 
 
@@ -81,9 +85,7 @@ def _share_ids(splits: Mapping[str, Any]) -> bool:
     for rows in splits.values():
         if "id" not in rows.column_names:
             continue
-        own = {
-            str(row["id"]) for table in _tables(rows.select_columns(["id"])) for row in rows_of(table) if row["id"] is not None
-        }
+        own = {str(row["id"]) for _, row in numbered_rows(_tables(rows.select_columns(["id"]))) if row["id"] is not None}
         if not seen.isdisjoint(own):
             return True
         seen |= own
@@ -105,106 +107,77 @@ def _is_medium(feature: Any) -> bool:
 
 
 def _read_split(
-    path: Path, split: str, rows: Any, tokens_column: str | None, tags_column: str | None, offsets: str, ledger: LossLedger
+    path: Path,
+    split: str,
+    rows: Any,
+    tokens_column: str | None,
+    tags_column: str | None,
+    offsets: Offsets,
+    ledger: LossLedger,
 ) -> Iterator[Article]:
-    number = 0
-    unit: Unit = "codepoints"
+    media = [name for name, feature in rows.features.items() if _is_medium(feature)]
+    if media:
+        ledger.remark(f"columns of images, sounds and the like are left out and not opened: {', '.join(media)}")
+        rows = rows.remove_columns(media)
+    columns = list(rows.column_names)
+    has_words = any(name in columns for name in TOKENS_COLUMNS)
+    with_spans = tokens_column is None and (
+        {"text", "spans"} <= set(columns)
+        or (not has_words and any(name in columns for name in TEXT_COLUMNS) and any(name in columns for name in SPANS_COLUMNS))
+    )
     try:
-        media = [name for name, feature in rows.features.items() if _is_medium(feature)]
-        if media:
-            ledger.remark(f"columns of images, sounds and the like are left out and not opened: {', '.join(media)}")
-            rows = rows.remove_columns(media)
-        columns = list(rows.column_names)
-
-        def has_any(names: Sequence[str]) -> bool:
-            return any(name in columns for name in names)
-
-        with_spans = tokens_column is None and (
-            {"text", "spans"} <= set(columns)
-            or (not has_any(TOKENS_COLUMNS) and has_any(TEXT_COLUMNS) and has_any(SPANS_COLUMNS))
-        )
-        tokens = tags = ""
-        names: Sequence[str] | None = None
+        build: Build[dict[str, Any]]
         if with_spans:
-            text, spans = choose_column(columns, None, TEXT_COLUMNS, "text"), choose_column(columns, None, SPANS_COLUMNS, "spans")
-            own = rows.select_columns([column for column in (text, spans, FIELD) if column in columns])
-            tested = (row for table in _tables(own) for row in rows_of(table))
-            unit = file_unit(units_of_rows(tested, text, spans), offsets=offsets, ledger=ledger)
+            build = Columns.choose(columns).record
         else:
             tokens = choose_column(columns, tokens_column, TOKENS_COLUMNS, "tokens")
             tags = choose_column(columns, tags_column, TAGS_COLUMNS, "tags")
             feature = rows.features[tags]
             names = getattr(getattr(feature, "feature", feature), "names", None)
-        for table in _tables(rows):
-            found = rows_of(table)
-            for _ in range(table.num_rows):
-                number += 1
-                row = next(found)
-                default = f"{split or path.stem}-{number}"
-                if with_spans:
-                    article = article_from_row(
-                        row,
-                        name=default,
-                        text_column=text,
-                        spans_column=spans,
-                        id_column="id",
-                        offsets=offsets,
-                        assumed=unit,
-                        ledger=ledger,
-                    )
-                else:
-                    article = _article(row, default, tokens, tags, names, ledger)
-                yield (
-                    replace(article, meta={**article.meta, "split": split}) if split and "split" not in article.meta else article
-                )
+            build = functools.partial(_record, tokens=tokens, tags=tags, names=names)
+        prefix = f"split {split!r}, " if split else ""
+        yield from read_placed(
+            path, lambda: numbered_rows(_tables(rows), prefix), build, offsets=offsets, ledger=ledger, stem=split or path.stem
+        )
+    except FormatError:
+        raise
     except (DataError, OSError, KeyError, TypeError, ValueError) as error:
-        where = [f"split {split!r}"] if split else []
-        where += [f"row {number}"] if number else []
-        raise FormatError(": ".join([", ".join(where), str(error)] if where else [str(error)]), path=path) from error
+        raise FormatError(f"split {split!r}: {error}" if split else str(error), path=path) from error
 
 
-def _article(
-    row: Mapping[str, Any], default: str, tokens: str, tags: str, names: Sequence[str] | None, ledger: LossLedger
-) -> Article:
+def _record(
+    row: Mapping[str, Any], default: str, ledger: LossLedger, *, tokens: str, tags: str, names: Sequence[str] | None
+) -> Record:
     words, ids = row[tokens], row[tags]
     if not isinstance(words, list) or not isinstance(ids, list) or len(words) != len(ids):
         raise DataError(f"{tokens!r} and {tags!r} must be lists of the same length")
     carried = row.get(FIELD)
     carried = parse_value(carried) if isinstance(carried, str) and carried else None
     name = carried_id(carried) or (str(row["id"]) if row.get("id") not in (None, "") else default)
-    text, offsets = _text(row, words)
-    spans = []
+    text, places = _text(row, words)
     ignored = row.get("ignored")
     skip = ignored if isinstance(ignored, list) and len(ignored) == len(ids) else [False] * len(ids)
     # A mention outside the annotated regions stays one.
     found = [
         None if skipped and tag == OUTSIDE else tag for tag, skipped in zip((_tag(v, names) for v in ids), skip, strict=True)
     ]
-    for chunk in spans_of_tags([tag or "O" for tag in found]):
-        ledger.seen += 1
-        places = [offsets[word] for word in range(chunk.first, chunk.last + 1) if offsets[word][0] < offsets[word][1]]
-        if not places:
-            at = offsets[chunk.first][0]
-            ledger.add_span(name, "reading", "dropped", "holds only white space", Span(at, at, chunk.label))
-            continue
-        spans.append(Span(places[0][0], places[-1][1], chunk.label))
-    annotated = _annotated(found, offsets, text) if None in found else None
+    mentions = Mentions(name, ledger)
+    for chunk in spans_of_tags([tag or OUTSIDE for tag in found]):
+        mentions.add_words(places[chunk.first : chunk.last + 1], chunk.label)
+    annotated = _annotated(found, places, text) if None in found else None
     own = {tokens, tags, FIELD, "id", "text", "offsets", "ignored"}
     meta = {key: value for key, value in row.items() if key not in own and value is not None and value != ""}
-    return uncarry(Article(id=name, text=text, spans=tuple(spans), annotated=annotated, meta=meta), carried)
+    return Record(name, text, meta=meta, carried=carried, placed=mentions.spans, annotated=annotated)
 
 
-def _text(row: Mapping[str, Any], words: Sequence[object]) -> tuple[str, list[tuple[int, int]]]:
+def _text(row: Mapping[str, Any], words: Sequence[object]) -> tuple[str, list[Region]]:
     text, offsets = row.get("text"), row.get("offsets")
-    if isinstance(text, str) and isinstance(offsets, list):
-        places = [(int(start), int(end)) for start, end in offsets]
-        if len(places) != len(words) or any(not 0 <= start <= end <= len(text) for start, end in places):
-            raise DataError("'offsets' must have a [start, end] inside 'text' for every word")
-        return text, places
-    builder = TextBuilder()
-    for word in words:
-        builder.add(str(word), 0)
-    return builder.text, builder.offsets
+    if not isinstance(text, str) or not isinstance(offsets, list):
+        return joined(map(str, words))
+    places = [(int(start), int(end)) for start, end in offsets]
+    if len(places) != len(words) or any(not 0 <= start <= end <= len(text) for start, end in places):
+        raise DataError("'offsets' must have a [start, end] inside 'text' for every word")
+    return text, places
 
 
 def _tag(value: object, names: Sequence[str] | None) -> str | None:
@@ -218,11 +191,11 @@ def _tag(value: object, names: Sequence[str] | None) -> str | None:
     raise DataError(f"the tag {value!r} has no name; the tags must be a ClassLabel or texts")
 
 
-def _annotated(tags: Sequence[str | None], offsets: Sequence[Region], text: str) -> tuple[Region, ...]:
+def _annotated(tags: Sequence[str | None], places: Sequence[Region], text: str) -> tuple[Region, ...]:
     """The stretches of words that have a tag."""
     regions: list[Region] = []
     open_region = False
-    for tag, (start, end) in zip(tags, offsets, strict=True):
+    for tag, (start, end) in zip(tags, places, strict=True):
         if tag is None or start == end:
             open_region = open_region and tag is not None
             continue

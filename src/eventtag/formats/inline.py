@@ -47,13 +47,6 @@ def read_inline(path: Path, *, ledger: LossLedger) -> Iterator[Article]:
         yield article
 
 
-def sniff_inline(head: str) -> str | None:
-    """Why the beginning of a file looks like this format, or None."""
-    if re.match(r"---\r?\n(?:[^\n:]+:[^\n]*\n)+---\r?\n", head):
-        return "begins with a header of `key: value` lines between `---`"
-    return None
-
-
 def parse_inline(source: str, *, path: Path | None = None) -> Article:
     """The article that an inline file's content describes; raises FormatError as `read_inline` does."""
     header = re.match(r"---\r?\n(.*?)^---\r?\n", source, re.DOTALL | re.MULTILINE)

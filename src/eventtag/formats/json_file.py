@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.arrow_rows import plain_value
-from eventtag.formats.text_file import BYTE_ORDER_MARK, decode, read_lines
+from eventtag.formats.text_file import BYTE_ORDER_MARK, at_line, decode, read_lines
 
+MAX_LITERAL = 1_000_000
+"""Characters of a Python literal that are parsed; longer ones are refused."""
 CHUNK = 1 << 20
 """Bytes that are read at a time from an array."""
 _CONSTANT = re.compile(r'"([^"\\]*)"\s*:\s*(?:NaN|-?Infinity)\b')
@@ -46,6 +49,18 @@ def parse_json(line: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise DataError(f"not valid JSON ({_problem(error, line)}); every line must be one JSON object") from error
     return value
+
+
+def parse_value(text: str) -> Any:
+    """The value of a table's cell: JSON, or a Python literal; raises DataError for neither."""
+    with suppress(DataError):
+        return parse_json(text)
+    try:
+        if len(text) > MAX_LITERAL:
+            raise ValueError("it is too long")
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        raise DataError(f"{text[:60]!r} is no list of spans; write [[START, END, LABEL], ...] as JSON") from error
 
 
 def _problem(error: Exception, text: str) -> str:
@@ -202,15 +217,6 @@ class _Buffer:
         return self.text[:1]
 
 
-@contextmanager
-def at_line(path: Path, line: int) -> Iterator[None]:
-    """Within the block, a DataError becomes a FormatError that names the file and the line."""
-    try:
-        yield
-    except DataError as error:
-        raise FormatError(str(error), path=path, line=line) from error
-
-
 def text_of(record: Mapping[str, Any], key: str) -> str:
     """The text under a key; raises DataError naming it when it is missing or no text."""
     value = record.get(key)
@@ -236,8 +242,13 @@ def mapping_of(value: object, name: str) -> Mapping[str, Any]:
     return value
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number; a truth value is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def whole(value: object, name: str) -> int:
-    """The value as a whole number; raises DataError naming it when it is none (texts and truth values are none)."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise DataError(f"{name} is {str(value)[:60]!r}; it must be a whole number")
-    return value
+    """The value as a whole number; raises DataError naming it when it is none."""
+    if is_whole(value):
+        return value
+    raise DataError(f"{name} is {str(value)[:60]!r}; it must be a whole number")

@@ -22,13 +22,14 @@ from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.formats.carried import carry
 from eventtag.formats.doccano import sniff_doccano
-from eventtag.formats.json_file import at_line, dump_json, read_values
+from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_values, text_of
 from eventtag.formats.json_shapes import KEYS, first_value, name_shape, own_shape
 from eventtag.formats.label_studio import sniff_label_studio
-from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, resolve_spans, same_surface
+from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, resolve_spans, same_surface
 from eventtag.formats.prodigy import sniff_prodigy
 from eventtag.formats.re3d import sniff_re3d
-from eventtag.formats.span_lists import UnreadSpans
+from eventtag.formats.span_lists import UnreadSpans, score_of
+from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_file
@@ -38,23 +39,24 @@ _BEGINNING = re.compile(r'(?:\[\s*)?\{"id": "(?:[^"\\]|\\.)*", "text": "')
 """An article may be longer than what a recogniser sees."""
 
 
-def read_jsonl(path: Path, *, ledger: LossLedger, offsets: str = "codepoints") -> Iterator[Article]:
+def read_jsonl(path: Path, *, ledger: LossLedger, offsets: Offsets = "codepoints") -> Iterator[Article]:
     """Stream the articles of a file in the project's format, or in one that can mean but one thing.
 
     An article without an id is called by file and number; fields that are not the format's become metadata. `offsets`: `auto` finds
     the unit by the spans' `text`, or by the edges of words (`formats.offsets`). Raises FormatError with file and line for bad JSON, a
     missing or mistyped field, spans outside their text, or a span's `text` that is not at its offsets.
     """
-    check_unit(offsets)
     unread, said = UnreadSpans(ledger), set[str]()
     unit: Unit = "codepoints"
     if offsets != "codepoints":
-        texts = ((str(record.get("text")), _foreign(record)) for _, record in _records(path, set(), UnreadSpans(ledger)))
-        unit = file_unit(texts, offsets=offsets, ledger=ledger, path=path)
+        unit = file_unit(_texts(path), offsets=offsets, ledger=ledger, path=path)
     for line, record in _records(path, said, unread):
         with at_line(path, line):
             if unit != "codepoints":
-                record = {**record, "spans": _converted(record, unit, ledger)}
+                text, items = str(record.get("text")), record.get("spans") or []
+                placed = resolve_spans(str(record["id"]), text, _foreign(record), ledger=ledger, unit=unit)
+                spans = [{**item, "start": s.start, "end": s.end} for item, s in zip(items, placed, strict=True) if s is not None]
+                record = {**record, "spans": spans}
             article = article_from_json(record)
         ledger.seen += len(article.spans)
         yield article
@@ -72,19 +74,16 @@ def _records(path: Path, said: set[str], unread: UnreadSpans) -> Iterator[tuple[
         yield line, record
 
 
+def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
+    for line, record in _records(path, set(), UnreadSpans(LossLedger())):
+        with at_line(path, line):
+            yield str(record.get("text")), _foreign(record)
+
+
 def _foreign(record: Mapping[str, Any]) -> list[ForeignSpan]:
-    name = str(record.get("id"))
-    spans = (_span(name, item) for item in _list(name, record, "spans"))
-    return [
-        ForeignSpan(span.start, span.end, span.label, item.get("text"))
-        for span, item in zip(spans, record.get("spans") or (), strict=True)
-    ]
-
-
-def _converted(record: Mapping[str, Any], unit: Unit, ledger: LossLedger) -> list[dict[str, Any]]:
-    placed = resolve_spans(str(record["id"]), str(record.get("text")), _foreign(record), ledger=ledger, unit=unit)
-    items = record.get("spans") or []
-    return [{**items[position], "start": span.start, "end": span.end} for position, span in placed]
+    items = list_of(record, "spans")
+    spans = [(_span(item), item.get("text")) for item in items]
+    return [ForeignSpan(span.start, span.end, span.label, surface) for span, surface in spans]
 
 
 def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:  # noqa: ARG001 - nothing is lost
@@ -141,84 +140,49 @@ def article_from_json(record: Any) -> Article:
         raise DataError(f"found {type(record).__name__}; an article is a JSON object with `id` and `text`")
     if not isinstance(record.get("id"), str | int) or isinstance(record.get("id"), bool):
         raise DataError("`id` is missing or not a text or whole number; give every article its own id")
-    name = str(record["id"])
-    text = record.get("text")
-    if not isinstance(text, str):
-        raise DataError(f"article {name!r}: `text` is missing or not a text")
-    unknown = sorted(set(record) - set(KEYS))
-    if unknown:
-        raise DataError(f"article {name!r}: unknown field {unknown[0]!r}; allowed: {', '.join(KEYS)}; put others into `meta`")
-    meta = record.get("meta") or {}
-    if not isinstance(meta, Mapping):
-        raise DataError(f"article {name!r}: `meta` must be a JSON object")
-    return Article(
-        id=name,
-        text=text,
-        spans=_spans(name, record, text),
-        annotated=None if record.get("annotated") is None else tuple(_region(name, r) for r in _list(name, record, "annotated")),
-        labels=None if record.get("labels") is None else tuple(_label(name, label) for label in _list(name, record, "labels")),
-        meta=meta,
-    )
+    name, annotated, labels = str(record["id"]), record.get("annotated"), record.get("labels")
+    try:
+        text = text_of(record, "text")
+        if unknown := sorted(set(record) - set(KEYS)):
+            raise DataError(f"unknown field {unknown[0]!r}; allowed: {', '.join(KEYS)}; put others into `meta`")
+        meta = mapping_of(record.get("meta") or {}, "`meta`")
+        spans = _spans(record, text)
+        regions = None if annotated is None else tuple(map(_region, list_of(record, "annotated")))
+        if labels is not None and not all(isinstance(label, str) for label in list_of(record, "labels")):
+            raise DataError(f"`labels` must be a list of texts, found {str(labels)[:60]}")
+    except DataError as error:
+        raise DataError(f"article {name!r}: {error}") from error
+    return Article(name, text, spans, regions, None if labels is None else tuple(labels), meta)
 
 
-def _list(name: str, record: Mapping[str, Any], key: str) -> list[Any]:
-    value = record.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise DataError(f"article {name!r}: `{key}` must be a list, found {type(value).__name__}")
-    return value
-
-
-def _spans(name: str, record: Mapping[str, Any], text: str) -> tuple[Span, ...]:
-    items = _list(name, record, "spans")
-    spans = tuple(_span(name, item) for item in items)
+def _spans(record: Mapping[str, Any], text: str) -> tuple[Span, ...]:
+    items = list_of(record, "spans")
+    spans = tuple(map(_span, items))
     for span, item in zip(spans, items, strict=True):
         surface, mention = item.get("text"), text[max(span.start, 0) : max(span.end, 0)]
-        if (
-            isinstance(surface, str)
-            and surface
-            and 0 <= span.start < span.end <= len(text)
-            and not same_surface(mention, surface)
-        ):
+        inside = 0 <= span.start < span.end <= len(text)
+        if inside and isinstance(surface, str) and surface and not same_surface(mention, surface):
             raise DataError(
-                f"article {name!r}: the span {span.label} {span.start}-{span.end} covers {mention[:60]!r}, but its `text` is "
-                f"{surface[:60]!r}\noffsets count code points (offsets=auto finds another unit); correct them, or take `text` away"
+                f"the span {span.label} {span.start}-{span.end} covers {mention[:60]!r}, but its `text` is {surface[:60]!r}\n"
+                "offsets count code points (offsets=auto finds another unit); correct them, or take `text` away"
             )
     if len({span.score is None for span in spans}) > 1:
-        raise DataError(f"article {name!r}: some of its spans have a `score` and some have none; give all of them one, or none")
+        raise DataError("some of its spans have a `score` and some have none; give all of them one, or none")
     return spans
 
 
-def _span(name: str, item: Any) -> Span:
-    if (
-        isinstance(item, Mapping)
-        and _is_whole(item.get("start"))
-        and _is_whole(item.get("end"))
-        and isinstance(item.get("label"), str)
-    ):
-        score = item.get("score")
-        if score is None:
-            return Span(item["start"], item["end"], item["label"])
-        if isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1:
-            return Span(item["start"], item["end"], item["label"], float(score))
+def _span(item: Any) -> Span:
+    if isinstance(item, Mapping) and isinstance(label := item.get("label"), str):
+        start, end, score = item.get("start"), item.get("end"), item.get("score")
+        if is_whole(start) and is_whole(end) and (score is None or score_of(score) is not None):
+            return Span(start, end, label, score_of(score))
     raise DataError(
-        f"article {name!r}: span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, "
-        "a text `label` and, if any, a `score` from 0 to 1"
+        f"span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, a text `label` and, if any, a "
+        "`score` from 0 to 1"
     )
 
 
-def _region(name: str, item: Any) -> tuple[int, int]:
-    if isinstance(item, list) and len(item) == 2 and _is_whole(item[0]) and _is_whole(item[1]):
+def _region(item: Any) -> tuple[int, int]:
+    if isinstance(item, list) and len(item) == 2 and is_whole(item[0]) and is_whole(item[1]):
         return (item[0], item[1])
-    raise DataError(f"article {name!r}: annotated region {str(item)[:60]} must be a pair [start, end] of whole numbers")
-
-
-def _label(name: str, item: Any) -> str:
-    if isinstance(item, str):
-        return item
-    raise DataError(f"article {name!r}: `labels` must be a list of texts, found {str(item)[:60]}")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    raise DataError(f"annotated region {str(item)[:60]} must be a pair [start, end] of whole numbers")

@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from eventtag.article import Article
-from eventtag.errors import DataError, FormatError, SettingsError
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import at_line, dump_json, mapping_of
+from eventtag.errors import DataError, FormatError
+from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
+from eventtag.formats.json_file import dump_json, mapping_of
 from eventtag.formats.label_studio_regions import Regions, read_regions, results_of
 from eventtag.formats.label_studio_tasks import Fields, Task, read_single_tasks, read_tasks
 from eventtag.formats.label_studio_text import (
@@ -36,8 +36,9 @@ from eventtag.formats.label_studio_text import (
     shown,
     text_fields,
 )
-from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, place_spans
+from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, place_spans
 from eventtag.formats.prodigy import merged_regions
+from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_file
@@ -53,7 +54,7 @@ def read_label_studio(
     annotator: str | int | None = None,
     text_field: str | None = None,
     to_name: str | None = None,
-    offsets: str = "auto",
+    offsets: Offsets = "auto",
 ) -> Iterator[Article]:
     """Stream the tasks as articles.
 
@@ -65,9 +66,6 @@ def read_label_studio(
     other fields become metadata. `offsets`: see `formats.offsets`. Raises FormatError with file and line; also where the file has
     regions and none is read.
     """
-    check_unit(offsets)
-    if annotations not in get_args(Annotations):
-        raise SettingsError(f"annotations: {annotations!r} is unknown; allowed: {', '.join(get_args(Annotations))}")
     reader = _Reader(path, ledger, annotations, annotator, text_field, to_name, offsets)
     reader.survey()
     for task in read_tasks(path, reader.records):
@@ -99,7 +97,7 @@ class _Reader:
         annotator: str | int | None,
         text_field: str | None,
         to_name: str | None,
-        offsets: str,
+        offsets: Offsets,
     ) -> None:
         self.path = path
         self.ledger = ledger
@@ -218,7 +216,7 @@ class _Reader:
             who = next(iter(_names(item.get("completed_by"))), "")
             article_id = f"{name}@{who or position + 1}" if several else name
             meta = _meta(item.get("data", task.data) if task.minimal else task.data, task.meta, where.field)
-            article = Article(id=article_id, text=where.laid_out(), spans=unique_spans(spans), meta=meta)
+            article = Article(id=article_id, text=where.laid_out(), spans=tuple(spans), meta=meta)
             article = uncarry(self._without_lost(article, regions, where), carried)
             if who and self.annotations == "each":
                 article = replace(article, meta={**article.meta, "annotator": who})

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.formats.json_file import at_line, list_of, mapping_of, read_records
+from eventtag.formats.json_file import list_of, mapping_of, read_records
 from eventtag.formats.label_studio_text import MINIMAL_FIELDS, is_region
+from eventtag.formats.text_file import at_line
 
 Fields = Mapping[str, Any]
 

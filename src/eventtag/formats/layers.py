@@ -1,5 +1,7 @@
-"""Which layer and feature of UIMA annotations (WebAnno TSV, CAS XMI, CAS JSON) hold the mentions: one choice for all documents.
+"""INCEpTION's exports (WebAnno TSV, CAS XMI, CAS JSON): which of their files are read, and which layer and feature hold the mentions.
 
+Files are `annotation/DOCUMENT/ANNOTATOR.tsv` and `curation/DOCUMENT/CURATION_USER.tsv`; XMI and JSON lie in the same way, with the
+annotator's name once more as a folder where a zip archive was unpacked. The layer and the feature are one choice for all documents.
 A single document does not show it: exports leave out what a document does not use, and type systems have layers that nobody used.
 So the layers of all documents are looked at first (`Layers`), then `choose` takes one, and says which and what it leaves.
 """
@@ -7,11 +9,13 @@ So the layers of all documents are looked at first (`Layers`), then `choose` tak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventtag.errors import FormatError
+from eventtag.formats.file_names import article_files
 from eventtag.ledger import LossLedger
 
 NAMED_ENTITY = "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity"
@@ -24,42 +28,68 @@ _OTHERS = re.compile(
     r"uima\.|de\.tudarmstadt\.ukp\.(?!dkpro\.core\.api\.ner\.)|org\.dkpro\.|de\.tudarmstadt\.ukp\.clarin\.|.*\.tc\.type\."
 )
 """Layers of tools: tokens, sentences, parts of speech, lemmas, syntax, coreference. They are read only where they are asked for."""
+INITIAL = "INITIAL_CAS"
+"""The document as it was imported, before anybody annotated it; it is no annotation."""
+_DOCUMENT = re.compile(r"(?:^|/)(?:annotation|curation)/([^/]+)/")
 _NO_LABEL = re.compile(r"true|false|[-+]?\d+(?:\.\d+)?|https?://\S*|\*|", re.IGNORECASE)
 
 
-@dataclass
-class Layer:
-    """What the documents show of a layer: how many annotations, and of each feature that may hold labels some of its values."""
+def exported_files(
+    path: Path, suffix: str, *, annotator: str | None, ledger: LossLedger, ignored: tuple[str, ...] = ()
+) -> list[tuple[Path, str]]:
+    """(file, article id) as `file_names.article_files` gives them, without files called `ignored` and documents as imported.
 
-    annotations: int = 0
-    features: dict[str, set[str]] = field(default_factory=dict)
-    """In the order in which they are declared."""
-
-    def declare(self, features: Iterable[str]) -> None:
-        """The layer has these features, used or not."""
-        for name in features:
-            self.features.setdefault(name, set())
-
-    def add(self, feature: str, value: str) -> None:
-        """An annotation has this value."""
-        values = self.features.setdefault(feature, set())
-        if len(values) < MAX_VALUES:
-            values.add(value)
+    `annotator`: only the files of that name (`CURATION_USER` for curated documents). Without it every annotator's file is an article
+    of its own, and where documents have several, a remark says so. Raises FormatError where no file is left.
+    """
+    found = article_files(path, suffix, remedy="give the folder with the exported files, or the exported zip")
+    if path.is_dir():
+        found = [(file, name) for file, name in found if file.name not in ignored]
+    exported = [(file, name) for file, name in found if file.stem != INITIAL]
+    if exported and len(exported) < len(found):
+        ledger.remark(f"files called {INITIAL} are left out: they are the documents as imported")
+        found = exported
+    if annotator is not None:
+        names = sorted({file.stem for file, _ in found})
+        found = [(file, name) for file, name in found if file.stem == annotator]
+        if not found:
+            raise FormatError(f"holds no file of the annotator {annotator!r}; there are: {', '.join(names[:20])}", path=path)
+    documents = Counter(match[1] for _, name in found if (match := _DOCUMENT.search(f"{path.name}/{name}")))
+    if several := sum(count > 1 for count in documents.values()):
+        ledger.remark(
+            f"{several} documents have files of several annotators; each is an article of its own: annotator=NAME reads one "
+            "person's, annotator=CURATION_USER the curated ones"
+        )
+    return found
 
 
 @dataclass
 class Layers:
-    """The layers of spans of all documents; `subtypes` are those whose annotations count for another as well, `unusable` annotated
-    ones of other kinds (relations, chains).
+    """The layers of spans of all documents: what is declared and what is used.
+
+    `subtypes` are those whose annotations count for another as well, `unusable` annotated ones of other kinds (relations, chains).
     """
 
-    found: dict[str, Layer] = field(default_factory=dict)
+    features: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    """Of each layer, in the order of declaration, the features that may hold labels, with some of their values."""
+    annotated: set[str] = field(default_factory=set)
     subtypes: set[str] = field(default_factory=set)
     unusable: set[str] = field(default_factory=set)
 
-    def layer(self, name: str) -> Layer:
-        """The layer of that name."""
-        return self.found.setdefault(name, Layer())
+    def declare(self, layer: str, features: Iterable[str]) -> None:
+        """The layer has these features, used or not."""
+        known = self.features.setdefault(layer, {})
+        for name in features:
+            known.setdefault(name, set())
+
+    def add(self, layer: str, values: Iterable[tuple[str, str]]) -> None:
+        """The layer has an annotation with these values of its features."""
+        known = self.features.setdefault(layer, {})
+        self.annotated.add(layer)
+        for name, value in values:
+            found = known.setdefault(name, set())
+            if len(found) < MAX_VALUES:
+                found.add(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,69 +112,51 @@ def choose(layers: Layers, *, layer: str | None, feature: str | None, path: Path
     `label` where it has values, else the first whose values can be labels (no truth values, numbers or addresses). Raises FormatError
     naming what there is where that gives none or several.
     """
-    annotated = [name for name, seen in layers.found.items() if seen.annotations]
-    with_feature = [name for name, seen in layers.found.items() if feature is None or feature in seen.features]
+    annotated = [name for name in layers.features if name in layers.annotated]
+    with_feature = [name for name, features in layers.features.items() if feature is None or feature in features]
     if layer is not None:
-        fitting = [name for name in layers.found if name == layer or name.endswith(f".{layer}")]
+        fitting = [name for name in layers.features if name == layer or name.endswith(f".{layer}")]
         if len(fitting) != 1:
-            raise FormatError(
-                f"which layer is {layer!r}? with annotations there are: {_names(annotated)}; give its full name", path=path
-            )
+            there = ", ".join(annotated) or "none"
+            raise FormatError(f"which layer is {layer!r}? with annotations there are: {there}; give its full name", path=path)
         chosen = fitting[0]
         if chosen not in with_feature:
-            has = ", ".join(layers.found[chosen].features) or "none"
+            has = ", ".join(layers.features[chosen]) or "none"
             raise FormatError(f"the layer {chosen} has no feature {feature!r} that can hold labels; there are: {has}", path=path)
     else:
         mentions = [name for name in with_feature if not _OTHERS.match(name) and name not in layers.subtypes]
-        used = [name for name in mentions if name in annotated]
-        if NAMED_ENTITY in used:
-            used = [NAMED_ENTITY]
-        elif not used:
-            used = [NAMED_ENTITY] if NAMED_ENTITY in mentions else mentions if len(mentions) == 1 else []
+        used = [name for name in mentions if name in annotated] or (mentions if len(mentions) == 1 else [])
+        used = [NAMED_ENTITY] if NAMED_ENTITY in (used or mentions) else used
         if len(used) > 1 or (not used and annotated):
             about = f" with a feature {feature!r}" if feature else ""
-            there = [name for name in annotated if name in with_feature]
-            raise FormatError(
-                f"which span layer holds the mentions? there are{about}: {_names(there)}; name it with layer", path=path
-            )
+            there = ", ".join(name for name in annotated if name in with_feature) or "none"
+            raise FormatError(f"which span layer holds the mentions? there are{about}: {there}; name it with layer", path=path)
         if not used and layers.unusable:
-            raise FormatError(
-                f"only relations or chains are annotated ({_names(sorted(layers.unusable))}); annotate a layer of spans",
-                path=path,
-            )
+            there = ", ".join(sorted(layers.unusable))
+            raise FormatError(f"only relations or chains are annotated ({there}); annotate a layer of spans", path=path)
         if not used:
             ledger.remark("no layer has annotations, so that no article has a span")
             return Choice(None, None)
         chosen = used[0]
-    seen = layers.found[chosen]
-    name = feature if feature is not None else _feature(seen)
-    aside = {chosen, *layers.subtypes}
-    unread = [other for other in annotated if other not in aside and not _OTHERS.match(other)]
-    more = [other for other in seen.features if other != name and other != IDENTIFIER and _can_be_labels(seen.features[other])]
+    features = layers.features[chosen]
+    name = feature if feature is not None else _feature(features)
+    unread = [other for other in annotated if other not in {chosen, *layers.subtypes} and not _OTHERS.match(other)]
+    more = [other for other in features if other not in (name, IDENTIFIER) and _can_be_labels(features[other])]
     ledger.remark(
         (f"labels are the feature {name!r} of the layer {chosen}" if name else f"labels are the name of the layer {chosen}")
-        + ("" if seen.annotations else ", which has no annotations")
+        + ("" if chosen in layers.annotated else ", which has no annotations")
         + (f"; not read are its features {', '.join(more)}" if more else "")
         + (f"; not read are the layers {', '.join(unread)}" if unread else "")
     )
     return Choice(chosen, name)
 
 
-def _feature(layer: Layer) -> str | None:
-    names = [name for name in layer.features if name != IDENTIFIER]
-    usable = [name for name in names if _can_be_labels(layer.features[name])]
-    for among in (usable, names):
-        for usual in USUAL_FEATURES:
-            if usual in among:
-                return usual
-        if among:
-            return among[0]
-    return None
+def _feature(features: Mapping[str, Iterable[str]]) -> str | None:
+    """`value` or `label`, or the first: of the features whose values can be labels, or else of all."""
+    names = [name for name in features if name != IDENTIFIER]
+    usable = [name for name in names if _can_be_labels(features[name])]
+    return next((name for among in (usable, names) for name in (*USUAL_FEATURES, *among) if name in among), None)
 
 
 def _can_be_labels(values: Iterable[str]) -> bool:
     return any(not _NO_LABEL.fullmatch(value) for value in values)
-
-
-def _names(layers: Iterable[str]) -> str:
-    return ", ".join(layers) or "none"

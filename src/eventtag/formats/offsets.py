@@ -14,15 +14,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import regex
 
-from eventtag.errors import FormatError, SettingsError
+from eventtag.errors import FormatError
+from eventtag.formats.mentions import Mentions
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 
 Unit = Literal["codepoints", "utf16", "codepoints_lf", "utf16_lf", "graphemes", "utf8"]
+Offsets = Literal["auto"] | Unit
+"""What a reader's option `offsets` may be: a unit, or `auto` to have it found."""
 UNITS: tuple[Unit, ...] = get_args(Unit)
 """In the order in which they are preferred where nothing tells them apart."""
 
@@ -120,14 +123,8 @@ class ForeignSpan:
     score: float | None = None
 
 
-def check_unit(unit: str) -> None:
-    """Raise SettingsError unless it is `auto` or a known unit."""
-    if unit != "auto" and unit not in UNITS:
-        raise SettingsError(f"offsets: {unit!r} is unknown; allowed: auto, {', '.join(UNITS)}")
-
-
 def file_unit(
-    texts: Iterable[tuple[str, Sequence[ForeignSpan]]], *, offsets: str = "auto", ledger: LossLedger, path: Path | None = None
+    texts: Iterable[tuple[str, Sequence[ForeignSpan]]], *, offsets: Offsets = "auto", ledger: LossLedger, path: Path | None = None
 ) -> Unit:
     """The unit of a file's offsets: the one that `offsets` names or, for `auto`, the one that fits all its texts and spans best.
 
@@ -136,7 +133,7 @@ def file_unit(
     ledger. Raises FormatError where two units fit equally well and place spans differently.
     """
     if offsets != "auto":
-        return cast(Unit, offsets)
+        return offsets
     fitting, rivals, by_edges = _fitting_units(texts)
     if rivals:
         names = " or ".join(UNIT_NAMES[unit] for unit in (fitting, *rivals))
@@ -206,48 +203,42 @@ def resolve_spans(
     spans: Sequence[ForeignSpan],
     *,
     ledger: LossLedger,
-    unit: str = "auto",
+    unit: Offsets = "auto",
     assumed: Unit = "codepoints",
-    stage: str = "reading",
-) -> list[tuple[int, Span]]:
-    """(position in `spans`, span in code points) for all that can be placed; the ledger names those that are moved or dropped.
+) -> list[Span | None]:
+    """Each of the spans in code points, None where it cannot be placed; the ledger names those that are moved or dropped.
 
     `auto`: the unit that is `assumed` (`file_unit`), unless another finds more of the article's surfaces at their offsets. A surface
     that is not at its offsets is looked for nearby and, found, is moved there. All white space counts as equal, so do all quotation
     marks, and a backslash with n counts as a newline.
     """
-    first = assumed if unit == "auto" else cast(Unit, unit)
-    units = [first, *(other for other in UNITS if other != first)] if unit == "auto" else [first]
-    with_surface = [position for position, span in enumerate(spans) if span.surface is not None]
-    best: list[tuple[int, int] | None] = []
-    most = -1
-    found_unit = first
+    units = [unit] if unit != "auto" else [assumed, *(other for other in UNITS if other != assumed)]
+    with_surface = sum(span.surface is not None for span in spans)
+    places: list[tuple[int, int] | None] = []
+    most, found_unit = -1, units[0]
     for candidate in units:
         offsets = OffsetMap(text, candidate)
         placed = [_placed(text, span, offsets) for span in spans]
-        count = sum(placed[position] is not None for position in with_surface)
+        count = sum(place is not None and span.surface is not None for span, place in zip(spans, placed, strict=True))
         if count > most:
-            best, most, found_unit = placed, count, candidate
-        if count == len(with_surface):
+            places, most, found_unit = placed, count, candidate
+        if count == with_surface:
             break
     if unit == "auto" and found_unit != assumed:
         ledger.remark(f"offsets count {UNIT_NAMES[found_unit]}")
-    found = []
-    for position, (span, place) in enumerate(zip(spans, best, strict=True)):
+    found: list[Span | None] = []
+    for span, place in zip(spans, places, strict=True):
         where = place or _nearby(text, span)
+        found.append(Span(*where, span.label, span.score) if where else None)
         if where is None:
             start = min(max(span.start, 0), len(text))
             lost = Span(start, max(min(max(span.end, 0), len(text)), start), span.label)
             reason = "is outside the text or inside a character" if span.surface is None else "its text is not at its offsets"
-            ledger.add_span(
-                article_id, stage, "dropped", reason, lost, detail=f"{span.start}-{span.end} {span.surface or ''}".strip()
-            )
-            continue
-        chosen = Span(*where, span.label, span.score)
-        if place is None:
-            detail = f"{span.start}-{span.end} {span.surface!r}"
-            ledger.add_span(article_id, stage, "moved", "its text stands elsewhere nearby", chosen, detail=detail)
-        found.append((position, chosen))
+            detail = f"{span.start}-{span.end} {span.surface or ''}".strip()
+            ledger.add_span(article_id, "reading", "dropped", reason, lost, detail=detail)
+        elif place is None:
+            detail, moved = f"{span.start}-{span.end} {span.surface!r}", Span(*where, span.label)
+            ledger.add_span(article_id, "reading", "moved", "its text stands elsewhere nearby", moved, detail=detail)
     return found
 
 
@@ -257,17 +248,17 @@ def place_spans(
     spans: Sequence[ForeignSpan],
     *,
     ledger: LossLedger,
-    unit: str = "auto",
+    unit: Offsets = "auto",
     assumed: Unit = "codepoints",
-) -> list[Span]:
-    """The spans of one article as `resolve_spans` places them; the ledger counts them, and names those that stand twice."""
-    ledger.seen += len(spans)
-    found: list[Span] = []
-    for _, span in resolve_spans(article_id, text, spans, ledger=ledger, unit=unit, assumed=assumed):
-        if span in found:
-            ledger.add_span(article_id, "reading", "merged", "is marked twice", span)
-        found.append(span)
-    return found
+) -> tuple[Span, ...]:
+    """The spans of one article as `resolve_spans` places them, each once and sorted; the ledger counts them."""
+    mentions = Mentions(article_id, ledger)
+    placed = resolve_spans(article_id, text, spans, ledger=ledger, unit=unit, assumed=assumed)
+    ledger.seen += placed.count(None)
+    for span in placed:
+        if span is not None:
+            mentions.add(span)
+    return mentions.spans
 
 
 def _placed(text: str, span: ForeignSpan, offsets: OffsetMap) -> tuple[int, int] | None:
@@ -283,13 +274,8 @@ def same_surface(mention: str, surface: str) -> bool:
     """Whether a mention is what an export calls it, white space, quotation marks and a spelt-out newline aside."""
     if mention == surface:
         return True
-    plain = _plain(mention)
-    return plain in (_plain(surface), _plain(_spelt_out(surface)))
-
-
-def _spelt_out(surface: str) -> str:
-    """Label Studio writes a newline as a backslash and n."""
-    return surface.replace("\\r", " ").replace("\\n", " ")
+    spelt_out = surface.replace("\\r", " ").replace("\\n", " ")  # as Label Studio writes line ends
+    return _plain(mention) in (_plain(surface), _plain(spelt_out))
 
 
 def _plain(text: str) -> str:

@@ -23,10 +23,11 @@ from typing import Any
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import at_line, dump_json, list_of, mapping_of, read_records, text_of, whole
-from eventtag.formats.offsets import ForeignSpan, Unit, check_unit, file_unit, place_spans
-from eventtag.formats.span_lists import UnreadSpans, score_of, spans_field
+from eventtag.formats.carried import FIELD, carried_id, carry
+from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
+from eventtag.formats.offsets import ForeignSpan, Offsets, Unit
+from eventtag.formats.records import Record, read_placed
+from eventtag.formats.span_lists import foreign_spans, spans_field
 from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -38,7 +39,7 @@ OWN_FIELDS = {"text", "tokens", "answer", "meta", FIELD}
 """Fields of a row that are not metadata, besides its spans and those that begin with `_`."""
 
 
-def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, offsets: str = "auto") -> Iterator[Article]:
+def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, offsets: Offsets = "auto") -> Iterator[Article]:
     """Stream the rows as articles; `session` keeps the rows of one annotator (`_session_id` or `_annotator_id`) only.
 
     The id is the one in `meta`, else the input's hash, else the file's name and the row's number. The annotator becomes the metadata
@@ -46,29 +47,33 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, 
     `ID@NUMBER`; where their spans or answers contradict each other, the ledger notes it. Further fields of a row become metadata.
     `offsets`: see `formats.offsets`. Raises FormatError with file and line.
     """
-    check_unit(offsets)
-    unit = file_unit(_texts(path), offsets=offsets, ledger=ledger, path=path)
     seen: set[str] = set()
-    unread = UnreadSpans(ledger)
     earlier: dict[tuple[object, str], _Earlier] = {}
-    for number, (line, record) in enumerate(read_records(path), start=1):
-        who = record.get("_annotator_id") or record.get("_session_id")
-        if session is not None and who != session:
-            continue
-        with at_line(path, line):
-            article, shown = _article(record, f"{path.stem}-{number}", unit, ledger)
-            unread.look(record)
-            if isinstance(who, str) and who:
-                name = article.id if article.id not in seen else f"{article.id}@{who}"
-                article = replace(article, id=name, meta={**article.meta, "annotator": who})
-            if article.id in seen:  # one text in several rows, as binary questions make them
-                article = replace(article, id=f"{article.id}@{number}")
-            seen.add(article.id)
-            other = earlier.setdefault((record.get("_input_hash"), article.text), _Earlier())
-            if reason := other.contradicted_by(article, shown, accepted=record.get("answer", "accept") == "accept"):
-                ledger.note(article.id, "reading", "article", reason, detail="session=NAME takes one annotator's rows")
-            yield article
-    unread.require_none(path)
+
+    def build(row: Mapping[str, Any], default: str, _: LossLedger) -> Record | None:
+        return _record(row, default) if session in (None, _annotator(row)) else None
+
+    def finish(row: Mapping[str, Any], record: Record, shown: tuple[Span, ...]) -> Article:
+        answer, who = row.get("answer", "accept"), _annotator(row)
+        if answer != "accept":
+            for span in shown:
+                ledger.add_span(record.id, "reading", "dropped", f"the answer is {answer}", span, asked=True)
+            record.annotated = ()
+        elif _is_binary(row):
+            record.annotated = merged_regions(shown)
+        article = record.article(shown if answer == "accept" else ())
+        if who:
+            name = f"{article.id}@{who}" if article.id in seen else article.id
+            article = replace(article, id=name, meta={**article.meta, "annotator": who})
+        if article.id in seen:  # one text in several rows, as binary questions make them
+            article = replace(article, id=f"{article.id}@{record.number}")
+        seen.add(article.id)
+        other = earlier.setdefault((row.get("_input_hash"), article.text), _Earlier())
+        if reason := other.contradicted_by(article, shown, accepted=answer == "accept"):
+            ledger.note(article.id, "reading", "article", reason, detail="session=NAME takes one annotator's rows")
+        return article
+
+    yield from read_placed(path, lambda: read_records(path), build, offsets=offsets, ledger=ledger, finish=finish)
 
 
 def sniff_prodigy(head: str) -> str | None:
@@ -103,65 +108,34 @@ class _Earlier:
         return "a span of it is accepted in one row and rejected in another" if differs else ""
 
 
-def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
-    """Texts with their tokens and spans: tokens have a surface."""
-    for line, record in read_records(path):
-        text = record.get("text")
-        if not isinstance(text, str) or (text.isascii() and "\r\n" not in text) or isinstance(record.get(FIELD), Mapping):
-            continue
-        with at_line(path, line):
-            tokens = [
-                ForeignSpan(whole(token.get("start"), "`start`"), whole(token.get("end"), "`end`"), "", token["text"])
-                for token in list_of(record, "tokens")
-                if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
-            ]
-            yield text, [*tokens, *_foreign(record)]
+def _annotator(row: Mapping[str, Any]) -> str | None:
+    who = row.get("_annotator_id") or row.get("_session_id")
+    return who if isinstance(who, str) else None
 
 
-def _foreign(record: Mapping[str, Any]) -> list[ForeignSpan]:
-    name = spans_field(record, SPAN_FIELDS)
-    found = []
-    for item in list_of(record, name) if name else ():
-        if isinstance(item, list) and len(item) == 3:
-            item = dict(zip(("start", "end", "label"), item, strict=True))
-        row = mapping_of(item, f"one of `{name}`")
-        label = row.get("label", record.get("label"))
-        if not isinstance(label, str) or not label:
-            raise DataError(f"one of `{name}` has the label {label!r}; it must be a text")
-        surface = row["text"] if isinstance(row.get("text"), str) and row["text"] else None
-        start, end = row.get("start", row.get("start_offset")), row.get("end", row.get("end_offset"))
-        found.append(ForeignSpan(whole(start, "`start`"), whole(end, "`end`"), label, surface, score_of(row.get("score"))))
-    return found
-
-
-def _article(record: Mapping[str, Any], default: str, unit: Unit, ledger: LossLedger) -> tuple[Article, tuple[Span, ...]]:
-    """The article, and the spans that the annotator was shown."""
-    text = text_of(record, "text")
-    answer = record.get("answer", "accept")
-    if answer not in ANSWERS:
+def _record(raw: Mapping[str, Any], default: str) -> Record:
+    text, carried = text_of(raw, "text"), raw.get(FIELD)
+    if (answer := raw.get("answer", "accept")) not in ANSWERS:
         raise DataError(f"`answer` is {answer!r}; allowed: {', '.join(ANSWERS)}")
-    carried = record.get(FIELD)
-    meta = dict(mapping_of(record.get("meta") or {}, "`meta`"))
-    given = meta.get("id") or record.get("_input_hash")
+    meta = dict(mapping_of(raw.get("meta") or {}, "`meta`"))
+    given = meta.get("id") or raw.get("_input_hash")
     name = carried_id(carried) or (str(given) if isinstance(given, int | str) else default)
+    unit: Unit | None = None
     if isinstance(carried, Mapping):
         unit = "codepoints"
         meta.pop("id", None)
-        if "answer" in record and carried.get("annotated") == []:  # open when it was written, and answered since
+        if "answer" in raw and carried.get("annotated") == []:  # open when it was written, and answered since
             carried = {key: value for key, value in carried.items() if key != "annotated"}
-    own = {*OWN_FIELDS, spans_field(record, SPAN_FIELDS), *meta}
-    meta |= {key: value for key, value in record.items() if key not in own and not key.startswith("_") and value is not None}
-    spans = place_spans(name, text, _foreign(record), ledger=ledger, assumed=unit)
-    shown = unique_spans(spans)
-    annotated: tuple[Region, ...] | None = None
-    if answer != "accept":
-        for span in spans:
-            ledger.add_span(name, "reading", "dropped", f"the answer is {answer}", span, asked=True)
-        spans, annotated = [], ()
-    elif _is_binary(record):
-        annotated = merged_regions(spans)
-    article = Article(id=name, text=text, spans=unique_spans(spans), annotated=annotated, meta=meta)
-    return uncarry(article, carried), shown
+    field = spans_field(raw, SPAN_FIELDS)
+    own = {*OWN_FIELDS, field, *meta}
+    meta |= {key: value for key, value in raw.items() if key not in own and not key.startswith("_") and value is not None}
+    spans = foreign_spans(list_of(raw, field) if field else [], raw.get("label"))
+    tokens = [
+        ForeignSpan(whole(token.get("start"), "`start`"), whole(token.get("end"), "`end`"), "", token["text"])
+        for token in list_of(raw, "tokens")
+        if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
+    ]
+    return Record(name, text, spans, meta, carried, unit, tokens, others=raw)
 
 
 def _is_binary(record: Mapping[str, Any]) -> bool:

@@ -18,9 +18,11 @@ from typing import Any
 
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
-from eventtag.formats.json_file import at_line, dump_json, read_records, text_of, whole
-from eventtag.formats.offsets import ForeignSpan, Unit, file_unit, resolve_spans
+from eventtag.formats.carried import FIELD, carried_id, carry
+from eventtag.formats.json_file import dump_json, read_records, text_of, whole
+from eventtag.formats.offsets import ForeignSpan
+from eventtag.formats.records import Record, read_placed
+from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_folder
@@ -62,74 +64,46 @@ def sniff_re3d(head: str) -> str | None:
 
 
 def _read_folder(folder: Path, min_confidence: float, ledger: LossLedger) -> Iterator[Article]:
-    file = folder / "entities.json"
+    file, documents = folder / "entities.json", folder / "documents.json"
     entities: dict[str, list[tuple[ForeignSpan, float]]] = {}
     lines: dict[str, int] = {}
-    for line, record in read_records(file):
+    for line, raw in read_records(file):
         with at_line(file, line):
-            name = text_of(record, "documentId")
-            surface = record.get("value")
-            confidence = record.get("confidence", 1)
+            surface, confidence = raw.get("value"), raw.get("confidence", 1)
             if not isinstance(confidence, int | float):
                 raise DataError(f"`confidence` is {confidence!r}; it must be a number")
-            span = ForeignSpan(
-                whole(record.get("begin"), "`begin`"),
-                whole(record.get("end"), "`end`"),
-                text_of(record, "type"),
-                surface if isinstance(surface, str) else None,
-            )
-        entities.setdefault(name, []).append((span, confidence))
+            start, end = whole(raw.get("begin"), "`begin`"), whole(raw.get("end"), "`end`")
+            name = text_of(raw, "documentId")
+            span = ForeignSpan(start, end, text_of(raw, "type"), surface if isinstance(surface, str) else None)
+            entities.setdefault(name, []).append((span, confidence))
         lines.setdefault(name, line)
-    documents = folder / "documents.json"
-    texts = ((text_of(record, "text"), [span for span, _ in entities.get(_key(record), [])]) for _, record in _texts(documents))
-    unit = file_unit(texts, ledger=ledger, path=file)
-    for line, record in read_records(documents):
-        with at_line(documents, line):
-            key = _key(record)
-            if not key:
-                raise DataError(f"`_id` is {record.get('_id')!r}; it must be a text")
-            yield _article(record, key, folder.name, entities.pop(key, []), min_confidence, unit, ledger)
-    for name in entities:
-        raise FormatError(f"the document {name!r} of this entity is not in documents.json", path=file, line=lines[name])
 
+    def build(raw: Mapping[str, Any], _: str, ledger: LossLedger) -> Record:
+        key = raw.get("_id")
+        key = key.get("$oid") if isinstance(key, Mapping) else key
+        if not isinstance(key, str) or not key:
+            raise DataError(f"`_id` is {raw.get('_id')!r}; it must be a text")
+        lines.pop(key, None)
+        carried = raw.get(FIELD)
+        name = carried_id(carried) or key
+        spans = []
+        for span, confidence in entities.get(key, ()):
+            if confidence >= min_confidence:
+                spans.append(span)
+            else:
+                ledger.seen += 1
+                lost = Span(span.start, span.end, span.label)
+                reason = f"its confidence is below {min_confidence}"
+                ledger.add_span(name, "reading", "dropped", reason, lost, asked=True)
+        labels = tuple(dict.fromkeys((*SCHEMA, *sorted(span.label for span in spans))))
+        meta = {key: value for key, value in raw.items() if key not in OWN_FIELDS and value is not None}
+        if not isinstance(carried, Mapping):
+            meta["collection"] = folder.name
+        return Record(name, text_of(raw, "text"), spans, meta, carried, labels=labels)
 
-def _key(record: Mapping[str, Any]) -> str:
-    key = record.get("_id")
-    key = key.get("$oid") if isinstance(key, Mapping) else key
-    return key if isinstance(key, str) else ""
-
-
-def _texts(documents: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    return ((line, record) for line, record in read_records(documents) if isinstance(record.get("text"), str))
-
-
-def _article(
-    record: Mapping[str, Any],
-    key: str,
-    collection: str,
-    entities: list[tuple[ForeignSpan, float]],
-    min_confidence: float,
-    unit: Unit,
-    ledger: LossLedger,
-) -> Article:
-    text = text_of(record, "text")
-    carried = record.get(FIELD)
-    name = carried_id(carried) or key
-    ledger.seen += len(entities)
-    spans = []
-    for position, span in resolve_spans(name, text, [entity for entity, _ in entities], ledger=ledger, assumed=unit):
-        confidence = entities[position][1]
-        if confidence < min_confidence:
-            ledger.add_span(name, "reading", "dropped", f"its confidence is below {min_confidence}", span, asked=True)
-            continue
-        if span in spans:
-            ledger.add_span(name, "reading", "merged", "is marked twice", span)
-        spans.append(span)
-    labels = tuple(dict.fromkeys((*SCHEMA, *sorted(span.label for span in spans))))
-    meta = {key: value for key, value in record.items() if key not in OWN_FIELDS and value is not None}
-    if not isinstance(carried, Mapping):
-        meta["collection"] = collection
-    return uncarry(Article(id=name, text=text, spans=unique_spans(spans), labels=labels, meta=meta), carried)
+    yield from read_placed(documents, lambda: read_records(documents), build, offsets="auto", ledger=ledger)
+    for name, line in lines.items():
+        raise FormatError(f"the document {name!r} of this entity is not in documents.json", path=file, line=line)
 
 
 def write_re3d(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost

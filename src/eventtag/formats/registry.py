@@ -10,9 +10,11 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
@@ -40,13 +42,14 @@ SAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One annotation format: module `eventtag.formats.NAME` with `read_NAME`, `write_NAME` and `sniff_NAME`.
+    """One annotation format: a module of `eventtag.formats` with `read_NAME`, `write_NAME` and `sniff_NAME`.
 
     A reader is `read(path, *, ledger, **options) -> Iterator[Article]`, a writer `write(articles, path, *, ledger, **options)`;
-    their keyword parameters are the format's options. `sniff(head)` says why a file's beginning (decoded as UTF-8, bad bytes
-    replaced) looks like the format, or None. `folder`: the reader takes a folder itself, and the writer makes one; of other
+    their keyword parameters are the format's options; one whose type is a Literal must be of its values. `sniff(head)` says why a file's
+    beginning (decoded as UTF-8, bad bytes replaced) looks like the format, or None; `sign` is a pattern that says it, with the reason.
+    `folder`: the reader takes a folder itself, and the writer makes one; of other
     formats a folder is read file by file. `markers`: files by whose names a folder is recognised. `extra`: the optional
-    dependency that is needed. `surrogates`, `scores`: it can hold lone
+    dependency that is needed. `module`: the module, where it is not called like the format. `surrogates`, `scores`: it can hold lone
     surrogates, scores of spans.
     """
 
@@ -56,11 +59,13 @@ class Format:
     folder: bool = False
     markers: tuple[str, ...] = ()
     extra: str | None = None
+    module: str | None = None
+    sign: tuple[str, str] | None = None
     surrogates: bool = False
     scores: bool = False
 
     def _function(self, verb: str) -> Callable[..., Any] | None:
-        module = importlib.import_module(f"eventtag.formats.{self.name}")
+        module = importlib.import_module(f"eventtag.formats.{self.module or self.name}")
         return getattr(module, f"{verb}_{self.name}", None)
 
     @property
@@ -75,32 +80,52 @@ class Format:
         """The writer, where there is one."""
         return self._function("write")
 
-    @property
-    def sniff(self) -> Callable[[str], str | None] | None:
-        """The recogniser, where the format can be recognised by content."""
-        return self._function("sniff")
+    def sniff(self, head: str) -> str | None:
+        """Why the beginning of a file looks like the format; None where it does not, or the format has no recogniser."""
+        if self.sign:
+            return self.sign[1] if re.search(self.sign[0], head) else None
+        function = self._function("sniff")
+        with suppress(RecursionError):  # nested too deep to be anything that a tool writes
+            return function(head) if function else None
+        return None
 
     @property
     def options(self) -> tuple[str, ...]:
         """Names of the reader's options."""
-        return _options(self.read)
+        return tuple(_options(self.read))
 
     @property
     def write_options(self) -> tuple[str, ...]:
         """Names of the writer's options."""
-        return _options(self.write) if self.write else ()
+        return tuple(_options(self.write)) if self.write else ()
 
 
-def _options(function: Callable[..., Any]) -> tuple[str, ...]:
+def _options(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
+    """The options of a reader or writer, each with its allowed values; none where anything of its type is allowed."""
+    types = get_type_hints(function)
     parameters = inspect.signature(function).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "ledger")
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "ledger"]
+    return {name: _values(types[name]) for name in names}
 
+
+def _values(kind: Any) -> tuple[Any, ...]:
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    parts = [_values(part) for part in get_args(kind)] if get_origin(kind) in (Union, UnionType) else []
+    return tuple(itertools.chain(*parts)) if all(parts) else ()
+
+
+PARQUET = (r"\APAR1", "begins with the sign of Parquet files, PAR1")
+SPACY = ("\\Ax[\x01\x5e\ufffd]", "begins with the sign of zlib data, as .spacy files")
+XMI = (r"<xmi:XMI\b", "is XML with the root xmi:XMI")
+CAS_JSON = (r'"%(?:TYPES|FEATURE_STRUCTURES)"\s*:', "is JSON with %TYPES or %FEATURE_STRUCTURES")
+INLINE = (r"\A---\r?\n(?:[^\n:]+:[^\n]*\n)+---\r?\n", "begins with a header of `key: value` lines between `---`")
 
 FORMATS = {
     entry.name: entry
     for entry in (
         Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson", ".json"), surrogates=True, scores=True),
-        Format("inline", "inline markup", (".txt",), folder=True),
+        Format("inline", "inline markup", (".txt",), folder=True, sign=INLINE),
         Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt")),
         Format("brat", "brat standoff", (".ann", ".txt"), folder=True, scores=True),
         Format("label_studio", "Label Studio JSON", (".json", ".jsonl"), surrogates=True, scores=True),
@@ -110,11 +135,11 @@ FORMATS = {
         Format("conllu", "CoNLL-U with Entity= or NE=", (".conllu",)),
         Format("re3d", "re3d's JSON", (".json",), folder=True, markers=("entities.json",), surrogates=True),
         Format("csv", "CSV with a column of spans", (".csv", ".tsv"), scores=True),
-        Format("parquet", "Parquet with a column of spans", (".parquet",), scores=True),
+        Format("parquet", "Parquet with a column of spans", (".parquet",), sign=PARQUET, scores=True),
         Format("hf_dataset", "Hugging Face dataset on disk", (), folder=True, markers=("dataset_dict.json", "dataset_info.json")),
-        Format("spacy", "spaCy DocBin", (".spacy",), extra="spacy"),
-        Format("xmi", "UIMA CAS XMI", (".xmi",), folder=True, extra="cas"),
-        Format("cas_json", "UIMA CAS JSON", (".json",), folder=True, extra="cas"),
+        Format("spacy", "spaCy DocBin", (".spacy",), extra="spacy", sign=SPACY),
+        Format("xmi", "UIMA CAS XMI", (".xmi",), folder=True, extra="cas", module="cas", sign=XMI),
+        Format("cas_json", "UIMA CAS JSON", (".json",), folder=True, extra="cas", module="cas", sign=CAS_JSON),
         Format("cat", "CAT XML (ECB+, MEANTIME)", (".xml",), folder=True),
     )
 }
@@ -194,14 +219,7 @@ def _head(sample: Path) -> str:
 
 
 def _sniff(head: str, suffix: str) -> list[tuple[Format, str]]:
-    found = []
-    for entry in FORMATS.values():
-        try:
-            reason = entry.sniff(head) if entry.sniff is not None else None
-        except RecursionError:  # nested too deep to be anything that a tool writes
-            reason = None
-        if reason:
-            found.append((entry, reason))
+    found = [(entry, reason) for entry in FORMATS.values() if (reason := entry.sniff(head))]
     return [item for item in found if suffix in item[0].suffixes] or found
 
 
@@ -228,7 +246,7 @@ def read_articles(
     if is_archive(path):
         return _from_archive(path, format_name, ledger=ledger, label_map=label_map, options=options)
     entry = recognise(path)[0] if format_name == "auto" else get_format(format_name)
-    _check_options(entry, entry.options, options)
+    _check_options(entry, _options(entry.read), options or {})
     articles = _read_files(entry, path, ledger, options or {})
     if label_map:
         articles = map_labels(articles, label_map, ledger=ledger)
@@ -250,10 +268,12 @@ def _from_archive(path: Path, format_name: str, **how: Any) -> Iterator[Article]
         yield from read_articles(folder, format_name, **how)
 
 
-def _check_options(entry: Format, allowed: tuple[str, ...], options: Mapping[str, Any] | None) -> None:
-    unknown = sorted(set(options or {}) - set(allowed))
-    if unknown:
-        raise SettingsError(f"format {entry.name} has no option {unknown[0]!r}; it has: {', '.join(allowed) or 'none'}")
+def _check_options(entry: Format, allowed: Mapping[str, tuple[Any, ...]], options: Mapping[str, Any]) -> None:
+    for name, value in sorted(options.items()):
+        if name not in allowed:
+            raise SettingsError(f"format {entry.name} has no option {name!r}; it has: {', '.join(allowed) or 'none'}")
+        if allowed[name] and value not in allowed[name]:
+            raise SettingsError(f"{name}: {value!r} is unknown; allowed: {', '.join(allowed[name])}")
 
 
 def _read_files(entry: Format, path: Path, ledger: LossLedger, options: Mapping[str, Any]) -> Iterator[Article]:
@@ -347,7 +367,7 @@ def write_articles(
     entry = get_format(format_of_suffix(path) if format_name == "auto" else format_name)
     if entry.write is None:
         raise SettingsError(f"format {entry.name} can be read but not written")
-    _check_options(entry, entry.write_options, options)
+    _check_options(entry, _options(entry.write), options or {})
     if not entry.surrogates:
         articles = _without_surrogates(articles, f"writing {entry.name}", ledger)
     if not entry.scores:

@@ -10,7 +10,6 @@ Source: https://spacy.io/api/docbin
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import Any
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry, unique_spans
+from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.extras import load_extra
-from eventtag.formats.json_file import dump_json
-from eventtag.formats.table_row import parse_value
+from eventtag.formats.json_file import dump_json, parse_value
 from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span, flatten
@@ -67,11 +65,6 @@ def read_spacy(path: Path, *, ledger: LossLedger, spans_key: str | None = None) 
         ledger.remark(f"span groups that are not read: {groups} (spans_key reads one of them)")
 
 
-def sniff_spacy(head: str) -> str | None:
-    """Why the beginning of a file looks like this format, or None."""
-    return "begins with the sign of zlib data, as .spacy files" if re.match("x[\x01\x5e\ufffd]", head) else None
-
-
 def _check_size(data: bytes) -> None:
     unpacker = zlib.decompressobj()
     size = 0
@@ -92,7 +85,7 @@ def _article(doc: Any, default: str, spans_key: str | None, ledger: LossLedger) 
         found = list(doc.spans[spans_key])
     else:
         found = [*doc.ents, *doc.spans.get(GROUP, ())]
-    spans = unique_spans([Span(s.start_char, s.end_char, s.label_) for s in found if s.start_char < s.end_char])
+    spans = tuple(sorted({Span(s.start_char, s.end_char, s.label_) for s in found if s.start_char < s.end_char}))
     ledger.seen += len(spans)
     return uncarry(Article(id=name, text=doc.text, spans=spans, annotated=_annotated(doc)), carried)
 

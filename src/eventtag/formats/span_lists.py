@@ -20,13 +20,13 @@ from eventtag.ledger import LossLedger
 SPAN_FIELDS = ("spans", "entities", "labels", "label", "annotations", "ner", "ents")
 STARTS = ("start", "start_offset", "begin", "startOffset", "start_char")
 ENDS = ("end", "end_offset", "endOffset", "end_char")
-LABELS = ("label", "labels", "label_name", "type", "entity_group", "tag")
+LABELS = ("label_name", "label", "labels", "type", "entity_group", "tag")
 NOT_SPANS = frozenset({"tokens", "sentences", "sentence", "sents", "words", "annotated", "meta", "eventtag"})
 """Fields whose offsets are no annotated spans."""
 
 
-def foreign_spans(items: Any) -> list[ForeignSpan]:
-    """The spans of a list with their scores; raises DataError for an item that is no span."""
+def foreign_spans(items: Any, default_label: object = None) -> list[ForeignSpan]:
+    """The spans of a list with their scores; raises DataError for an item that is no span. `default_label`: of objects without one."""
     if isinstance(items, Mapping) and len(items) == 1:
         items = next((items[field] for field in SPAN_FIELDS if field in items), items)
     if not isinstance(items, list | tuple):
@@ -36,7 +36,7 @@ def foreign_spans(items: Any) -> list[ForeignSpan]:
         surface: object = None
         score: object = None
         if isinstance(item, Mapping):
-            labels = _first(item, LABELS)
+            labels = _first({"label": default_label, **item}, LABELS)
             start, end = _first(item, STARTS), _first(item, ENDS)
             surface, score = item.get("text"), item.get("score")
         elif isinstance(item, list | tuple) and len(item) >= 3:
@@ -45,7 +45,9 @@ def foreign_spans(items: Any) -> list[ForeignSpan]:
             raise DataError(f"the span {str(item)[:60]!r} is neither an object nor [START, END, LABEL]")
         for label in labels if isinstance(labels, list | tuple) else [labels]:
             if isinstance(label, int) and not isinstance(label, bool):
-                raise DataError(f"the span {str(item)[:60]} has the label {label}, a number; write the label's name")
+                raise DataError(
+                    f"the span {str(item)[:60]} has the label {label}, a number; write its name (doccano 1.3 and later export it)"
+                )
             if not isinstance(label, str) or not label.strip():
                 raise DataError(f"the span {str(item)[:60]} has the label {label!r}; it must be a text that is not empty")
             mention = surface if isinstance(surface, str) and surface else None

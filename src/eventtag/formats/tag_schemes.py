@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Scheme = Literal["IOB1", "IOB2", "IOE", "BIOES", "BILOU", "IO"]
+WritableScheme = Literal["IOB1", "IOB2", "BIOES", "BILOU", "IO"]
+Scheme = WritableScheme | Literal["IOE"]
 
 _TAG = re.compile(r"([BIOESLUMW])-(\S.*)", re.IGNORECASE)
 OUTSIDE = "O"
@@ -123,8 +124,8 @@ def illegal_tags(tags: Sequence[str], scheme: Scheme) -> list[int]:
     return sorted(set(illegal) - {len(tags)})
 
 
-def tags_of_spans(spans: Sequence[TagSpan], size: int, scheme: Scheme = "IOB2") -> list[str]:
-    """The tags of a sentence of `size` words under IOB1, IOB2, BIOES, BILOU or IO; the spans must not overlap."""
+def tags_of_spans(spans: Sequence[TagSpan], size: int, scheme: WritableScheme = "IOB2") -> list[str]:
+    """The tags of a sentence of `size` words; the spans must not overlap."""
     tags = [OUTSIDE] * size
     last: TagSpan | None = None
     for span in sorted(spans, key=lambda s: s.first):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from eventtag.errors import FormatError
+from eventtag.errors import DataError, FormatError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -50,6 +51,19 @@ def decode(data: bytes, path: Path, *, line: int = 1) -> str:
         if line == 1 and data.startswith((b"\xff\xfe", b"\xfe\xff")):
             problem = "is UTF-16, not UTF-8"
         raise FormatError(f"{problem}; save the file as UTF-8", path=path, line=line) from error
+
+
+@contextmanager
+def at_line(path: Path, line: int | str | None) -> Iterator[None]:
+    """Within the block, a DataError becomes a FormatError that names the file and the line, or the place by another name."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except DataError as error:
+        if isinstance(line, str):
+            raise FormatError(f"{line}: {error}", path=path) from error
+        raise FormatError(str(error), path=path, line=line) from error
 
 
 def write_text(path: Path, text: str) -> None:

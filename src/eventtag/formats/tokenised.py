@@ -11,12 +11,12 @@ cut off, and words are cut where a span begins or ends.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import regex
 
-from eventtag.article import Article
+from eventtag.article import Article, Region
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.text.words import TOKEN
@@ -59,10 +59,13 @@ class TextBuilder:
         """The text so far."""
         return "".join(self.pieces)
 
-    def cover(self, words: Sequence[int]) -> tuple[int, int] | None:
-        """The offsets from the first to the last of these words that is not empty; None when all are empty."""
-        ranges = [self.offsets[word] for word in words if self.offsets[word][0] < self.offsets[word][1]]
-        return (min(start for start, _ in ranges), max(end for _, end in ranges)) if ranges else None
+
+def joined(words: Iterable[str]) -> tuple[str, list[Region]]:
+    """(the words joined by one space, the place of each)."""
+    builder = TextBuilder()
+    for word in words:
+        builder.add(word, None)
+    return builder.text, builder.offsets
 
 
 def _word_pattern(article: Article) -> re.Pattern[str] | regex.Pattern[str]:

@@ -18,22 +18,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.article import Article
+from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.file_names import file_for
-from eventtag.formats.fragments import Discontinuous, check_policy, span_of_fragments
-from eventtag.formats.inception import exported_files
-from eventtag.formats.json_file import at_line
-from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose
+from eventtag.formats.file_names import write_files
+from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose, exported_files
+from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.offsets import OffsetMap
-from eventtag.formats.text_file import read_lines
+from eventtag.formats.text_file import at_line, read_lines
 from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
-from eventtag.staging import staged_folder
 
 MAX_GAP = 10_000
 """More line ends than this between two sentences are damage, not text."""
@@ -52,37 +49,20 @@ class _Columns:
     """Where a layer of one document stands: all its columns, and those of the features that may hold labels."""
 
     layer: str
-    columns: tuple[int, ...]
+    columns: range
     features: Mapping[str, int]
     spans: bool
     """Whether it is a layer of spans, and not of relations or chains."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Label:
-    """Where the labels of one document stand; `column` is None where it has no such feature, `columns` empty where no such layer."""
-
-    columns: tuple[int, ...]
-    column: int | None
-    default: str
-
-
-@dataclass
-class _Document:
-    """The text so far and the fragments of each annotation, in the order in which they begin."""
-
-    name: str
-    pieces: list[str] = field(default_factory=list)
-    length: int = 0
-    end: int = 0
-    """The file's own offset of the end of `pieces`."""
-    fragments: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-
-    def append(self, text: str) -> None:
-        self.pieces.append(text)
-        self.length += len(text)
-        self.end += len(text) + sum(character > "\uffff" for character in text)
+    def annotations(self, cells: Sequence[str], choice: Choice) -> Iterator[tuple[str, str | None]]:
+        """(label, number of the stack or None) of each annotation of the layer in a row; raises DataError where columns are missing."""
+        if len(cells) < self.columns.stop:
+            raise DataError(f"{len(cells)} annotation columns where the header needs {self.columns.stop}")
+        column = self.features.get(choice.feature or "")
+        filled = [cells[at] for at in self.columns if cells[at] != "_"]
+        for item in _STACKED.findall(filled[0] if column is None else cells[column]) if filled else ():
+            text, stack = _value(item)
+            yield (choice.default_label if column is None or text in ("*", "_", "") else _unescape(text)), stack
 
 
 def read_webanno_tsv(
@@ -101,14 +81,13 @@ def read_webanno_tsv(
     without a value gets the layer's name. `annotator`: of an INCEpTION export only this person's files. Raises FormatError with file
     and line; it names the layers where the choice is open.
     """
-    check_policy(discontinuous)
     files = exported_files(path, ".tsv", annotator=annotator, ledger=ledger)
     layers = Layers()
     for file, _ in files:
         _survey(file, layers)
     choice = choose(layers, layer=layer, feature=feature, path=path, ledger=ledger)
     for file, name in files:
-        yield _read_article(file, name, choice, discontinuous, ledger)
+        yield _read_article(file, choice, Mentions(name, ledger, discontinuous))
 
 
 def sniff_webanno_tsv(head: str) -> str | None:
@@ -143,13 +122,12 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 def _survey(file: Path, layers: Layers) -> None:
     """Add to `layers` what the document's header and rows show."""
     header: list[_Columns] = []
-    position = 0
     for _, line in _lines(file):
+        position = header[-1].columns.stop if header else 0
         if line.startswith("#T_"):
             header.append(_columns(line, position))
-            position = header[-1].columns[-1] + 1
             if header[-1].spans:
-                layers.layer(header[-1].layer).declare(header[-1].features)
+                layers.declare(header[-1].layer, header[-1].features)
         elif (match := _ROW.fullmatch(line)) is not None and (cells := match[5].split("\t")[1:]) and position <= len(cells):
             for columns in header:
                 if all(cells[column] == "_" for column in columns.columns):
@@ -157,12 +135,12 @@ def _survey(file: Path, layers: Layers) -> None:
                 if not columns.spans:
                     layers.unusable.add(columns.layer)
                     continue
-                seen = layers.layer(columns.layer)
-                seen.annotations += 1
-                for feature, column in columns.features.items():
-                    for value in _STACKED.findall(cells[column]):
-                        if (text := _value(value)[0]) != "_":
-                            seen.add(feature, _unescape(text))
+                found = (
+                    (feature, _value(item)[0])
+                    for feature, column in columns.features.items()
+                    for item in _STACKED.findall(cells[column])
+                )
+                layers.add(columns.layer, ((feature, _unescape(text)) for feature, text in found if text != "_"))
 
 
 def _columns(line: str, position: int) -> _Columns:
@@ -174,24 +152,23 @@ def _columns(line: str, position: int) -> _Columns:
         for number, feature in enumerate(names)
         if feature and not feature.startswith("ROLE_") and not (number and names[number - 1].startswith("ROLE_"))
     }
-    return _Columns(name, tuple(range(position, position + max(len(names), 1))), features, kind == "#T_SP")
+    return _Columns(name, range(position, position + max(len(names), 1)), features, kind == "#T_SP")
 
 
-def _read_article(file: Path, name: str, choice: Choice, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
-    document = _Document(name)
-    label = _Label((), None, choice.default_label)
+def _read_article(file: Path, choice: Choice, mentions: Mentions) -> Article:
+    document = _Document(file, choice)
     position = 0
     texts: list[str] = []
     rows: list[tuple[int, re.Match[str]]] = []
     for number, line in _lines(file):
         if line.startswith("#T_"):
             columns = _columns(line, position)
-            position = columns.columns[-1] + 1
+            position = columns.columns.stop
             if columns.spans and columns.layer == choice.layer:
-                label = _Label(columns.columns, columns.features.get(choice.feature or ""), choice.default_label)
+                document.columns = columns
         elif line.startswith("#Text="):
             if rows:
-                _add_sentence(document, texts, rows, label, file, ledger)
+                document.sentence("\n".join(texts), rows)
                 texts, rows = [], []
             texts.append(_unescape(line.removeprefix("#Text=")))
         elif line and not line.startswith("#"):
@@ -200,56 +177,74 @@ def _read_article(file: Path, name: str, choice: Choice, discontinuous: Disconti
                 raise FormatError(f"{line[:60]!r} is not a row (1-1<TAB>0-4<TAB>word<TAB>...)", path=file, line=number)
             rows.append((number, match))
     if rows or texts:
-        _add_sentence(document, texts, rows, label, file, ledger)
-    return _article(document, discontinuous, ledger)
+        document.sentence("\n".join(texts), rows)
+    text = "".join(document.pieces)
+    for span in document.empty:
+        mentions.drop(span, "is empty")
+    for label, fragments in document.fragments.values():
+        mentions.add_fragments(fragments, label, text)
+    return Article(id=mentions.article_id, text=text, spans=mentions.spans)
 
 
-def _add_sentence(
-    document: _Document,
-    texts: Sequence[str],
-    rows: Sequence[tuple[int, re.Match[str]]],
-    label: _Label,
-    file: Path,
-    ledger: LossLedger,
-) -> None:
-    text = "\n".join(texts)
-    places: list[tuple[int, int]] = []
-    cursor = 0
-    parent = (0, 0, 0)
-    for number, match in rows:
-        _, part, start, end, rest = match.groups()
-        word = _unescape(rest.split("\t", 1)[0])
-        if part is None:
-            at = text.find(word, cursor)
-            parent = (at, at + len(word), int(start))
-            cursor = at + len(word)
-        else:
-            at = _within(text, word, parent, int(start))
-            if at >= 0 and not word and start == end:  # an annotation of no length, in a word or at its edge
-                places.append((at, at))
-                continue
-        if at < 0 or not word:
-            raise FormatError(f"the word {word!r} is not in the sentence's text from there on", path=file, line=number)
-        if int(end) <= int(start):
-            raise FormatError(f"the offsets {start}-{end} are empty", path=file, line=number)
-        places.append((at, at + len(word)))
-    if rows:
-        first, begin = rows[0][0], int(rows[0][1][3])
-        head = text[: places[0][0]]
-        gap = begin - len(head) - sum(character > "\uffff" for character in head) - document.end
-        if not 0 <= gap <= MAX_GAP:
-            raise FormatError(f"the sentence begins at {begin}, after one that ends at {document.end}", path=file, line=first)
-        document.append("\n" * gap)
-    base = document.length
-    document.append(text)
-    for row, ((number, match), (start, end)) in enumerate(zip(rows, places, strict=True)):
-        cells = match[5].split("\t")[1:]
-        if start == end:
-            where = (base + start, base + start)
-            _record_empty(cells, label, where, document.name, ledger)
-            continue
-        with at_line(file, number):
-            _annotations(document, cells, label, (base + start, base + end), f"{number}.{row}")
+class _Document:
+    """The text so far, and the fragments of each annotation in the order in which they begin."""
+
+    def __init__(self, file: Path, choice: Choice) -> None:
+        self.file = file
+        self.choice = choice
+        self.columns: _Columns | None = None
+        """Those of the chosen layer, where the document has it."""
+        self.pieces: list[str] = []
+        self.length = 0
+        self.end = 0
+        """The file's own offset of the end of `pieces`."""
+        self.fragments: dict[tuple[object, object], tuple[str, list[Region]]] = {}
+        self.empty: list[Span] = []
+
+    def _append(self, text: str) -> None:
+        self.pieces.append(text)
+        self.length += len(text)
+        self.end += _utf16_length(text)
+
+    def sentence(self, text: str, rows: Sequence[tuple[int, re.Match[str]]]) -> None:
+        """Append a sentence with its rows (line, match); raises FormatError."""
+        places: list[Region] = []
+        parent = (0, 0, 0)
+        for line, match in rows:
+            _, part, start, end, rest = match.groups()
+            word = _unescape(rest.split("\t", 1)[0])
+            if part is None:
+                at = text.find(word, parent[1])
+                parent = (at, at + len(word), int(start))
+            else:
+                at = _within(text, word, parent, int(start))
+            no_length = part is not None and not word and start == end  # an annotation in a word or at its edge
+            if at < 0 or not (word or no_length):
+                raise FormatError(f"the word {word!r} is not in the sentence's text from there on", path=self.file, line=line)
+            if int(end) <= int(start) and not no_length:
+                raise FormatError(f"the offsets {start}-{end} are empty", path=self.file, line=line)
+            places.append((at, at + len(word)))
+        if rows:
+            line, begin = rows[0][0], int(rows[0][1][3])
+            gap = begin - _utf16_length(text[: places[0][0]]) - self.end
+            if not 0 <= gap <= MAX_GAP:
+                raise FormatError(f"the sentence begins at {begin}, after one that ends at {self.end}", path=self.file, line=line)
+            self._append("\n" * gap)
+        base = self.length
+        self._append(text)
+        for (line, match), (start, end) in zip(rows, places, strict=True):
+            with at_line(self.file, line):
+                found = [] if self.columns is None else [*self.columns.annotations(match[5].split("\t")[1:], self.choice)]
+            for position, (label, stack) in enumerate(found):
+                if start == end:
+                    self.empty.append(Span(base + start, base + end, label))
+                else:
+                    key = (stack, label) if stack else (line, position)
+                    self.fragments.setdefault(key, (label, []))[1].append((base + start, base + end))
+
+
+def _utf16_length(text: str) -> int:
+    return len(text) + sum(character > "\uffff" for character in text)
 
 
 def _within(text: str, word: str, parent: tuple[int, int, int], start: int) -> int:
@@ -262,56 +257,9 @@ def _within(text: str, word: str, parent: tuple[int, int, int], start: int) -> i
     return at if units == 0 and text.startswith(word, at) and at + len(word) <= end else text.find(word, begin, end)
 
 
-def _annotations(document: _Document, cells: Sequence[str], label: _Label, place: tuple[int, int], key: str) -> None:
-    if not label.columns:
-        return
-    if len(cells) <= max(label.columns):
-        raise DataError(f"{len(cells)} annotation columns where the header needs {max(label.columns) + 1}")
-    for position, (text, stack) in enumerate(_values(cells, label)):
-        name = f"{stack}\t{text}" if stack else f"{key}|{position}"
-        document.fragments.setdefault(name, []).append(place)
-        document.labels[name] = text
-
-
-def _values(cells: Sequence[str], label: _Label) -> Iterator[tuple[str, str | None]]:
-    """(label, number of the stack or None) of each annotation of the layer in a row."""
-    filled = [cells[column] for column in label.columns if cells[column] != "_"]
-    if not filled:
-        return
-    for item in _STACKED.findall(cells[label.column] if label.column is not None else filled[0]):
-        text, stack = _value(item)
-        yield (label.default if label.column is None or text in ("*", "_", "") else _unescape(text)), stack
-
-
 def _value(item: str) -> tuple[str, str | None]:
     match = _STACK_ID.fullmatch(item)
     return (match[1], match[2]) if match else (item, None)
-
-
-def _record_empty(cells: Sequence[str], label: _Label, place: tuple[int, int], name: str, ledger: LossLedger) -> None:
-    """Record the annotations of a row of no length as dropped: there is nothing that they mark."""
-    if label.columns and len(cells) > max(label.columns):
-        for text, _ in _values(cells, label):
-            ledger.seen += 1
-            ledger.add_span(name, "reading", "dropped", "is empty", Span(*place, text))
-
-
-def _article(document: _Document, discontinuous: Discontinuous, ledger: LossLedger) -> Article:
-    name, text = document.name, "".join(document.pieces)
-    spans: dict[Span, None] = {}
-    for key, fragments in document.fragments.items():
-        ledger.seen += 1
-        joined: list[tuple[int, int]] = []
-        for start, end in fragments:
-            if joined and not text[joined[-1][1] : start].strip():
-                joined[-1] = (joined[-1][0], end)
-            else:
-                joined.append((start, end))
-        span = span_of_fragments(joined, document.labels[key], article_id=name, policy=discontinuous, ledger=ledger)
-        if span in spans:
-            ledger.add_span(name, "reading", "merged", "is marked twice", span)
-        spans[span] = None
-    return Article(id=name, text=text, spans=tuple(spans))
 
 
 def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
@@ -320,9 +268,7 @@ def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLe
     White space at a span's edges, `annotated`, `labels` and `meta` go to the ledger. Raises OutputError for an id that cannot
     be a file name.
     """
-    with staged_folder(path) as folder:
-        for article in articles:
-            file_for(folder, article.id, ".tsv").write_text(_format_tsv(article, ledger), encoding="utf-8", newline="")
+    write_files(articles, path, ".tsv", lambda article: _format_tsv(article, ledger))
 
 
 def _format_tsv(article: Article, ledger: LossLedger) -> str:

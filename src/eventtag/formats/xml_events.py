@@ -6,6 +6,7 @@ refused before it is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from xml.sax import SAXParseException
@@ -20,8 +21,20 @@ from eventtag.errors import FormatError
 Attributes = Mapping[str, str]
 
 
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """The text with U+FFFD for each character that XML cannot hold."""
+    return _UNWRITABLE.sub("\ufffd", text)
+
+
+def _nothing(name: str, content: object, line: int) -> None:
+    """The file is parsed only to see that it is safe."""
+
+
 class _Forwarder(ContentHandler):
-    """Calls `begin(name, attributes, line)` and `end(name, text, line)`; text is the element's own, without its children's."""
+    """Calls `begin` and `end` as `parse_xml` says."""
 
     def __init__(self, begin: Callable[[str, Attributes, int], None], end: Callable[[str, str, int], None]) -> None:
         super().__init__()
@@ -49,8 +62,11 @@ class _Forwarder(ContentHandler):
         self._end(name, "".join(self._texts.pop()), self.line)
 
 
-def parse_xml(path: Path, *, begin: Callable[[str, Attributes, int], None], end: Callable[[str, str, int], None]) -> None:
-    """Call `begin(name, attributes, line)` and `end(name, text, line)` for every element of the file, in its order.
+def parse_xml(
+    path: Path, *, begin: Callable[[str, Attributes, int], None] = _nothing, end: Callable[[str, str, int], None] = _nothing
+) -> None:
+    """Call `begin(name, attributes, line)` and `end(name, text, line)` for every element of the file, in its order; text is the element's
+    own, without its children's.
 
     Raises FormatError, with the line where it is known, for anything that is not well-formed XML without a document type.
     """
