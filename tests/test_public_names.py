@@ -4,8 +4,8 @@ import sys
 import eventtag
 
 NAMES = [
-    "Article", "DatasetTagger", "EventtagError", "LabelSet", "LossLedger", "Span", "Tagger", "__version__", "compare", "evaluate",
-    "lint", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "split", "train", "write_articles",
+    "Article", "DatasetTagger", "EventtagError", "LabelSet", "LossLedger", "Span", "Tagger", "__version__", "compare", "count",
+    "evaluate", "lint", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "split", "train", "write_articles",
     "write_predictions",
 ]  # fmt: skip
 

@@ -13,6 +13,7 @@ if _TYPE_CHECKING:
     from typing import Any
 
     from eventtag.api.compare import compare
+    from eventtag.api.count import count
     from eventtag.api.evaluate import evaluate
     from eventtag.api.lint import lint
     from eventtag.api.predict import predict
@@ -40,6 +41,7 @@ _HOMES = {
     "Span": "span",
     "Tagger": "tagging.tagger",
     "compare": "api.compare",
+    "count": "api.count",
     "evaluate": "api.evaluate",
     "lint": "api.lint",
     "predict": "api.predict",
@@ -64,6 +66,7 @@ __all__ = [
     "Tagger",
     "__version__",
     "compare",
+    "count",
     "evaluate",
     "lint",
     "predict",

@@ -16,8 +16,13 @@ lines. The command line prints it without a traceback and exits with 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
+
+LISTED = 20
+"""Names that a message lists."""
 
 
 class EventtagError(Exception):
@@ -68,3 +73,14 @@ def summarise_problems(title: str, problems: Sequence[str], *, shown: int = 5) -
     if len(problems) > shown:
         lines.append(f"  ... and {len(problems) - shown} more")
     return "\n".join(lines)
+
+
+def require_names(key: str, named: Iterable[str], known: Iterable[str], what: str, *, patterns: bool = True) -> None:
+    """Raise SettingsError for the first name of a setting that none of the known names fits; names may be shell `patterns`."""
+    known = sorted(set(known))
+    for given in named:
+        if not any(given == one or (patterns and fnmatchcase(one, given)) for one in known):
+            near = get_close_matches(given, known, n=1)
+            listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{key}: there is no {what} {given!r}; found: {listed or 'none'}{meant}")

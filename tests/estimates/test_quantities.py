@@ -100,7 +100,7 @@ def test_words_that_say_no_quantity_are_refused_with_examples(words):
 
 
 def test_a_threshold_that_is_no_score_is_refused():
-    with pytest.raises(SettingsError, match=r"threshold of EVENT: 1\.5"):
+    with pytest.raises(SettingsError, match=r"threshold: EVENT=1\.5"):
         parse_quantity("EVENT", thresholds={"EVENT": 1.5})
 
 

@@ -37,7 +37,7 @@ def written(folder, name, articles=ARTICLES):
 
 
 def contents(batches):
-    """Everything that batches hold, span by span."""
+    """Everything that batches hold, span by span; a span without a score has None."""
     found = []
     for batch in batches:
         for row, name in enumerate(batch.ids):
@@ -48,7 +48,7 @@ def contents(batches):
                     int(batch.ends[i]),
                     batch.labels[batch.codes[i]],
                     batch.surfaces[i],
-                    float(batch.scores[i]),
+                    number(batch.scores[i]),
                 )
                 for i in at
             ]
@@ -56,12 +56,16 @@ def contents(batches):
     return found
 
 
+def number(score):
+    return None if np.isnan(score) else float(score)
+
+
 def expected(articles):
     return [
         (
             article.id,
             dict(article.meta),
-            [(s.start, s.end, s.label, article.mention(s), math.nan if s.score is None else s.score) for s in article.spans],
+            [(s.start, s.end, s.label, article.mention(s), s.score) for s in article.spans],
             article.labels,
         )
         for article in articles
@@ -116,6 +120,8 @@ def test_labels_can_be_renamed(tmp_path):
     table = read_tagged(written(tmp_path, "jsonl"), [parse_quantity("EVENT"), parse_quantity("*")], reading=reading)
     assert table.values.tolist() == [[2, 2], [0, 0], [1, 1], [0, 0]]
     assert table.labels == ("EVENT",)
+    with pytest.raises(SettingsError, match=r"label_map: there is no label 'EVNT'.*did you mean EVENT\?"):
+        read_tagged(ARTICLES, [], reading=TaggedReading(label_map={"EVNT": "EVENT"}))
 
 
 def test_unusual_rows_go_through_the_reader_of_the_format(tmp_path):
@@ -160,6 +166,46 @@ def test_a_wrong_span_is_an_error_with_its_line(tmp_path, span, problem):
     path.write_text(json.dumps(good) + "\n" + json.dumps(good | {"id": "b", "spans": [span]}) + "\n")
     with pytest.raises(FormatError, match=rf"wrong\.jsonl:2: .*{problem}"):
         read_tagged(path, QUANTITIES)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "b", "text": "x", "id": "c", "spans": []}',
+        '{"id": "b", "text": "x", "spans": [{"start": 0, "end": 1, "label": "EVENT", "start": 0}]}',
+        '{"id": "b", "text": "x", "spans": [], "meta": {"n": NaN}}',
+        '{"id": "b", "text": "x"',
+    ],
+)
+def test_what_is_no_json_for_the_reader_is_none_here(tmp_path, line):
+    path = tmp_path / "damaged.jsonl"
+    path.write_text('{"id": "a", "text": "Kyiv", "spans": [{"start": 0, "end": 4, "label": "EVENT"}]}\n' + line + "\n")
+    with pytest.raises(FormatError) as theirs:
+        list(read_articles(path))
+    with pytest.raises(FormatError) as ours:
+        read_tagged(path, QUANTITIES)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_shapes_of_json_that_are_read(tmp_path):
+    rows = [
+        {"id": f"n{i}", "text": 'He said "go": a', "spans": [{"start": 9, "end": 11, "label": "EVENT"}], "meta": {"a": {"b": 1}}}
+        for i in range(3)
+    ]
+    rows[1]["spans"][0] |= {"score": 0.5, "text": "go", "sentence": {"start": 0, "end": 15, "text": 'He said "go": a'}}
+    rows[2]["text"] += "\ud83d"
+    shapes = {
+        "lines": "\ufeff" + "".join(json.dumps(row) + "\n" for row in rows),
+        "blank": "\n".join(json.dumps(row) + "\r\n" for row in rows),
+        "commas": "".join(json.dumps(row) + ",\n" for row in rows),
+        "array": json.dumps(rows, indent=1),
+        "objects": "\n".join(json.dumps(row, indent=1) for row in rows),
+    }
+    for name, text in shapes.items():
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(text, encoding="utf-8")
+        assert contents(read_batches(path, ledger=LossLedger())) == expected(read_articles(path)), name
+        assert read_tagged(path, QUANTITIES[:1]).values.tolist() == [[1], [1], [1]]
 
 
 def test_parquet_that_others_changed_is_read_as_its_reader_does(tmp_path):
@@ -207,13 +253,15 @@ def test_an_id_that_stands_twice_is_an_error(tmp_path):
     path.write_text('{"id": "a", "text": "Kyiv fell", "spans": []}\n' * 2)
     with pytest.raises(DataError, match="'a' occurs twice"):
         read_tagged(path, QUANTITIES)
+    with pytest.raises(DataError, match="'a1' occurs twice"):
+        read_tagged(iter([*ARTICLES, ARTICLES[0]]), QUANTITIES)
 
 
 def test_a_field_that_no_article_has_is_named_with_the_near_one(tmp_path):
     path = written(tmp_path, "jsonl")
-    with pytest.raises(SettingsError, match=r"by: no article has a metadata field 'cuntry'.*did you mean country\?"):
+    with pytest.raises(SettingsError, match=r"by: there is no metadata field 'cuntry'.*did you mean country\?"):
         read_tagged(path, QUANTITIES, by=["cuntry"])
-    with pytest.raises(SettingsError, match="date: no article has a metadata field 'published'"):
+    with pytest.raises(SettingsError, match="date: there is no metadata field 'published'"):
         read_tagged(path, QUANTITIES, by=["month"], reading=TaggedReading(date="published"))
     with pytest.raises(SettingsError, match="'country' stands twice"):
         read_tagged(path, QUANTITIES, by=["country", "country"])

@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from eventtag.article import Article
 from eventtag.corpus.loading import read_corpus_articles
 from eventtag.errors import DataError, SettingsError
+from eventtag.errors import require_names as require_names
 from eventtag.formats.label_map import map_labels
+from eventtag.formats.label_map import watch_labels as watch_labels
 from eventtag.formats.registry import read_articles
 from eventtag.ledger import LossLedger
 from eventtag.settings import DataSettings
 from eventtag.settings.building import build_settings
 from eventtag.settings.data import MISSING
-
-LISTED = 20
-"""Names that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -88,27 +85,6 @@ def read_source(
         return articles
     watched = watch_labels(articles, lambda found: require_names("label_map", label_map, found, "label"))
     return map_labels(watched, label_map, ledger=ledger, keep_others=True)
-
-
-def watch_labels(articles: Iterable[Article], check: Callable[[set[str]], None]) -> Iterator[Article]:
-    """The articles; after the last, `check` is called with all of their labels."""
-    found: set[str] = set()
-    for article in articles:
-        found.update(span.label for span in article.spans)
-        found.update(article.labels or ())
-        yield article
-    check(found)
-
-
-def require_names(key: str, named: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raise SettingsError for the first name of a setting that none of the known names fits; names may be shell patterns."""
-    known = sorted(set(known))
-    for given in named:
-        if not any(given == one or fnmatchcase(one, given) for one in known):
-            near = get_close_matches(given, known, n=1)
-            listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{key}: there is no {what} {given!r}; found: {listed or 'none'}{meant}")
 
 
 def name_of(source: Source) -> str:

@@ -30,6 +30,7 @@ FILE_COMMANDS = {
     "stats": "describe annotated articles",
     "agreement": "compare two annotations of the same articles",
     "score": "score predictions of any program on annotated articles",
+    "count": "count what a tagger found, by month, country or label",
     "compare": "say whether one tagger is better than another",
     "export": "make a checkpoint faster, if it stays as good",
 }

@@ -6,6 +6,7 @@ countable in a minute. `BatchBuilder` takes articles, or the parts of an article
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,25 @@ class TaggedBatch:
         for row, labels in self.unseen.items():
             known[row] = label in labels if label is not None else set(labels) >= set(self.labels)
         return known
+
+    def select(self, keep: npt.NDArray[np.bool_]) -> TaggedBatch:
+        """The articles for which `keep` [N] is true, with their spans."""
+        if keep.all():
+            return self
+        places = np.cumsum(keep) - 1
+        of_kept = keep[self.rows]
+        return TaggedBatch(
+            ids=list(itertools.compress(self.ids, keep)),
+            meta=list(itertools.compress(self.meta, keep)),
+            rows=places[self.rows[of_kept]],
+            starts=self.starts[of_kept],
+            ends=self.ends[of_kept],
+            codes=self.codes[of_kept],
+            scores=self.scores[of_kept],
+            surfaces=list(itertools.compress(self.surfaces, of_kept)),
+            labels=self.labels,
+            unseen={int(places[row]): labels for row, labels in self.unseen.items() if keep[row]},
+        )
 
     def column(self, name: str) -> list[str | None]:
         """[N]: a metadata field as text, as `cell_text` gives it."""

@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from eventtag.errors import DataError, FormatError
 from eventtag.estimates.batches import BATCH, BatchBuilder, TaggedBatch
 from eventtag.formats.arrow_rows import rows_of
 from eventtag.formats.carried import FIELD
 from eventtag.formats.csv_spans import is_span_table, read_span_table
-from eventtag.formats.json_file import read_values
+from eventtag.formats.json_file import parse_json, read_values
 from eventtag.formats.json_shapes import own_shape
 from eventtag.formats.jsonl import article_from_json
 from eventtag.formats.parquet import read_parquet
 from eventtag.formats.registry import recognise
-from eventtag.formats.text_file import at_line
+from eventtag.formats.text_file import BYTE_ORDER_MARK, at_line, decode
 from eventtag.ledger import LossLedger
 
 _OWN_KEYS = {"id", "text", "spans", "meta"}
@@ -65,9 +66,10 @@ def own_batches(files: Sequence[Path], ledger: LossLedger) -> Iterator[TaggedBat
 def _jsonl_batches(path: Path, builder: BatchBuilder, ledger: LossLedger) -> Iterator[TaggedBatch]:
     said: set[str] = set()
     untagged = number = 0
-    for number, (line, record) in enumerate(read_values(path), start=1):
-        if not _add_record(builder, record):
+    for number, (line, data) in enumerate(_records(path), start=1):
+        if not isinstance(data, bytes) or not _add_record(builder, _parsed(data), data):
             with at_line(path, line):
+                record = parse_json(decode(data, path, line=line).rstrip("\r\n")) if isinstance(data, bytes) else data
                 shaped = own_shape(record, f"{path.stem}-{number}", said)
                 builder.add(article_from_json(shaped))
             untagged += "spans" not in shaped
@@ -81,14 +83,42 @@ def _jsonl_batches(path: Path, builder: BatchBuilder, ledger: LossLedger) -> Ite
         ledger.remark(remark)
 
 
-def _add_record(builder: BatchBuilder, record: Any) -> bool:
-    """Take a record that is exactly as `write_jsonl` makes it; False, with nothing taken, for any other."""
+def _records(path: Path) -> Iterator[tuple[int, Any]]:
+    """(line, record): as bytes where each line is an object, parsed where the file is an array or has objects over several lines."""
+    with path.open("rb") as file:
+        first = next((data for data in file if data.strip()), b"")
+        if not isinstance(_parsed(first.removeprefix(BYTE_ORDER_MARK)), dict):
+            yield from read_values(path)
+            return
+        file.seek(0)
+        for line, data in enumerate(file, start=1):
+            if data.strip():
+                yield line, data.removeprefix(BYTE_ORDER_MARK) if line == 1 else data
+
+
+def _parsed(data: bytes) -> Any:
+    """The value of a line; None where it is no JSON, or not for `orjson` (half a surrogate pair, a comma at the end)."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _add_record(builder: BatchBuilder, record: Any, data: bytes) -> bool:
+    """Take a record that is exactly as `write_jsonl` makes it; False, with nothing taken, for any other.
+
+    `data` is its line: `orjson` does not tell when a key stands twice in an object, but then the line has more keys than the record. A text
+    with `":` in it looks like that too, and goes the slower way.
+    """
     if type(record) is not dict or not record.keys() <= _OWN_KEYS:
         return False
     name, text, spans, meta = record.get("id"), record.get("text"), record.get("spans"), record.get("meta", {})
     if type(name) is not str or not name.isascii() or type(text) is not str or type(spans) is not list or type(meta) is not dict:
         return False
+    keys = len(record) + len(meta)
     if not spans:
+        if data.count(b'":') != keys:
+            return False
         builder.add_parts(name, meta, (), (), (), (), ())
         return True
     try:
@@ -97,7 +127,10 @@ def _add_record(builder: BatchBuilder, record: Any) -> bool:
         codes = [builder.labels[span["label"]] for span in spans]
         scores = [span.get("score") for span in spans]
         written = [span.get("text") for span in spans]
+        keys += sum(map(len, spans)) + sum(len(span["sentence"]) for span in spans if "sentence" in span)
     except (KeyError, TypeError, AttributeError):
+        return False
+    if data.count(b'":') != keys:
         return False
     kinds = set(map(type, scores))
     if set(map(type, starts)) | set(map(type, ends)) != {int} or (kinds != _NUMBERS and kinds != _NONE):

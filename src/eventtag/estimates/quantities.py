@@ -98,20 +98,24 @@ class Quantity:
         return chosen
 
 
-def parse_quantity(words: str, *, unique: bool = False, thresholds: Mapping[str, float] | None = None) -> Quantity:
-    """The quantity that the words say (see above). Raises SettingsError for words that say none, or thresholds that are no scores."""
+def parse_quantity(
+    words: str, *, unique: bool = False, thresholds: Mapping[str, float] | None = None, key: str = "quantity"
+) -> Quantity:
+    """The quantity that the words say (see above). Raises SettingsError, which names the setting `key`, for words that say none, and for
+    thresholds that are no scores.
+    """
     limits = dict(thresholds or {})
     for label, threshold in limits.items():
         if not 0 <= threshold <= 1:
-            raise SettingsError(f"threshold of {label}: {threshold:g} is no score; give a number from 0 to 1")
+            raise SettingsError(f"threshold: {label}={threshold:g} is no score; give a number from 0 to 1")
     if words.startswith("column:") and words.removeprefix("column:").strip():
         return Quantity("column", words.removeprefix("column:").strip())
     found = _WORDS.fullmatch(words)
     if found is None or not found["name"].strip():
-        raise SettingsError(f"quantity {words!r} is not understood; examples: {EXAMPLES}")
+        raise SettingsError(f"{key}: {words!r} is not understood; examples: {EXAMPLES}")
     name, surface = found["name"].strip(), found["surface"]
     if surface is not None and not _words_of(surface):
-        raise SettingsError(f"quantity {words!r}: there is no word after {found['sign']}; examples: {EXAMPLES}")
+        raise SettingsError(f"{key}: in {words!r} there is no word after {found['sign']}; examples: {EXAMPLES}")
     shown: Kind = "any" if surface is not None else "spans"
     kind: Kind = next((kind for kind in get_args(Kind) if kind == found["kind"]), shown)
     surface = None if surface is None else " ".join(surface.split())

@@ -18,7 +18,6 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.article import Article
-from eventtag.errors import DataError, SettingsError
-from eventtag.estimates.batches import BATCH, Floats, TaggedBatch, batches_of
+from eventtag.errors import DataError, SettingsError, require_names
+from eventtag.estimates.batches import Floats, Ints, TaggedBatch, batches_of
 from eventtag.estimates.dates import UNITS, Order, Periods, Unit, choose_date_field
 from eventtag.estimates.own_files import own_batches, own_files
 from eventtag.estimates.quantities import Quantity
-from eventtag.formats.label_map import map_labels
+from eventtag.formats.label_map import map_labels, watch_labels
 from eventtag.formats.registry import read_articles
 from eventtag.ledger import LossLedger
 from eventtag.stored_json import read_stored
@@ -111,12 +110,14 @@ def read_tagged(
         quantities=tuple(quantities),
         labels=tuple(sorted(labels)),
         date_field=grouping.date_field,
-        notes=(*reading_notes(source, ledger), *grouping.notes(), *unknown_notes(table, quantities)),
+        notes=(*reading_notes(source, ledger), *grouping.notes(), *unknown_notes(unknown_counts(table), quantities)),
     )
 
 
 class Grouping:
-    """Turns batches into the columns that `by` names. `date_field` is the field from which periods are made, None where none is."""
+    """Turns batches into the columns that `by` names. `date_field` is the field from which periods are made, None where
+    none is; `periods` are the names of `by` that are made from it.
+    """
 
     def __init__(self, by: Sequence[str], reading: TaggedReading, head: TaggedBatch | None) -> None:
         twice = [name for name in by if list(by).count(name) > 1]
@@ -130,45 +131,46 @@ class Grouping:
         self._chosen = reading.date is None
         if units:
             self.date_field = reading.date if reading.date is not None else choose_date_field(metas)
-        self._periods = {str(unit): Periods(str(self.date_field), unit, reading.date_order) for unit in units}
+        self.periods = {str(unit): Periods(str(self.date_field), unit, reading.date_order) for unit in units}
         self._names: set[str] = set()
         self._lists: dict[str, int] = {}
 
     def __call__(self, batch: TaggedBatch) -> dict[str, list[str | None]]:
         """[N] texts for each name, None where an article has none."""
-        for meta in batch.meta:
-            self._names.update(meta)
         dates = None if self.date_field is None else batch.column(self.date_field)
         found: dict[str, list[str | None]] = {}
         for name in self._by:
-            if name in self._periods and dates is not None:
-                found[name] = self._periods[name](dates)
+            if name in self.periods and dates is not None:
+                found[name] = self.periods[name](dates)
             else:
                 found[name] = batch.column(name)
                 lists = sum(isinstance(meta.get(name), list | Mapping) for meta in batch.meta)
                 self._lists[name] = self._lists.get(name, 0) + lists
         return found
 
+    def watch(self, stream: Iterable[TaggedBatch]) -> Iterator[TaggedBatch]:
+        """The batches, whose metadata fields are noted for `require_found`."""
+        for batch in stream:
+            for meta in batch.meta:
+                self._names.update(meta)
+            yield batch
+
     def require_found(self) -> None:
         """Raise SettingsError for a name that no article has; to be asked after the last batch."""
-        wanted = {name: "by" for name in self._by if name not in self._periods}
+        wanted = {name: "by" for name in self._by if name not in self.periods}
         if self.date_field is not None:
             wanted[self.date_field] = "date"
         for name, key in wanted.items():
-            if name not in self._names:
-                near = get_close_matches(name, self._names, n=1)
-                meant = f"; did you mean {near[0]}?" if near else ""
-                listed = ", ".join(sorted(self._names)[:20]) or "none"
-                raise SettingsError(f"{key}: no article has a metadata field {name!r}; found: {listed}{meant}")
+            require_names(key, [name], self._names, "metadata field", patterns=False)
 
     def notes(self) -> list[str]:
         """What was taken for granted, and which articles have no period."""
         said = []
         if self.date_field is not None and self._chosen:
             said.append(f"dates are taken from the metadata field {self.date_field!r} (--date FIELD names another)")
-        if self._periods:
+        if self.periods:
             said.append("a day is the day as written, in its own time zone; weeks are those of ISO 8601")
-        for periods in self._periods.values():
+        for periods in self.periods.values():
             said += periods.notes()
         for name, count in self._lists.items():
             if count:
@@ -183,41 +185,61 @@ def open_tagged(
     stream = read_batches(source, reading=reading, ledger=ledger)
     head = next(stream, None)
     grouping = Grouping(by, reading, head)
-    return stream if head is None else itertools.chain([head], stream), grouping
+    return grouping.watch(stream if head is None else itertools.chain([head], stream)), grouping
 
 
 def read_batches(source: Tagged, *, reading: TaggedReading = DEFAULT_READING, ledger: LossLedger) -> Iterator[TaggedBatch]:
-    """Stream the articles of a source with everything that they have. Raises, after the last, DataError for an id that stands twice."""
+    """Stream the articles of a source with everything that they have. Raises DataError for an id that stands twice, and after the last
+    article SettingsError for a label of the label map that no article has.
+    """
+    if not isinstance(source, str | os.PathLike):
+        yield from batches_of(_mapped(_distinct(source), reading, ledger))
+        return
+    path = Path(source)
+    files = own_files(path, reading.format) if not reading.label_map and not reading.options else []
+    if not files:
+        articles = read_articles(path, reading.format, ledger=ledger, options=reading.options)
+        yield from batches_of(_mapped(articles, reading, ledger))
+        return
     ids = _Ids()
-    for batch in _batches(source, reading, ledger):
+    for batch in own_batches(files, ledger):
         ids.add(batch.ids)
         yield batch
-    repeated = ids.repeated()
-    if len(repeated):
-        seen: set[str] = set()
-        for batch in _batches(source, reading, LossLedger()):
-            for name in batch.ids:
-                if name in seen:
-                    where = source if isinstance(source, str | os.PathLike) else "articles"
-                    raise DataError(
-                        f"{where}: the article id {name!r} occurs twice, and would be counted twice; give every article its own id, "
-                        "and let the rows of one article stand together"
-                    )
-                if hash(name) in repeated:
-                    seen.add(name)
+    if repeated := ids.repeated():
+        names = (name for batch in own_batches(files, LossLedger()) for name in batch.ids if hash(name) in repeated)
+        _require_distinct(names, str(path))
 
 
-def _batches(source: Tagged, reading: TaggedReading, ledger: LossLedger) -> Iterator[TaggedBatch]:
-    if not isinstance(source, str | os.PathLike):
-        articles: Iterable[Article] = source
-    else:
-        path = Path(source)
-        if not reading.label_map and not reading.options and (files := own_files(path, reading.format)):
-            return own_batches(files, ledger)
-        articles = read_articles(path, reading.format, ledger=ledger, options=reading.options)
-    if reading.label_map:
-        articles = map_labels(articles, reading.label_map, ledger=ledger, keep_others=True)
-    return batches_of(articles, size=BATCH)
+def _mapped(articles: Iterable[Article], reading: TaggedReading, ledger: LossLedger) -> Iterable[Article]:
+    names = reading.label_map
+    if not names:
+        return articles
+    watched = watch_labels(articles, lambda found: require_names("label_map", names, found, "label"))
+    return map_labels(watched, names, ledger=ledger, keep_others=True)
+
+
+def _distinct(articles: Iterable[Article]) -> Iterator[Article]:
+    seen: set[str] = set()
+    for article in articles:
+        if article.id in seen:
+            raise _twice("articles", article.id)
+        seen.add(article.id)
+        yield article
+
+
+def _require_distinct(names: Iterable[str], where: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise _twice(where, name)
+        seen.add(name)
+
+
+def _twice(where: str, name: str) -> DataError:
+    return DataError(
+        f"{where}: the article id {name!r} occurs twice, and would be counted twice; give every article its own id, and let the rows of "
+        "one article stand together"
+    )
 
 
 class _Ids:
@@ -252,10 +274,15 @@ def reading_notes(source: Tagged, ledger: LossLedger) -> list[str]:
     return said
 
 
-def unknown_notes(values: Floats, quantities: Sequence[Quantity]) -> list[str]:
-    """A line for each quantity that is unknown for some articles."""
+def unknown_counts(values: Floats) -> Ints:
+    """[Q]: for how many articles of `values` [N, Q] each quantity is unknown."""
+    return np.isnan(values).sum(axis=0, dtype=np.int64)
+
+
+def unknown_notes(counts: Ints, quantities: Sequence[Quantity]) -> list[str]:
+    """A line for each quantity that is unknown for some articles; `counts` [Q] are these articles."""
     said = []
-    for quantity, count in zip(quantities, np.isnan(values).sum(axis=0).tolist(), strict=True):
+    for quantity, count in zip(quantities, counts.tolist(), strict=True):
         if count:
             why = (
                 f"have no number in the field {quantity.name!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -58,3 +58,13 @@ def map_labels(
             renamed_labels = (mapped(old, None) for old in labels)
             labels = tuple(dict.fromkeys(label for label in renamed_labels if label is not None))
         yield replace(article, spans=tuple(spans), labels=labels)
+
+
+def watch_labels(articles: Iterable[Article], check: Callable[[set[str]], None]) -> Iterator[Article]:
+    """The articles; after the last, `check` is called with all of their labels."""
+    found: set[str] = set()
+    for article in articles:
+        found.update(span.label for span in article.spans)
+        found.update(article.labels or ())
+        yield article
+    check(found)

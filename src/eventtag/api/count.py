@@ -1,0 +1,89 @@
+"""`eventtag.count`: naive counts of tagged articles, as tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eventtag.article import Article
+from eventtag.estimates.counts import UNCORRECTED, Counts, CountSettings, count_tagged
+from eventtag.estimates.dates import Order
+from eventtag.estimates.tagged import TaggedReading
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class CountResult:
+    """Counts by cell (`counts.columns`, `counts.rows`), with what they were made of; `folder` holds the tables, if they were written.
+
+    They are what the tagger found, not corrected for what it misses or finds wrongly.
+    """
+
+    counts: Counts
+
+    def __repr__(self) -> str:
+        counts = self.counts
+        return f"CountResult({counts.spans} spans in {counts.articles} articles, {len(counts.rows)} cells, not corrected)"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was taken for granted or left out, and that the counts are not corrected."""
+        return (*self.counts.notes, UNCORRECTED)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the tables."""
+        return self.counts.folder
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The cells: a column for each of `by` or `quantity`, then articles, articles_with, spans (or total), share and mean."""
+        import pandas as pd
+
+        return pd.DataFrame(self.counts.rows, columns=list(self.counts.columns))
+
+
+def count(
+    tagged: str | os.PathLike[str] | Iterable[Article],
+    by: Sequence[str] = (),
+    *,
+    output: str | os.PathLike[str] | None = None,
+    quantities: Sequence[str] = (),
+    mentioning: Sequence[str] = (),
+    unique: bool = False,
+    thresholds: Mapping[str, float] | None = None,
+    excel: bool = False,
+    date: str | None = None,
+    date_order: Order | None = None,
+    format: str = "auto",  # noqa: A002 - the word for it in every command
+    options: Mapping[str, Any] | None = None,
+    label_map: Mapping[str, str | None] | None = None,
+) -> CountResult:
+    """Count what a tagger found: `count("tagged.jsonl", ["month", "country", "label"]).to_pandas()`.
+
+    `tagged` is what `eventtag.predict` wrote, any annotated file, or articles. `by`: metadata fields, `year`, `month`, `week` and `day`
+    (ISO 8601; made from the metadata field `date`, or else from the one that is a date; `date_order` is `dmy` or `mdy` where dates are
+    like 03/04/2014), and `label`. A cell has its articles, those with at least one span, their spans, and share and mean of these.
+    `quantities` counts something else of an article, such as `any:EVENT`, `LOCATION~Sudan` or `column:deaths`; `mentioning` takes only
+    articles that mention something (docs/how-to/count.md). `unique`: a mention counts once an article. `thresholds`: the least score of
+    spans of a label. With `output`, the tables of articles, spans and cells are written into that folder as CSV and Parquet; `excel` puts a
+    byte order mark before the CSV. `format`, `options` and `label_map` say how `tagged` is read.
+
+    Raises FormatError and DataError for a file that cannot be read, or whose articles are not all there; SettingsError for a field, label
+    or quantity that there is not; OutputError where the folder exists.
+    """
+    settings = CountSettings(
+        by=by.split(",") if isinstance(by, str) else tuple(by),
+        quantities=tuple(quantities),
+        mentioning=tuple(mentioning),
+        unique=unique,
+        thresholds=dict(thresholds or {}),
+    )
+    reading = TaggedReading(format=format, options=options, label_map=label_map, date=date, date_order=date_order)
+    return CountResult(
+        count_tagged(tagged, settings, reading=reading, folder=None if output is None else Path(output), excel=excel)
+    )

@@ -1,0 +1,106 @@
+"""`eventtag count TAGGED`: counts of what a tagger found, as tables for R, pandas and Excel."""
+
+from __future__ import annotations
+
+import argparse
+
+from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command, share
+from eventtag.cli.terminal import print_message, print_result
+
+SHOWN = 40
+"""Cells that are printed."""
+
+
+def run() -> int:
+    """Count as the command line says."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eventtag count",
+        description=(
+            "Count what a tagger found, by month, country, label or any metadata. These are the tagger's counts, not corrected for what "
+            "it misses or finds wrongly: `eventtag estimate` does that with a sample of annotated articles."
+        ),
+        epilog="example: eventtag count tagged.jsonl --by month,country,label --output counts",
+    )
+    parser.add_argument(
+        "tagged", type=nonempty("TAGGED"), metavar="TAGGED", help="what eventtag predict wrote, or any annotated file"
+    )
+    parser.add_argument(
+        "--by",
+        type=nonempty("--by"),
+        metavar="A,B,...",
+        help="metadata fields, year, month, week, day (of the date field), and label",
+    )
+    parser.add_argument(
+        "--quantity",
+        action="append",
+        type=nonempty("--quantity"),
+        default=[],
+        metavar="WORDS",
+        help="what is counted of an article, in place of its spans: EVENT, any:EVENT, LOCATION~Sudan, column:deaths",
+    )
+    parser.add_argument(
+        "--mentioning",
+        action="append",
+        type=nonempty("--mentioning"),
+        default=[],
+        metavar="LABEL~WORDS",
+        help="only articles that mention this: LOCATION~Sudan (also South Sudan), LOCATION=Sudan (exactly)",
+    )
+    parser.add_argument("--unique", action="store_true", help="mentions of a label with the same text count once an article")
+    parser.add_argument(
+        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the least score of spans of a label that count"
+    )
+    parser.add_argument(
+        "--date", type=nonempty("--date"), metavar="FIELD", help="metadata field that holds the date (default: recognised)"
+    )
+    parser.add_argument(
+        "--date-order", choices=("dmy", "mdy"), help="which of day and month stands first in dates such as 03/04/2014"
+    )
+    parser.add_argument(
+        "--output",
+        type=nonempty("--output"),
+        metavar="FOLDER",
+        help="write tables of articles, spans and cells, as CSV and Parquet",
+    )
+    parser.add_argument("--excel", action="store_true", help="CSV begins with a byte order mark, by which Excel knows UTF-8")
+    add_reading(parser)
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    from eventtag.api.count import count
+    from eventtag.reporting.table import table
+
+    result = count(
+        arguments.tagged,
+        arguments.by.split(",") if arguments.by else (),
+        output=arguments.output,
+        quantities=arguments.quantity,
+        mentioning=arguments.mentioning,
+        unique=arguments.unique,
+        thresholds={
+            label: share(f"--threshold {label}")(str(value)) for label, value in pairs(arguments.threshold, "--threshold").items()
+        },
+        excel=arguments.excel,
+        date=arguments.date,
+        date_order=arguments.date_order,
+        format=arguments.source_format,
+        options=pairs(arguments.read_option, "--read-option"),
+        label_map=label_map(arguments),
+    )
+    counts = result.counts
+    print_result(table(counts.columns, counts.rows[:SHOWN], left=max(len(counts.columns) - 5, 1)))
+    if len(counts.rows) > SHOWN:
+        print_result(
+            f"... and {len(counts.rows) - SHOWN:,} more cells" + (" in cells.csv" if counts.folder else "; --output writes all")
+        )
+    print_message(f"{counts.spans:,} spans in {counts.articles:,} articles")
+    for note in result.notes:
+        print_message(note)
+    if counts.folder is not None:
+        print_message(f"tables: {counts.folder}/articles.csv, spans.csv and cells.csv, and the same as .parquet")
+    return 0

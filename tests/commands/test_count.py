@@ -1,0 +1,103 @@
+"""eventtag count: what it prints and writes; the page's commands run as they stand, and its R where R is installed."""
+
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+
+import eventtag
+from eventtag.article import Article
+from eventtag.jobs.outputs import write_predictions
+from eventtag.ledger import LossLedger
+from eventtag.span import Span
+
+PAGE = (REPOSITORY / "docs" / "how-to" / "count.md").read_text(encoding="utf-8")
+TEXTS = ("Police met in South Sudan.", "Police met in Sudan again.")
+
+
+def article(number):
+    """Every fourth article has no span, and every second comes from the country that R takes for a missing value."""
+    sudan = Span(14, 25 if number < 6 else 19, "LOCATION", 0.8)
+    spans = (Span(0, 6, "ACTOR", 0.9), Span(7, 10, "EVENT", number / 10), sudan)[: number % 4]
+    meta = {"date": f"2014-0{1 + number % 3}-15", "country": ["NA", "Perú"][number % 2], "deaths": number}
+    return Article(f"n{number}", TEXTS[number >= 6], spans, meta=meta)
+
+
+ARTICLES = [article(number) for number in range(10)]
+
+
+@pytest.fixture
+def tagged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_predictions(ARTICLES, tmp_path / "tagged.jsonl", "jsonl", ledger=LossLedger())
+    return tmp_path / "tagged.jsonl"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["eventtag count", *map(str, arguments)])
+        code = importlib.import_module("eventtag.cli.commands.count").run()
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return call
+
+
+def test_the_table_and_what_it_is_not(run, tagged):
+    code, output, said = run(tagged, "--by", "country,label", "--threshold", "EVENT=0.5", "--unique")
+    assert code == 0
+    assert output.splitlines()[0].split() == ["country", "label", "articles", "articles_with", "spans", "share", "mean"]
+    assert re.search(r"^Perú +EVENT +5 +1 +1 +0\.200 +0\.200$", output, re.MULTILINE)
+    assert "11 spans in 10 articles" in said
+    assert "not corrected for what it misses or finds wrongly; eventtag estimate corrects them" in said
+
+
+def test_errors_name_the_option(run, tagged, tmp_path):
+    for arguments, message in {
+        (
+            "--by",
+            "cuntry",
+        ): "error: --by: there is no metadata field 'cuntry'; found: country, date, deaths; did you mean country?",
+        ("--threshold", "EVENT=high"): "error: --threshold EVENT: 'high' is not a share",
+        ("--quantity", "any:"): "error: --quantity: 'any:' is not understood",
+        ("--mentioning", "LOCATION~"): "error: --mentioning: in 'LOCATION~' there is no word after ~",
+        ("--map", "EVNT=EVENT"): "error: --map, --drop: there is no label 'EVNT'",
+        ("--by", "month", "--date", "published"): "error: --date: there is no metadata field 'published'",
+    }.items():
+        code, _, said = run(tagged, *arguments, "--output", "counts")
+        assert (code, said[: len(message)]) == (1, message)
+    assert not (tmp_path / "counts").exists()
+
+
+def test_the_commands_of_the_page_run(run, tagged, tmp_path):
+    commands = [
+        line for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()
+    ]
+    assert len(commands) == 3
+    for command in commands:
+        program, name, *arguments = shlex.split(command)
+        assert (program, name) == ("eventtag", "count")
+        code, output, said = run(*arguments)
+        assert code == 0, said
+        assert len(output.splitlines()) > 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["counts", "sudan", "tagged.jsonl"]
+    if shutil.which("Rscript"):
+        script = re.findall(r"^```r\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[0]
+        done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"2014-01 +4 +2 +2", done.stdout)
+        assert "[1] 0.4" in done.stdout
+
+
+def test_the_function_gives_what_the_command_prints(tagged):
+    result = eventtag.count(tagged, "country,label", thresholds={"EVENT": 0.5}, unique=True)
+    frame = result.to_pandas().set_index(["country", "label"])
+    assert frame.loc[("Perú", "EVENT"), ["articles", "articles_with", "spans"]].tolist() == [5, 1, 1]
+    assert repr(result) == "CountResult(11 spans in 10 articles, 6 cells, not corrected)"
+    assert eventtag.count(ARTICLES, ["country"]).to_pandas()["articles"].tolist() == [5, 5]
