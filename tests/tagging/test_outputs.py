@@ -171,8 +171,8 @@ def test_doccano_gets_offsets_as_its_pages_count(tmp_path):
 def test_the_page_shows_every_span(tmp_path):
     path, _ = written(tmp_path, "html", title="Ours & theirs")
     content = path.read_text(encoding="utf-8")
-    assert re.findall(r'title="(\w+ [\d.]+)">([^<]+)<small>', content) == [
-        (f"{span.label} {span.score:.2f}", article.mention(span)) for article in ARTICLES for span in article.spans
+    assert re.findall(r'<mark class="l\d">([^<]+)<small> (\w+ [\d.]+)</small>', content) == [
+        (article.mention(span), f"{span.label} {span.score:.2f}") for article in ARTICLES for span in article.spans
     ]
     assert "<title>Ours &amp; theirs</title>" in content
 

@@ -23,7 +23,6 @@ from eventtag.article import Article
 from eventtag.errors import OutputError, SettingsError
 from eventtag.formats.file_names import require_file_name
 from eventtag.formats.registry import write_articles
-from eventtag.formats.tokenised import note_parts
 from eventtag.jobs.reading.rows import DistinctIds
 from eventtag.ledger import LossLedger
 from eventtag.reporting.highlight import page
@@ -147,7 +146,6 @@ def _flat(articles: Iterable[Article], ledger: LossLedger) -> Iterator[Article]:
     for article in articles:
         for span, _ in flatten(article.spans)[1]:
             ledger.add_span(article.id, "writing html", "dropped", "overlaps a longer span", span)
-        note_parts(article, "writing html", ledger=ledger)
         yield article
 
 
