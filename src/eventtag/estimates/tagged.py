@@ -276,7 +276,7 @@ def reading_notes(source: Tagged, ledger: LossLedger) -> list[str]:
 
 def unknown_counts(values: Floats) -> Ints:
     """[Q]: for how many articles of `values` [N, Q] each quantity is unknown."""
-    return np.count_nonzero(np.isnan(values), axis=0).astype(np.int64).reshape(-1)
+    return np.array([np.isnan(column).sum() for column in values.T], dtype=np.int64)
 
 
 def unknown_notes(counts: Ints, quantities: Sequence[Quantity]) -> list[str]:
