@@ -1,4 +1,5 @@
 import logging
+import re
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from eventtag.article import Article
-from eventtag.errors import SettingsError
+from eventtag.errors import DataError, SettingsError
 from eventtag.evaluation import score_tagged
 from eventtag.heads.span_decoding import USUAL
 from eventtag.heads.tag_decoding import TagDecoder
@@ -23,6 +24,7 @@ from eventtag.settings import EvaluationSettings
 from eventtag.span import Span
 from eventtag.tagging.tagger import TaggedArticle, calibrated
 from eventtag.training.calibration import fit_calibration, require_known_targets
+from eventtag.training.promises import HeldApart, divide_validation
 
 LABELS = LabelSet()
 WORDS = np.array([[2 * n, 2 * n + 1] for n in range(10)])
@@ -256,6 +258,11 @@ def test_a_target_for_an_unknown_label_is_refused():
     [
         ({"target_precision": {"EVENT": 1.5}}, r"evaluation.target_precision.EVENT=1.5 is not allowed"),
         ({"target_precision": {"EVENT": 0.5}, "target_recall": {"EVENT": 0.5}}, "one threshold cannot serve both"),
+        (
+            {"target_precision": {"EVENT": 0.5}, "confidence": 90},
+            r"evaluation.confidence=90 is not allowed: 0.5 <= confidence < 1",
+        ),
+        ({"confidence": 0.9}, "needs what is to be kept with it: evaluation.target_precision.LABEL"),
     ],
 )
 def test_impossible_targets_are_refused_before_training(targets, message):
@@ -322,3 +329,41 @@ def test_scores_on_the_articles_that_chose_say_so_wherever_they_stand(tagged):
         assert crossed in text
     assert crossed in report.to_json()["selection"]["note"]
     assert score_tagged(kept, tagger, data={"sha256": "other"}).report.selection is None
+
+
+def test_articles_held_apart_choose_the_promised_threshold_and_nothing_else(tagged, caplog):
+    settings = EvaluationSettings(target_precision={"EVENT": 0.6}, confidence=0.9)
+    choosing, held = tagged[:30], HeldApart(tagged[30:], None)
+    with caplog.at_level(logging.INFO):
+        fitted = fit_calibration(choosing, LABELS, settings, held=held, fitted_on={})
+    assert "keeps a precision of 0.6 or more on new articles of this kind with 90 % confidence; on the 30 articles" in caplog.text
+    assert fitted.temperatures == fit_calibration(choosing, LABELS, settings, fitted_on={}).temperatures
+    assert fitted.targets["EVENT"]["confidence"] == 0.9
+    plain = fit_calibration(choosing, LABELS, replace(settings, confidence=None), fitted_on={})
+    assert fitted.thresholds["EVENT"] != plain.thresholds["EVENT"]
+    assert {k: v for k, v in fitted.thresholds.items() if k != "EVENT"} == {
+        k: v for k, v in plain.thresholds.items() if k != "EVENT"
+    }
+
+
+def test_a_promise_that_too_few_articles_would_have_to_keep_says_how_many_would_do(tagged, caplog):
+    settings = EvaluationSettings(target_precision={"EVENT": 0.9}, confidence=0.9)
+    with caplog.at_level(logging.WARNING):
+        fitted = fit_calibration(tagged[:6], LABELS, settings, held=HeldApart(tagged[6:12], None), fitted_on={})
+    assert re.search(
+        r"EVENT=0.9 cannot be promised with 90 % confidence: .* the 6 articles held apart .* about \d+ validation", caplog.text
+    )
+    assert "confidence" not in fitted.targets.get("EVENT", {})
+
+
+def test_half_of_the_validation_articles_are_held_apart_clusters_together(articles):
+    assert divide_validation(articles, EvaluationSettings(), None) == (tuple(articles), ())
+    settings = EvaluationSettings(target_precision={"EVENT": 0.6}, confidence=0.9)
+    grouped = [replace(a, meta={"topic": number // 4}) for number, a in enumerate(articles)]
+    choosing, held = divide_validation(grouped, settings, "topic")
+    assert len(choosing) == len(held) == 12
+    assert not {a.meta["topic"] for a in choosing} & {a.meta["topic"] for a in held}
+    with pytest.raises(
+        DataError, match=r"evaluation.confidence holds half of the validation articles apart: .* too few for 2 folds"
+    ):
+        divide_validation(grouped[:4], settings, "topic")

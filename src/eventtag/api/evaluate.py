@@ -131,6 +131,8 @@ def _targets(tagger: Tagger, articles: Sequence[Article], labels: LabelSet, sett
     """For every target, the threshold that would reach it here. It is not applied: these articles would then judge their own choice."""
     if not (settings.target_precision or settings.target_recall):
         return
+    if settings.confidence is not None:
+        yield "evaluation.confidence has no effect here: `train` chooses the thresholds that keep a target with a confidence"
     unlimited = replace(tagger, calibration=replace(tagger.calibration, thresholds={}))
     predictions = collect_predictions(
         [(item.article, item.spans) for item in tag_annotated(unlimited, articles, labels=labels)], labels

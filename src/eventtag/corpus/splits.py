@@ -98,15 +98,21 @@ def split_articles(
 
 
 def fold_articles(
-    articles: Sequence[Article], folds: int, *, seed: int = 13, duplicates: Duplicates | None = None
+    articles: Sequence[Article],
+    folds: int,
+    *,
+    seed: int = 13,
+    duplicates: Duplicates | None = None,
+    group_field: str | None = None,
 ) -> list[tuple[Article, ...]]:
-    """Divide the articles into folds of about one size, each with its share of every label's spans; near-duplicates stay together.
+    """Divide the articles into folds of about one size, each with its share of every label's spans; near-duplicates and articles with one
+    value of the metadata field `group_field` stay together.
 
     Raises SettingsError for fewer than two folds, DataError for fewer units that stay together than folds.
     """
     if folds < 2:
         raise SettingsError(f"{folds} folds: give 2 or more")
-    units = _units(articles, None, duplicates)
+    units = _units(articles, group_field, duplicates)
     if len(units) < folds:
         raise DataError(f"{len(articles)} articles make {len(units)} units that stay together, too few for {folds} folds")
     names = [str(number) for number in range(folds)]

@@ -34,6 +34,10 @@ PRIOR = 0.5
 """Standard deviation of the normal prior on a temperature's logarithm. Without it a handful of spans whose right ones happen to
 score above the wrong ones has the temperature 0; a hundred spans outweigh it."""
 
+SLACK = 1e-4
+"""A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
+that reads the same article in another batch gives scores that differ in the last digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredPredictions:
@@ -311,6 +315,13 @@ def choose_thresholds(
                 )
             chosen[label] = search(predictions[label], target, label=label)
     return chosen
+
+
+def lowered(threshold: float, scores: Floats) -> float:
+    """A threshold as it is saved: it keeps the same spans, those with [N] `scores` that reach it."""
+    below = scores[scores < threshold]
+    gap = threshold - (float(below.max()) if len(below) else 0.0)
+    return threshold - min(SLACK, gap / 2)
 
 
 def split_folds(items: Sequence[T], *, folds: int = 5) -> Iterator[tuple[list[T], list[T]]]:

@@ -60,6 +60,10 @@ class EvaluationSettings:
     """By label, the precision wanted: `train` saves the lowest threshold that reaches it on the validation articles."""
     target_recall: dict[str, float] = field(default_factory=dict)
     """By label, the recall wanted: `train` saves the highest threshold that reaches it on the validation articles."""
+    confidence: float | None = None
+    """`train` keeps the targets on new articles of the same kind with this confidence, such as 0.9: half of the validation articles are
+    held apart for their thresholds, and choose nothing else. Where these cannot support a target, it is said how many articles would.
+    null: the targets are met on the validation articles, and on new ones about half the time."""
 
     def __post_init__(self) -> None:
         _require(self.resamples >= 100, "evaluation.resamples", self.resamples, "at least 100")
@@ -67,6 +71,12 @@ class EvaluationSettings:
         _require(0 <= self.seed < 2**32, "evaluation.seed", self.seed, "0 <= seed < 2**32")
         if self.slices:
             _require_names("evaluation.slices", self.slices)
+        confident = self.confidence is None or 0.5 <= self.confidence < 1
+        _require(confident, "evaluation.confidence", self.confidence, "0.5 <= confidence < 1, or null")
+        _require(
+            self.confidence is None or bool(self.target_precision or self.target_recall), "evaluation.confidence", self.confidence,
+            "needs what is to be kept with it: evaluation.target_precision.LABEL or evaluation.target_recall.LABEL",
+        )  # fmt: skip
         for key in ("target_precision", "target_recall"):
             for label, target in getattr(self, key).items():
                 _require(0 < target <= 1, f"evaluation.{key}.{label}", target, "above 0 and at most 1")

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from eventtag.article import Article
 from eventtag.errors import SettingsError
@@ -22,6 +21,7 @@ from eventtag.scoring.calibration import (
     collect_predictions,
     cross_fitted_reliability,
     fit_temperatures,
+    lowered,
     split_folds,
     threshold_for_f1,
 )
@@ -31,12 +31,9 @@ from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span, score_of
 from eventtag.tagging.tagger import TaggedArticle, Tagger, calibrated
+from eventtag.training.promises import HeldApart, held_apart, promise_thresholds
 
 log = logging.getLogger(__name__)
-
-SLACK = 1e-4
-"""A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
-that reads the same article in another batch gives scores that differ in the last digits."""
 
 OVERLAPPING = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Thresholds of overlapping spans that are tried: from all that were found to none."""
@@ -58,22 +55,27 @@ def evaluate_calibrated(
     articles: Sequence[Article],
     settings: EvaluationSettings,
     *,
+    held: Sequence[Article] = (),
+    cluster_field: str | None = None,
     fitted_on: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> tuple[Evaluation, Calibration]:
     """How an uncalibrated tagger does on validation articles with the temperatures and thresholds that they give, and these.
 
-    So every epoch is judged as its checkpoint would tag. The articles are tagged once. Without `fitted_on` it is one epoch of several:
-    nothing is said, and the calibration is not for keeping. `data` is what the report says of the articles.
+    So every epoch is judged as its checkpoint would tag. The articles are tagged once. Those `held` apart are scored as well, and fit
+    nothing but promised thresholds. Without `fitted_on` it is one epoch of several: nothing is said, and the calibration is not for
+    keeping. `data` is what the report says of the articles.
     """
-    tagged = tag_annotated(tagger, articles)
+    tagged, tagged_apart = tag_annotated(tagger, articles), tag_annotated(tagger, held)
     calibration = fit_calibration(
         tagged, tagger.labels, settings,
+        held=held_apart(tagged_apart, tagged, cluster_field),
         usual=tagger.decoder.usual_threshold, fitted_on=fitted_on or {}, quiet=fitted_on is None,
     )  # fmt: skip
     used = replace(tagger, calibration=calibration)
-    left_out = len(articles) - len(tagged)
-    found = tuple(calibrated(tagged, calibration))
+    everything = (*tagged, *tagged_apart)
+    left_out = len(articles) + len(held) - len(everything)
+    found = tuple(calibrated(everything, calibration))
     return score_tagged(found, used, data=data, left_out=left_out, spans_alone=fitted_on is None), calibration
 
 
@@ -82,11 +84,14 @@ def fit_calibration(
     labels: LabelSet,
     settings: EvaluationSettings,
     *,
+    held: HeldApart | None = None,
     usual: float | None = None,
     fitted_on: Mapping[str, Any],
     quiet: bool = False,
 ) -> Calibration:
     """Temperatures, and thresholds, from validation articles that were tagged without either.
+
+    Articles `held` apart choose the thresholds of labels with a target, which they promise (`eventtag.training.promises`).
 
     Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted; without a
     threshold of its own a label has the `usual` one (None: none, all spans are kept). A target that no threshold reaches is warned of
@@ -98,15 +103,23 @@ def fit_calibration(
     pairs = [(item.article, item.spans) for item in tagged]
     temperatures = fit_temperatures(collect_predictions(pairs, labels))
     scored = [(article, calibrate_spans(spans, temperatures)) for article, spans in pairs]
-    limited = [label for label in labels.labels if label not in settings.target_recall] if settings.f1_threshold else []
+    # A promise is about spans that scores alone leave, so it leaves overlapping ones alone.
+    unlimited = {*settings.target_recall, *(settings.target_precision if settings.confidence is not None else ())}
+    limited = [label for label in labels.labels if label not in unlimited] if settings.f1_threshold else []
     overlapping, predictions = _limit_overlaps(scored, labels, limited)
     if overlapping:
         listed = ", ".join(f"{label} {threshold:.1f}" for label, threshold in overlapping.items())
         say("thresholds of spans that overlap a more probable one, with the best F1 on the validation articles: %s", listed)
     thresholds = {} if usual is None else dict.fromkeys(labels.labels, usual)
     targets: dict[str, Any] = {}
+    promised = {} if held is None else promise_thresholds(tagged, held, labels, settings, temperatures)
     for key in ("target_precision", "target_recall"):
         for label, target in getattr(settings, key).items():
+            promise = promised.get(label)
+            if promise is not None and promise.threshold is not None:
+                thresholds[label] = promise.threshold
+                targets[label] = {key: target, "confidence": settings.confidence, **asdict(promise)}
+                continue
             try:
                 point = choose_thresholds(predictions, **{key: {label: target}})[label]
             except SettingsError as error:
@@ -114,7 +127,7 @@ def fit_calibration(
                 if usual is not None and key == "target_recall":
                     thresholds[label] = 0.0  # all that were found come nearest to it
                 continue
-            point = replace(point, threshold=_lowered(point.threshold, predictions[label].scores))
+            point = replace(point, threshold=lowered(point.threshold, predictions[label].scores))
             thresholds[label] = point.threshold
             targets[label] = {key: target, **asdict(point)}
             say(
@@ -144,7 +157,7 @@ def fit_calibration(
         found,
         cross_fitted_ece=None if crossed is None else crossed.ece,
         cross_fitted_expected=None if crossed is None else crossed.expected_ece,
-        cross_fitted=cross_fitted_scores(tagged, labels, settings, usual=usual),
+        cross_fitted=cross_fitted_scores([*tagged, *(held.tagged if held else ())], labels, settings, usual=usual),
     )
 
 
@@ -234,9 +247,3 @@ def _between(lowest_kept: float, predictions: Iterable[ScoredPredictions]) -> fl
     """Half-way between the lowest score that is worth keeping and the highest that is not (0 where there is none)."""
     dropped = np.concatenate([found.scores[found.scores < lowest_kept] for found in predictions])
     return (lowest_kept + float(dropped.max(initial=0.0))) / 2
-
-
-def _lowered(threshold: float, scores: npt.NDArray[np.float64]) -> float:
-    below = scores[scores < threshold]
-    gap = threshold - (float(below.max()) if len(below) else 0.0)
-    return threshold - min(SLACK, gap / 2)

@@ -24,6 +24,7 @@ from eventtag.training.calibration import evaluate_calibrated
 from eventtag.training.learnt import learns_across_lines
 from eventtag.training.loop.saving import clear_states
 from eventtag.training.loop.trainer import ArticleTrainer
+from eventtag.training.promises import divide_validation
 
 METRICS_FILE = "metrics.json"
 """Written last: where it stands, the run is finished."""
@@ -66,8 +67,9 @@ def finish(
     crosses_lines = learns_across_lines(corpus)
     tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window, crosses_lines=crosses_lines)
     fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
+    choosing, held = divide_validation(corpus.splits["validation"], settings.evaluation, corpus.cluster_field)
     used, calibration = evaluate_calibrated(
-        tagger, corpus.splits["validation"], settings.evaluation, fitted_on=fitted_on, data=data
+        tagger, choosing, settings.evaluation, held=held, cluster_field=corpus.cluster_field, fitted_on=fitted_on, data=data
     )
     report = used.report
     info = CheckpointInfo(

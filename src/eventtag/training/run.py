@@ -60,6 +60,7 @@ from eventtag.training.loop.processes import from_first, is_first_process, proce
 from eventtag.training.loop.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
 from eventtag.training.loop.trainer import ArticleTrainer, EpochWatch, typical_inputs
 from eventtag.training.loop.word_table import keep_gradient
+from eventtag.training.promises import divide_validation
 from eventtag.training.record import RECORD_FILE, build_record, plain, recorded_arithmetic, require_same_run
 from eventtag.training.tracking import require_trackers, tracked
 
@@ -278,9 +279,11 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
             overlap=found.overlap, max_width=found.max_width, crosses_lines=crosses_lines,
         )  # fmt: skip
 
+    choosing, _ = divide_validation(corpus.splits["validation"], settings.evaluation, corpus.cluster_field)
+
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
         tagger = Tagger(current, tokenizer, corpus.labels, settings.window, crosses_lines=crosses_lines)
-        return evaluate_calibrated(tagger, corpus.splits["validation"], settings.evaluation)[0].report
+        return evaluate_calibrated(tagger, choosing, settings.evaluation)[0].report
 
     return ArticleTrainer(
         model,
