@@ -129,7 +129,7 @@ class Watcher:
             if path not in self._seen:
                 self._seen.add(path)
                 try:
-                    list(store.articles(index))
+                    store.read(index)
                 except FileNotFoundError:
                     pass  # the job is finished, and its shards are gone
                 except Exception as error:

@@ -21,9 +21,12 @@ from eventtag.jobs.lock import JobLock
         ("kill_predict.py", "random", "--kills", "4", "--articles", "1500", "--longest", "1.5"),
         ("kill_predict.py", "operations", "--workers", "0", "--step", "13"),
         ("kill_predict.py", "operations", "--workers", "0", "--step", "17", "--parts"),
+        ("kill_arrays.py", "--tasks", "4", "--kills", "5", "--articles", "1200"),
+        ("kill_arrays.py", "--tasks", "3", "--kills", "5", "--articles", "800", "--no-locks", "--parts"),
+        ("kill_arrays.py", "--operations", "--step", "97"),
         ("poison_predict.py", "--each", "1", "--healthy", "50"),
     ],
-    ids=["random", "operations", "parts", "poison"],
+    ids=["random", "operations", "parts", "arrays", "arrays without locks", "operations of arrays", "poison"],
 )
 def test_the_short_form_of_a_proof(tmp_path, arguments):
     script, *options = arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.engines.choice import choose_precision
 from eventtag.errors import DataError, SettingsError
+from eventtag.jobs.array import ArrayTask, array_task
 from eventtag.jobs.assembly import WriteOutput
-from eventtag.jobs.job import decided
+from eventtag.jobs.job import Job, decided, read_description
 from eventtag.jobs.outputs import check_format, format_of_path, part_suffix, write_predictions
 from eventtag.jobs.progress import Progress
 from eventtag.jobs.ray_engine import RayActors
@@ -23,7 +24,10 @@ from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.reading.streams import COMPRESSED
 from eventtag.jobs.reading.tables import is_dataset
 from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
+from eventtag.jobs.shards import Shard
+from eventtag.jobs.store import ShardRecord, ShardStore
 from eventtag.jobs.taggers import LoadTagger
+from eventtag.jobs.worker import Tagged
 from eventtag.jobs.workers import Workers
 from eventtag.ledger import LossLedger
 from eventtag.models.checkpoint import WEIGHTS_FILE, checkpoint_folder, read_info
@@ -46,6 +50,7 @@ WITHOUT_EFFECT = frozenset(
         "ray_gpus",
         "max_bad_rows",
         "retry_dead_letter",
+        "shard",
         "json_logs",
     }
 )
@@ -94,6 +99,8 @@ def output_format(settings: PredictSettings) -> OutputFormat:
 def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] | None) -> JobReport:
     chosen = output_format(settings)
     check_format(chosen.value, sentences=settings.sentences)
+    job = Job(Path(settings.output))
+    task = None if settings.shard is None else array_task(settings.shard, job, os.environ)
     info, sha256 = read_info(Path(settings.checkpoint), unread=(WEIGHTS_FILE,))
     decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
     precision = _precision(settings)
@@ -103,6 +110,9 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
     options = JobOptions(
         shard_rows=settings.shard_rows,
         parts=part_suffix(chosen.value) if in_parts else None,
+        task=task,
+        adopted=("precision",) if settings.precision is InferencePrecision.auto else (),
+        output={"labels": info.labels.labels, "title": f"{Path(settings.input).name}, tagged by eventtag"},
         retry_dead_letters=settings.retry_dead_letter,
         input_state=state,
         input_extent=extent,
@@ -110,15 +120,24 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
         notes={"checkpoint": settings.checkpoint, "workers": _workers(settings)},
     )
     ledger = LossLedger()
+
+    def engine(shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
+        # Another task may have begun the job, with the precision that is the fastest on its machine.
+        return _engine(settings, decided(job.output, "precision"))(shards, store)
+
     report = run_job(
         read_settings_rows(settings),
-        Path(settings.output),
-        _engine(settings, precision),
+        job.output,
+        engine,
         settings=decisive,
-        write=_writer(settings, chosen, info.labels.labels, ledger),
+        write=build_writer(job, chosen.value, sentences=settings.sentences, ledger=ledger),
         options=options,
         on_progress=on_progress,
     )
+    if report.missing is not None:
+        assert task is not None
+        _tell_task(report, task)
+        return report
     _tell(report, settings, ledger)
     require_few_bad_rows(report.bad_rows, int(report.manifest["rows"]), settings.max_bad_rows, where=str(report.job.dead_letters))
     return report
@@ -194,20 +213,17 @@ def _workers(settings: PredictSettings) -> int:
     return max(1, len(os.sched_getaffinity(0)) // settings.threads)
 
 
-def _writer(settings: PredictSettings, chosen: OutputFormat, labels: tuple[str, ...], ledger: LossLedger) -> WriteOutput | None:
-    """What writes the output; None where it is what the shards hold already."""
-    if chosen is OutputFormat.jsonl and not settings.sentences:
+def build_writer(job: Job, format_name: str, *, sentences: bool, ledger: LossLedger) -> WriteOutput | None:
+    """What writes a job's output; None where it is what the shards hold already. The labels and title of a page are those with which the
+    job was begun.
+    """
+    if format_name == "jsonl" and not sentences:
         return None
 
     def write(articles: Iterator[Article], path: Path) -> None:
+        page = (read_description(job) or {})["output"]
         write_predictions(
-            articles,
-            path,
-            chosen.value,
-            ledger=ledger,
-            labels=labels,
-            sentences=settings.sentences,
-            title=f"{Path(settings.input).name}, tagged by eventtag",
+            articles, path, format_name, ledger=ledger, labels=page["labels"], sentences=sentences, title=page["title"]
         )
 
     return write
@@ -248,6 +264,18 @@ def _input_state(source: str) -> tuple[str | None, str | None, Callable[[Place],
     return digest.hexdigest(), extent.hexdigest(), share
 
 
+def _tell_task(report: JobReport, task: ArrayTask) -> None:
+    counts, output = report.manifest, report.job.output
+    log.info(
+        "%s: task %d of %s is done: %d articles, %d of them tagged now in %.1f s, %d spans, %d rows that could not be tagged",
+        output, task.number, task.division, report.articles, report.tagged, report.seconds, counts["spans"], report.bad_rows,
+    )  # fmt: skip
+    if report.missing:
+        log.info("%d shards of other tasks are missing; `eventtag job status %s` names these tasks", report.missing, output)
+    else:
+        log.info("all shards are stored, and another task puts the output together")
+
+
 def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> None:
     manifest = report.manifest
     counts = f"{settings.output}: {manifest['spans']} spans in {report.articles} articles"
@@ -256,9 +284,14 @@ def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> N
     else:
         rate = report.tokens / max(report.seconds, 1e-9)
         log.info("%s, %d of them tagged now in %.1f s (%.0f tokens/s)", counts, report.tagged, report.seconds, rate)
+    tell_losses(report, ledger)
+
+
+def tell_losses(report: JobReport, ledger: LossLedger) -> None:
+    """Log what the output's format could not hold, and how many rows of which kinds could not be tagged."""
     for line in ledger.summary():
         log.info("  %s", line)
     if report.bad_rows:
         log.info("%d rows could not be tagged (%s):", report.bad_rows, report.job.dead_letters)
-        for kind, count in sorted(manifest["kinds"].items(), key=lambda item: -item[1])[:10]:
+        for kind, count in sorted(report.manifest["kinds"].items(), key=lambda item: -item[1])[:10]:
             log.info("  %d %s", count, kind)

@@ -33,6 +33,7 @@ FILE_COMMANDS = {
     "count": "count what a tagger found, by month, country or label",
     "compare": "say whether one tagger is better than another",
     "export": "make a checkpoint faster, if it stays as good",
+    "job": "say what is missing of a tagging job of many tasks, and put its output together",
 }
 COMMANDS = HYDRA_COMMANDS | FILE_COMMANDS
 

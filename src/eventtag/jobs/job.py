@@ -3,10 +3,16 @@
 tagged.jsonl                  the output, which appears when all of it is there
 tagged.jsonl.job/
     job.json                  what decides the output: checkpoint, settings, code; and how large the input is
+    array.json                into how many tasks an array divides the job
+    input.json                how many rows and shards the input has; there when a process has read it to its end
     shards/                   finished shards; gone when the job is finished and no row is left over
+    tasks/                    a lock for each task of an array
     dead_letter.jsonl         the rows that are in no output
     manifest.json             counts, and the sha256 of each output; written last, so a job that has it is finished
-    lock                      held by the process that works on the job, and by its workers
+    lock                      held by the process that works on the job, and by its workers; by the tasks of an array together
+
+job.json, array.json and input.json are written by the process that comes first, and compared by all others. No process relies on a lock
+for what it writes to be right: not every file system has locks, and some have them for one machine only.
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ import ast
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +69,25 @@ class Job:
         return self.folder / "job.json"
 
     @property
+    def array(self) -> Path:
+        """The file that says how an array divides the job."""
+        return self.folder / "array.json"
+
+    @property
+    def input(self) -> Path:
+        """The file that says how many rows and shards the input has."""
+        return self.folder / "input.json"
+
+    @property
+    def tasks(self) -> Path:
+        """The folder of the locks of an array's tasks."""
+        return self.folder / "tasks"
+
+    def task_lock(self, number: int) -> Path:
+        """The file that is locked while a task of an array is at work."""
+        return self.tasks / f"{number}.lock"
+
+    @property
     def holds_anything(self) -> bool:
         """Whether anything has been tagged."""
         return self.manifest.exists() or self.earlier_manifest.exists() or any(self.shards.glob("[0-9]*"))
@@ -88,14 +113,11 @@ class Job:
         return self.folder / "placing.json"
 
     @property
-    def assembling(self) -> Path:
-        """The folder in which the output is put together."""
-        return self.folder / "assembling.partial"
-
-    @property
     def files(self) -> tuple[Path, ...]:
-        """The files that a job writes into its folder, shards apart."""
-        return (self.description, self.dead_letters, self.manifest, self.earlier_manifest, self.placing, self.lock)
+        """The files that a job writes into its folder, shards apart; those by which the folder is known as a job's come last."""
+        return (
+            self.dead_letters, self.manifest, self.earlier_manifest, self.placing, self.array, self.input, self.description, self.lock,
+        )  # fmt: skip
 
     @property
     def lock(self) -> Path:
@@ -110,14 +132,10 @@ def prepare_folder(job: Job) -> None:
     """
     if job.output.is_symlink() and not job.manifest.exists():
         refuse_link(job.output)
-    if read_description(job) is None:
+    entries = list(job.folder.iterdir()) if job.folder.is_dir() else []
+    if read_description(job) is None:  # in this order: another process may be making the job
         require_absent(job.output)
-        own = {job.lock.name}
-        foreign = sorted(
-            entry.name
-            for entry in (job.folder.iterdir() if job.folder.is_dir() else ())
-            if entry.name not in own and not _is_partial(entry, job.description)
-        )
+        foreign = sorted(entry.name for entry in entries if entry != job.lock and not _is_partial(entry, job.description))
         if foreign:
             raise OutputError(
                 f"{job.folder}: is no folder of a job (it holds {', '.join(foreign[:5])}, and no job.json), so nothing is written there\n"
@@ -142,30 +160,45 @@ def fingerprint(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": _SCHEMA, "settings": dict(settings), "code": code_digest()}
 
 
-def begin(job: Job, decisive: Mapping[str, Any], *, extent: str | None = None, mended: bool = False) -> None:
-    """Start the job, or go on with it; `decisive` is its fingerprint. Call it with the job's lock.
+def begin(
+    job: Job,
+    decisive: Mapping[str, Any],
+    *,
+    more: Mapping[str, Any] | None = None,
+    adopted: Collection[str] = (),
+    mended: bool = False,
+    alone: bool = True,
+) -> dict[str, Any]:
+    """Start the job, or go on with it, and return what job.json says; `decisive` is the job's fingerprint. Call it with the job's lock.
 
-    `extent` is another when the input has grown or shrunk (None: not known); `mended`: bad rows may have been mended since.
+    `more` is written beside it, of which `extent` is another when the input has grown or shrunk (None: not known). Settings named in
+    `adopted` are those with which the job was started. `mended`: bad rows may have been mended since. `alone`: no other process is at work,
+    so that what killed ones left half-written is removed, and a job that has tagged nothing is started anew with other settings.
 
     Raises OutputError when the output exists and is of no job, or when the job is another and has tagged something: then the message
     names what differs; and when a job is to go on whose input has another extent.
     """
-    for left in _partials(job):
-        left.unlink()  # by a process that was killed
-    description = {**decisive, "extent": extent, "version": version("eventtag")}
+    if alone:
+        remove_partial_files(job)
+    description = {**decisive, "extent": None, **(more or {}), "version": version("eventtag")}
     known = read_description(job)
     if known is None:
         require_absent(job.output)
-        write_json(job.description, description, replace=True)
-        return
-    began = known.pop("extent", None)
-    known.pop("version", None)
+        known = write_once(job.description, description)
+    began, extent = known.get("extent"), description["extent"]
     differences = [
-        f"  {key}: {_shown(old)}, now {_shown(new)}" for key, old, new in _compare(known, json.loads(json.dumps(decisive)))
+        f"  {key}: {_shown(old)}, now {_shown(new)}"
+        for key, old, new in _compare({key: known[key] for key in decisive}, json.loads(json.dumps(decisive)))
+        if key not in adopted
     ]
-    if not job.holds_anything or (mended and not differences):
+    anew = alone and not job.holds_anything
+    if anew:
+        for file in (job.array, job.input):
+            file.unlink(missing_ok=True)
+    if anew or (mended and not differences):
         if differences or began != extent:
-            write_json(job.description, description, replace=True)
+            known = description if differences else {**known, "extent": extent}
+            write_json(job.description, known, replace=True)
     elif differences:
         raise OutputError(
             f"{job.output}: belongs to a job that was started with\n"
@@ -174,6 +207,18 @@ def begin(job: Job, decisive: Mapping[str, Any], *, extent: str | None = None, m
         )
     elif not job.manifest.exists() and None not in (began, extent) and began != extent:
         raise OutputError(input_changed("its files have other names or sizes"))
+    return known
+
+
+def write_once(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a JSON file unless there is one, and return what the file says."""
+    try:
+        write_json(path, value)
+    except OutputError:
+        if not path.exists():
+            raise
+    known = read_json(path)
+    return dict(value) if known is None else known
 
 
 def input_changed(how: str) -> str:
@@ -184,16 +229,32 @@ def input_changed(how: str) -> str:
 def abandon(job: Job) -> None:
     """Remove what a job that has tagged nothing has written; what is not of the job stays."""
     with suppress(OSError):
-        shutil.rmtree(job.assembling, ignore_errors=True)
-        for file in (*_partials(job), *job.files):
+        remove_working_files(job)
+        for file in job.files:
             file.unlink(missing_ok=True)
         if job.shards.is_dir():
             job.shards.rmdir()
         job.folder.rmdir()
 
 
+def remove_partial_files(job: Job) -> None:
+    """Remove what killed processes have left half-written in the job's folder."""
+    for folder in job.folder.glob(f"assembling*{PARTIAL}"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in _partials(job):
+        file.unlink(missing_ok=True)
+
+
+def remove_working_files(job: Job) -> None:
+    """Remove what is needed only while somebody works on the job."""
+    remove_partial_files(job)
+    for file in (job.earlier_manifest, job.placing, job.input, *job.tasks.glob("[0-9]*.lock")):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        job.tasks.rmdir()
+
+
 def _partials(job: Job) -> Iterator[Path]:
-    """What killed processes have left half-written in the job's folder."""
     return (entry for entry in job.folder.iterdir() if any(_is_partial(entry, file) for file in job.files))
 
 
@@ -215,6 +276,17 @@ def read_description(job: Job) -> dict[str, Any] | None:
             f"{job.description}: was not written by a job, so nothing is written there; choose another output=, or move {job.folder} away"
         )
     return known
+
+
+def read_size(job: Job) -> tuple[int, int] | None:
+    """Into how many shards the input is cut and how many rows it has; None where no process has read it to its end."""
+    known = read_json(job.input)
+    if known is None:
+        return None
+    shards, rows = known.get("shards"), known.get("rows")
+    if not isinstance(shards, int) or not isinstance(rows, int):
+        raise OutputError(f"{job.input}: is damaged; remove this file and run the command again")
+    return shards, rows
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

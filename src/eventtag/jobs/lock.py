@@ -1,9 +1,11 @@
-"""One process at a time works on a job, and none of its workers outlives it unseen."""
+"""One process at a time works on a job or on a task of it, and none of its workers outlives it unseen."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import socket
 import time
 from multiprocessing import reduction
 from multiprocessing.context import get_spawning_popen
@@ -13,43 +15,77 @@ from typing import Any
 
 from eventtag.errors import OutputError
 
+log = logging.getLogger(__name__)
+
 PATIENCE = 30.0
 """Seconds that the workers of a killed process have for noticing that it is gone."""
 
 
-class JobLock:
-    """Holds a job's lock file for as long as the process that took it, or a worker that it was handed to, lives (flock).
+class BusyError(OutputError):
+    """Another process has the lock."""
 
-    A worker receives it by being started with it as an argument. `instead` is what the error advises in place of waiting.
+
+class JobLock:
+    """Holds a lock file for as long as the process that took it, or a worker that it was handed to, lives (flock).
+
+    A worker receives it by being started with it as an argument. `what` is locked, and `instead` is what the error advises in place of
+    waiting. A `shared` lock may be held by many processes, but not beside one that is not shared, which it waits for. `patience`: seconds
+    to wait where the owner is not known to live. `held` is False on a file system without locks, of which the log tells.
     """
 
-    def __init__(self, path: Path, *, instead: str = "give another output=") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        what: str = "this job",
+        instead: str = "give another output=",
+        shared: bool = False,
+        patience: float | None = None,
+    ) -> None:
         self.path = path
-        self.instead = instead
+        self.held = False
+        self._what = what
+        self._instead = instead
+        self._shared = shared
+        self._patience = patience
         self._descriptor: int | None = None
 
     def __enter__(self) -> JobLock:
-        """Take the lock; raises OutputError when another process has it."""
+        """Take the lock; raises BusyError when another process has it."""
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        ends = time.monotonic() + PATIENCE
+        try:
+            self.held = self._wait(self._descriptor)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _wait(self, descriptor: int) -> bool:
+        ends = time.monotonic() + (PATIENCE if self._patience is None else self._patience)
+        told = False
         while True:
             try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                return True
             except BlockingIOError:
-                owner = os.pread(self._descriptor, 32, 0).decode("ascii", errors="replace").strip()
-                if _lives(owner) or time.monotonic() > ends:
-                    os.close(self._descriptor)
-                    self._descriptor = None
-                    raise OutputError(
-                        f"{self.path.parent}: process {owner or '?'} works on this job already; wait for it, or {self.instead}"
+                process, _, host = os.pread(descriptor, 100, 0).decode("ascii", errors="replace").strip().partition(" ")
+                owner = f"process {process or '?'}" + (f" on {host}" if host else "")
+                if not self._shared and (_lives(process, host) or time.monotonic() >= ends):
+                    raise BusyError(
+                        f"{self.path.parent}: {owner} works on {self._what} already; wait for it, or {self._instead}"
                     ) from None
+                if self._shared and not told:
+                    log.info("%s: waiting for %s, which has %s for itself", self.path.parent, owner, self._what)
+                    told = True
                 time.sleep(0.05)
-            except OSError:
-                break  # a file system without locks
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
-        return self
+            except OSError as error:
+                log.warning(
+                    "%s: the file system has no locks (%s), so a second process that works on %s would not be noticed; start none",
+                    self.path.parent, error.strerror, self._what,
+                )  # fmt: skip
+                return False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._descriptor is not None:
@@ -69,11 +105,23 @@ def _inherit(path: Path, duplicate: Any) -> JobLock:
     return lock
 
 
-def _lives(owner: str) -> bool:
-    if not owner.isdigit() or int(owner) == os.getpid():
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock, not shared; False where the file system cannot tell."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _lives(process: str, host: str) -> bool:
+    if not process.isdigit() or int(process) == os.getpid() or host not in ("", socket.gethostname()):
         return False
     try:
-        os.kill(int(owner), 0)
+        os.kill(int(process), 0)
     except ProcessLookupError:
         return False
     except PermissionError:

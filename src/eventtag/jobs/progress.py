@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from eventtag.jobs.store import ShardRecord
 
@@ -46,6 +47,17 @@ class Progress:
     def rows(self) -> int:
         """Rows that are stored: tagged, or as dead letters."""
         return self.articles + self.bad
+
+    def counts(self) -> dict[str, Any]:
+        """What is stored, as a manifest says it."""
+        counts = {
+            "rows": self.rows,
+            "articles": self.articles,
+            "spans": self.spans,
+            "tokens": self.tokens,
+            "dead_letters": self.bad,
+        }
+        return counts | {"kinds": dict(sorted(self.kinds.items()))}
 
     @property
     def seconds(self) -> float:

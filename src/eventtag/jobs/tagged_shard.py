@@ -92,15 +92,15 @@ def tag_shard(
 
 
 def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
-    """Store a tagged shard; where only some positions were tagged again, the other lines stay as they are stored."""
+    """Store a tagged shard, and return what is stored; where only some positions were tagged again, the other lines stay as they are."""
     shard = tagged.shard
     lines = {position: article.json for position, article in tagged.articles.items()}
     spans = sum(article.spans for article in tagged.articles.values())
     tokens = sum(article.tokens for article in tagged.articles.values())
     if shard.only is not None:
-        old = store.record(shard.index)
+        old, stored = store.read(shard.index)
         alive = [position for position in range(old.rows) if position not in old.dead]
-        for position, line in zip(alive, store.articles(shard.index), strict=True):
+        for position, line in zip(alive, stored[: old.articles], strict=True):
             lines.setdefault(position, line.rstrip(b"\n"))
         spans, tokens = spans + old.spans, tokens + old.tokens
     letters = [letter for position, letter in sorted(tagged.letters.items()) if position not in lines]
@@ -117,8 +117,7 @@ def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
         input=input_digest(shard.rows, without=set(dead)),
         sha256=lines_digest(ordered),
     )
-    store.write(record, ordered)
-    return record
+    return store.write(record, ordered, replace=shard.only is not None)
 
 
 def check_tagger(tag: TagArticles) -> None:

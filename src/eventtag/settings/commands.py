@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -304,6 +305,9 @@ class PredictSettings:
     all other rows are tagged."""
     retry_dead_letter: bool = False
     """Tag the rows in dead_letter.jsonl once more, and nothing else."""
+    shard: str | None = None
+    """Of a job that many processes tag, the part of this one (docs/how-to/cluster.md): `3/100` is the third of a hundred, `slurm` what the
+    variables of a Slurm array say; null: all of it."""
     json_logs: bool = False
     """Tell the progress as JSON lines on standard error (`--json-logs` does the same)."""
 
@@ -325,3 +329,14 @@ class PredictSettings:
         _require(0 <= self.max_bad_rows < math.inf, "max_bad_rows", self.max_bad_rows, "0 or above")
         _require(0 <= self.min_score <= 1, "min_score", self.min_score, "0 <= min_score <= 1")
         require_thresholds(self.thresholds)
+        if self.shard is not None:
+            self._check_shard(self.shard)
+
+    def _check_shard(self, shard: str) -> None:
+        part = re.fullmatch("([0-9]{1,9})/([0-9]{1,9})", shard)
+        known = shard == "slurm" or (part is not None and 1 <= int(part[1]) <= int(part[2]))
+        _require(known, "shard", shard, "slurm, or a part such as 3/100 (from 1/100 to 100/100)")
+        _require(self.output != "-", "shard", shard, "needs output=, a file that all processes see")
+        _require(self.input != "-", "shard", shard, "needs input= files, which every process reads for itself")
+        _require(self.engine is TaggingEngine.local, "shard", shard, "not with engine=ray, which divides the job by itself")
+        _require(not self.retry_dead_letter, "shard", shard, "not with retry_dead_letter=true, which takes one process")

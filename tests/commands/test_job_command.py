@@ -1,0 +1,82 @@
+"""Tagging by a Slurm array, as the page on clusters describes it; sbatch and the tagger are stubs."""
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from eventtag.jobs.job import Job
+from eventtag.jobs.lock import JobLock
+
+STUB = REPOSITORY / "tests" / "commands" / "stub_predict.py"
+SBATCH = r"""
+array=$(sed -n 's/^#SBATCH --array=//p' tag.sh)
+while [ $# -gt 1 ]; do array=${1#--array=}; shift; done
+numbers=$(for part in ${array//,/ }; do seq ${part%-*} ${part#*-}; done)
+set -- $numbers
+export SLURM_ARRAY_TASK_COUNT=$# SLURM_ARRAY_TASK_MIN=$1 SLURM_ARRAY_TASK_MAX=${!#} SLURM_ARRAY_TASK_STEP=1
+for number in $numbers; do
+  [ -n "$KILLED" ] && [[ ,$KILLED, = *,$number,* ]] || SLURM_ARRAY_TASK_ID=$number bash tag.sh || exit 1
+done
+"""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "bin").mkdir()
+    for name, script in (("eventtag", f'exec {sys.executable} {STUB} "$@"'), ("sbatch", SBATCH)):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "news").mkdir()
+    for month in range(3):
+        with gzip.open(tmp_path / "news" / f"{month}.jsonl.gz", "wt") as file:
+            for n in range(200):
+                file.write(json.dumps({"id": f"a{n}", "text": f"Police met Miners number {n} in Lima."}) + "\n")
+    return tmp_path
+
+
+def run(folder: Path, command: str, *, code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "HOME": str(folder)}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment | variables, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_the_script_and_the_commands_of_the_page(folder):
+    section = (REPOSITORY / "docs" / "how-to" / "cluster.md").read_text().split("\n## ")[1]
+    script, commands = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    assert "#SBATCH --array=1-100\n" in script
+    (folder / "tag.sh").write_text(script.replace("1-100", "1-3"))
+    submit, status, again = [line.split("#")[0] for line in commands.splitlines()]
+    said = run(folder, submit, KILLED="2").stderr
+    assert "tagged.parquet: task 3 of 3 tasks (1-3) is done: 128 articles, 128 of them tagged now" in said
+    assert "2 shards of other tasks are missing; `eventtag job status tagged.parquet` names these tasks" in said
+    found = run(folder, status)
+    assert found.stdout == "--array=2\n"
+    assert found.stderr == "tagged.parquet: 3 of 5 shards are stored\nmissing: 1 of 3 tasks (1-3)\n"
+    said = run(folder, again).stderr
+    assert "1 tasks were submitted, of 3 tasks (1-3) into which the job is divided" in said
+    assert "tagged.parquet: 1800 spans in 600 articles" in said
+    run(folder, "eventtag predict checkpoint=mine/checkpoint input='news/*.jsonl.gz' output=one.parquet workers=1")
+    assert (folder / "tagged.parquet").read_bytes() == (folder / "one.parquet").read_bytes()
+
+
+def test_an_output_that_no_task_could_put_together_is_put_together_by_a_command(folder):
+    predict = "eventtag predict checkpoint=c input='news/*.jsonl.gz' output=out.html workers=1 precision=auto"
+    Job(folder / "out.html").folder.mkdir()
+    with JobLock(Job(folder / "out.html").lock, shared=True):  # as a task does that is killed at its end
+        said = run(folder, f"{predict} shard=1/1").stderr
+    assert "all shards are stored, and another task puts the output together" in said
+    assert "out.html: 1800 spans in 600 articles" in run(folder, "eventtag job assemble out.html.job").stderr
+    run(folder, predict.replace("out.html", "one/out.html"))
+    assert (folder / "out.html").read_bytes() == (folder / "one" / "out.html").read_bytes()
+    assert "shard=slurm: SLURM_ARRAY_TASK_ID" in run(folder, f"{predict} shard=slurm", code=1).stderr
+    assert "no tagging job has this output" in run(folder, "eventtag job assemble nothing.html", code=1).stderr
