@@ -83,7 +83,7 @@ def prove_random(folder: Path, options: argparse.Namespace) -> list[str]:
     while kills < options.kills and not problems:
         output = folder / f"job{jobs}" / name
         output.parent.mkdir()
-        array = _Array(source, output, options, draw, wanted=options.kills - kills, typical=seconds)
+        array = _Array(source, output, options, draw, wanted=options.kills - kills, typical=seconds / 4)
         watcher = Watcher(output, right)
         array.run(watcher)
         problems += watcher.problems + array.problems
@@ -140,7 +140,7 @@ class _Array:
                     code = os.waitstatus_to_exitcode(status)
                     self._ended(number, code)
                     if code == 0:
-                        self.typical += 0.2 * (time.monotonic() - began - self.typical)
+                        self.typical += 0.4 * (time.monotonic() - began - self.typical)
                     if code == -signal.SIGKILL:
                         waiting.insert(self.draw.randint(0, len(waiting)), number)
 
