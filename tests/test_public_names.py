@@ -5,7 +5,8 @@ import eventtag
 
 NAMES = [
     "Article", "DatasetTagger", "EventtagError", "LabelSet", "LossLedger", "Span", "Tagger", "__version__", "compare", "count",
-    "evaluate", "lint", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "split", "train", "write_articles",
+    "estimate", "evaluate", "lint", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "split", "train",
+    "write_articles",
     "write_predictions",
 ]  # fmt: skip
 

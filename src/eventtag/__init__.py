@@ -14,6 +14,7 @@ if _TYPE_CHECKING:
 
     from eventtag.api.compare import compare
     from eventtag.api.count import count
+    from eventtag.api.estimate import estimate
     from eventtag.api.evaluate import evaluate
     from eventtag.api.lint import lint
     from eventtag.api.predict import predict
@@ -42,6 +43,7 @@ _HOMES = {
     "Tagger": "tagging.tagger",
     "compare": "api.compare",
     "count": "api.count",
+    "estimate": "api.estimate",
     "evaluate": "api.evaluate",
     "lint": "api.lint",
     "predict": "api.predict",
@@ -67,6 +69,7 @@ __all__ = [
     "__version__",
     "compare",
     "count",
+    "estimate",
     "evaluate",
     "lint",
     "predict",

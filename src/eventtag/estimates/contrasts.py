@@ -35,18 +35,19 @@ def difference(first: Estimate, second: Estimate, *, level: float = 0.95) -> Con
     return _contrast([first, second], [-1.0, 1.0], level, notes[without])
 
 
-def trend(cells: Sequence[Estimate], *, level: float = 0.95) -> Contrast:
-    """The least-squares slope of the means over the cells, which are a period apart.
+def trend(cells: Sequence[Estimate], times: Sequence[int] | None = None, *, level: float = 0.95) -> Contrast:
+    """The least-squares slope of the means over the cells' times, by default 0, 1, 2 and so on.
 
     Cells with fewer units than an interval of their own needs will do, as long as each has LEAST_PART and all together have enough errors.
     """
-    places = np.arange(len(cells)) - (len(cells) - 1) / 2
+    places = np.arange(len(cells)) if times is None else np.array(times)
+    places = places - places.mean()
     fewest, errors = min(cell.units for cell in cells), sum(cell.errors for cell in cells)
     note = ""
     if fewest < LEAST_PART:
         note = f"a period has {fewest} annotated units, {LEAST_PART} are needed in each"
     elif errors < LEAST_ERRORS:
-        note = f"people and tagger differ in {errors:.2g} annotated units, counted by weight; {LEAST_ERRORS} are needed"
+        note = f"the tagger errs in {errors:.2g} annotated units (by weight), {LEAST_ERRORS} are needed"
     return _contrast(cells, (places / (places**2).sum()).tolist(), level, note)
 
 

@@ -131,7 +131,7 @@ def estimate_mean(
     errors, unusual, usual = _telling(sample, inside)
     note = gold_note = ""
     if units.open.any():  # else everything is annotated
-        note = _objection(units, f"people and tagger differ in {errors:.2g}", errors)
+        note = _objection(units, f"the tagger errs in {errors:.2g}", errors)
         gold_note = _objection(units, f"people's number is not {usual:g} in {unusual:.2g}", unusual)
     one = figure(corrected, deviations, freedom(deviations[held], spent=2), level, bounds, note)
     other = figure(gold, of_gold, freedom(of_gold[held], spent=1), level, bounds, gold_note)
@@ -277,7 +277,7 @@ def _objection(units: _Units, telling: str, count: float) -> str:
     if found < LEAST_UNITS:
         return f"{found} annotated unit{'s' * (found != 1)}, {LEAST_UNITS} are needed"
     if count < LEAST_ERRORS - 1e-9:
-        return f"{telling} of {found} annotated units, counted by weight; {LEAST_ERRORS} are needed"
+        return f"{telling} of {found} annotated units (by weight), {LEAST_ERRORS} are needed"
     return ""
 
 

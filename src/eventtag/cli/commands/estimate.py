@@ -1,0 +1,173 @@
+"""`eventtag estimate TAGGED --gold ANNOTATED`: figures that are corrected for the tagger's errors, with intervals."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command, share
+from eventtag.cli.terminal import print_message, print_result
+
+SHOWN = 40
+"""Rows of a table that are printed."""
+
+
+def run() -> int:
+    """Estimate as the command line says."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eventtag estimate",
+        description=(
+            "Estimate means and totals over all tagged articles, corrected for what the tagger misses and finds wrongly, with intervals. The "
+            "correction comes from a random sample of these articles that people annotated (`eventtag sample` draws it)."
+        ),
+        epilog="example: eventtag estimate tagged.jsonl --gold annotated.jsonl --by month --quantity EVENT --output figures",
+    )
+    parser.add_argument("tagged", type=nonempty("TAGGED"), metavar="TAGGED", help="all articles, as eventtag predict wrote them")
+    parser.add_argument(
+        "--quantity",
+        action="append",
+        type=nonempty("--quantity"),
+        required=True,
+        metavar="WORDS",
+        help="what is estimated of an article: EVENT (its spans), any:EVENT (share of articles), LOCATION~Sudan, column:deaths",
+    )
+    parser.add_argument(
+        "--by", type=nonempty("--by"), metavar="A,B,...", help="a cell for each value of these fields; year, month, week, day"
+    )
+    parser.add_argument(
+        "--level", type=share("--level"), default=0.95, help="share of intervals that hold the truth (default: 0.95)"
+    )
+    parser.add_argument(
+        "--output", type=nonempty("--output"), metavar="FOLDER", help="write estimates.csv, .json, .html and more tables"
+    )
+    sample = parser.add_argument_group("annotated articles")
+    sample.add_argument(
+        "--gold", type=nonempty("--gold"), required=True, metavar="FILE", help="the articles of the sample, annotated"
+    )
+    sample.add_argument(
+        "--drawn",
+        choices=("recorded", "random"),
+        default="recorded",
+        help="how they were drawn: recorded in their metadata, or random: every tagged article had the same chance (default: recorded)",
+    )
+    sample.add_argument(
+        "--checkpoint", type=nonempty("--checkpoint"), metavar="DIR", help="the tagger (default: that of the job that tagged)"
+    )
+    sample.add_argument(
+        "--seen",
+        choices=("refuse", "leave_out", "include"),
+        default="refuse",
+        help="what becomes of annotated articles that the tagger learnt from (default: refuse)",
+    )
+    sample.add_argument(
+        "--gold-from",
+        type=nonempty("--gold-from"),
+        default="auto",
+        metavar="FORMAT",
+        help="format of --gold (default: recognised)",
+    )
+    sample.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
+    counting = parser.add_argument_group("counting")
+    counting.add_argument("--unique", action="store_true", help="mentions of a label with the same text count once an article")
+    counting.add_argument(
+        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the least score of spans of a label that count"
+    )
+    counting.add_argument(
+        "--date", type=nonempty("--date"), metavar="FIELD", help="metadata field that holds the date (default: recognised)"
+    )
+    counting.add_argument(
+        "--date-order", choices=("dmy", "mdy"), help="which of day and month stands first in dates such as 03/04/2014"
+    )
+    regression = parser.add_argument_group("regression")
+    regression.add_argument(
+        "--regress",
+        type=nonempty("--regress"),
+        metavar="A,B,...",
+        help="regress each quantity on these fields; time:month counts months",
+    )
+    regression.add_argument(
+        "--family", choices=("linear", "poisson"), default="linear", help="least squares, or Poisson with a log link"
+    )
+    add_reading(parser)
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    from eventtag.api.estimate import estimate
+    from eventtag.estimates.estimate_rows import change_rows, coefficient_rows
+
+    thresholds = pairs(arguments.threshold, "--threshold")
+    result = estimate(
+        arguments.tagged,
+        arguments.gold,
+        _names(arguments.by),
+        quantities=arguments.quantity,
+        drawn=arguments.drawn,
+        regress=_names(arguments.regress),
+        family=arguments.family,
+        level=arguments.level,
+        output=arguments.output,
+        checkpoint=arguments.checkpoint,
+        seen=arguments.seen,
+        unique=arguments.unique,
+        thresholds={label: share(f"--threshold {label}")(str(value)) for label, value in thresholds.items()},
+        date=arguments.date,
+        date_order=arguments.date_order,
+        format=arguments.source_format,
+        options=pairs(arguments.read_option, "--read-option"),
+        label_map=label_map(arguments),
+        gold_format=arguments.gold_from,
+        gold_options=pairs(arguments.gold_option, "--gold-option"),
+    )
+    for note in result.notes:
+        print_message(note)
+    for figures in result.quantities:
+        print_result(f"{figures.quantity}: mean of an article, with {100 * result.level:g} % intervals")
+        cells = [(("all articles", *[""] * (len(result.by) - 1)), figures.whole)]
+        cells += [(cell.values, cell.estimate) for cell in figures.cells]
+        header = (*(result.by or ("cell",)), "articles", "annotated", "naive", "annotated alone", "corrected", "worth", "")
+        _print(header, [[*names, *_cells(found)] for names, found in cells], left=max(1, len(result.by)))
+        for columns, rows in (change_rows([figures], result.by), coefficient_rows([figures], result.level)):
+            if rows:
+                _print(columns[1:], [[_number(cell) for cell in row[1:]] for row in rows], left=3 if "kind" in columns else 1)
+        print_result("")
+    print_message(
+        "naive: the tagger's numbers as if they were right; worth: so many annotated articles would give the corrected interval without a "
+        "tagger; p_holm: corrected for the number of differences"
+    )
+    if result.folder is not None:
+        print_message(f"files: {result.folder}/estimates.csv, differences.csv, estimates.json and estimates.html")
+    return 0
+
+
+def _cells(found: Any) -> list[object]:
+    worth = None if found.effective is None else f"{found.effective:.0f}"
+    figures = [_interval(figure) for figure in (found.naive, found.gold, found.corrected)]
+    return [found.articles, found.annotated, *figures, worth, found.note]
+
+
+def _interval(figure: Any) -> str | None:
+    if figure.value is None:
+        return None
+    return f"{figure.value:.4g}" + ("" if figure.low is None else f" ({figure.low:.4g} to {figure.high:.4g})")
+
+
+def _number(cell: object) -> object:
+    return f"{cell:.4g}" if isinstance(cell, float) else cell
+
+
+def _print(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int) -> None:
+    from eventtag.reporting.table import table
+
+    print_result(table(header, rows[:SHOWN], left=left))
+    if len(rows) > SHOWN:
+        print_result(f"... and {len(rows) - SHOWN:,} more; --output writes all")
+
+
+def _names(value: str | None) -> tuple[str, ...]:
+    return () if value is None else tuple(dict.fromkeys(filter(None, map(str.strip, value.split(",")))))

@@ -1,0 +1,156 @@
+"""The annotated articles of a sample, matched with the tagged ones by id.
+
+How an article came into the sample stands in its metadata, as `eventtag sample` writes it: `sample_probability`, `sample_stratum` and
+`sample_unit`. Where it does not, nothing says that the sample is random, unless the user does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from eventtag.article import Article
+from eventtag.errors import DataError, SettingsError
+from eventtag.estimates.batches import batches_of
+from eventtag.estimates.corrected import Annotated
+from eventtag.estimates.quantities import Quantity, number_of
+from eventtag.estimates.tagged import TaggedTable
+
+PROBABILITY, STRATUM, UNIT = "sample_probability", "sample_stratum", "sample_unit"
+"""Metadata fields of a drawn article."""
+Drawn = Literal["recorded", "random"]
+"""How the sample was drawn: as its metadata say, or at random, each article with the same probability."""
+OFF = 0.1
+"""By what share the articles that a sample stands for may differ from the tagged ones before the notes say so."""
+
+NOT_RANDOM = (
+    "the annotated articles have no sample_probability, so nothing says that they are a random sample: if they were chosen because they were "
+    "interesting, recent or easy to get, the tagger's errors in them are not those of the other articles, and neither is the correction. "
+    "There are no intervals. Draw the articles with `eventtag sample`, or, if each of the tagged articles had the same chance to be annotated, "
+    "say so: --drawn random"
+)
+
+
+@dataclass(frozen=True)
+class SampledArticles:
+    """The annotated articles that are among the tagged ones.
+
+    `places` [n] are theirs in the table; `values` [n, Q] people's numbers, NaN where they are not known; `weights` [n] are 1 over the
+    probability of being in the sample; `units` and `strata` [n] are whole numbers. `random`: whether intervals can be had at all.
+    """
+
+    places: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64]
+    units: npt.NDArray[np.int64]
+    strata: npt.NDArray[np.int64]
+    random: bool
+    notes: tuple[str, ...]
+
+    def known(self, tagged: npt.NDArray[np.float64], number: int) -> tuple[Annotated, npt.NDArray[np.int64]]:
+        """The articles whose quantity of this number is known to people and tagger, and their places in the table."""
+        numbers = tagged[self.places]
+        known = ~(np.isnan(self.values[:, number]) | np.isnan(numbers))
+        units = np.unique(self.units[known], return_inverse=True)[1]
+        strata = _joined(self.strata[known], units)
+        sample = Annotated(self.values[known, number], numbers[known], self.weights[known], units, strata)
+        return sample, self.places[known]
+
+
+def match_sample(
+    table: TaggedTable, gold: Sequence[Article], quantities: Sequence[Quantity], *, drawn: Drawn, source: str
+) -> SampledArticles:
+    """Match the annotated articles with the tagged ones.
+
+    Raises DataError where none is among the tagged ones, or where some have a probability and others none; SettingsError for
+    probabilities that contradict `drawn`.
+    """
+    place_of = {name: place for place, name in enumerate(table.ids.tolist())}
+    matched = [article for article in gold if article.id in place_of]
+    strangers = [article.id for article in gold if article.id not in place_of]
+    if not matched:
+        example = f", the first is {gold[0].id!r}" if gold else ""
+        raise DataError(
+            f"{source}: none of its {len(gold)} articles has the id of a tagged one{example}; the tagged ones begin with "
+            f"{table.ids[0] if len(table.ids) else 'nothing'!r}\ngive the annotated articles of a sample of the tagged ones, with their ids"
+        )
+    notes = []
+    if strangers:
+        notes.append(
+            f"{len(strangers)} of {len(gold)} annotated articles are not among the tagged ones and are left out, the first is {strangers[0]!r}"
+        )
+    batch = next(iter(batches_of(matched, size=len(matched))))
+    values = np.stack([quantity.values(batch) for quantity in quantities], axis=1)
+    for quantity, missing in zip(quantities, np.isnan(values).sum(axis=0).tolist(), strict=True):
+        if missing:
+            notes.append(
+                f"{quantity}: {missing} of {len(matched)} articles of the sample are not annotated for it; the figures suppose that these are "
+                "like the others"
+            )
+    places = np.array([place_of[article.id] for article in matched], dtype=np.int64)
+    shares = _probabilities(matched, drawn, source)
+    count = len(matched)
+    if shares is None:
+        weights = np.full(count, len(table.ids) / count)
+        alone = np.arange(count)
+        if drawn == "recorded":
+            notes.append(NOT_RANDOM)
+        return SampledArticles(places, values, weights, alone, np.zeros(count, dtype=np.int64), drawn == "random", tuple(notes))
+    stands_for = float((1 / shares).sum())
+    if abs(stands_for - len(table.ids)) > OFF * len(table.ids):
+        notes.append(
+            f"the annotated articles stand for {stands_for:,.0f} articles by their probabilities, and {len(table.ids):,} are tagged: check that "
+            "the tagged articles are those of which the sample was drawn, and that all of the sample is given"
+        )
+    return SampledArticles(
+        places,
+        values,
+        1 / shares,
+        _codes([str(article.meta.get(UNIT) or article.id) for article in matched]),
+        _codes([str(article.meta.get(STRATUM) or "") for article in matched]),
+        True,
+        tuple(notes),
+    )
+
+
+def _probabilities(articles: Sequence[Article], drawn: Drawn, source: str) -> npt.NDArray[np.float64] | None:
+    """[n]: each article's probability of being in the sample; None where no article has one."""
+    shares = np.array([number_of(article.meta.get(PROBABILITY)) for article in articles])
+    without = np.isnan(shares)
+    if without.all():
+        return None
+    if drawn == "random":
+        raise SettingsError(f"drawn: random contradicts the field {PROBABILITY} of {source}; leave it out")
+    wrong = without | ~((shares > 0) & (shares <= 1))
+    if wrong.any():
+        first = articles[int(wrong.argmax())]
+        raise DataError(
+            f"{source}: {int(wrong.sum())} of {len(articles)} annotated articles have no {PROBABILITY} between 0 and 1 in their metadata, the "
+            f"first is {first.id!r} ({first.meta.get(PROBABILITY)!r})\ngive only the articles that `eventtag sample` drew, with all of their "
+            "metadata"
+        )
+    return shares
+
+
+def _codes(names: Sequence[str]) -> npt.NDArray[np.int64]:
+    return np.unique(np.array(names, dtype=object), return_inverse=True)[1].astype(np.int64)
+
+
+def _joined(strata: npt.NDArray[np.int64], units: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The strata, from 0 on; those with a single unit, of which the variance cannot be known, are joined with each other, and a last one
+    of them with the smallest of the others. The variance is then a little too large.
+    """
+    first = np.unique(units, return_index=True)[1]
+    names, sizes = np.unique(strata[first], return_counts=True)
+    single = names[sizes == 1]
+    joined = strata.copy()
+    if len(single) and len(names) > 1:
+        joined[np.isin(strata, single)] = single[0]
+        if len(single) == 1:
+            others = names[sizes > 1]
+            joined[strata == single[0]] = others[sizes[sizes > 1].argmin()]
+    return np.unique(joined, return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,229 @@
+"""`estimate` corrects what a tagger counted, says what its sample is worth, and refuses what it cannot know."""
+
+import csv
+import json
+import random
+from dataclasses import replace
+
+import pytest
+
+import eventtag
+from eventtag.article import Article
+from eventtag.corpus.seen import seen_articles, write_seen
+from eventtag.errors import DataError, OutputError, SettingsError
+from eventtag.manifest import write_manifest
+from eventtag.span import Span
+
+MONTHS = 4
+
+
+def year_of_news(count=1200):
+    """Tagged articles and the same as people see them: the tagger misses a third of the events after the second month."""
+    tagged, gold = [], []
+    for number in range(count):
+        month = number * MONTHS // count
+        events = (number * 7) % 5
+        text = f"Report {number}. " + " ".join(f"protest{number}x{part}" for part in range(events)) + " The end."
+        spans, at = [], len(f"Report {number}. ")
+        for part in range(events):
+            size = len(f"protest{number}x{part}")
+            spans.append(Span(at, at + size, "EVENT"))
+            at += size + 1
+        found = [span for place, span in enumerate(spans) if (number // 5 + place) % 3 or month < 2]
+        wrong = [Span(0, 6, "EVENT")] if number % 10 == 3 else []
+        meta = {"date": f"2024-{month + 1:02d}-{number % 28 + 1:02d}", "country": "Peru" if number % 2 else "Kenya"}
+        tagged.append(Article(f"a{number}", text, tuple(replace(span, score=0.9) for span in found + wrong), meta=meta))
+        gold.append(Article(f"a{number}", text, tuple(spans), meta=meta))
+    return tagged, gold
+
+
+TAGGED, GOLD = year_of_news()
+CHOSEN = random.Random(2).sample(GOLD, 200)
+TRUTH = sum(len(article.spans) for article in GOLD) / len(GOLD)
+
+
+def annotate(drawn):
+    """The drawn articles as people return them."""
+    spans = {article.id: article.spans for article in GOLD}
+    return [replace(article, spans=spans[article.id], annotated=None) for article in drawn]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    drawn = eventtag.sample(TAGGED, tmp_path_factory.mktemp("sample") / "s.jsonl", n=240, by=["month"], counts=["EVENT"])
+    return annotate(drawn.articles)
+
+
+def test_the_truth_is_in_the_corrected_interval_and_not_in_the_naive_one(sample):
+    result = eventtag.estimate(TAGGED, sample, ["month"], quantities=["EVENT", "any:EVENT"])
+    whole = result.quantities[0].whole
+    assert whole.corrected.low < TRUTH < whole.corrected.high
+    assert not whole.naive.low < TRUTH < whole.naive.high
+    assert whole.corrected.half_width < whole.gold.half_width / 2
+    assert whole.effective > 4 * len(sample)
+    assert [cell.values for cell in result.quantities[0].cells] == [(f"2024-0{month}",) for month in range(1, 5)]
+    share = result.quantities[1].whole.corrected
+    assert share.low < 0.8 < share.high <= 1
+
+
+def test_rows_for_pandas_have_totals_and_all_cells(sample):
+    table = eventtag.estimate(TAGGED, sample, ["month", "country"], quantities=["EVENT"]).to_pandas()
+    assert len(table) == 1 + MONTHS * 2
+    assert list(table.columns[:4]) == ["quantity", "part", "month", "country"]
+    assert table["total"][0] == pytest.approx(table["estimate"][0] * len(TAGGED))
+    assert table["articles"][1:].sum() == len(TAGGED)
+    assert table["annotated"][1:].sum() == len(sample)
+
+
+def test_differences_and_the_trend_have_p_values_by_holm(sample):
+    figures = eventtag.estimate(TAGGED, sample, ["month"], quantities=["EVENT"]).quantities[0]
+    assert [(change.first[0], change.second[0]) for change in figures.changes] == [
+        (f"2024-0{month}", f"2024-0{month + 1}") for month in range(1, 4)
+    ]
+    tested = [change for change in figures.changes if change.contrast.p is not None]
+    assert tested
+    assert all(change.adjusted >= change.contrast.p for change in tested)
+    assert all(change.contrast.note for change in figures.changes if change not in tested)
+    (trend,) = figures.trends
+    assert trend.contrast.figure.low < 0 < trend.contrast.figure.high
+
+
+def test_without_probabilities_there_are_figures_and_no_intervals():
+    chosen = GOLD[:200]
+    result = eventtag.estimate(TAGGED, chosen, ["month"], quantities=["EVENT"], regress=["country"])
+    whole = result.quantities[0].whole
+    assert whole.corrected.value is not None
+    assert whole.corrected.low is whole.gold.low is whole.effective is None
+    assert any("--drawn random" in note for note in result.notes)
+    assert result.quantities[0].regression is None
+    assert result.quantities[0].trends[0].contrast.p is None
+
+
+def test_a_sample_that_is_said_to_be_random_has_intervals():
+    whole = eventtag.estimate(TAGGED, CHOSEN, quantities=["EVENT"], drawn="random").quantities[0].whole
+    assert whole.corrected.low < TRUTH < whole.corrected.high
+
+
+def test_a_regression_recovers_what_people_would_have_found(sample):
+    figures = eventtag.estimate(TAGGED, sample, quantities=["EVENT"], regress=["time:month", "country"]).quantities[0]
+    assert figures.regression.names == ("(constant)", "time:month", "country=Peru (against Kenya)")
+    low, high = figures.regression.regression.interval(0.95)
+    assert low[1] < 0 < high[1]
+    assert figures.regression.regression.method == "dsl"
+    equal = eventtag.estimate(TAGGED, CHOSEN, quantities=["EVENT"], drawn="random", regress=["country"], family="poisson")
+    assert equal.quantities[0].regression.regression.method == "ppi"
+
+
+def test_articles_that_are_not_tagged_or_not_annotated_are_counted(sample):
+    stranger = replace(sample[0], id="stranger")
+    untouched = replace(sample[1], spans=(), annotated=())
+    result = eventtag.estimate(TAGGED, [stranger, untouched, *sample[2:]], quantities=["EVENT"])
+    assert result.quantities[0].whole.annotated == len(sample) - 2
+    notes = "\n".join(result.notes)
+    assert (
+        f"1 of {len(sample)} annotated articles are not among the tagged ones and are left out, the first is 'stranger'" in notes
+    )
+    assert f"1 of {len(sample) - 1} articles of the sample are not annotated for it" in notes
+
+
+def test_half_of_a_sample_or_of_the_pool_is_noticed(sample):
+    half = eventtag.estimate(TAGGED, sample[::2], quantities=["EVENT"])
+    assert any("check that the tagged articles are those" in note for note in half.notes)
+    assert not any("check that the tagged" in note for note in eventtag.estimate(TAGGED, sample, quantities=["EVENT"]).notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda gold: [replace(article, id=f"x{article.id}") for article in gold], "none of its 240 articles has the id"),
+        (lambda gold: [replace(gold[0], meta={}), *gold[1:]], "1 of 240 annotated articles have no sample_probability"),
+        (
+            lambda gold: [replace(gold[0], meta=gold[0].meta | {"sample_probability": 0}), *gold[1:]],
+            "have no sample_probability between 0 and 1",
+        ),
+        (lambda gold: [], "holds no article"),
+    ],
+)
+def test_a_sample_that_cannot_correct_is_refused(sample, change, message):
+    with pytest.raises(DataError, match=message):
+        eventtag.estimate(TAGGED, change(sample), quantities=["EVENT"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantities": []}, "quantities: none is given"),
+        ({"quantities": ["EVNT"]}, "no label 'EVNT'.*did you mean EVENT"),
+        ({"quantities": ["EVENT"], "drawn": "random"}, "drawn: random contradicts"),
+        ({"quantities": ["EVENT"], "level": 0.2}, "level: 0.2 is not allowed"),
+        ({"quantities": ["EVENT"], "family": "logit"}, "family: 'logit' is not allowed; give linear or poisson"),
+        ({"quantities": ["EVENT"], "regress": ["time:country"]}, "time: takes year, month, week, day"),
+        ({"quantities": ["EVENT"], "by": ["region"]}, "no article has a metadata field 'region'"),
+    ],
+)
+def test_a_wrong_setting_says_what_is_allowed(sample, options, message):
+    with pytest.raises(SettingsError, match=message):
+        eventtag.estimate(TAGGED, sample, **options)
+
+
+@pytest.fixture
+def tagger(tmp_path, sample):
+    """What of a checkpoint says that it learnt from three articles of the sample."""
+    folder = tmp_path / "tagger"
+    folder.mkdir()
+    (folder / "eventtag.json").write_text("{}")
+    write_seen(seen_articles(learnt=sample[:3]), folder)
+    write_manifest(folder)
+    return folder
+
+
+def test_articles_that_the_tagger_learnt_from_are_refused_unless_told(sample, tagger):
+    with pytest.raises(DataError, match="learnt from 3 of 240 annotated articles"):
+        eventtag.estimate(TAGGED, sample, quantities=["EVENT"], checkpoint=tagger)
+    without = eventtag.estimate(TAGGED, sample, quantities=["EVENT"], checkpoint=tagger, seen="leave_out")
+    assert without.quantities[0].whole.annotated == 237
+    included = eventtag.estimate(TAGGED, sample, quantities=["EVENT"], checkpoint=tagger, seen="include")
+    assert included.quantities[0].whole.annotated == 240
+    assert any("included, though the tagger learnt from them" in note for note in included.notes)
+
+
+def test_the_tagger_is_the_one_of_the_job_that_tagged(sample, tagger, tmp_path):
+    eventtag.write_articles(TAGGED, tmp_path / "tagged.jsonl")
+    job = tmp_path / "tagged.jsonl.job"
+    job.mkdir()
+    counts = dict.fromkeys(("rows", "articles", "spans", "tokens", "dead_letters"), 0)
+    manifest = counts | {"kinds": {}, "outputs": {}, "input": {}, "notes": {"checkpoint": str(tagger)}}
+    (job / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="learnt from 3 of 240"):
+        eventtag.estimate(tmp_path / "tagged.jsonl", sample, quantities=["EVENT"])
+
+
+def test_an_unknown_tagger_is_said(sample):
+    result = eventtag.estimate(TAGGED, sample, quantities=["EVENT"])
+    assert any("not known which articles the tagger learnt from" in note for note in result.notes)
+
+
+def test_files_are_whole_and_hold_the_same_figures(sample, tmp_path):
+    folder = tmp_path / "figures"
+    result = eventtag.estimate(TAGGED, sample, ["month"], quantities=["EVENT"], regress=["country"], output=folder)
+    with (folder / "estimates.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["estimate"]) for row in rows] == pytest.approx(result.to_pandas()["estimate"].tolist())
+    content = json.loads((folder / "estimates.json").read_text())
+    assert content["estimates"][0]["estimate"] == pytest.approx(float(rows[0]["estimate"]))
+    assert content["regressions"][0]["method"] == "dsl"
+    assert {"differences.csv", "regression.csv"} <= {path.name for path in folder.iterdir()}
+    page = (folder / "estimates.html").read_text()
+    assert "<script" not in page
+    assert page.count("<svg") == 1
+    assert "2024-03" in page
+    with pytest.raises(OutputError, match="exists already"):
+        eventtag.estimate(TAGGED, sample, quantities=["EVENT"], output=folder)
+
+
+def test_names_from_metadata_are_no_formulas_and_no_markup(tmp_path):
+    odd = "=1+1<script>"
+    tagged = [replace(article, meta=dict(article.meta) | {"country": odd}) for article in TAGGED]
+    eventtag.estimate(tagged, CHOSEN, ["country"], quantities=["EVENT"], drawn="random", output=tmp_path / "f")
+    assert f",'{odd}," in (tmp_path / "f" / "estimates.csv").read_text()
+    assert "<script" not in (tmp_path / "f" / "estimates.html").read_text()
