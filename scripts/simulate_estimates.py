@@ -1,6 +1,6 @@
 """How often do the intervals of `eventtag estimate` hold the truth, and how wide are they?
 
-    python scripts/simulate_estimates.py
+    python scripts/simulate_estimates.py [--table regressions | --table rules]
 
 Each corpus is a made-up year of news, of which all events are known. Articles are about much or little (gamma-distributed), which gives
 them many events or few, and a tagger as many chances of wrong ones; some articles are harder than others. It finds events with recall
@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.estimates.contrasts import difference, trend
-from eventtag.estimates.corrected import Annotated, Estimate, Figure, Tagged, estimate_mean
+from eventtag.estimates.corrected import Annotated, Estimate, Figure, Tagged, estimate_mean, figure, freedom
+from eventtag.estimates.regression import Family, Regression, Rows, regress_dsl, regress_ppi
 from eventtag.estimates.sampling import draw, inclusion_probabilities, sizes_by_counts
 
 Floats = npt.NDArray[np.float64]
@@ -185,8 +186,8 @@ def _estimate(design: Design, corpus: Corpus, drawn: Numbers, sample: Annotated,
 
 def held(pairs: Sequence[tuple[float, Figure]]) -> tuple[float, float]:
     """Percentages: of intervals that hold the truth, and of figures without an interval."""
-    given = [(truth, figure) for truth, figure in pairs if figure.low is not None and figure.high is not None]
-    inside = [figure.low <= truth + 1e-12 and truth - 1e-12 <= figure.high for truth, figure in given]  # type: ignore[operator]
+    given = [(truth, found) for truth, found in pairs if found.low is not None and found.high is not None]
+    inside = [found.low <= truth + 1e-12 and truth - 1e-12 <= found.high for truth, found in given]  # type: ignore[operator]
     return 100 * float(np.mean(inside)) if inside else float("nan"), 100 * (1 - len(given) / len(pairs))
 
 
@@ -232,18 +233,84 @@ def _share(covered: float, without: float) -> str:
     return shown + (f" ({without:.0f} none)" if without >= 0.5 else "")
 
 
+def regression_rows(designs: Sequence[Design], sizes: Sequence[int], *, corpora: int, seed: int) -> Iterator[str]:
+    """Coverage of the coefficients of a regression on the month, whose truths are the process's: no change, and its mean; and of the mean
+    by itself with PPI++'s lambda, its bias in standard errors, and its half-width beside that of the annotated articles alone.
+    """
+    for design in designs:
+        for articles in sizes:
+            inside: dict[str, list[bool]] = {name: [] for name in ("linear", "slope", "poisson", "log slope")}
+            errors, widths, alone = [], [], []
+            for number in range(corpora):
+                random = np.random.default_rng([seed, number])
+                corpus = make_corpus(design, random)
+                drawn, sample = draw_articles(design, corpus, articles, random)
+                truths: dict[Family, tuple[tuple[str, str], float]] = {
+                    "linear": (("linear", "slope"), design.events),
+                    "poisson": (("poisson", "log slope"), float(np.log(design.events))),
+                }
+                for family, (names, level) in truths.items():
+                    low, high = _regress(corpus, drawn, sample, family).interval(0.95)
+                    for place, truth in enumerate((level, 0.0)):
+                        inside[names[place]].append(bool(low[place] <= truth <= high[place]))
+                if np.ptp(sample.weights) == 0:
+                    rest = np.ones(len(corpus.gold), dtype=bool)
+                    rest[drawn] = False
+                    one = np.ones((len(corpus.gold), 1))
+                    mean = regress_ppi(Rows(one[rest], corpus.tagged[rest]), one[drawn], sample, "linear")
+                    errors.append((mean.coefficients[0] - design.events) / mean.errors[0])
+                    widths.append(mean.errors[0])
+                    alone.append(sample.gold.std(ddof=1) / len(sample) ** 0.5)
+            shares = [f"{100 * np.mean(found):.1f}" for found in inside.values()]
+            ppi = [f"{np.mean(errors):+.2f}", f"{np.mean(widths) / np.mean(alone):.2f}"] if errors else ["–", "–"]
+            yield "| " + " | ".join([design.name, str(articles), *shares, *ppi]) + " |"
+
+
+def _regress(corpus: Corpus, drawn: Numbers, sample: Annotated, family: Family) -> Regression:
+    columns = np.stack([np.ones(len(corpus.gold)), corpus.month - (MONTHS - 1) / 2], axis=1)
+    if np.ptp(sample.weights) > 0:
+        return regress_dsl(Rows(columns, corpus.tagged), drawn, sample, family)
+    rest = np.ones(len(corpus.gold), dtype=bool)
+    rest[drawn] = False
+    return regress_ppi(Rows(columns[rest], corpus.tagged[rest]), columns[drawn], sample, family)
+
+
+def rule_rows(designs: Sequence[Design], sizes: Sequence[int], *, corpora: int, seed: int) -> Iterator[str]:
+    """Coverage in small cells without the rules by which the command gives no interval, and with them."""
+    for design in designs:
+        for articles in sizes:
+            outcomes = [run.year for run in simulate(design, articles, corpora=corpora, seed=seed, months=False)]
+            always = [
+                (
+                    one.truth,
+                    figure(found.mean, found.deviations, freedom(found.deviations[found.inside], spent=2), 0.95, (0, np.inf)),
+                )
+                for one in outcomes
+                if (found := one.estimate)
+            ]
+            yield f"| {design.name} | {articles} | {held(always)[0]:.1f} | {_share(*held(corrected(outcomes)))} |"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", choices=("estimates", "regressions", "rules"), default="estimates")
     parser.add_argument("--corpora", type=int, default=2000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 500])
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--designs", nargs="+", help="words of the designs to simulate (default: all)")
     arguments = parser.parse_args()
     chosen = [design for design in DESIGNS if not arguments.designs or any(word in design.name for word in arguments.designs)]
-    print("| figure | annotated | naive | annotated alone | corrected | half-width | months | December - January | trend |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for row in rows(chosen, arguments.sizes, corpora=arguments.corpora, seed=arguments.seed):
+    headers = {
+        "estimates": "figure | annotated | naive | annotated alone | corrected | half-width | months | December - January | trend",
+        "regressions": "figure | annotated | constant | month | Poisson: constant | Poisson: month | PPI++ bias | PPI++ half-width",
+        "rules": "figure | annotated | without the rules | with them",
+    }
+    header = headers[arguments.table]
+    print(f"| {header} |")
+    print("|---|" + "---:|" * header.count("|"))
+    kinds = {"estimates": rows, "regressions": regression_rows, "rules": rule_rows}
+    for row in kinds[arguments.table](chosen, arguments.sizes, corpora=arguments.corpora, seed=arguments.seed):
         print(row, flush=True)
 
 

@@ -157,7 +157,8 @@ def _unseen(
     if wanted == "refuse":
         raise DataError(
             f"{source}: the tagger learnt from {found}: it errs less in them than in others, so they cannot correct it\n"
-            "draw the sample with `eventtag sample --checkpoint`, or leave them out (--seen leave_out: the figures then suppose that the other "
+            "draw the sample with `eventtag sample --checkpoint`, or leave them out (--seen leave_out: the figures "
+            "then suppose that the other "
             "articles of the sample are like these), or include them knowingly (--seen include)"
         )
     if wanted == "include":

@@ -25,7 +25,7 @@ HYDRA_COMMANDS = {
 FILE_COMMANDS = {
     "convert": "turn one annotation format into another",
     "lint": "look for mistakes in annotated articles",
-    "estimate": "estimate figures from tagged articles, corrected by annotated ones",
+    "estimate": "estimate figures that are corrected for a tagger's errors",
     "sample": "draw articles to annotate, with known probabilities",
     "split": "divide articles into train, validation and test",
     "stats": "describe annotated articles",

@@ -28,9 +28,11 @@ OFF = 0.1
 """By what share the articles that a sample stands for may differ from the tagged ones before the notes say so."""
 
 NOT_RANDOM = (
-    "the annotated articles have no sample_probability, so nothing says that they are a random sample: if they were chosen because they were "
+    "the annotated articles have no sample_probability, so nothing says that they are a random sample: if they were "
+    "chosen because they were "
     "interesting, recent or easy to get, the tagger's errors in them are not those of the other articles, and neither is the correction. "
-    "There are no intervals. Draw the articles with `eventtag sample`, or, if each of the tagged articles had the same chance to be annotated, "
+    "There are no intervals. Draw the articles with `eventtag sample`, or, if each of the tagged articles had the same "
+    "chance to be annotated, "
     "say so: --drawn random"
 )
 
@@ -81,14 +83,16 @@ def match_sample(
     notes = []
     if strangers:
         notes.append(
-            f"{len(strangers)} of {len(gold)} annotated articles are not among the tagged ones and are left out, the first is {strangers[0]!r}"
+            f"{len(strangers)} of {len(gold)} annotated articles are not among the tagged ones and are left out, the "
+            f"first is {strangers[0]!r}"
         )
     batch = next(iter(batches_of(matched, size=len(matched))))
     values = np.stack([quantity.values(batch) for quantity in quantities], axis=1)
     for quantity, missing in zip(quantities, np.isnan(values).sum(axis=0).tolist(), strict=True):
         if missing:
             notes.append(
-                f"{quantity}: {missing} of {len(matched)} articles of the sample are not annotated for it; the figures suppose that these are "
+                f"{quantity}: {missing} of {len(matched)} articles of the sample are not annotated for it; the figures "
+                "suppose that these are "
                 "like the others"
             )
     places = np.array([place_of[article.id] for article in matched], dtype=np.int64)
@@ -103,7 +107,8 @@ def match_sample(
     stands_for = float((1 / shares).sum())
     if abs(stands_for - len(table.ids)) > OFF * len(table.ids):
         notes.append(
-            f"the annotated articles stand for {stands_for:,.0f} articles by their probabilities, and {len(table.ids):,} are tagged: check that "
+            f"the annotated articles stand for {stands_for:,.0f} articles by their probabilities, and "
+            f"{len(table.ids):,} are tagged: check that "
             "the tagged articles are those of which the sample was drawn, and that all of the sample is given"
         )
     return SampledArticles(
@@ -129,8 +134,10 @@ def _probabilities(articles: Sequence[Article], drawn: Drawn, source: str) -> np
     if wrong.any():
         first = articles[int(wrong.argmax())]
         raise DataError(
-            f"{source}: {int(wrong.sum())} of {len(articles)} annotated articles have no {PROBABILITY} between 0 and 1 in their metadata, the "
-            f"first is {first.id!r} ({first.meta.get(PROBABILITY)!r})\ngive only the articles that `eventtag sample` drew, with all of their "
+            f"{source}: {int(wrong.sum())} of {len(articles)} annotated articles have no {PROBABILITY} between 0 and 1 "
+            "in their metadata, the "
+            f"first is {first.id!r} ({first.meta.get(PROBABILITY)!r})\ngive only the articles that `eventtag sample` "
+            "drew, with all of their "
             "metadata"
         )
     return shares

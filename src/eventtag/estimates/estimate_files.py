@@ -30,7 +30,7 @@ def write_estimates(
     folder: Path, figures: Sequence[QuantityFigures], *, by: Sequence[str], level: float, notes: Sequence[str]
 ) -> None:
     """Write the files into a folder, which appears when they are whole. Raises OutputError where it exists."""
-    tables = {"estimates": figure_rows(figures, by), "differences": change_rows(figures, by)}
+    tables = {"estimates": figure_rows(figures, by), "differences": change_rows(figures)}
     if any(found.regression for found in figures):
         tables["regression"] = coefficient_rows(figures, level)
     content: dict[str, Any] = {"schema": SCHEMA, "estimand": ESTIMAND, "level": level, "by": list(by), "notes": list(notes)}

@@ -46,7 +46,7 @@ def _ends(figure: Figure) -> tuple[float | None, float | None, float | None]:
     return figure.value, figure.low, figure.high
 
 
-def change_rows(figures: Sequence[QuantityFigures], by: Sequence[str]) -> tuple[list[str], Rows]:
+def change_rows(figures: Sequence[QuantityFigures]) -> tuple[list[str], Rows]:
     """Differences between cells and trends: `kind` is `difference` or `trend`; a trend has no `to`, and `from` names its other fields."""
     rows: Rows = []
     for found in figures:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +102,7 @@ def estimate_quantity(
     bounds = (-np.inf if quantity.kind == "column" else 0.0, 1.0 if quantity.is_share else np.inf)
     counted = ~np.isnan(tagged)
 
-    def one(members: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_]) -> Estimate:
+    def one(members: npt.NDArray[Any], inside: npt.NDArray[np.bool_]) -> Estimate:
         numbers = tagged[members]
         pool = Tagged(len(numbers), float(numbers.sum()), float((numbers**2).sum()))
         found = estimate_mean(pool, annotated, inside, level=level, bounds=bounds)

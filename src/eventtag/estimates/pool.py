@@ -111,6 +111,7 @@ def _with_values(
             builder.add_parts(article.id, article.meta, (), (), (), (), ())
         batch = builder.take()
         grouping = grouping or Grouping(by, dates, batch)
+        grouping.note(batch)
         columns = grouping(batch)
         for article, *values in zip(chunk, *(columns[name] for name in by), strict=True):
             yield article, tuple(NO_VALUE if value is None else value for value in values)

@@ -151,9 +151,13 @@ class Grouping:
     def watch(self, stream: Iterable[TaggedBatch]) -> Iterator[TaggedBatch]:
         """The batches, whose metadata fields are noted for `require_found`."""
         for batch in stream:
-            for meta in batch.meta:
-                self._names.update(meta)
+            self.note(batch)
             yield batch
+
+    def note(self, batch: TaggedBatch) -> None:
+        """Note the metadata fields of a batch for `require_found`."""
+        for meta in batch.meta:
+            self._names.update(meta)
 
     def require_found(self) -> None:
         """Raise SettingsError for a name that no article has; to be asked after the last batch."""

@@ -22,7 +22,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="eventtag estimate",
         description=(
-            "Estimate means and totals over all tagged articles, corrected for what the tagger misses and finds wrongly, with intervals. The "
+            "Estimate means and totals over all tagged articles, corrected for what the tagger misses and finds "
+            "wrongly, with intervals. The "
             "correction comes from a random sample of these articles that people annotated (`eventtag sample` draws it)."
         ),
         epilog="example: eventtag estimate tagged.jsonl --gold annotated.jsonl --by month --quantity EVENT --output figures",
@@ -132,7 +133,7 @@ def _task(arguments: argparse.Namespace) -> int:
         cells += [(cell.values, cell.estimate) for cell in figures.cells]
         header = (*(result.by or ("cell",)), "articles", "annotated", "naive", "annotated alone", "corrected", "worth", "")
         _print(header, [[*names, *_cells(found)] for names, found in cells], left=max(1, len(result.by)))
-        for columns, rows in (change_rows([figures], result.by), coefficient_rows([figures], result.level)):
+        for columns, rows in (change_rows([figures]), coefficient_rows([figures], result.level)):
             if rows:
                 _print(columns[1:], [[_number(cell) for cell in row[1:]] for row in rows], left=3 if "kind" in columns else 1)
         print_result("")
