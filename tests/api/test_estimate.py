@@ -158,7 +158,7 @@ def test_a_sample_that_cannot_correct_is_refused(sample, change, message):
         ({"quantities": ["EVENT"], "level": 0.2}, "level: 0.2 is not allowed"),
         ({"quantities": ["EVENT"], "family": "logit"}, "family: 'logit' is not allowed; give linear or poisson"),
         ({"quantities": ["EVENT"], "regress": ["time:country"]}, "time: takes year, month, week, day"),
-        ({"quantities": ["EVENT"], "by": ["region"]}, "no article has a metadata field 'region'"),
+        ({"quantities": ["EVENT"], "by": ["region"]}, "no metadata field 'region'"),
     ],
 )
 def test_a_wrong_setting_says_what_is_allowed(sample, options, message):
