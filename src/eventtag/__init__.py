@@ -20,6 +20,7 @@ if _TYPE_CHECKING:
     from eventtag.api.predict import predict
     from eventtag.api.sample import sample
     from eventtag.api.score import score
+    from eventtag.api.serve import serve
     from eventtag.api.split import split
     from eventtag.api.train import train
     from eventtag.article import Article
@@ -52,6 +53,7 @@ _HOMES = {
     "read_rows": "jobs.reading.inputs",
     "sample": "api.sample",
     "score": "api.score",
+    "serve": "api.serve",
     "split": "api.split",
     "train": "api.train",
     "write_articles": "formats.registry",
@@ -78,6 +80,7 @@ __all__ = [
     "read_rows",
     "sample",
     "score",
+    "serve",
     "split",
     "train",
     "write_articles",

@@ -52,8 +52,9 @@ def build_app(service: Service, *, token: str | None) -> Starlette:
 
 
 async def _refuse(request: Request, error: EventtagError) -> Response:
-    del request
     status = error.status if isinstance(error, RequestError) else 507 if isinstance(error, OutputError) else 400
+    if status not in (429, 499):
+        log.warning("%s %s is refused (%d): %s", request.method, request.url.path, status, error)
     headers = {"Retry-After": "5"} if status == 429 else None
     return JSONResponse({"error": str(error)}, status, headers=headers)
 

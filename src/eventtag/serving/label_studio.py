@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -222,7 +222,7 @@ def _correction(asked: Mapping[str, Any], service: Service) -> Correction:
     meta = task.get("meta")
     carried = carried_id(meta.get(FIELD)) if isinstance(meta, Mapping) else None
     record = {"id": carried or document, "data": task["data"], "meta": meta or {}, "annotations": [annotation]}
-    article = next(_read(record, interface))
+    article = _read(record, interface)
     if strange := [span.label for span in article.spans if span.label not in interface.ours]:
         raise RequestError(
             f"the annotation has the label {strange[0]!r}, which the labelling interface does not have; correct it, and submit"
@@ -233,14 +233,17 @@ def _correction(asked: Mapping[str, Any], service: Service) -> Correction:
     return Correction(key, SOURCE, str(annotation.get("completed_by") or ""), article, document=document)
 
 
-def _read(record: Mapping[str, Any], interface: Interface) -> Iterator[Article]:
+def _read(record: Mapping[str, Any], interface: Interface) -> Article:
     ledger = LossLedger()
     with tempfile.TemporaryDirectory(prefix="eventtag-") as folder:
         file = Path(folder) / "task.json"
         file.write_text(f"[{dump_json(record)}]", encoding="utf-8")
         try:
-            yield from read_label_studio(file, ledger=ledger, text_field=interface.field, to_name=interface.text_tag)
+            (article,) = read_label_studio(file, ledger=ledger, text_field=interface.field, to_name=interface.text_tag)
         except EventtagError as error:
             raise RequestError(f"the annotation cannot be read: {str(error).replace(str(file), 'annotation')}") from error
-    for line in [*ledger.summary()]:
+    if ledger.dropped:
+        raise RequestError(f"the annotation is not kept, as regions of it cannot be placed: {'; '.join(ledger.summary())}")
+    for line in ledger.summary():
         log.warning("Label Studio, %s: %s", record["id"], line)
+    return article

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 LEAST_TOKEN = 16
 """Characters; a shorter one can be guessed."""
-PATIENCE = 10
+PATIENCE = 30
 """Seconds that requests have to be answered when the server is told to end."""
 
 
@@ -77,11 +77,13 @@ def opened(settings: ServeSettings) -> Iterator[Service]:
         tagger = Tagger.load(checkpoint, precision=settings.precision.value, threads=settings.threads)
         return tagger.with_thresholds(settings.thresholds)
 
+    checkpoint = checkpoint_folder(settings.checkpoint)
+    base = load(checkpoint)  # wrong before the folder is made
     with _own_folder(folder):
         corrections = Corrections(folder)
-        trainings = Trainings(folder, checkpoint_folder(settings.checkpoint), corrections, load=load)
+        trainings = Trainings(folder, checkpoint, corrections, load=load)
         try:
-            batches = Batches(trainings.open(), max_waiting=int(settings.max_waiting_mb * MEGABYTE))
+            batches = Batches(trainings.open(base), max_waiting=int(settings.max_waiting_mb * MEGABYTE))
             trainings.use = batches.use
             try:
                 yield Service(batches, corrections, trainings, max_body=int(settings.max_body_mb * MEGABYTE))

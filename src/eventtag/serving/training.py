@@ -61,12 +61,13 @@ class Trainings:
         self._in_force = 0
         self._done_with = -1
 
-    def open(self) -> Model:
-        """The model in force: that of the checkpoint the server was started with, or of the training that was in force when it last ended.
+    def open(self, base: Tagger) -> Model:
+        """The model in force: `base`, of the checkpoint the server was started with, or that of the training that was in force when it
+        last ended.
 
         Raises OutputError where the folder belongs to another checkpoint, CheckpointError where a checkpoint cannot be loaded.
         """
-        model = Model.of(self.load(self.base))
+        model = Model.of(base)
         file = self.folder / RECORD_FILE
         if file.exists():
             try:
