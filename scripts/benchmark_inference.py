@@ -96,7 +96,9 @@ def pipelines(path: Path, stride: int) -> dict[str, Callable[[Sequence[str]], li
     """Transformers' pipeline at each batch size."""
     from transformers import pipeline
 
-    found = pipeline("token-classification", str(path), aggregation_strategy="simple", stride=stride, device="cpu")
+    found = pipeline(
+        "token-classification", str(path), aggregation_strategy="simple", stride=stride, device="cpu", trust_remote_code=False
+    )
     found.tokenizer.model_max_length = min(found.tokenizer.model_max_length, 512)
     return {f"pipeline, batch {size}": lambda texts, size=size: found(list(texts), batch_size=size) for size in BATCH_SIZES}
 

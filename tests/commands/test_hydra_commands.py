@@ -144,8 +144,8 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
         (["train", "trainer.epochs=-1"], "error: trainer.epochs=-1.0 is not allowed: above 0"),
         (["train", "data.test_share=0.9"], "error: data.validation_share + data.test_share=1.05 is not allowed: below 1"),
         (["train", "window.stride=200"], "error: window.stride=200 is not allowed: 0 <= stride"),
-        (["train", "trainer.epoch=1"], "error: trainer.epoch: there is no such key (near to it: trainer.epochs)"),
-        (["train", "-m", "trainer.epoch=1,2"], "error: trainer.epoch: there is no such key (near to it: trainer.epochs)"),
+        (["train", "trainer.epoch=1"], "error: trainer.epoch: there is no such key\ndid you mean trainer.epochs? "),
+        (["train", "-m", "trainer.epoch=1,2"], "error: trainer.epoch: there is no such key\ndid you mean trainer.epochs? "),
         (
             ["train", "trainer.epochs=many"],
             "error: trainer.epochs=many: Value 'many' of type 'str' could not be converted to Float",

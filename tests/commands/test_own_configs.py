@@ -1,14 +1,18 @@
 """A user's folder of configurations adds to the groups of ours, and never chooses code."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
 import pytest
 from conftest import REPOSITORY
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from eventtag.cli.hydra_task import compose_data, open_schema, register_resolvers
+from eventtag.cli.overrides import explain
 from eventtag.cli.own_configs import config_dir, guard_configurations
 from eventtag.errors import SettingsError
 from eventtag.settings import TrainSettings
@@ -44,7 +48,8 @@ def test_a_file_under_hydra_takes_the_place_of_none_of_hydra_s_own(tmp_path):
     composed = compose(tmp_path)
     assert "pandas" not in str(composed)
     assert composed.hydra.sweeper._target_ == "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-    assert "pandas" not in str(compose(tmp_path, "+hydra/callbacks=evil"))  # a key of that name, and no group
+    with pytest.raises(SettingsError, match="hydra/callbacks: there is no such key"):  # nor is it a group of ours
+        compose(tmp_path, "+hydra/callbacks=evil")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +147,64 @@ def test_what_an_installed_plugin_registers_may_be_called(tmp_path):
         assert compose(tmp_path, "hydra/launcher=some", "experiment=mine").hydra.launcher.n_jobs == 4
     finally:
         del ConfigStore.instance().repo["hydra"]["launcher"]["some.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+model.foo=1", "model.foo: there is no such key"),
+        ("++model.foo=1", "model.foo: there is no such key"),
+        ("+bar.baz=1", "bar: there is no such key"),
+        ("+modl=tiny", "modl: there is no such key\ndid you mean model?"),
+        ("+trainer.learning_rat=1", "did you mean trainer.learning_rate or"),
+        ("+learning_rate=1", "learning_rate: there is no such key\ndid you mean trainer.learning_rate"),
+        ("learning_rate=1", "learning_rate: there is no such key\ndid you mean trainer.learning_rate"),
+        ("+data.corpora.a.zonk=1", "data.corpora.a.zonk: there is no such key"),
+        ("+model.primer=1", "is a key of an earlier version"),
+        ("labels=EVENT", "did you mean data.labels or"),
+        ("data.labels=EVENT", "data.labels=EVENT: is a list; write 'data.labels=[EVENT]'"),
+        ("trainer.tracking=wandb", "trainer.tracking=wandb: is a list; write 'trainer.tracking=[wandb]'"),
+    ],
+)
+def test_a_key_that_no_setting_has_is_refused_with_or_without_a_plus(tmp_path, override, message):
+    more = ["+data@data.corpora.a=sample"] if "corpora" in override else []
+    with pytest.raises((SettingsError, HydraException, OmegaConfBaseException)) as caught:
+        compose(tmp_path, *more, override)
+    assert message in explain(caught.value)
+
+
+def test_keys_of_one_s_own_in_a_mapping_are_taken(tmp_path):
+    composed = compose(tmp_path, "+trainer.extra.max_grad_norm=2", "evaluation.target_recall.EVENT=0.8", "+hydra.job.env_set.A=b")
+    assert composed.trainer.extra == {"max_grad_norm": 2}
+
+
+def test_a_folder_s_configurations_for_hydra_are_named_once_as_not_read(tmp_path, capsys):
+    write(tmp_path, "hydra/launcher/mine.yaml", EVIL)
+    for _ in range(2):
+        compose(tmp_path)
+    assert capsys.readouterr().err.count(f"{tmp_path / 'hydra'}: is not read") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "own"),
+    [
+        ("hydra: {job: {config_name: train}}", True),
+        ("hydra: {job: {config_name: predict}}", False),
+        ("seed: 1", False),
+        ("- a", False),
+        ("[", False),
+        ("", False),
+    ],
+)
+def test_a_sweep_replaces_no_record_but_that_of_a_sweep(tmp_path, content, own):
+    write(tmp_path, "multirun.yaml", content)
+    options = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={tmp_path}", "hydra.job.config_name=train"]
+    with nullcontext() if own else pytest.raises(SettingsError, match=r"multirun\.yaml: was not written by a sweep of eventtag"):
+        compose(tmp_path, *options)
+    (tmp_path / "multirun.yaml").unlink()
+    (tmp_path / "multirun.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    with pytest.raises(SettingsError, match=r"multirun\.yaml: was not written"):
+        compose(tmp_path, *options)
 
 
 @pytest.mark.parametrize(

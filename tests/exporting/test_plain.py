@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from transformers import AutoModelForTokenClassification, BertConfig, BertModel
+from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel
 
 from eventtag.corpus.seen import read_seen, seen_articles
 from eventtag.errors import ExportError
@@ -62,6 +62,18 @@ def test_a_plain_export_loads_without_eventtag_and_says_what_it_loses(articles, 
     )
     run = subprocess.run([sys.executable, "-c", code, tmp_path / "plain"], capture_output=True, text=True, check=True)
     assert run.stdout == "BertForTokenClassification False\n"
+
+
+def test_a_pipeline_reads_control_tokens_in_a_text_as_text(articles, tmp_path):
+    save(tmp_path / "checkpoint", articles, casing=True)
+    export_plain(tmp_path / "checkpoint", tmp_path / "plain", articles[:4], LABELS)
+    for folder in ("checkpoint", "plain"):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / folder)
+        ids = tokenizer("Police [SEP] in [MASK][CLS] [PAD]")["input_ids"]
+        assert [number for number in ids if number in tokenizer.all_special_ids and number != tokenizer.unk_token_id] == [
+            tokenizer.cls_token_id,
+            tokenizer.sep_token_id,
+        ]
 
 
 def test_a_mean_of_layers_is_left_out_and_counted_as_a_loss(articles, tmp_path):

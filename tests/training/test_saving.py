@@ -81,6 +81,22 @@ def test_a_damaged_state_is_passed_over_and_named_with_its_damage(tmp_path, capl
     assert message in caplog.text
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", "7", '"x"', "{}", *(f'{{"best_global_step": {v}}}' for v in ('"2"', "[2]", "-1", "1.5", "{}"))]
+)
+def test_a_state_that_names_no_best_state_is_passed_over_and_removed_with_the_older_ones(tmp_path, caplog, content):
+    save(tmp_path, 2)
+    foreign = save(tmp_path, 4)
+    (foreign / "trainer_state.json").write_text(content)
+    (foreign / "manifest.json").unlink()
+    write_manifest(foreign)
+    assert newest_sound(tmp_path, processes=1) == tmp_path / "checkpoint-2"
+    assert f"{foreign / 'trainer_state.json'}: is damaged" in caplog.text
+    save(tmp_path, 6)
+    remove_older(tmp_path, keep=2)
+    assert steps(tmp_path) == {"checkpoint-4", "checkpoint-6"}
+
+
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
 def test_a_state_saved_without_what_a_resumed_run_needs_is_not_sound(tmp_path, caplog, name):
     save(tmp_path, 2, leave_out=name)

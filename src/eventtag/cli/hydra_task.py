@@ -20,7 +20,7 @@ from yaml import MarkedYAMLError
 
 from eventtag.cli.launched import fit_to_launcher
 from eventtag.cli.overrides import explain, literal, quote_unreadable, quoted, require_current, require_harmless
-from eventtag.cli.own_configs import config_dir, guard_configurations, warn_of_hidden
+from eventtag.cli.own_configs import config_dir, guard_configurations
 from eventtag.cli.own_data import choose_own_data, explain_no_data, require_own_data
 from eventtag.cli.run_records import recorded_run
 from eventtag.cli.terminal import print_message
@@ -147,7 +147,6 @@ def _own_configs() -> list[str]:
     own = Path.cwd() / "configs"
     if not own.is_dir() or own.resolve() == config_dir().resolve():
         return []
-    warn_of_hidden(own)
     return [f"hydra.searchpath=[{quoted(literal(f'file://{own}'))}]"]
 
 

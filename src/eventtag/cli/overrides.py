@@ -6,14 +6,16 @@ a path with `=` is a syntax error (https://hydra.cc/docs/advanced/override_gramm
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import MarkedYAMLError
 
@@ -115,12 +117,12 @@ def explain(error: Exception) -> str:
         )
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
-        if former := explain_former(cause.full_key):
-            return former
-        return f"{cause.full_key}: there is no such key{_near(cause)}; --cfg job shows all of them"
-    given = re.match(r"Error merging override (.*)$", _first_line(error))
+        return _no_such_key(cause.full_key, cause.parent_node)
+    given = re.match(r"Error merging override (?P<key>[^=]*)=(?P<value>.*)$", _first_line(error))
+    if given and "is not a ListConfig" in _first_line(cause):
+        return f"{given['key']}={given['value']}: is a list; write '{given['key']}=[{given['value']}]'"
     if cause is not error and given:
-        return f"{given[1]}: {_first_line(cause)}"
+        return f"{given['key']}={given['value']}: {_first_line(cause)}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: cannot be made or read ({error.strerror}); give another run_dir, or make it free"
     if isinstance(error, ValueError):
@@ -148,12 +150,42 @@ def _explain_unreadable(error: OverrideParseException) -> str:
     return f"{error.override}: cannot be read ({said}); close brackets and quotes, or quote the whole value: '{key}=\"...\"'"
 
 
-def _near(error: OmegaConfBaseException) -> str:
-    parent, key = error.parent_node, str(error.key)
-    known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
-    near = get_close_matches(key, known, n=3, cutoff=0.6)
-    prefix = error.full_key.removesuffix(key) if error.full_key else ""
-    return f" (near to it: {', '.join(prefix + name for name in near)})" if near else ""
+def require_known_keys(composed: DictConfig) -> None:
+    """Raise SettingsError for a key that no setting has, which `+` in front of it lets Hydra take."""
+    for key, kind in _nodes(composed):
+        if kind is None:
+            raise SettingsError(_no_such_key(key, composed))
+
+
+def _nodes(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, bool | None]]:
+    """All dotted keys below a node but Hydra's own, with whether each holds further ones; None for one that its data class lacks."""
+    kind = OmegaConf.get_type(node)
+    fields = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else list(node)
+    for name in node:
+        inner = node._get_node(name)
+        deeper = isinstance(inner, DictConfig) and not (inner._is_none() or inner._is_missing() or inner._is_interpolation())
+        if prefix or name != "hydra":
+            yield f"{prefix}{name}", deeper if name in fields else None
+            if deeper:
+                assert isinstance(inner, DictConfig)
+                yield from _nodes(inner, f"{prefix}{name}.")
+
+
+def _no_such_key(key: str, node: Any) -> str:
+    """What to say of a key that no setting has; `node` is one of the configuration."""
+    if former := explain_former(key):
+        return former
+    root = node._get_root() if isinstance(node, DictConfig) else node
+    known = [name for name, kind in _nodes(root) if kind is not None] if isinstance(root, DictConfig) else []
+    last = {name: name.rpartition(".")[2] for name in known}
+    asked = key.rpartition(".")[2]
+    near = (
+        [name for name in known if last[name] == asked]
+        or get_close_matches(key, known, cutoff=0.8)
+        or [name for name in known if last[name] in get_close_matches(asked, last.values(), n=1, cutoff=0.75)]
+    )
+    meant = f"did you mean {' or '.join(near[:3])}? " if near else ""
+    return f"{key}: there is no such key\n{meant}--cfg job shows all of them"
 
 
 def _first_line(error: BaseException) -> str:

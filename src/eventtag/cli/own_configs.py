@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,9 +24,13 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 import eventtag
+from eventtag.cli.overrides import require_known_keys
 from eventtag.cli.terminal import print_message
 from eventtag.errors import SettingsError
 
@@ -62,6 +67,8 @@ def guard_configurations() -> None:
     def load_configuration(*arguments: Any, **options: Any) -> DictConfig:
         composed: DictConfig = load(*arguments, **options)
         require_known_code(composed)
+        require_known_keys(composed)
+        _require_own_sweep(composed)
         return composed
 
     ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
@@ -81,6 +88,11 @@ class GuardedPackages(ImportlibResourcesConfigSource):
 
 class GuardedFiles(FileConfigSource):
     """A folder of configurations: ours as it is, a user's without what it must not decide."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        super().__init__(provider, path)
+        if not self._is_ours():
+            _warn_of_hidden(self.path)
 
     def is_group(self, config_path: str) -> bool:
         """Whether there is such a folder, for all that a user's folder may hold."""
@@ -116,12 +128,32 @@ class GuardedFiles(FileConfigSource):
         )
 
 
-def warn_of_hidden(folder: Path) -> None:
-    """Say where a user's folder holds something for Hydra itself, which is not read."""
-    if (folder / "hydra").is_dir() and folder.resolve() != config_dir().resolve():
+@functools.cache
+def _warn_of_hidden(folder: str) -> None:
+    """Say, once, where a user's folder holds something for Hydra itself, which is not read."""
+    if (Path(folder) / "hydra").is_dir():
         print_message(
-            f"{folder / 'hydra'}: is not read; a folder of configurations adds to the groups of eventtag, not to Hydra's own"
+            f"{Path(folder) / 'hydra'}: is not read; a folder of configurations adds to the groups of eventtag, not to Hydra's own"
         )
+
+
+def _require_own_sweep(composed: DictConfig) -> None:
+    """Raise SettingsError where `-m` would replace a file that no sweep of this command wrote."""
+    if OmegaConf.select(composed, "hydra.mode") != RunMode.MULTIRUN:
+        return
+    record = Path(composed.hydra.sweep.dir) / "multirun.yaml"
+    command = composed.hydra.job.config_name
+    if not record.exists() and not record.is_symlink():
+        return
+    with suppress(OSError, ValueError, YAMLError, OmegaConfBaseException):
+        if record.is_file() and not record.is_symlink():
+            written: Any = OmegaConf.load(record)
+            if OmegaConf.select(written, "hydra.job.config_name") == command:
+                return
+    raise SettingsError(
+        f"{record}: was not written by a sweep of eventtag {command.replace('_', '-')}, and -m would replace it; "
+        "give another hydra.sweep.dir"
+    )
 
 
 def _leads_out(config_path: str) -> bool:

@@ -28,7 +28,7 @@ from eventtag.evaluation import evaluate
 from eventtag.exporting.gate import agreement
 from eventtag.labels import LabelSet
 from eventtag.manifest import is_listed
-from eventtag.models.checkpoint import load_checkpoint
+from eventtag.models.checkpoint import load_checkpoint, save_tokenizer
 from eventtag.models.encoders import set_labels
 from eventtag.models.network import EventtagForTokenClassification
 from eventtag.staging import require_absent, staged_folder
@@ -92,7 +92,7 @@ def export_plain(
     record: Mapping[str, Any] = {"checkpoint": checkpoint.sha256, "loss": asdict(loss)}
     with staged_folder(output) as folder:
         plain.save_pretrained(folder)
-        checkpoint.tokenizer.save_pretrained(folder)
+        save_tokenizer(checkpoint.tokenizer, folder)
         if is_listed(path, SEEN_FILE):
             shutil.copyfile(path / SEEN_FILE, folder / SEEN_FILE)
         (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -123,7 +123,7 @@ def save_checkpoint(
     """
     with staged_folder(path) as folder:
         model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(tokenizer, folder)
         content = {
             "schema": SCHEMA,
             "labels": list(info.labels.labels),
@@ -139,6 +139,15 @@ def save_checkpoint(
         if seen is not None:
             write_seen(seen, folder)
         write_manifest(folder)
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write the files of a tokenizer, so that transformers' own pipeline reads `[SEP]` or `[MASK]` in a text as text, as eventtag does.
+
+    Where the vocabulary itself holds control tokens as pieces of words (`<s>` of XLM-RoBERTa's), a pipeline reads these as control tokens.
+    """
+    tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = True  # classes save the one or the other
+    tokenizer.save_pretrained(folder)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -123,8 +123,10 @@ def newest_number(folder: Path) -> int | None:
 
 def _best_step(path: Path) -> int | None:
     try:
-        step: int | None = read_stored(path / STATE_FILE)["best_global_step"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        step = read_stored(path / STATE_FILE)["best_global_step"]
+        if step is not None and (not isinstance(step, int) or step < 0):
+            raise ValueError(f"best_global_step is {step!r}, no number of updates")
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise CheckpointError(f"{path / STATE_FILE}: is damaged ({error})") from error
     return step
 
