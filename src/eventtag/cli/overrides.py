@@ -165,10 +165,10 @@ def _nodes(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, bool | Non
         inner = node._get_node(name)
         deeper = isinstance(inner, DictConfig) and not (inner._is_none() or inner._is_missing() or inner._is_interpolation())
         if prefix or name != "hydra":
-            yield f"{prefix}{name}", deeper if name in fields else None
+            yield f"{prefix}{name!s}", deeper if name in fields else None
             if deeper:
                 assert isinstance(inner, DictConfig)
-                yield from _nodes(inner, f"{prefix}{name}.")
+                yield from _nodes(inner, f"{prefix}{name!s}.")
 
 
 def _no_such_key(key: str, node: Any) -> str:
