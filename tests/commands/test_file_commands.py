@@ -54,13 +54,13 @@ def test_split_marks_every_article_and_prints_what_leaks(run, corpus, tmp_path):
 
 def test_split_refuses_what_cannot_be(run, corpus, tmp_path):
     assert run("split", corpus, corpus)[2].startswith(f"error: {corpus} exists already")
-    code, _, error = run("split", corpus, tmp_path / "o", "--test", "0.9")
+    code, _, error = run("split", corpus, tmp_path / "o.jsonl", "--test", "0.9")
     assert code == 1
     assert "give shares from 0 that leave some for train" in error
-    code, _, error = run("split", corpus, tmp_path / "o", "--time", "date")
+    code, _, error = run("split", corpus, tmp_path / "o.jsonl", "--time", "date")
     assert code == 1
     assert "article 'a0': has no such field" in error
-    assert not (tmp_path / "o").exists()
+    assert not (tmp_path / "o.jsonl").exists()
 
 
 def test_split_writes_nothing_where_a_second_annotators_spans_would_be_dropped_unasked(run, tmp_path):
@@ -157,7 +157,7 @@ def test_three_annotators_with_labels_and_articles_of_their_own_are_compared_pai
 
 @pytest.mark.parametrize("command", ["split", "sample", "stats", "agreement", "lint"])
 def test_a_missing_file_is_a_short_message(run, command, tmp_path):
-    more = {"split": [tmp_path / "o"], "sample": [tmp_path / "o.jsonl", "--n", 2], "agreement": [tmp_path / "none"]}.get(
+    more = {"split": [tmp_path / "o.jsonl"], "sample": [tmp_path / "o.jsonl", "--n", 2], "agreement": [tmp_path / "none"]}.get(
         command, []
     )
     code, _, error = run(command, tmp_path / "none", *more)
@@ -284,8 +284,8 @@ HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b2J\u202e\r"
         ("stats", "in.jsonl"),
         ("stats", "in.jsonl", "--split-field", HOSTILE, "--json", "made.json"),
         ("lint", "in.jsonl", "--json", "made.json", "--show", 50),
-        ("split", "in.jsonl", "made", "--keep-duplicates-apart", "--group", HOSTILE),
-        ("split", "in.jsonl", "made", "--keep-duplicates-apart", "--time", HOSTILE),
+        ("split", "in.jsonl", "made.jsonl", "--keep-duplicates-apart", "--group", HOSTILE),
+        ("split", "in.jsonl", "made.jsonl", "--keep-duplicates-apart", "--time", HOSTILE),
         ("agreement", "in.jsonl", "other.jsonl", "--json", "made.json", "--show", 50),
         ("agreement", "other.jsonl", "--annotator-field", f"x{HOSTILE}"),
         ("convert", "in.jsonl", "made", "--to", "conll", "--ledger", "made.json"),
@@ -311,3 +311,75 @@ def test_nothing_in_a_corpus_reaches_the_terminal_as_a_command(run, arguments, t
     for text in (output, error, *written):
         assert not set("\x1b\x07\x9b\u202e\r") & set(text)
     assert any("u009b" in text or r"\x9b" in text for text in (output, error, *written))
+
+
+@pytest.fixture
+def configured(tmp_path, monkeypatch):
+    """A folder with the corpus `mine`: brat-like labels that are mapped, overlapping spans, and a field that says the split."""
+    spans = (Span(0, 4, "GPE"), Span(0, 9, "Happening"), Span(5, 9, "Noise"))
+    articles = [
+        Article(f"a{n}", f"Kyiv fell on day{n} {FILLER}", spans, meta={"part": "dev" if n % 4 == 0 else "rest"})
+        for n in range(12)
+    ]
+    write_articles(articles, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
+    (tmp_path / "configs" / "data").mkdir(parents=True)
+    (tmp_path / "configs" / "data" / "mine.yaml").write_text(
+        f"defaults: [corpus, _self_]\nname: mine\npath: {tmp_path / 'in.jsonl'}\noverlaps: longest\n"
+        "label_map: {GPE: LOCATION, Happening: EVENT, Noise: null}\n"
+        "split_field: part\nsplits: {train: ['*'], validation: [dev]}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_file_commands_read_a_configured_corpus_with_its_labels_overlaps_and_splits(run, configured):
+    assert run("convert", "data=mine", "all.jsonl")[0] == 0
+    labels = {span.label for article in read_articles("all.jsonl", ledger=LossLedger()) for span in article.spans}
+    assert labels == {"LOCATION", "EVENT"}
+    code, _, said = run("convert", "data=mine", "flat.conll")
+    assert code == 0
+    assert "overlapping spans: longest stays, as mine has it" in said
+    assert {span.label for article in read_articles("flat.conll", ledger=LossLedger()) for span in article.spans} == {"EVENT"}
+    _, output, _ = run("stats", "data=mine")
+    assert [line.split()[:2] for line in output.splitlines()[2:4]] == [["train", "9"], ["validation", "3"]]
+    assert "GPE" not in run("lint", "data=mine", "data.label_map={GPE: LOCATION, '*': EVENT}")[1]
+    assert run("split", "data=mine", "data.path=all.jsonl", "data.label_map={'*': EVENT}", "s.csv")[0] == 0
+    assert {article.meta["split"] for article in read_articles("s.csv", ledger=LossLedger())} > {"train"}
+    code, output, _ = run("agreement", "data=mine", "all.jsonl")
+    assert (code, "12 articles; only in A: 0" in output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["data=mien"], "error: data=mien: there is no such configuration"),
+        (
+            ["data=mine", "--map", "GPE=PLACE"],
+            "error: data=mine: a corpus has its own format, options and labels; in place of --from",
+        ),
+        (["data=mine", "--from", "jsonl"], "set data.format, data.options and data.label_map"),
+        (["data=mine", "data.foo=1"], "error: data.foo: there is no such key"),
+        (["data.split_field=part"], "error: data.split_field=part: belongs to no corpus"),
+    ],
+)
+def test_a_mistake_in_choosing_a_corpus_is_answered(run, configured, arguments, problem):
+    code, _, error = run("stats", *arguments)
+    assert (code, problem in error) == (1, True), error
+
+
+def test_outputs_have_the_format_of_their_suffix(run, corpus, tmp_path):
+    assert run("split", corpus, tmp_path / "out.parquet")[0] == 0
+    assert {a.meta["split"] for a in read_articles(tmp_path / "out.parquet", ledger=LossLedger())} == {
+        "train",
+        "validation",
+        "test",
+    }
+    assert run("lint", corpus, "--fix", tmp_path / "fixed.csv")[0] == 0
+    assert len(list(read_articles(tmp_path / "fixed.csv", "csv", ledger=LossLedger()))) == 31
+    for command in (["split", corpus, tmp_path / "out.xlsx"], ["lint", corpus, "--fix", tmp_path / "out.xlsx"]):
+        code, _, error = run(*command)
+        assert (code, "the suffix .xlsx stands for no format" in error) == (1, True)
+        assert not (tmp_path / "out.xlsx").exists()
+    code, _, error = run("split", corpus, tmp_path / "out.conll")
+    assert (code, "out.conll: its format holds no metadata, in which the split stands" in error) == (1, True)
+    assert not (tmp_path / "out.conll").exists()

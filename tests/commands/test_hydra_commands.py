@@ -127,6 +127,14 @@ def test_a_user_s_own_configs_folder_is_searched(tmp_path, corpus_file):
     assert str(corpus_file) in run("train", "data=mine", "--cfg", "job", cwd=home).stdout
 
 
+def test_help_lists_the_groups_that_the_command_takes(tmp_path):
+    (tmp_path / "configs" / "desk").mkdir(parents=True)
+    (tmp_path / "configs" / "desk" / "mine.yaml").write_text("seed: 1\n")
+    listed = run("evaluate", "-h", cwd=tmp_path).stdout.partition("== Config ==")[0].splitlines()
+    groups = {line.partition(":")[0] for line in listed if line.partition(": ")[1]}
+    assert {"data", "evaluation", "experiment", "desk"} == groups
+
+
 def test_completion_knows_commands_and_configuration_groups(tmp_path):
     def complete(line: str) -> list[str]:
         return run("-sc", "query=bash", cwd=tmp_path, COMP_LINE=line, COMP_POINT=str(len(line))).stdout.split()
@@ -165,7 +173,11 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
         (["train", "-m", "seed=1,2", "hydra.sweep.dir="], "error: hydra.sweep.dir=: is blank"),
         (["train", "--experimental-rerun=config.pickle"], "error: --experimental-rerun reads a pickle, which can run code"),
         (["train", "model=null"], "error: the settings cannot be put together (Config group override must be"),
-        (["train", "articles.jsonl"], "error: articles.jsonl: what is set must be key=value"),
+        (["train", "articles.jsonl"], "must be key=value; write: eventtag train data.path=articles.jsonl"),
+        (
+            ["train", "data=my articles.jsonl"],
+            "names a configuration, not a file; write: eventtag train 'data.path=my articles.jsonl'",
+        ),
         (["train", "data.path=ü.jsonl,b.jsonl"], 'error: data.path="ü.jsonl",b.jsonl: several values'),
         (["train", "model=robert"], "error: model=robert: there is no such configuration; there are conflibert, "),
         (

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from eventtag.cli.hydra_task import compose_data, open_schema, register_resolvers
-from eventtag.cli.overrides import explain
+from eventtag.cli.overrides import explain, quote_unreadable
 from eventtag.cli.own_configs import config_dir, guard_configurations
 from eventtag.errors import SettingsError
 from eventtag.settings import TrainSettings
@@ -171,6 +171,27 @@ def test_a_key_that_no_setting_has_is_refused_with_or_without_a_plus(tmp_path, o
     with pytest.raises((SettingsError, HydraException, OmegaConfBaseException)) as caught:
         compose(tmp_path, *more, override)
     assert message in explain(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "line"),
+    [
+        ("train", "my.jsonl", "eventtag train data.path=my.jsonl"),
+        ("train", "data=my.jsonl", "eventtag train data.path=my.jsonl"),
+        ("learning_curve", "data=news/my.jsonl", "eventtag learning-curve data.path=news/my.jsonl"),
+        ("evaluate", "data=gold", "eventtag evaluate data.path=gold"),
+        ("predict", "gold", "eventtag predict input=gold"),
+        ("predict", "run", "eventtag predict checkpoint=run"),
+        ("evaluate", "run/checkpoint", "eventtag evaluate checkpoint=run/checkpoint"),
+    ],
+)
+def test_a_file_in_the_wrong_place_is_answered_with_the_line_that_works(tmp_path, monkeypatch, command, given, line):
+    write(tmp_path, "run/checkpoint/eventtag.json", "{}")
+    (tmp_path / "gold").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HydraException) as caught:
+        compose(tmp_path, *quote_unreadable([given]))
+    assert explain(caught.value, command).endswith(f"write: {line}")
 
 
 def test_keys_of_one_s_own_in_a_mapping_are_taken(tmp_path):

@@ -49,5 +49,5 @@ def test_the_sample_s_description_of_another_file_is_refused(choice, tmp_path):
 def test_a_setting_without_a_corpus_is_answered(tmp_path):
     shown = answer(tmp_path, "evaluate", "checkpoint=c", "data.split_field=split")
     assert "data.split_field=split: belongs to no corpus; name one by data=NAME" in shown
-    with pytest.raises(SettingsError, match=r"--data: data\.split_field=split: belongs to no corpus"):
+    with pytest.raises(SettingsError, match=r"data\.split_field=split: belongs to no corpus"):
         compose_data(["data.split_field=split"])

@@ -80,6 +80,23 @@ def test_labels_are_mapped_and_what_is_dropped_is_recorded(articles, tmp_path):
     assert corpus.ledger.dropped == 0
 
 
+def test_labels_are_those_of_the_articles_where_none_are_named(articles, tmp_path, caplog):
+    caplog.set_level("INFO", "eventtag")
+    path = write(tmp_path / "ours.jsonl", articles)
+    assert load_corpus(DataSettings(path=path)).labels.labels == ("ACTOR", "EVENT", "LOCATION")
+    assert "labels" not in caplog.text
+    names = {"ACTOR": "Party", "EVENT": "EVENT", "LOCATION": "Arena"}
+    settings = DataSettings(path=path, label_map=names)
+    assert load_corpus(settings).labels.labels == ("EVENT", "Arena", "Party")
+    counts = {names[label]: sum(s.label == label for a in articles for s in a.spans) for label in names}
+    assert f"labels, as the articles have them: EVENT ({counts['EVENT']}), Arena ({counts['Arena']})" in caplog.text
+    assert load_corpus(replace(settings, labels=["Arena", "Party", "EVENT"])).labels.labels == ("Arena", "Party", "EVENT")
+    with pytest.raises(DataError, match="spans with labels that are not configured"):
+        load_corpus(replace(settings, labels=["Arena"]))
+    with pytest.raises(DataError, match=r"'Big party' cannot be a label; .* map it with data.label_map"):
+        load_corpus(replace(settings, label_map={"*": "Big party"}))
+
+
 def test_labels_that_a_corpus_never_marked_can_be_stated(corpus_file):
     settings = DataSettings(path=str(corpus_file), split_field="split", annotated_labels=["ACTOR", "EVENT", "LOCATION"])
     assert all(article.labels == ("ACTOR", "EVENT", "LOCATION") for article in load_corpus(settings).articles("all"))

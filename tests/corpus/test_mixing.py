@@ -76,6 +76,17 @@ def test_a_label_that_a_corpus_does_not_know_was_not_marked_there(files):
     }
 
 
+def test_the_labels_of_a_mix_are_those_of_its_corpora_where_none_are_named(articles, tmp_path):
+    parts = {}
+    for name, labels in (("one", {"EVENT": "CLAIM", "*": None}), ("two", {"ACTOR": "ACTOR", "*": None})):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json_line(article) + "\n" for article in articles))
+        parts[name] = MixedCorpusSettings(path=str(path), label_map=labels)
+    mixed = load_corpus(DataSettings(path=None, corpora=parts))
+    assert mixed.labels.labels == ("ACTOR", "CLAIM")
+    assert {a.meta["corpus"]: a.labels for a in mixed.articles("all")} == {"one": ("CLAIM",), "two": ("ACTOR",)}
+
+
 def test_which_corpora_choose_the_checkpoint_is_a_setting(files):
     assert {name.split("/")[0] for name in ids(load_corpus(settings_of(files)), "validation")} == {"full", "half"}
     chosen = load_corpus(settings_of(files, scored=["full"]))

@@ -8,11 +8,11 @@ from typing import Any
 
 from eventtag.api.articles import Source, data_settings, name_of, read_source, require_names, watch_labels
 from eventtag.article import Article
-from eventtag.corpus.loading import load_corpus
+from eventtag.corpus.loading import found_labels, load_corpus
 from eventtag.corpus.seen import Seen, Unseen, leave_out_seen
 from eventtag.errors import DataError
 from eventtag.formats.label_map import map_labels
-from eventtag.labels import DEFAULT_LABELS, LabelSet
+from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import DataSettings
 
@@ -97,13 +97,9 @@ def _label_set(wanted: Sequence[str] | None, gold: Mapping[str, Article]) -> Lab
     """The labels asked for, or those of the gold articles: the project's own first, then by name."""
     if wanted is not None:
         named = tuple(dict.fromkeys(map(str.strip, wanted)))
-        marked = {
-            label for article in gold.values() for label in (*(span.label for span in article.spans), *(article.labels or ()))
-        }
-        require_names("labels", named, marked, "label")
+        require_names("labels", named, found_labels(gold.values()), "label")
         return LabelSet(named)
-    found = {span.label for article in gold.values() for span in article.spans}
-    if not found:
+    found = found_labels(gold.values())
+    if not any(article.spans for article in gold.values()):
         raise DataError("the gold articles hold no span, so every prediction is spurious; check --gold, or name --labels")
-    known = tuple(label for label in DEFAULT_LABELS if label in found)
-    return LabelSet((*known, *sorted(found.difference(known))))
+    return LabelSet(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from eventtag.api.articles import Source, read_source, require_articles
@@ -11,7 +12,7 @@ from eventtag.article import Article
 from eventtag.corpus.lint import LintReport, fix_articles
 from eventtag.corpus.lint import lint as lint_articles
 from eventtag.errors import SettingsError
-from eventtag.formats.registry import write_articles
+from eventtag.formats.registry import format_of_suffix, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.settings import TrainSettings
 from eventtag.settings.building import build_settings
@@ -31,8 +32,8 @@ def lint(
     """Find mistakes in annotated articles: `lint("articles.jsonl").to_pandas()`.
 
     `max_words`: about how many words fit into one window. A `checkpoint`, or `cross_validate` taggers trained with the settings
-    `training`, judge the annotations too; articles that the judge learnt from are left out unless `seen="include"`. `fix` is a JSONL file
-    to make with the safe repairs. `reading` are `format`, `options` and `label_map`.
+    `training`, judge the annotations too; articles that the judge learnt from are left out unless `seen="include"`. `fix` is a file
+    to make with the safe repairs, in the format of its suffix. `reading` are `format`, `options` and `label_map`.
 
     Raises SettingsError for settings that do not go together, what the readers raise, and OutputError where `fix` exists.
     """
@@ -40,6 +41,8 @@ def lint(
         raise SettingsError("checkpoint and cross_validate: give one of them")
     if training is not None and cross_validate is None:
         raise SettingsError("training: says what cross_validate trains; give both")
+    if fix is not None:
+        format_of_suffix(Path(fix))
     source = require_articles(articles) if isinstance(articles, Iterator) else articles
 
     def read(ledger: LossLedger) -> Iterator[Article]:
@@ -57,5 +60,5 @@ def lint(
             settings = training if isinstance(training, TrainSettings) else build_settings(TrainSettings, training or {})
             report.add(judge_by_folds(found, cross_validate, settings, **how))
     if fix is not None:
-        write_articles(fix_articles(read(LossLedger())), fix, "jsonl", ledger=LossLedger())
+        write_articles(fix_articles(read(LossLedger())), fix)
     return report

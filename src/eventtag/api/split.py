@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,8 @@ from eventtag.api.articles import Source, name_of, read_source, require_names
 from eventtag.article import Article
 from eventtag.corpus.near_duplicates import Duplicates, find_near_duplicates
 from eventtag.corpus.splits import SPLITS, Leakage, leakage, split_articles
-from eventtag.errors import DataError
-from eventtag.formats.registry import write_articles
+from eventtag.errors import DataError, SettingsError
+from eventtag.formats.registry import format_of_suffix, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.staging import require_absent
 
@@ -68,13 +68,14 @@ def split(
 
     Near-duplicates and articles with one value of the metadata field `group` stay together. `validation` and `test` are shares of the
     articles. `time` names a metadata field with an ISO date: the oldest are train, the newest test. With `output` the articles are written
-    there as JSONL. `reading` are `format`, `options` and `label_map`.
+    there, in the format of its suffix. `reading` are `format`, `options` and `label_map`.
 
     Raises DataError for no article, or when more than the share `max_loss` of the spans got lost in reading; SettingsError for a field that
-    no article has; OutputError where the output exists.
+    no article has, or a suffix of `output` that stands for no format; OutputError where the output exists.
     """
     if output is not None:
         require_absent(Path(output))
+        format_of_suffix(Path(output))
     ledger = LossLedger()
     found = list(read_source(articles, ledger, **reading))
     if not found:
@@ -91,9 +92,20 @@ def split(
     plain = split_articles(found, **shares, stratify=False) if len(found) >= len(SPLITS) else drawn
     marked = tuple(replace(article, meta={**article.meta, "split": drawn.split_of[article.id]}) for article in found)
     if output is not None:
-        write_articles(marked, output, "jsonl", ledger=ledger)
+        write_articles(_with_split_kept(marked, Path(output), ledger), output, ledger=ledger)
     measured = "test" if "test" in drawn.split_of.values() else "validation"
     before, after = (
         leakage(found, one.split_of, split=measured, duplicates=duplicates, group_field=group) for one in (plain, drawn)
     )
     return SplitResult(marked, drawn.rule, measured, after, before, duplicates, ledger)
+
+
+def _with_split_kept(articles: Sequence[Article], output: Path, ledger: LossLedger) -> Iterator[Article]:
+    """Passes the articles on and, when the last is written, refuses a format that has no place for the split, before `output` gets its
+    name.
+    """
+    yield from articles
+    if any(note.part == "meta" and "split" in note.detail.split(", ") for note in ledger.notes):
+        raise SettingsError(
+            f"{output}: its format holds no metadata, in which the split stands; name it .jsonl, .csv or .parquet"
+        )

@@ -18,15 +18,34 @@ from eventtag.errors import EventtagError, SettingsError
 from eventtag.ledger import LossLedger
 from eventtag.staging import named_full_disk
 
+CORPUS = re.compile(r"\+{0,2}data(@[\w.]+|\.[^=]+)?=")
+"""How an argument begins that chooses a configured corpus, or sets a key of it."""
+
 
 def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.Namespace], int]) -> int:
     """Parse the command line and call `task`, whose result is the exit code.
 
-    An EventtagError prints its message and gives 1, a wrong command line 2, an interrupt 130; a reader that goes away (`| head`)
-    is no error.
+    `data=NAME data.KEY=VALUE` choose a corpus as for `eventtag train`: `arguments.corpus` has its settings, and the first of them stands
+    for the file to read; a command with the option `--data` gets them there. An EventtagError prints its message and gives 1, a wrong
+    command line 2, an interrupt 130; a reader that goes away (`| head`) is no error.
     """
     try:
-        arguments = parser.parse_args(sys.argv[1:])
+        given = sys.argv[1:]
+        chosen = [at for at, argument in enumerate(given) if CORPUS.match(argument)]
+        moved = chosen if _takes_data(parser) else chosen[1:]
+        arguments = parser.parse_args([argument for at, argument in enumerate(given) if at not in moved])
+        arguments.corpus = None
+        if _takes_data(parser):
+            arguments.data += [given[at] for at in chosen]
+        elif chosen:
+            if arguments.source_format != "auto" or arguments.read_option or arguments.map or arguments.drop:
+                raise SettingsError(
+                    f"{given[chosen[0]]}: a corpus has its own format, options and labels; in place of --from, --read-option, --map and "
+                    "--drop set data.format, data.options and data.label_map"
+                )
+            from eventtag.cli.hydra_task import compose_data  # slow to import
+
+            arguments.corpus = compose_data([given[at] for at in chosen])
         with named_full_disk("an output"), log_on_terminal():
             return task(arguments)
     except EventtagError as error:
@@ -37,6 +56,10 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _takes_data(parser: argparse.ArgumentParser) -> bool:
+    return "--data" in parser._option_string_actions
 
 
 def _by_option(message: str, parser: argparse.ArgumentParser) -> str:
@@ -184,6 +207,21 @@ def reading_of(arguments: argparse.Namespace, source: str) -> Reading:
     return Reading(source, lambda ledger: read_all(arguments, source, ledger))
 
 
+def allowed_loss(arguments: argparse.Namespace) -> float:
+    """The share of spans that may be dropped unasked: what `--max-loss` says, or the corpus."""
+    return max(arguments.max_loss, 0.0 if arguments.corpus is None else arguments.corpus.max_loss)
+
+
+def announce_format(arguments: argparse.Namespace, source: str) -> None:
+    """Recognise the format of the file to read where the arguments do not name it, and say it."""
+    if arguments.source_format == "auto" and not CORPUS.match(source):
+        from eventtag.formats.registry import recognise
+
+        entry, reason = recognise(Path(source))
+        arguments.source_format = entry.name
+        print_message(f"{source}: {entry.title} ({reason})")
+
+
 def read_all(
     arguments: argparse.Namespace, source: str, ledger: LossLedger, *, elsewhere: set[str] | None = None
 ) -> Iterator[Article]:
@@ -194,6 +232,8 @@ def read_all(
     """
     from eventtag.formats.label_map import map_labels
 
+    if arguments.corpus is not None and CORPUS.match(source):
+        return read_source(arguments.corpus, ledger)
     options = pairs(arguments.read_option, "--read-option")
     articles = read_source(source, ledger, format=arguments.source_format, options=options)
     if renamed := label_map(arguments):

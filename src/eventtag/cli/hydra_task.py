@@ -48,7 +48,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
         print_message(f"error: {error}")
         return 1
     register_resolvers()
-    guard_configurations()
+    guard_configurations(command)
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of reading and writing weights; training has its own
     ConfigStore.instance().store(name=f"{command}_schema", node=open_schema(settings))
     sys.argv[1:] = quote_unreadable(choose_own_data(spell_out_corpora(sys.argv[1:])))
@@ -86,8 +86,11 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     try:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(hydra_task)()
     except (HydraException, OmegaConfBaseException, MarkedYAMLError, SettingsError) as error:
-        print_message(f"error: {explain(error)}")
+        print_message(f"error: {explain(error, command)}")
         return 1
+    except BrokenPipeError:  # a reader that goes away (`--help | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (OSError, ValueError, AssertionError) as error:
         said = explain_no_data(sys.argv[1:]) if isinstance(error, AssertionError) else explain(error)
         if begun or said is None:
@@ -103,9 +106,10 @@ def compose_data(choices: Sequence[str]) -> DataSettings:
     For commands that are not Hydra's. Raises SettingsError for what cannot be composed.
     """
     given = [choice if "=" in choice else f"data={choice}" for choice in choices]
-    composed = _compose("evaluate", EvaluateSettings, given, "data", "--data", said=choices)
+    option = "" if given == list(choices) else "--data "
+    composed = _compose("evaluate", EvaluateSettings, given, "data", option, said=choices)
     if not isinstance(composed, DataSettings):
-        raise SettingsError(f"--data {' '.join(choices)}: is no data configuration")
+        raise SettingsError(f"{option}{' '.join(choices)}: is no data configuration")
     return composed
 
 
@@ -114,7 +118,7 @@ def compose_training(overrides: Sequence[str]) -> TrainSettings:
 
     Raises SettingsError for what cannot be composed.
     """
-    composed = _compose("train", TrainSettings, [*overrides, "run_dir=unused"], None, "--train")
+    composed = _compose("train", TrainSettings, [*overrides, "run_dir=unused"], None, "--train ")
     assert isinstance(composed, TrainSettings)
     return composed
 
@@ -133,13 +137,13 @@ def _compose(
             return OmegaConf.to_object(config if part is None else config[part])
     except MissingMandatoryValue as error:
         key = error.full_key if part is None else f"{part}.{error.full_key}"
-        raise SettingsError(f"{option}: {error.full_key} must be given: add {option} {key}=...") from error
+        raise SettingsError(f"{option}{key} must be given: add {option}{key}=...") from error
     except AssertionError as error:
         if (reason := explain_no_data(overrides)) is None:
             raise
-        raise SettingsError(f"{option}: {reason}") from error
+        raise SettingsError(f"{option}{reason}") from error
     except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
-        raise SettingsError(f"{option} {' '.join(said or overrides)}: {explain(error)}") from error
+        raise SettingsError((f"{option}{' '.join(said or overrides)}: " if option else "") + explain(error)) from error
 
 
 def _own_configs() -> list[str]:

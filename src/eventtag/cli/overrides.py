@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -30,6 +32,10 @@ NAMES_OF_FILES = re.compile(
 )
 """Keys of files, in whose values nothing is interpolated: somebody else may have chosen a file's name."""
 DIRECTORIES = ("run_dir", "hydra.run.dir", "hydra.sweep.dir")
+
+
+FILE_KEYS = {"predict": "input", "pretrain": "input"}
+"""By command, the key of a file of articles where it is not `data.path`."""
 
 
 def require_harmless(arguments: Sequence[str]) -> None:
@@ -92,14 +98,15 @@ def quoted(text: str) -> str:
     return QuotedString(text, quote=Quote.double).with_quotes()
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception, command: str = "train") -> str:
     """What an error of Hydra or OmegaConf says, in at most three lines: what was given, what is wrong, and what to write instead."""
     if isinstance(error, SettingsError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        if group == "data" and "." in name:
-            return f"data={name}: names a configuration, not a file; a file of articles is data.path={name}"
+        if error.missing_cfg_file.startswith("data/") and (group != "data" or "." in name or Path(name).exists()):
+            file = error.missing_cfg_file.removeprefix("data/")
+            return f"data={file}: data= names a configuration, not a file; write: {_line(command, 'data.path', file)}"
         near = get_close_matches(name, error.options, n=1)
         meant = f"did you mean {group}={near[0]}? " if near else ""
         return (
@@ -107,7 +114,7 @@ def explain(error: Exception) -> str:
             f"(your own go into configs/{group}/ of the current folder)"
         )
     if isinstance(error, OverrideParseException):
-        return _explain_unreadable(error)
+        return _explain_unreadable(error, command)
     ambiguous = re.match(r"Ambiguous value for argument '(?P<key>[^=]*)=(?P<value>.*)'$", _first_line(error))
     if ambiguous:
         key, value = ambiguous["key"], ambiguous["value"]
@@ -139,12 +146,19 @@ def explain(error: Exception) -> str:
     return _first_line(error) if cause is error else f"{_first_line(error)}\n{_first_line(cause)}"
 
 
-def _explain_unreadable(error: OverrideParseException) -> str:
-    key, equals, _ = error.override.partition("=")
+def _line(command: str, key: str, value: str) -> str:
+    return f"eventtag {command.replace('_', '-')} {shlex.quote(f'{key}={value}')}"
+
+
+def _explain_unreadable(error: OverrideParseException, command: str) -> str:
+    given = error.override
+    key, equals, _ = given.partition("=")
     if not equals:
-        if re.search(r"\.[a-z0-9]+$", error.override):
-            return f"{error.override}: what is set must be key=value; a file of articles is data.path={error.override}"
-        return f"{error.override}: what is set must be key=value; --cfg job shows all keys"
+        tagger = any((Path(given) / name / "eventtag.json").is_file() for name in ("", "checkpoint"))
+        key = "checkpoint" if tagger and command in ("evaluate", "predict") else FILE_KEYS.get(command, "data.path")
+        if tagger or Path(given).suffix or Path(given).exists():
+            return f"{given}: what is set must be key=value; write: {_line(command, key, given)}"
+        return f"{given}: what is set must be key=value; --cfg job shows all keys"
     lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing override", "See https"))]
     said = lines[0] if lines else "no value"
     return f"{error.override}: cannot be read ({said}); close brackets and quotes, or quote the whole value: '{key}=\"...\"'"

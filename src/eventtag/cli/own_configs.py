@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
@@ -27,7 +28,6 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 import eventtag
 from eventtag.cli.overrides import require_known_keys
@@ -54,8 +54,18 @@ def config_dir() -> Path:
     return inside if inside.is_dir() else package.parent.parent / "configs"
 
 
-def guard_configurations() -> None:
-    """From here on, Hydra reads users' folders as this module says; SettingsError is raised while it composes."""
+_other_groups: set[str] = set()
+"""Groups of ours that the command does not take, which its help and completion leave out."""
+
+
+def guard_configurations(command: str | None = None) -> None:
+    """From here on, Hydra reads users' folders as this module says, and lists the groups of `command`, or all; SettingsError is raised
+    while it composes.
+    """
+    if command is not None:
+        entries = yaml.safe_load((config_dir() / f"{command}.yaml").read_text(encoding="utf-8"))["defaults"]
+        taken = {name.partition("@")[0] for entry in entries if isinstance(entry, dict) for name in entry}
+        _other_groups.update({folder.name for folder in config_dir().iterdir()} - taken)
     Plugins.instance()  # registers Hydra's own readers, which are replaced next
     types = SourcesRegistry.instance().types
     types["file"], types["pkg"] = GuardedFiles, GuardedPackages
@@ -104,8 +114,8 @@ class GuardedFiles(FileConfigSource):
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """What there is, for completion and error messages."""
-        names = super().list(config_path, results_filter)
-        return [name for name in names if not self._is_hidden(str(PurePosixPath(config_path) / name))]
+        places = {name: str(PurePosixPath(config_path) / name) for name in super().list(config_path, results_filter)}
+        return [name for name, place in places.items() if place not in _other_groups and not self._is_hidden(place)]
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file; SettingsError, naming it, where a user's file sets what it must not."""
@@ -145,7 +155,7 @@ def _require_own_sweep(composed: DictConfig) -> None:
     command = composed.hydra.job.config_name
     if not record.exists() and not record.is_symlink():
         return
-    with suppress(OSError, ValueError, YAMLError, OmegaConfBaseException):
+    with suppress(OSError, ValueError, yaml.YAMLError, OmegaConfBaseException):
         if record.is_file() and not record.is_symlink():
             written: Any = OmegaConf.load(record)
             if OmegaConf.select(written, "hydra.job.config_name") == command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +15,15 @@ from eventtag.corpus.mixing import CLUSTER_FIELD, CORPUS_FIELD, mix_splits
 from eventtag.corpus.near_duplicates import find_near_duplicates, warn_of_copies
 from eventtag.corpus.seen import LEARNT_FROM, Seen
 from eventtag.corpus.splits import split_articles
-from eventtag.errors import DataError, summarise_problems
+from eventtag.errors import DataError, SettingsError, summarise_problems
 from eventtag.formats.jsonl import json_line
 from eventtag.formats.registry import read_articles
-from eventtag.labels import LabelSet
+from eventtag.labels import DEFAULT_LABELS, LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.settings import SPLITS, CorpusSettings, DataSettings
 from eventtag.settings.data import require_names
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def load_corpus(settings: DataSettings, *, seen: Seen | None = None, articles: S
         ledger.absorb(part.ledger, prefix=f"{name}/")
     return Corpus(
         settings.name,
-        LabelSet(tuple(settings.known_labels)),
+        LabelSet(tuple(settings.labels or _in_order(label for part in parts.values() for label in part.labels.labels))),
         mix_splits(
             {name: (part.splits, part.labels, part.cluster_field) for name, part in parts.items()}, scored=settings.scored
         ),
@@ -149,27 +152,33 @@ def load_corpus(settings: DataSettings, *, seen: Seen | None = None, articles: S
 
 
 def read_corpus_articles(settings: DataSettings, ledger: LossLedger) -> Iterator[Article]:
-    """All articles of a corpus, of every split and with whatever labels they have, in no split; of several corpora, one after the other."""
-    for part in settings.corpora.values() or [settings]:
+    """All articles of a corpus, of every split and with whatever labels they have, in no split; of several corpora, one after the other,
+    with the corpus's name before each id. Raises DataError for an id that stands in two files.
+    """
+    seen: dict[str, str] = {}
+    for name, part in settings.corpora.items() or [("", settings)]:
         for path in (part.path, part.validation, part.test):
-            if path is not None:
-                yield from _read_path(path, part, ledger)
+            for article in () if path is None else _read_path(path, part, ledger):
+                named = replace(article, id=f"{name}/{article.id}") if name else article
+                if seen.setdefault(named.id, str(path)) != path:
+                    raise DataError(
+                        f"the article id {named.id!r} is in both {seen[named.id]} and {path}; give every article its own id"
+                    )
+                yield named
 
 
 def _load(settings: CorpusSettings, name: str, seen: Seen | None, at_hand: Sequence[Article] | None) -> Corpus:
     ledger = LossLedger()
-    labels = LabelSet(tuple(settings.known_labels))
     assert settings.path is not None
     articles = _checked(
-        settings.path if at_hand is None else name, settings, labels, at_hand or _read_path(settings.path, settings, ledger)
+        settings.path if at_hand is None else name, settings, at_hand or _read_path(settings.path, settings, ledger)
     )
     files = {"validation": settings.validation, "test": settings.test}
     given = {
-        split: _checked(path, settings, labels, _read_path(path, settings, ledger))
-        for split, path in files.items()
-        if path is not None
+        split: _checked(path, settings, _read_path(path, settings, ledger)) for split, path in files.items() if path is not None
     }
     given = _with_ids_of_their_own(articles, given, ledger)
+    labels = _labels(settings, name, [*articles, *(article for more in given.values() for article in more)])
     if settings.split_field is not None:
         splits = split_by_field(articles, settings.split_field, settings.splits)
         rule = f"by meta field {settings.split_field!r}"
@@ -231,8 +240,38 @@ def _read_path(path: str, settings: CorpusSettings, ledger: LossLedger) -> Itera
         yield article
 
 
-def _checked(path: str, settings: CorpusSettings, labels: LabelSet, read: Iterable[Article]) -> tuple[Article, ...]:
-    """The articles; raises DataError where there is none, or for labels that are not configured."""
+def found_labels(articles: Iterable[Article]) -> tuple[str, ...]:
+    """The labels that spans of the articles have or annotators looked for: the project's own first, then by name."""
+    return _in_order(
+        label for article in articles for label in (*(span.label for span in article.spans), *(article.labels or ()))
+    )
+
+
+def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    found = set(labels)
+    return (*(label for label in DEFAULT_LABELS if label in found), *sorted(found.difference(DEFAULT_LABELS)))
+
+
+def _labels(settings: CorpusSettings, name: str, articles: Sequence[Article]) -> LabelSet:
+    """The labels that the settings name, else those of the articles, which the log names where they are not the project's own.
+
+    Raises DataError for a label of the articles that cannot be one.
+    """
+    if settings.labels is not None:
+        return LabelSet(tuple(settings.labels))
+    found = found_labels(articles) or DEFAULT_LABELS
+    try:
+        labels = LabelSet(found)
+    except SettingsError as error:
+        raise DataError(f"{name}: {error}; map it with data.label_map") from error
+    if found != DEFAULT_LABELS:
+        counts = count_spans(articles, labels)
+        log.info("%s: labels, as the articles have them: %s", name, ", ".join(f"{label} ({n})" for label, n in counts.items()))
+    return labels
+
+
+def _checked(path: str, settings: CorpusSettings, read: Iterable[Article]) -> tuple[Article, ...]:
+    """The articles; raises DataError where there is none, or for labels other than those that are configured."""
     articles = tuple(read)
     if not articles:
         raise DataError(f"{path}: holds no article; check the path and data.format={settings.format}")
@@ -240,11 +279,11 @@ def _checked(path: str, settings: CorpusSettings, labels: LabelSet, read: Iterab
         f"article {article.id!r}: span {span.start}-{span.end} {article.mention(span)!r} has the label {span.label!r}"
         for article in articles
         for span in article.spans
-        if span.label not in labels.labels
+        if settings.labels is not None and span.label not in settings.labels
     ]
     if problems:
         title = (
-            f"{path}: spans with labels that are not configured: {len(problems)} (data.labels={list(labels.labels)}); "
+            f"{path}: spans with labels that are not configured: {len(problems)} (data.labels={list(settings.labels or ())}); "
             "add the labels, or map them with data.label_map:"
         )
         raise DataError(summarise_problems(title, problems, shown=2))

@@ -50,7 +50,7 @@ class Format:
     `folder`: the reader takes a folder itself, and the writer makes one; of other
     formats a folder is read file by file. `markers`: files by whose names a folder is recognised. `extra`: the optional
     dependency that is needed. `module`: the module, where it is not called like the format. `surrogates`, `scores`: it can hold lone
-    surrogates, scores of spans.
+    surrogates, scores of spans. `flat`: it holds one layer of spans, of which none overlap.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Format:
     sign: tuple[str, str] | None = None
     surrogates: bool = False
     scores: bool = False
+    flat: bool = False
 
     def _function(self, verb: str) -> Callable[..., Any] | None:
         module = importlib.import_module(f"eventtag.formats.{self.module or self.name}")
@@ -125,8 +126,8 @@ FORMATS = {
     entry.name: entry
     for entry in (
         Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson", ".json"), surrogates=True, scores=True),
-        Format("inline", "inline markup", (".txt",), folder=True, sign=INLINE),
-        Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt")),
+        Format("inline", "inline markup", (".txt",), folder=True, sign=INLINE, flat=True),
+        Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt"), flat=True),
         Format("brat", "brat standoff", (".ann", ".txt"), folder=True, scores=True),
         Format("label_studio", "Label Studio JSON", (".json", ".jsonl"), surrogates=True, scores=True),
         Format("doccano", "doccano JSONL", (".jsonl", ".json"), surrogates=True),
@@ -136,7 +137,14 @@ FORMATS = {
         Format("re3d", "re3d's JSON", (".json",), folder=True, markers=("entities.json",), surrogates=True),
         Format("csv", "CSV with a column of spans", (".csv", ".tsv"), scores=True),
         Format("parquet", "Parquet with a column of spans", (".parquet",), sign=PARQUET, scores=True),
-        Format("hf_dataset", "Hugging Face dataset on disk", (), folder=True, markers=("dataset_dict.json", "dataset_info.json")),
+        Format(
+            "hf_dataset",
+            "Hugging Face dataset on disk",
+            (),
+            folder=True,
+            flat=True,
+            markers=("dataset_dict.json", "dataset_info.json"),
+        ),
         Format("spacy", "spaCy DocBin", (".spacy",), extra="spacy", sign=SPACY),
         Format("xmi", "UIMA CAS XMI", (".xmi",), folder=True, extra="cas", module="cas", sign=XMI),
         Format("cas_json", "UIMA CAS JSON", (".json",), folder=True, extra="cas", module="cas", sign=CAS_JSON),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.errors import SettingsError
-from eventtag.labels import DEFAULT_LABELS
 
 MISSING: Any = "???"
 """OmegaConf's mark for a value that must be given."""
@@ -73,8 +72,8 @@ class CorpusSettings:
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the format's reader, for example `sentences` of CAT XML."""
     labels: list[str] | None = None
-    """Labels to learn and to score, in the order of every report; null: ACTOR, EVENT and LOCATION, or those of the checkpoint that is
-    evaluated."""
+    """Labels to learn and to score, in the order of every report; null: those of the checkpoint that is evaluated, else those that the
+    articles have."""
     label_map: dict[str, str | None] = field(default_factory=dict)
     """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already."""
     annotated_labels: list[str] | None = None
@@ -104,11 +103,6 @@ class CorpusSettings:
     """Field of `meta` whose values hang together (topic, source): intervals resample them together."""
     licence: str | None = None
     """Licence of the corpus, for the model card."""
-
-    @property
-    def known_labels(self) -> list[str]:
-        """`labels`, or what null stands for in training."""
-        return list(DEFAULT_LABELS) if self.labels is None else self.labels
 
     def __post_init__(self) -> None:
         require_setting(
@@ -177,8 +171,8 @@ class DataSettings(CorpusSettings):
             require_setting(
                 0 < corpus.weight < math.inf, f"data.corpora.{name}.weight", corpus.weight, "above 0; or leave the corpus out"
             )
-            unknown = [label for label in corpus.labels or () if label not in self.known_labels]
-            require_setting(not unknown, f"data.corpora.{name}.labels", corpus.labels, f"data.labels has {self.known_labels}")
+            unknown = [label for label in corpus.labels or () if self.labels is not None and label not in self.labels]
+            require_setting(not unknown, f"data.corpora.{name}.labels", corpus.labels, f"data.labels has {self.labels}")
         unknown = [name for name in self.scored or () if name not in self.corpora]
         require_setting(
             self.scored is None or (bool(self.scored) and not unknown and len(set(self.scored)) == len(self.scored)), "data.scored",

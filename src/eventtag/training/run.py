@@ -233,7 +233,7 @@ def require_trainable(corpus: Corpus) -> None:
         if absent:
             raise DataError(
                 f"corpus {corpus.name!r}: split {split} has no span with the label {absent[0]} (found: {spans}); "
-                "split in another way, or take the label out of data.labels"
+                "split in another way, or map the label to another or to null (data.label_map)"
             )
 
 

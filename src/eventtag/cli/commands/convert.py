@@ -11,6 +11,8 @@ from eventtag.api.articles import require_names
 from eventtag.article import Article
 from eventtag.cli.file_command import (
     add_reading,
+    allowed_loss,
+    announce_format,
     nonempty,
     pairs,
     print_remarks,
@@ -22,8 +24,10 @@ from eventtag.cli.file_command import (
 from eventtag.cli.terminal import print_message
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.overlaps import resolve_overlaps
-from eventtag.formats.registry import FORMATS, format_of_suffix, get_format, recognise, write_articles
+from eventtag.formats.registry import FORMATS, format_of_suffix, get_format, write_articles
 from eventtag.ledger import LossLedger
+from eventtag.settings import DataSettings
+from eventtag.settings.data import Overlaps
 from eventtag.staging import require_absent
 
 
@@ -40,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"formats (docs/reference/formats.md):\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", metavar="IN", help="file or folder to read")
+    parser.add_argument("input", metavar="IN", help="file or folder to read, or data=NAME")
     parser.add_argument("output", metavar="OUT", help="file or folder to make; must not exist")
     add_reading(parser)
     group = parser.add_argument_group("writing")
@@ -74,17 +78,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
-    source, output = Path(arguments.input), Path(arguments.output)
-    arguments.target_format = get_format(arguments.target_format or format_of_suffix(output)).name
+    output = Path(arguments.output)
+    target = get_format(arguments.target_format or format_of_suffix(output))
     require_absent(output)
     if arguments.ledger:
         require_absent(Path(arguments.ledger))
     ledger = LossLedger()
-    if arguments.source_format == "auto":
-        entry, reason = recognise(source)
-        arguments.source_format = entry.name
-        print_message(f"{source}: {entry.title} ({reason})")
+    announce_format(arguments, arguments.input)
     articles = read_all(arguments, arguments.input, ledger)
+    if not arguments.overlaps and target.flat:
+        arguments.overlaps = _policy_of(arguments.corpus)
     if arguments.overlaps:
         policy, _, order = arguments.overlaps.partition(":")
         if order and policy != "priority":
@@ -100,9 +103,9 @@ def _task(arguments: argparse.Namespace) -> int:
     counts = _Counts()
     try:
         write_articles(
-            _guarded(articles, ledger, arguments.max_loss, counts),
+            _guarded(articles, ledger, allowed_loss(arguments), counts),
             output,
-            arguments.target_format,
+            target.name,
             ledger=ledger,
             options=pairs(arguments.write_option, "--write-option"),
         )
@@ -113,6 +116,15 @@ def _task(arguments: argparse.Namespace) -> int:
         write_ledger(ledger, arguments.ledger)
     print_message(f"{output}: {counts.articles} articles, {counts.spans} spans")
     return 0
+
+
+def _policy_of(corpus: DataSettings | None) -> str | None:
+    """What a corpus says of overlapping spans, as `--overlaps` would."""
+    if corpus is None or corpus.overlaps is Overlaps.error:
+        return None
+    policy = ":".join(filter(None, (corpus.overlaps.value, ",".join(corpus.overlap_priority))))
+    print_message(f"overlapping spans: {policy} stays, as {corpus.name} has it (--overlaps POLICY chooses another)")
+    return policy
 
 
 def _with_labels(articles: Iterable[Article], order: Sequence[str]) -> Iterator[Article]:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from eventtag.api.articles import require_names
 from eventtag.api.lint import lint
-from eventtag.cli.file_command import add_reading, nonempty, reading_of, run_file_command, whole_number
+from eventtag.cli.file_command import add_reading, announce_format, nonempty, reading_of, run_file_command, whole_number
 from eventtag.cli.terminal import print_message, print_result
 from eventtag.corpus.lint import ALL_RULES, MODEL_RULE, SEVERITIES, LintReport
 from eventtag.errors import SettingsError
-from eventtag.formats.registry import recognise
 from eventtag.printable import printable
 from eventtag.reporting.table import table
 from eventtag.settings import TrainSettings
@@ -30,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Find mistakes in annotated articles: spans, texts, labels, and mentions that are annotated in different ways. "
         "The exit code is 1 where something is as bad as --fail-on, so that it can guard a pipeline.",
     )
-    parser.add_argument("data", metavar="DATA", help="file or folder to read")
+    parser.add_argument("data", metavar="DATA", help="file or folder to read, or data=NAME")
     add_reading(parser)
     group = parser.add_argument_group("checking")
     group.add_argument(
@@ -39,7 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--rule", action="append", default=[], metavar="RULE", help="show the findings of this rule only")
     group.add_argument("--json", type=nonempty("--json"), metavar="FILE", help="write all findings, as JSON Lines")
     group.add_argument(
-        "--fix", type=nonempty("--fix"), metavar="FILE", help="write the articles with the safe repairs made, as JSONL"
+        "--fix",
+        type=nonempty("--fix"),
+        metavar="FILE",
+        help="write the articles with the safe repairs made, in the format of the suffix",
     )
     group.add_argument("--fail-on", choices=(*SEVERITIES, "never"), default="error", help="severity that makes the exit code 1")
     model = parser.add_argument_group("judging by a model (docs/how-to/check.md): a ranked list of likely annotation errors")
@@ -92,11 +94,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _task(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    if arguments.source_format == "auto":
-        entry, reason = recognise(Path(arguments.data))
-        arguments.source_format = entry.name
-        print_message(f"{arguments.data}: {entry.title} ({reason})")
-
+    announce_format(arguments, arguments.data)
     training = compose_for_folds(arguments.train) if arguments.cross_validate else None
     report = lint(
         reading_of(arguments, arguments.data),

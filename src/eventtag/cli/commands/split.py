@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from eventtag.cli.file_command import (
     add_reading,
+    allowed_loss,
     nonempty,
     print_remarks,
     reading_of,
@@ -33,8 +34,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Divide articles into train, validation and test. Near-duplicates and groups never cross a split. "
         "The split is written into the metadata of each article: train with data.split_field=split.",
     )
-    parser.add_argument("input", metavar="IN", help="file or folder to read")
-    parser.add_argument("output", metavar="OUT", help="JSONL file to make; must not exist")
+    parser.add_argument("input", metavar="IN", help="file or folder to read, or data=NAME")
+    parser.add_argument("output", metavar="OUT", help="file to make, in the format of its suffix; must not exist")
     add_reading(parser)
     group = parser.add_argument_group("splitting")
     group.add_argument(
@@ -76,7 +77,7 @@ def _task(arguments: argparse.Namespace) -> int:
         time=arguments.time,
         stratify=not arguments.no_stratify,
         look_for_duplicates=not arguments.keep_duplicates_apart,
-        max_loss=arguments.max_loss,
+        max_loss=allowed_loss(arguments),
     )
     print_remarks(result.ledger)
     for line in result.ledger.summary():

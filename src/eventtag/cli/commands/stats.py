@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from eventtag.api.articles import require_names
 from eventtag.article import Article
 from eventtag.cli.file_command import add_reading, nonempty, read_all, run_file_command
 from eventtag.cli.terminal import print_result
+from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
@@ -28,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="eventtag stats", description="Sizes, labels, surfaces and unseen mentions of a corpus."
     )
-    parser.add_argument("data", metavar="DATA", help="file or folder to read")
+    parser.add_argument("data", metavar="DATA", help="file or folder to read, or data=NAME")
     add_reading(parser)
     group = parser.add_argument_group("counting")
     group.add_argument(
@@ -46,7 +48,7 @@ def _task(arguments: argparse.Namespace) -> int:
     fields: set[str] = set()
 
     def articles() -> Iterator[Article]:
-        for article in read_all(arguments, arguments.data, LossLedger()):
+        for article in _articles(arguments):
             fields.update(article.meta)
             yield article
 
@@ -62,6 +64,15 @@ def _task(arguments: argparse.Namespace) -> int:
             file.write(render_statistics(found, title=arguments.data))
     _show(found)
     return 0
+
+
+def _articles(arguments: argparse.Namespace) -> Iterator[Article]:
+    """The articles to count; those of a configured corpus with the splits that training would make of them."""
+    if arguments.corpus is None or arguments.split_field is not None:
+        yield from read_all(arguments, arguments.data, LossLedger())
+        return
+    for name, articles in load_corpus(arguments.corpus).splits.items():
+        yield from (replace(article, meta={**article.meta, "split": name}) for article in articles)
 
 
 def _show(found: CorpusStatistics) -> None:
