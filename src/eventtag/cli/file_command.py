@@ -209,7 +209,8 @@ def reading_of(arguments: argparse.Namespace, source: str) -> Reading:
 
 def allowed_loss(arguments: argparse.Namespace) -> float:
     """The share of spans that may be dropped unasked: what `--max-loss` says, or the corpus."""
-    return max(arguments.max_loss, 0.0 if arguments.corpus is None else arguments.corpus.max_loss)
+    share: float = arguments.max_loss
+    return share if arguments.corpus is None else max(share, arguments.corpus.max_loss)
 
 
 def announce_format(arguments: argparse.Namespace, source: str) -> None:
