@@ -63,6 +63,9 @@ def test_train_takes_articles_and_plain_words(articles, tmp_path):
         after_epoch=lambda epoch, scores: epochs.append((epoch, scores["eval_micro_f1"])),
     )
     assert result.checkpoint == tmp_path / "run" / "checkpoint"
+    table = result.to_pandas().set_index(["scheme", "label"])
+    assert table.loc[("strict", "micro"), "f1"] == result.f1
+    assert set(table.loc["strict"].index) == {"ACTOR", "EVENT", "LOCATION", "micro", "macro"}
     assert [epoch for epoch, _ in epochs] == [1.0]
     with pytest.raises(eventtag.EventtagError, match="articles that were given in Python"):
         eventtag.evaluate(result.checkpoint)
@@ -81,14 +84,14 @@ def test_predict_is_a_job(trained_run, gold_file, tmp_path):
         "import sys, eventtag\n"
         "if __name__ == '__main__':\n"
         "    report = eventtag.predict(*sys.argv[1:], workers=1)\n"
-        "    print(report.articles, report.bad_rows)\n"
+        "    print(report.articles, report.bad_rows, len(report.to_pandas()), list(report.to_pandas().columns)[0])\n"
     )
     script = tmp_path / "tag.py"
     script.write_text(code)
     command = [sys.executable, str(script), str(trained_run), str(gold_file), str(tmp_path / "tagged.jsonl")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout == "4 0\n", done.stderr
     tagged = [json.loads(line) for line in (tmp_path / "tagged.jsonl").open()]
+    assert done.stdout == f"4 0 {sum(len(row['spans']) for row in tagged)} article_id\n", done.stderr
     assert len(tagged) == 4
     with pytest.raises(eventtag.EventtagError, match=r"the suffix \.xlsx stands for no format"):
         eventtag.predict(trained_run, gold_file, tmp_path / "tagged.xlsx")

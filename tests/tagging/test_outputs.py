@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.article import Article
-from eventtag.errors import OutputError, SettingsError
+from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.csv_cells import guarded, unguarded
 from eventtag.formats.registry import read_articles, write_articles
-from eventtag.jobs.outputs import PREDICTION_FORMATS, check_format, format_of_path, select_spans, write_predictions
+from eventtag.jobs.outputs import PREDICTION_FORMATS, check_format, format_of_path, read_spans, select_spans, write_predictions
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -116,6 +116,24 @@ def test_csv_keeps_metadata_of_any_kind_and_name(tmp_path):
     }  # fmt: skip
     assert not any("metadata" in line for line in ledger.summary())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_spans_are_read_back_as_a_table(tmp_path):
+    odd = Article("007", "=A said", (Span(0, 2, "+X", 0.5),))
+    tables = []
+    for name in ("jsonl", "parquet", "csv"):
+        folder = tmp_path / name  # as a job writes parts
+        folder.mkdir()
+        for number, articles in enumerate((ARTICLES, [odd])):
+            write_predictions(articles, folder / f"part-{number}.{name}", name, ledger=LossLedger())
+        tables.append(read_spans(folder))
+        assert read_spans(folder / f"part-1.{name}").values.tolist() == [["007", 0, 2, "+X", "=A", 0.5]]
+    assert [table.equals(tables[0]) for table in tables] == [True] * 3
+    assert tables[0].iloc[0].tolist() == ["a1", 0, 8, "ACTOR", "Gen. Ito", 0.5]
+    assert len(tables[0]) == len(SPANS) + 2
+    for name in ("label_studio", "html"):
+        with pytest.raises((SettingsError, FormatError)):
+            read_spans(written(tmp_path / name, name)[0])
 
 
 def test_lines_hold_surface_score_and_sentence(tmp_path):

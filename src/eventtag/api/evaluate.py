@@ -56,7 +56,7 @@ class EvaluationResult:
 
     def to_pandas(self) -> pd.DataFrame:
         """Precision, recall, F1 and support by matching scheme and label, with micro and macro."""
-        return scores_frame(self.report)
+        return self.report.to_pandas()
 
 
 def evaluate(
@@ -149,18 +149,3 @@ def _targets(tagger: Tagger, articles: Sequence[Article], labels: LabelSet, sett
                 f"(precision {point.precision:.3f}, recall {point.recall:.3f}); not applied, as articles that choose a threshold "
                 "cannot judge it"
             )
-
-
-def scores_frame(report: EvaluationReport) -> pd.DataFrame:
-    """A report's scores as a table: a row for each matching scheme and label, micro and macro."""
-    import pandas as pd
-
-    rows = []
-    for scheme, scores in report.schemes.items():
-        for label, row in (*scores.labels.items(), ("micro", scores.micro)):
-            figures = {"precision": row.precision, "recall": row.recall, "f1": row.f1, "support": row.support}
-            rows.append({"scheme": scheme, "label": label, **figures})
-        macro = scores.macro
-        figures = {"precision": macro.precision, "recall": macro.recall, "f1": macro.f1, "support": scores.micro.support}
-        rows.append({"scheme": scheme, "label": "macro", **figures})
-    return pd.DataFrame(rows)

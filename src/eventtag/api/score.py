@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventtag.api.articles import Source, name_of, require_names
-from eventtag.api.evaluate import scores_frame
 from eventtag.api.gold import read_gold, read_noted
 from eventtag.article import Article
 from eventtag.corpus.clusters import clusters_of
@@ -54,7 +53,7 @@ class ScoreResult:
 
     def to_pandas(self) -> pd.DataFrame:
         """Precision, recall, F1 and support by matching scheme and label, with micro and macro."""
-        return scores_frame(self.report)
+        return self.report.to_pandas()
 
 
 def score(

@@ -17,17 +17,22 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eventtag.article import Article
 from eventtag.errors import OutputError, SettingsError
+from eventtag.formats.csv_cells import unguarded
+from eventtag.formats.csv_spans import SPAN_COLUMNS
 from eventtag.formats.file_names import require_file_name
-from eventtag.formats.registry import write_articles
+from eventtag.formats.registry import read_articles, recognise, write_articles
 from eventtag.jobs.reading.rows import DistinctIds
 from eventtag.ledger import LossLedger
 from eventtag.reporting.highlight import page
 from eventtag.span import Span, flatten
 from eventtag.staging import staged_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,29 @@ def write_predictions(
     elif format_name == "conll":
         articles = _with_ids(articles, lambda name: name.replace("\n", " "), str, "writing conll", ledger)
     write_articles(articles, path, format_name, ledger=ledger, options=options)
+
+
+def read_spans(path: Path) -> pd.DataFrame:
+    """The spans of a file of predictions, or of a folder of them, a row each, with the columns that the CSV has.
+
+    Raises FormatError or SettingsError for a page or what is made for an annotation tool.
+    """
+    import pandas as pd
+
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    if files and files[0].suffix == ".csv":
+        tables = [pd.read_csv(file, usecols=list(SPAN_COLUMNS), dtype=str, keep_default_na=False) for file in files]
+        table = pd.concat(tables, ignore_index=True).map(unguarded)
+        return table[table["label"] != ""].reset_index(drop=True).astype({"start": int, "end": int, "score": float})
+    entry, _ = recognise(path)
+    if entry.name not in PART_FORMATS:
+        raise SettingsError(f"{path}: {entry.title} is no table of spans; write the output as {', '.join(PART_FORMATS)}")
+    rows = (
+        (article.id, span.start, span.end, span.label, article.mention(span), span.score)
+        for article in read_articles(path, entry.name, ledger=LossLedger())
+        for span in article.spans
+    )
+    return pd.DataFrame(rows, columns=SPAN_COLUMNS)
 
 
 def _flat(articles: Iterable[Article], ledger: LossLedger) -> Iterator[Article]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eventtag.errors import OutputError
 from eventtag.jobs.array import ArrayTask, claim_task
@@ -34,12 +34,16 @@ from eventtag.jobs.job import (
     write_once,
 )
 from eventtag.jobs.lock import BusyError, JobLock
+from eventtag.jobs.outputs import read_spans
 from eventtag.jobs.progress import Progress
 from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.shards import Shard, cut_shards, input_digest
 from eventtag.jobs.store import ShardRecord, ShardStore
 from eventtag.jobs.worker import Tagged
 from eventtag.staging import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Engine = Callable[[Iterator[Shard], ShardStore], Generator[ShardRecord | Tagged, None, None]]
 """Tags the shards it is given, in any order, stores each (`store_shard`), and yields its record; may tell of articles in between.
@@ -99,6 +103,16 @@ class JobReport:
     def articles(self) -> int:
         """Tagged articles in the output."""
         return int(self.manifest["articles"])
+
+    def __repr__(self) -> str:
+        return f"JobReport({self.job.output}, {self.articles} articles, {self.bad_rows} bad rows)"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The spans of the output, all in memory: article_id, start, end, label, text and score.
+
+        Raises FormatError or SettingsError for an output that is a page or was made for an annotation tool.
+        """
+        return read_spans(self.job.output)
 
     @property
     def bad_rows(self) -> int:

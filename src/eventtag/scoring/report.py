@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +40,9 @@ from eventtag.scoring.tally import (
     words_by_region,
     words_of,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA_VERSION = 2
 """Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
@@ -147,6 +150,19 @@ class EvaluationReport:
             checkpoint=self.checkpoint if checkpoint is None else dict(checkpoint),
             data=self.data if data is None else dict(data),
         )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The scores as a table: precision, recall, F1 and support for each matching scheme and label, micro and macro."""
+        import pandas as pd
+
+        names = ("precision", "recall", "f1")
+        rows = []
+        for scheme, scores in self.schemes.items():
+            for label, row in (*scores.labels.items(), ("micro", scores.micro), ("macro", scores.macro)):
+                figures = {name: getattr(row, name) for name in names}
+                support = scores.micro.support if label == "macro" else row.support
+                rows.append({"scheme": scheme, "label": label, **figures, "support": support})
+        return pd.DataFrame(rows)
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON-like values in full precision; the schema is documented in docs/reference/report.md."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eventtag.corpus.loading import Corpus
 from eventtag.corpus.seen import Seen, leave_out_seen
@@ -26,17 +26,32 @@ from eventtag.training.loop.saving import clear_states
 from eventtag.training.loop.trainer import ArticleTrainer
 from eventtag.training.promises import divide_validation
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 METRICS_FILE = "metrics.json"
 """Written last: where it stands, the run is finished."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingResult:
     """Where the checkpoint is, its scores on the validation articles, and what metrics.json holds."""
 
     checkpoint: Path
     evaluation: Evaluation
     metrics: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"TrainingResult({self.checkpoint}, validation micro F1 {self.f1:.3f})"
+
+    @property
+    def f1(self) -> float:
+        """Strict micro F1 on the validation articles, which chose the epoch and the thresholds."""
+        return self.evaluation.report.strict.micro.f1
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Precision, recall, F1 and support on the validation articles, by matching scheme and label, with micro and macro."""
+        return self.evaluation.report.to_pandas()
 
 
 def finish(

@@ -21,7 +21,9 @@ def _parser() -> argparse.ArgumentParser:
         "its stratum and its unit: near-duplicates are one unit and are drawn together. OUT.sample.json says what made the draw.",
         epilog="example: eventtag sample tagged.jsonl tasks.json --to label_studio --n 200 --by month --counts EVENT",
     )
-    parser.add_argument("pool", type=nonempty("POOL"), metavar="POOL", help="file or folder of articles, tagged or not")
+    parser.add_argument(
+        "pool", type=nonempty("POOL"), metavar="POOL", help="file or folder of articles, tagged or not, or data=NAME"
+    )
     parser.add_argument("output", type=nonempty("OUT"), metavar="OUT", help="file or folder to make; must not exist")
     group = parser.add_argument_group("drawing")
     group.add_argument(
@@ -78,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
 def _task(arguments: argparse.Namespace) -> int:
     from eventtag.api.sample import sample  # slow to import, and --help needs none of it
 
-    plain = arguments.source_format == "auto" and not (arguments.read_option or arguments.map or arguments.drop)
+    told = arguments.read_option or arguments.map or arguments.drop or arguments.corpus
+    plain = arguments.source_format == "auto" and not told
     design = {"seed": arguments.seed, "copies": arguments.copies}
     result = sample(
         arguments.pool if plain else reading_of(arguments, arguments.pool),
