@@ -342,8 +342,11 @@ def test_file_commands_read_a_configured_corpus_with_its_labels_overlaps_and_spl
     assert {span.label for article in read_articles("flat.conll", ledger=LossLedger()) for span in article.spans} == {"EVENT"}
     _, output, _ = run("stats", "data=mine")
     assert [line.split()[:2] for line in output.splitlines()[2:4]] == [["train", "9"], ["validation", "3"]]
-    assert "GPE" not in run("lint", "data=mine", "data.label_map={GPE: LOCATION, '*': EVENT}")[1]
-    assert run("split", "data=mine", "data.path=all.jsonl", "data.label_map={'*': EVENT}", "s.csv")[0] == 0
+    assert "GPE" not in run("lint", "data=mine", "data.label_map={GPE: LOCATION, Happening: EVENT, Noise: EVENT}")[1]
+    code, _, said = run(
+        "split", "data=mine", "data.path=all.jsonl", "+data.label_map.LOCATION=EVENT", "+data.label_map.EVENT=EVENT", "s.csv"
+    )
+    assert code == 0, said
     assert {article.meta["split"] for article in read_articles("s.csv", ledger=LossLedger())} > {"train"}
     code, output, _ = run("agreement", "data=mine", "all.jsonl")
     assert (code, "12 articles; only in A: 0" in output) == (0, True)
@@ -358,6 +361,7 @@ def test_file_commands_read_a_configured_corpus_with_its_labels_overlaps_and_spl
             "error: data=mine: a corpus has its own format, options and labels; in place of --from",
         ),
         (["data=mine", "--from", "jsonl"], "set data.format, data.options and data.label_map"),
+        (["data=mine", "data.label_map.NEW=X"], "is a new key of a mapping; write +data.label_map.NEW=..."),
         (["data=mine", "data.foo=1"], "error: data.foo: there is no such key"),
         (["data.split_field=part"], "error: data.split_field=part: belongs to no corpus"),
     ],

@@ -125,7 +125,7 @@ def test_a_fingerprint_is_of_the_articles_and_not_of_the_file(corpus_file, artic
 def test_a_bad_article_is_named_with_file_line_and_offsets(tmp_path, line, message):
     (tmp_path / "a.jsonl").write_text(line + "\n")
     with pytest.raises(DataError, match=message):
-        load_corpus(DataSettings(path=str(tmp_path / "a.jsonl"), format="jsonl"))
+        load_corpus(DataSettings(path=str(tmp_path / "a.jsonl"), format="jsonl", labels=["ACTOR", "EVENT"]))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
     """
     try:
         given = sys.argv[1:]
-        chosen = [at for at, argument in enumerate(given) if CORPUS.match(argument)]
+        chosen = [at for at, argument in enumerate(given) if CORPUS.match(argument) and not _takes_value(parser, given[:at])]
         moved = chosen if _takes_data(parser) else chosen[1:]
         arguments = parser.parse_args([argument for at, argument in enumerate(given) if at not in moved])
         arguments.corpus = None
@@ -56,6 +56,12 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _takes_value(parser: argparse.ArgumentParser, before: Sequence[str]) -> bool:
+    """Whether the last of these arguments is an option that takes the next one."""
+    option = parser._option_string_actions.get(before[-1]) if before else None
+    return option is not None and option.nargs != 0
 
 
 def _takes_data(parser: argparse.ArgumentParser) -> bool:

@@ -136,8 +136,7 @@ def _compose(
             config = hydra.compose(command, [*_own_configs(), *quote_unreadable(choose_own_data(spell_out_corpora(overrides)))])
             return OmegaConf.to_object(config if part is None else config[part])
     except MissingMandatoryValue as error:
-        key = error.full_key if part is None else f"{part}.{error.full_key}"
-        raise SettingsError(f"{option}{key} must be given: add {option}{key}=...") from error
+        raise SettingsError(f"{option}{error.full_key} must be given: add {option}{error.full_key}=...") from error
     except AssertionError as error:
         if (reason := explain_no_data(overrides)) is None:
             raise

@@ -124,6 +124,8 @@ def explain(error: Exception, command: str = "train") -> str:
         )
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
+        if OmegaConf.get_type(cause.parent_node) is dict and "." in cause.full_key:
+            return f"{cause.full_key}: is a new key of a mapping; write +{cause.full_key}=..."
         return _no_such_key(cause.full_key, cause.parent_node)
     given = re.match(r"Error merging override (?P<key>[^=]*)=(?P<value>.*)$", _first_line(error))
     if given and "is not a ListConfig" in _first_line(cause):

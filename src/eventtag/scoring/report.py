@@ -155,14 +155,13 @@ class EvaluationReport:
         """The scores as a table: precision, recall, F1 and support for each matching scheme and label, micro and macro."""
         import pandas as pd
 
-        names = ("precision", "recall", "f1")
-        rows = []
-        for scheme, scores in self.schemes.items():
-            for label, row in (*scores.labels.items(), ("micro", scores.micro), ("macro", scores.macro)):
-                figures = {name: getattr(row, name) for name in names}
-                support = scores.micro.support if label == "macro" else row.support
-                rows.append({"scheme": scheme, "label": label, **figures, "support": support})
-        return pd.DataFrame(rows)
+        rows: list[tuple[object, ...]] = []
+        for scheme, found in self.schemes.items():
+            for label, row in (*found.labels.items(), ("micro", found.micro)):
+                rows.append((scheme, label, row.precision, row.recall, row.f1, row.support))
+            macro = found.macro
+            rows.append((scheme, "macro", macro.precision, macro.recall, macro.f1, found.micro.support))
+        return pd.DataFrame(rows, columns=["scheme", "label", "precision", "recall", "f1", "support"])
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON-like values in full precision; the schema is documented in docs/reference/report.md."""
