@@ -318,7 +318,12 @@ def configured(tmp_path, monkeypatch):
     """A folder with the corpus `mine`: brat-like labels that are mapped, overlapping spans, and a field that says the split."""
     spans = (Span(0, 4, "GPE"), Span(0, 9, "Happening"), Span(5, 9, "Noise"))
     articles = [
-        Article(f"a{n}", f"Kyiv fell on day{n} {FILLER}", spans, meta={"part": "dev" if n % 4 == 0 else "rest"})
+        Article(
+            f"a{n}",
+            f"Kyiv fell on {' '.join(f'w{n}x{i}' for i in range(30))}",
+            spans,
+            meta={"part": "dev" if n % 4 == 0 else "rest"},
+        )
         for n in range(12)
     ]
     write_articles(articles, tmp_path / "in.jsonl", "jsonl", ledger=LossLedger())
