@@ -31,11 +31,14 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
     """
     try:
         given = sys.argv[1:]
-        chosen = [at for at, argument in enumerate(given) if CORPUS.match(argument) and not _takes_value(parser, given[:at])]
-        moved = chosen if _takes_data(parser) else chosen[1:]
+        reads = _has(parser, "--data") or _has(parser, "--from")
+        chosen = [
+            at for at, argument in enumerate(given) if reads and CORPUS.match(argument) and not _takes_value(parser, given[:at])
+        ]
+        moved = chosen if _has(parser, "--data") else chosen[1:]
         arguments = parser.parse_args([argument for at, argument in enumerate(given) if at not in moved])
         arguments.corpus = None
-        if _takes_data(parser):
+        if _has(parser, "--data"):
             arguments.data += [given[at] for at in chosen]
         elif chosen:
             if arguments.source_format != "auto" or arguments.read_option or arguments.map or arguments.drop:
@@ -64,8 +67,8 @@ def _takes_value(parser: argparse.ArgumentParser, before: Sequence[str]) -> bool
     return option is not None and option.nargs != 0
 
 
-def _takes_data(parser: argparse.ArgumentParser) -> bool:
-    return "--data" in parser._option_string_actions
+def _has(parser: argparse.ArgumentParser, option: str) -> bool:
+    return option in parser._option_string_actions
 
 
 def _by_option(message: str, parser: argparse.ArgumentParser) -> str:
