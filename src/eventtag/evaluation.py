@@ -1,4 +1,4 @@
-"""Evaluation of a tagger on gold articles: the one function behind checkpoint selection, the final report and `evaluate`."""
+"""Evaluation of a tagger on gold articles. Checkpoint selection, the final report and `evaluate` use this one function."""
 
 from __future__ import annotations
 
@@ -40,17 +40,16 @@ def evaluate(
 ) -> Evaluation:
     """Tag the annotated regions of the articles and score the spans against all of their gold.
 
-    `labels` are those to score, the tagger's by default; predictions of other labels are left out. Articles without any annotated
-    region, or where none of the labels was being marked, are left out too and counted (`left_out`): nothing is known about them.
-    `data` is what the report says of the articles. With `analysis` the report has intervals, slices, error kinds and calibration as
-    well; `cluster_field` is the `meta` field whose values are resampled together (None: near-duplicates are), `training` the mentions
-    of the training articles. Raises DataError when no article remains, none has that field, or a gold label is not among `labels`;
-    SettingsError for a field to slice by that no article has.
+    `labels` are those to score, the tagger's by default; predictions of other labels are left out. Articles without an annotated region, or
+    in which none of the labels was being marked, are left out and counted (`left_out`). `data` describes the articles in the report. With
+    `analysis` the report also has intervals, slices, error kinds and calibration; `cluster_field` is the `meta` field whose values are
+    resampled together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError if no article
+    remains, none has that field, or a gold label is not among `labels`; SettingsError for a field to slice by that no article has.
     """
     labels = labels or tagger.labels
     articles = list(articles)
     if analysis is not None:
-        require_fields(articles, analysis.slices or ())  # wrong before tagging rather than after it
+        require_fields(articles, analysis.slices or ())  # fail before tagging
     tagged = tag_annotated(tagger, articles, labels=labels)
     left_out = len(articles) - len(tagged)
     if articles and not tagged:
@@ -97,8 +96,8 @@ def score_tagged(
     left_out: int = 0,
     spans_alone: bool = False,
 ) -> Evaluation:
-    """The evaluation, without an analysis, of articles that `tagger` has tagged; arguments and errors as for `evaluate`. With `spans_alone`
-    no scores of words are computed and none that other scorers would print, which takes most of the time.
+    """The evaluation, without an analysis, of articles that `tagger` has tagged; arguments and errors as for `evaluate`. `spans_alone`
+    leaves out scores of words and those of other scorers, which take most of the time.
     """
     words = None if spans_alone else _words_in(tagged)
     pairs = [(item.article, item.spans) for item in tagged]
@@ -107,7 +106,7 @@ def score_tagged(
 
 
 def _words_in(tagged: Iterable[TaggedArticle]) -> Callable[[Article], Sequence[tuple[int, int]]]:
-    """What gives the words of an article, as character offsets."""
+    """The function that gives the words of an article, as character offsets."""
     words = {item.article.id: [(int(start), int(end)) for start, end in item.words] for item in tagged}
     return lambda article: words[article.id]
 
@@ -121,7 +120,7 @@ def _described(
 
 
 def _selection(used: Calibration, data: Mapping[str, Any]) -> Selection | None:
-    """What the articles that `data` describes chose about the tagger; None where others did."""
+    """What the articles that `data` describes chose about the tagger; None if they chose nothing."""
     same = _fitted_here(used, data)
     if not same and not 0 < _chosen_by(data) == data.get("articles"):
         return None
@@ -139,7 +138,7 @@ def _fitted_here(used: Calibration, data: Mapping[str, Any]) -> bool:
 
 
 def _chosen_by(data: Mapping[str, Any]) -> int:
-    """How many of the articles chose something of the tagger, in whatever form they come now."""
+    """How many of the articles chose something about the tagger, also if they are given in another form."""
     count: int = data.get("seen", {}).get("scored", {}).get("chose", 0)
     return count
 
@@ -157,7 +156,7 @@ def _calibration(
     labels: LabelSet,
     data: Mapping[str, Any],
 ) -> CalibrationReport | None:
-    """The calibration with what is known of its temperatures: the scores before them, and which articles fitted them."""
+    """The calibration with the scores before the temperatures, and which articles fitted these."""
     used = tagger.calibration
     if found is None:
         return None

@@ -110,7 +110,7 @@ def test_more_articles_score_better_on_the_same_articles(curve_run, corpus_file,
 
 
 def test_a_curve_is_gone_on_with_only_when_asked_and_only_under_the_same_settings(corpus_file, copy):
-    with pytest.raises(OutputError, match="go on with it by resume=true"):
+    with pytest.raises(OutputError, match="continue it with resume=true"):
         run_learning_curve(settings_of(corpus_file, copy))
     with pytest.raises(TrainingError, match=r"settings\.split was 'validation' and is 'test' now"):
         run_learning_curve(settings_of(corpus_file, copy, resume=True, split=CurveSplit.test))

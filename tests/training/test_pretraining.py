@@ -123,7 +123,7 @@ def test_a_run_is_gone_on_with_only_when_asked_under_the_same_settings_and_never
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "pretraining.json").write_bytes((adapted / "pretraining.json").read_bytes())
     settings = settings_of(corpus_file, tmp_path / "run")
-    with pytest.raises(OutputError, match="go on with it by resume=true"):
+    with pytest.raises(OutputError, match="continue it with resume=true"):
         pretrain(settings)
     with pytest.raises(TrainingError, match=r"settings\.mask_share was 0\.15 and is 0\.3 now"):
         pretrain(replace(settings, resume=True, mask_share=0.3))

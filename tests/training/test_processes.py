@@ -32,7 +32,7 @@ def forked(runs) -> tuple[list[list[int]], str]:
 
 @pytest.fixture(scope="module")
 def runs(corpus_file, tmp_path_factory):
-    """The same training in one process; in two, each with half of every batch; and in two that were stopped and gone on with. 14
+    """The same training in one process; in two, each with half of every batch; and in two that were stopped and continued. 14
     windows, so that the last batch of an epoch is not whole.
     """
     folder = tmp_path_factory.mktemp("processes")

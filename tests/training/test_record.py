@@ -1,4 +1,4 @@
-"""A run goes on only with the settings, the data and the models with which it was begun."""
+"""A run continues only with the settings, the data and the models with which it was begun."""
 
 import json
 from dataclasses import replace

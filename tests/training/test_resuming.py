@@ -109,7 +109,9 @@ def test_sigterm_ends_the_step_saves_a_state_and_says_how_to_go_on(corpus_file, 
             train(settings)
     assert ended.value.code == 143
     state = tmp_path / "run" / "trainer" / "checkpoint-6"
-    assert f"stopped by SIGTERM after step 6 of 8, saved in {state}; go on with the same command and resume=true" in caplog.text
+    assert (
+        f"stopped by SIGTERM after step 6 of 8, saved in {state}; continue with the same command and resume=true" in caplog.text
+    )
     check_state(state, processes=1)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     train(settings)

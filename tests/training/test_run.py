@@ -165,7 +165,7 @@ def test_an_unfinished_run_needs_resume_and_the_same_settings(corpus_file, tmp_p
     monkeypatch.setattr(trainer_module.ArticleTrainer, "train", stop)
     with pytest.raises(TrainingError, match="stopped"):
         train(settings_of(corpus_file, run))
-    with pytest.raises(OutputError, match="go on with it by resume=true"):
+    with pytest.raises(OutputError, match="continue it with resume=true"):
         train(settings_of(corpus_file, run))
     with pytest.raises(TrainingError, match=r"settings.trainer.learning_rate was 0.005 and is 0.1 now"):
         train(settings_of(corpus_file, run, resume=True, trainer={"learning_rate": 0.1}))

@@ -63,7 +63,7 @@ def test_keys_are_nested_or_dotted_and_ranges_take_the_type_of_their_key():
         ({"trainer": {"metric": ["micro_f1", "macro_f1"]}}, r"space.trainer.metric is not allowed: it is what candidates"),
         ({"trainer": {"epochs": 3}}, r"space.trainer.epochs=3 is not allowed: give a list of values, or a range"),
         ({"trainer": {"epochs": []}}, r"space.trainer.epochs=\[\] is not allowed"),
-        ({"trainer": {"epochs": [2, 2]}}, r"a choice stands twice"),
+        ({"trainer": {"epochs": [2, 2]}}, r"a choice occurs twice"),
         ({"trainer": {"epochs": [[2]]}}, r"space.trainer.epochs: the choice \[2\] is not allowed"),
         ({"trainer": {"epochs": {"low": 5, "high": 2}}}, r"low must be below high"),
         ({"trainer": {"epochs": {"low": 5}}}, r"high must be a number"),

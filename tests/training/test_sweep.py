@@ -149,7 +149,7 @@ def test_more_trials_may_be_asked_for_and_nothing_else_may_change(corpus_file, t
     assert len(more.candidates) == 4
     with pytest.raises(TrainingError, match=r"settings\.seeds was 2 and is 3 now"):
         run_sweep(replace(settings, seeds=3))
-    with pytest.raises(OutputError, match="holds a sweep; go on with it by resume=true"):
+    with pytest.raises(OutputError, match="holds a sweep; continue it with resume=true"):
         run_sweep(replace(settings, resume=False))
     monkeypatch.setattr(lock_module, "PATIENCE", 0.0)
     with lock_module.JobLock(tmp_path / "run" / ".lock"), pytest.raises(OutputError, match=r"works on this job already.*run_dir"):

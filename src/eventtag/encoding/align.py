@@ -1,4 +1,4 @@
-"""Gold spans as tags of words, with everything that does not fit named in the loss ledger.
+"""Gold spans as tags of words. The loss ledger records every span that does not fit.
 
 Tags stand on words. A model sees them on tokens: the first token of a word carries the word's tag (Devlin et al. 2019, section 5.3,
 https://aclanthology.org/N19-1423/), the others are ignored in the loss, so a long word weighs no more than a short one.
@@ -30,8 +30,8 @@ def align_spans(article: Article, words: IntArray, labels: LabelSet, *, ledger: 
     """[W]: the tag id of every word; IGNORED for words that are not wholly inside an annotated region.
 
     `words` [W, 2] are character offsets. Spans should not overlap (`formats.overlaps`). A span whose edge falls inside a word is
-    moved outward to the word's edge; a span on no word, or on a word of another span, is dropped; of a span that runs over the edge
-    of an annotated region the words outside are not learnt. Each of these is recorded in the ledger.
+    moved outward to the word's edge. A span on no word, or on a word of another span, is dropped. If a span runs over the edge of an
+    annotated region, its words outside are not learnt. The ledger records each of these.
     """
     tags = np.zeros(len(words), dtype=np.int64)
     inside = words_inside(words, article)
@@ -70,7 +70,7 @@ def align_overlapping(
 
     Spans may overlap. A span whose edge falls inside a word is moved outward to the word's edge. A span is dropped if it is on no word,
     runs over the edge of an annotated region, has more than `max_width` words, becomes the same as another, or if the window that owns
-    its first word does not hold it whole. Each of these is recorded in the ledger.
+    its first word does not hold it whole. The ledger records each of these.
     """
     words = tokens.words
     inside = words_inside(words, article)
@@ -118,8 +118,8 @@ def record_cuts(article: Article, tokens: TokenisedText, windows: Sequence[Windo
 
 
 def counted_spans(article: Article, stage: str, *, ledger: LossLedger) -> list[Span]:
-    """The spans that take part in learning and scoring, each once; doubles are recorded as merged at `stage`, and those where nobody
-    annotated as left out.
+    """The spans that are learnt and scored, each once. The ledger records doubles as merged at `stage`, and spans where nobody annotated as
+    left out.
     """
     counted: dict[Span, None] = {}
     for span in article.spans:

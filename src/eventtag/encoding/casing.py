@@ -1,7 +1,7 @@
-"""How words are written: the casing of each word, for models whose tokenizer lower-cases.
+"""The casing of each word, for models whose tokenizer lower-cases.
 
-The kinds are those of Collobert et al. 2011 (https://www.jmlr.org/papers/v12/collobert11a.html) with mixed case, digits and the rest
-apart.
+The kinds are those of Collobert et al. 2011 (https://www.jmlr.org/papers/v12/collobert11a.html), with kinds of their own for mixed case,
+digits and the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An article as tokens: tokenised once, whole, with every token tied to a word of the text.
+"""An article as tokens. The whole text is tokenised once, and every token belongs to a word of the text.
 
 Letters for shapes: N tokens of the article (no special tokens), W words.
 """
@@ -110,7 +110,7 @@ def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Token
 
 
 def _bare(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Tokenizer:
-    """The tokenizer itself, which transformers' class wraps, cutting and padding nothing, and reading `[SEP]` in a text as text."""
+    """The tokenizer that transformers' class wraps. It neither cuts nor pads, and reads `[SEP]` in a text as text."""
     wrapper: Any = tokenizer
     bare: Tokenizer = getattr(wrapper, "backend_tokenizer", wrapper)
     bare.no_truncation()
@@ -134,7 +134,7 @@ def _without_controls(ids: IntArray, bare: Tokenizer) -> IntArray:
 
 
 def _unknown_id(bare: Tokenizer) -> int:
-    """The id of what the vocabulary does not hold; a letter's where the tokenizer knows no such id."""
+    """The id of unknown tokens; that of a letter if the tokenizer has none."""
     model: Any = bare.model
     name = getattr(model, "unk_token", None)
     if name is not None and (known := bare.token_to_id(name)) is not None:

@@ -1,8 +1,8 @@
 """Windows: model-sized slices of an article.
 
-Sentences are packed up to the capacity. An article that is longer gets several windows, neighbours sharing about `stride` tokens;
-each token is owned by the window in which it has the most context, and only its owner learns from it and decides it. So no token is
-cut off, and none counts twice.
+Sentences are packed up to the capacity. A longer article gets several windows, and neighbours share about `stride` tokens. The window in
+which a token has the most context owns it; only the owner learns from the token and decides its tag. So no token is cut off, and none
+counts twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What runs the model: one small interface, so that tagging needs to know neither torch nor ONNX Runtime.
+"""The interface to what runs the model, so that tagging imports neither torch nor ONNX Runtime.
 
 Letters for shapes: B windows, T tokens, K words of the longest window.
 """
@@ -19,8 +19,8 @@ IntArray = npt.NDArray[np.int64]
 class Backend(Protocol):
     """A token classifier behind an engine and a precision.
 
-    `precision` is fp32, bf16 or int8, `engine` the library and its version. `batch_tokens`: about how many tokens it reads fastest
-    at once. `decoder`: what finds spans in its emissions.
+    `precision` is fp32, bf16 or int8, `engine` the library and its version. `batch_tokens`: the number of tokens at once with which it is
+    fastest, about. `decoder` finds spans in its emissions.
     """
 
     @property

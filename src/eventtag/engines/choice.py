@@ -1,13 +1,13 @@
 """Which engine and precision run a checkpoint.
 
-    fp32   ONNX Runtime where the checkpoint was exported so (`eventtag export`), else torch
-    bf16   OpenVINO where the checkpoint was exported so, else torch, all of the model in bfloat16
+    fp32   ONNX Runtime if the checkpoint was exported so (`eventtag export`), else torch
+    bf16   OpenVINO if the checkpoint was exported so, else torch, all of the model in bfloat16
     int8   ONNX Runtime, from a checkpoint exported so, which its quality gate has let through
-    auto   float32, with which the checkpoint was evaluated, or the fastest on this machine of it and of what found nearly the same spans
-           on the validation articles: exports by their quality gate, torch's bfloat16 by the checkpoint's own record; a short
-           measurement, remembered in the user's cache folder
+    auto   the fastest on this machine of float32, with which the checkpoint was evaluated, and the forms that found nearly the same spans
+           on the validation articles (exports by their quality gate, torch's bfloat16 by the checkpoint's own record). A short
+           measurement decides and is kept in the user's cache folder.
 
-Neither torch nor transformers is imported where ONNX Runtime or OpenVINO runs the model.
+If ONNX Runtime or OpenVINO runs the model, neither torch nor transformers is imported.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 EXPORT_FILE = "export.json"
 LIBRARIES = {"fp32": "onnxruntime", "bf16": "openvino", "int8": "onnxruntime"}
-"""What runs an export of each precision."""
+"""The library that runs an export of each precision."""
 LEAST_AGREEMENT = 0.995
 """Share of float32's spans that another precision must have found on the validation articles for `auto` to choose it."""
 LEAST_SPANS = 100
@@ -76,8 +76,8 @@ def load_backend(path: Path, precision: str, *, device: str | None = None, threa
 
 
 def choose_precision(path: Path, precision: str, *, device: str | None = None, threads: int | None = None) -> str:
-    """fp32, bf16 or int8: `precision` itself; where it is `auto`, the fastest that was checked against float32, named in the log together
-    with why. Arguments and errors as in `load_backend`.
+    """fp32, bf16 or int8: `precision` itself; for `auto`, the fastest that was checked against float32. The log names it and the reason.
+    Arguments and errors as in `load_backend`.
     """
     if precision not in InferencePrecision.__members__:
         raise SettingsError(f"precision={precision} is not allowed: one of {', '.join(InferencePrecision.__members__)}")
@@ -117,7 +117,7 @@ def _is_exported(path: Path, precision: str, device: str | None) -> bool:
 
 
 def _why_not(path: Path, info: CheckpointInfo, precision: str, device: str | None) -> str | None:
-    """Why `auto` may not choose a precision; None where it may."""
+    """Why `auto` may not choose a precision; None if it may."""
     if _is_exported(path, precision, device):
         return _too_little(float(_read_record(path, precision)["verdict"]["agreement"]))
     if precision == "fp32":
@@ -155,7 +155,7 @@ def _require_int8(path: Path, device: str | None) -> None:
 
 
 def _read_record(path: Path, precision: str) -> dict[str, Any]:
-    """What an export says of itself; raises CheckpointError when it is damaged."""
+    """An export's record; raises CheckpointError if it is damaged."""
     file = export_folder(path, precision) / EXPORT_FILE
     record = read_json(file, then="remove its folder and export again")
     try:
@@ -176,12 +176,12 @@ def _load_export(path: Path, precision: str, threads: int | None) -> Loaded:
         )
     try:
         return Loaded(open_export(folder, precision, info, threads=threads), read_tokenizer(path), info, sha256)
-    except Exception as error:  # the files are ours by their sha256, yet these versions of the libraries may not read them
+    except Exception as error:  # the sha256 is right, yet these versions of the libraries may not read the files
         raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
 
 
 def open_export(folder: Path, precision: str, info: CheckpointInfo, *, threads: int | None = None) -> Backend:
-    """What runs the exported model in a folder."""
+    """The backend of the exported model in a folder."""
     if precision == "bf16":
         from eventtag.engines.openvino_backend import OpenVinoBackend
 
@@ -205,7 +205,7 @@ def _load_torch(path: Path, precision: str, device: str | None, threads: int | N
 
 
 def as_backend(model: Any) -> Backend:
-    """`model` itself if it is a backend; a torch model is run by torch as it is."""
+    """`model` itself if it is a backend, else a torch backend for it."""
     if isinstance(model, Backend):
         return model
     from eventtag.engines.torch_backend import TorchBackend
@@ -227,7 +227,7 @@ def tokens_per_second(backend: Backend, max_length: int, *, rounds: int = 4) -> 
     windows = max(1, backend.batch_tokens // max_length)
     ids = np.random.default_rng(0).integers(0, 100, (windows, max_length))
     casing = np.zeros_like(ids)
-    words = np.tile(np.arange(max_length), (windows, 1))  # every token is taken for a word
+    words = np.tile(np.arange(max_length), (windows, 1))  # every token counts as a word
     backend.emissions(ids[:1], casing[:1], words[:1])
     best = 0.0
     for _ in range(rounds):
@@ -238,7 +238,7 @@ def tokens_per_second(backend: Backend, max_length: int, *, rounds: int = 4) -> 
 
 
 def _cache_file(asked: list[Any]) -> Path:
-    """Where the choice for what is `asked` is remembered for this machine and these versions."""
+    """The file that keeps the choice for `asked` on this machine with these versions."""
     versions = [version(name) for name in ("torch", "onnxruntime", "openvino") if _installed(name)]
     cpu: list[str] = [platform.machine()]
     try:

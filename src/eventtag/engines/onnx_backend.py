@@ -16,15 +16,15 @@ from eventtag.engines.backend import IntArray
 from eventtag.heads.tag_decoding import TagDecoder, at_words
 
 SLOW_FUSIONS = ["SkipLayerNormFusion"]
-"""Rewritings of ONNX Runtime that cost time on a CPU: its fused addition and normalisation takes three times as long as the two apart
-(version 1.32, docs/evidence/tagging-speed.md)."""
+"""Optimisations of ONNX Runtime that cost time on a CPU: its fused addition and normalisation takes three times as long as the two apart
+(version 1.32)."""
 
 
 class OnnxBackend:
     """An exported model as a `Backend`.
 
-    In int8 every window runs alone: the range of the activations is measured over whatever runs together, and spans would depend on a
-    window's company. It costs no time at the usual lengths.
+    In int8 every window runs alone, because the range of the activations is measured over the whole batch, and spans would depend on the
+    other windows. It costs no time at the usual lengths.
     """
 
     def __init__(

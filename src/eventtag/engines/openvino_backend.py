@@ -19,7 +19,7 @@ PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoBackend:
-    """An exported model as a `Backend`. Matrix products and what follows them are in bfloat16, sums and the result in float32."""
+    """An exported model as a `Backend`. Matrix products and the operations after them are in bfloat16, sums and the result in float32."""
 
     def __init__(
         self,

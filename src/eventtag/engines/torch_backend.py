@@ -18,7 +18,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class TorchBackend:
     """A torch token classifier as a `Backend`.
 
-    bf16 is the whole model in bfloat16: under autocast a CPU casts every weight again at every call, and loses what it wins.
+    bf16 is the whole model in bfloat16, because autocast on a CPU casts every weight at every call, which takes as long as it saves.
     """
 
     def __init__(self, model: Any, *, precision: str = "fp32", device: str | None = None) -> None:
@@ -31,12 +31,12 @@ class TorchBackend:
 
     @property
     def batch_tokens(self) -> int:
-        """A CPU is fastest while activations stay in its cache, a GPU when it has much to do at once."""
+        """A CPU is fastest while activations fit its cache, a GPU with large batches."""
         return 2048 if self.model.device.type == "cpu" else 16384
 
     @property
     def decoder(self) -> Decoder:
-        """That of the model's head, with its weights as they are now."""
+        """The decoder of the model's head, with its present weights."""
         return self.head.decoder(self.model)
 
     def emissions(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:

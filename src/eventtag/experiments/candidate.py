@@ -1,7 +1,7 @@
-"""One candidate of a sweep: the same training with each seed, watched after every epoch.
+"""One candidate of a sweep: the same training with each seed, checked after every epoch.
 
 CANDIDATE/seed-42/        a training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
-CANDIDATE/outcome.json    its scores and how it ended; where it is there, the candidate is done
+CANDIDATE/outcome.json    its scores and how it ended; it shows that the candidate is done
 intermediate/             beside the candidates' folder: the checkpoint of intermediate fine-tuning, for candidates that do not change it
 """
 
@@ -44,17 +44,17 @@ class Outcome:
 
 
 class _HopelessError(Exception):
-    """Leaves a training run that is not worth going on with."""
+    """Ends a training run that is not worth continuing."""
 
 
 class _FailedError(Exception):
-    """Says what is wrong with a candidate's own values."""
+    """A candidate's own values are wrong."""
 
 
 def run_candidate(settings: SweepSettings, values: Mapping[str, Plain], folder: Path, corpus: Corpus, *, watch: Watch) -> Outcome:
     """Train a candidate with every seed that is not done yet, and write its outcome.
 
-    Its own settings or losses may make it fail; any other error is raised, and it can be gone on with.
+    Wrong settings or losses of its own make the candidate fail. Any other error is raised, and the candidate can be continued.
     """
     done = read_outcome(folder)
     if done is not None:
@@ -87,8 +87,8 @@ def train_settings(settings: SweepSettings) -> TrainSettings:
 
 
 def _shared_folder(own: TrainSettings, settings: SweepSettings) -> Path | None:
-    """Where checkpoints of intermediate fine-tuning are shared, if a candidate's is that of the sweep's own settings; else many would pile
-    up of which each serves one run.
+    """The folder of shared checkpoints of intermediate fine-tuning, if a candidate's is that of the sweep's own settings; others serve one
+    run only and are not kept.
     """
     common = train_settings(settings)
     data = common.model.intermediate.data
@@ -122,7 +122,7 @@ def _train_seed(settings: TrainSettings, corpus: Corpus, number: int, watch: Wat
 
 @contextmanager
 def _own_failures() -> Iterator[None]:
-    """Settings that do not go together and losses that are not finite are the candidate's; other errors are not."""
+    """Turn errors of settings that do not go together and of infinite losses into failures of the candidate."""
     try:
         yield
     except (SettingsError, TrainingError) as error:
@@ -138,7 +138,7 @@ def read_outcome(folder: Path) -> Outcome | None:
         content = read_stored(file)
         return Outcome(content["state"], tuple(content["scores"]), content["note"])
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{file}: cannot be read ({error}); remove it to go on with this candidate") from error
+        raise TrainingError(f"{file}: cannot be read ({error}); remove it to continue this candidate") from error
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

@@ -27,7 +27,7 @@ from eventtag.training.run import require_trainable, train
 log = logging.getLogger(__name__)
 
 VALIDATION_SHARE = 0.15
-"""Of the articles that a model is trained on, those that choose its epoch."""
+"""Share of a model's training articles that choose its epoch."""
 
 
 def cross_validate(
@@ -35,10 +35,10 @@ def cross_validate(
 ) -> Iterator[JudgedArticle]:
     """Train `folds` models, each on the articles outside one fold, and let it judge the words of those inside; fold by fold.
 
-    Near-duplicates are in one fold. Of overlapping spans the longest are learnt. `settings.data` and `run_dir` are not used; the
-    models are thrown away. Intermediate fine-tuning leaves out the articles that are to be judged. What the encoder or teachers
-    learnt from is not judged unless `include_seen`. Raises what `train` raises, for all folds before the first is trained, SettingsError
-    for a head that gives words no tags, and DataError where no article is left to judge.
+    Near-duplicates are in one fold. The longest of overlapping spans are learnt. `settings.data` and `run_dir` are not used, and the models
+    are not kept. Intermediate fine-tuning leaves out the articles that are to be judged. Articles that the encoder or teachers learnt from
+    are not judged unless `include_seen`. Raises what `train` raises, for all folds before the first is trained; SettingsError for a head
+    that does not tag words; DataError if no article is left to judge.
     """
     if not wanted_head(settings.model).tags_words:
         raise SettingsError(

@@ -10,7 +10,7 @@ from eventtag.settings import TrainSettings
 from eventtag.training.record import plain
 
 GROUPS = {"data": "corpus", "model": "minilm", "trainer": "default", "evaluation": "default"}
-"""Choices that leave nothing of their own in mappings, where a file's entries are added and not put in place."""
+"""Choices with empty mappings, because a file's entries are added to a mapping and do not replace it."""
 
 
 def render_experiment(settings: TrainSettings, *, comment: str) -> str:

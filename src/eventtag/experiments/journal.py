@@ -1,7 +1,7 @@
-"""The journal of a sweep: Optuna's log of what was tried, safe against processes that are killed.
+"""The journal of a sweep: Optuna's log of its trials, which stays usable when processes are killed.
 
-Optuna's own lock of a journal file is another file, which a killed process leaves behind; every other one then waits half a minute.
-The system's lock on an open file ends with the process.
+Optuna's own lock of a journal is a second file. A killed process leaves it behind, and every other process then waits half a minute. The
+system's lock on an open file ends with the process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SystemLock:
-    """A lock between processes, as Optuna's journal wants it: `acquire` waits for it."""
+    """A lock between processes with the interface of Optuna's journal; `acquire` waits for it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +43,7 @@ def open_journal(path: Path) -> JournalStorage:
 
 
 def mend_journal(path: Path) -> None:
-    """Cut off a last line that a killed process has not written to its end; what it said is found out again."""
+    """Cut off a last line that a killed process has not completed; its content is determined again."""
     if not path.exists():
         return
     content = path.read_bytes()

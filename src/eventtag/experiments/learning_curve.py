@@ -2,7 +2,7 @@
 
 RUN/curve.json                          settings, data fingerprints, versions
 RUN/runs/ARTICLES-REPEAT/               one training run (`eventtag.training.run`), without its checkpoint unless it is to be kept
-RUN/runs/ARTICLES-REPEAT/score.json     its scores; where it is there, the run is not done again
+RUN/runs/ARTICLES-REPEAT/score.json     its scores; it shows that the run is done
 RUN/intermediate/                       the intermediate checkpoint, for all sizes of a repeat; removed when the curve is finished
 """
 
@@ -41,9 +41,9 @@ SCORE_FILE = "score.json"
 CURVE_FILES = (CURVE_FILE, INTERMEDIATE, "learning_curve.json", "learning_curve.html")
 HALVINGS = 4
 LEAST_SIZE = 5
-"""Fewer articles than this are not trained on unless `sizes` says so."""
+"""The smallest size, unless `sizes` names a smaller one."""
 FREE_KEYS = ("sizes", "repeats", "more", "keep_checkpoints")
-"""Settings that may change when a curve is gone on with: they ask for further runs, or for another extrapolation of the same."""
+"""Settings that may change when a curve is continued: they ask for further runs, or for another extrapolation of the same runs."""
 
 
 def run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
@@ -84,9 +84,9 @@ def _run_learning_curve(settings: LearningCurveSettings) -> CurveReport:
 
 
 def choose_sizes(available: int, wanted: Sequence[int] | None) -> list[int]:
-    """Numbers of articles to train on, ascending: those wanted, or all that there are and half as many, four times over.
+    """Numbers of articles to train on, ascending: those wanted, or all articles halved up to four times.
 
-    Raises SettingsError for a size that is not there, and DataError where too few articles are there for a curve.
+    Raises SettingsError for a size that exceeds the articles, and DataError if there are too few articles for a curve.
     """
     if wanted is not None:
         sizes = sorted(set(wanted))
@@ -109,7 +109,7 @@ def draw_subset(articles: Sequence[Article], size: int, *, seed: int) -> tuple[A
 
 def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article, ...], repeat: int, folder: Path) -> None:
     own: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(TrainSettings)}
-    if settings.trainer.epochs is not None:  # else a run has updates enough at any size
+    if settings.trainer.epochs is not None:  # else a run has enough updates at any size
         stretch = min(settings.stretch, len(corpus.splits["train"]) / len(subset))
         patience = None if settings.trainer.patience is None else ceil(settings.trainer.patience * stretch)
         own["trainer"] = replace(settings.trainer, epochs=settings.trainer.epochs * stretch, patience=patience)
@@ -117,7 +117,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     part = replace(corpus, splits={**corpus.splits, "train": subset}, ledger=LossLedger())
     evaluation = None
     if (folder / METRICS_FILE).exists() and not (folder / "checkpoint").exists():
-        remove_known(folder, RUN_FILES)  # its checkpoint was removed before its scores were there
+        remove_known(folder, RUN_FILES)  # its checkpoint was removed before its scores were written
     if not (folder / METRICS_FILE).exists():
         result = train(TrainSettings(**own), corpus=part, whole=corpus, shared=Path(settings.run_dir) / INTERMEDIATE)
         evaluation = result.evaluation if settings.split is CurveSplit.validation else None

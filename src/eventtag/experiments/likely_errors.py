@@ -1,10 +1,10 @@
-"""Likely annotation errors: places where a model that learnt from the other annotations is sure of something else.
+"""Likely annotation errors: places where a model that learnt from the other annotations is sure of another label.
 
 The probabilities of each word's tags are summed by label, B- and I- together, and compared with the annotation by confident learning
-(Northcutt et al. 2021, https://doi.org/10.1613/jair.1.12125; for tokens: Wang and Mueller 2022, https://arxiv.org/abs/2210.03920), which
-is cleanlab's, an optional dependency. A word is in doubt where its own label is less probable than is usual for words of that label,
-and another's is as probable as is usual for that one. Words in doubt that make up one mention are one finding; it ranks by how little
-the model believes the annotation, over all its words.
+(Northcutt et al. 2021, https://doi.org/10.1613/jair.1.12125; for tokens: Wang and Mueller 2022, https://arxiv.org/abs/2210.03920). The
+optional dependency cleanlab does this. A word is in doubt if its own label is less probable than is usual for words of that label, and
+another label is at least as probable as is usual for it. Words in doubt in one mention make one finding. Findings are sorted by the
+model's probability of the annotation over all words of the finding, lowest first.
 
 Letters for shapes: W words of an article, C tags, K classes (no label, then each label).
 """
@@ -32,7 +32,7 @@ RULE = "likely error"
 
 
 class Judged(Protocol):
-    """What a model says of an article: `words` [W, 2], `probabilities` [W, C], NaN where nobody annotated."""
+    """A model's judgement of an article: `words` [W, 2], `probabilities` [W, C], NaN where nobody annotated."""
 
     @property
     def article(self) -> Article: ...  # noqa: D102
@@ -44,7 +44,7 @@ class Judged(Protocol):
 
 @dataclass(frozen=True)
 class _Words:
-    """The words of an article that count: offsets [W, 2], annotated class [W], probabilities [W, K], the span that each is in [W]."""
+    """The words of an article that are judged: offsets [W, 2], annotated class [W], probabilities [W, K], the span of each [W]."""
 
     article: Article
     places: npt.NDArray[np.int64]
@@ -56,8 +56,8 @@ class _Words:
 def find_likely_errors(judged: Iterable[Judged], labels: LabelSet) -> list[Finding]:
     """The likely errors of all articles, the most certain first.
 
-    `labels` are the model's. A label that an annotator was not marking is counted as no label; words under spans of labels that the
-    model does not know are left out. Raises DataError when no word is left, SettingsError where cleanlab is not installed.
+    `labels` are the model's. A label that an annotator was not marking counts as no label. Words under spans of labels that the model does
+    not know are left out. Raises DataError if no word is left, SettingsError if cleanlab is not installed.
     """
     load_extra("cleanlab", "lint")
     from cleanlab.token_classification.filter import find_label_issues
@@ -102,8 +102,8 @@ def _words_of(judged: Judged, labels: LabelSet) -> _Words:
 
 
 def _findings(words: _Words, doubted: set[int], doubt: npt.NDArray[np.float64], labels: LabelSet) -> Iterator[Finding]:
-    """One finding for each mention with words in doubt: an annotated span, with the words beside it that the model takes to it, or a
-    run of other words that the model gives one label.
+    """One finding for each mention with words in doubt: an annotated span with the neighbouring words that the model adds to it, or a run
+    of other words to which the model gives one label.
     """
     best = words.probabilities.argmax(axis=1)
     spans = _widened(words, best, labels)
@@ -144,7 +144,7 @@ def _findings(words: _Words, doubted: set[int], doubt: npt.NDArray[np.float64], 
 
 
 def _widened(words: _Words, best: npt.NDArray[np.int64], labels: LabelSet) -> list[Span | None]:
-    """The span of each word; a word without one that the model gives the label of the span beside it belongs to that."""
+    """The span of each word; a word without a span gets that of its neighbour if the model gives it the same label."""
     spans = list(words.spans)
     forwards = range(1, len(spans))
     for order, step in ((forwards, -1), (reversed(range(len(spans) - 1)), 1)):

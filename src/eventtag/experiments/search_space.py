@@ -1,4 +1,4 @@
-"""The space of a sweep: which keys of `train` take which values, checked against the settings that they are put into."""
+"""The space of a sweep: which keys of `train` take which values, checked against the settings."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Plain = str | float | int | bool | None
 RANGE_KEYS = {"low", "high", "log", "step"}
 KEPT = {
     "run_dir": "every run of a sweep has its own",
-    "resume": "every run of a sweep is gone on with",
+    "resume": "every run of a sweep is continued",
     "seed": "use seeds=, so that every candidate has the same",
     "data": "scores on other articles cannot be compared",
     "evaluation": "it does not change what is learnt",
     "trainer.metric": "it is what candidates are compared by",
 }
-"""Keys that a space may not hold, with all below them, and why."""
+"""Keys that a space may not hold, nor any key below them, and the reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Parameter:
 def read_space(space: Mapping[str, Any], settings: TrainSettings) -> tuple[Parameter, ...]:
     """The parameters of a space, in its order. Keys are nested as in `train`'s configuration, or joined by dots.
 
-    Raises SettingsError, naming the key, for one that `train` does not have or that a sweep needs itself, and for a range or a choice
+    Raises SettingsError, which names the key, for a key that `train` does not have or that a sweep needs itself, and for a range or choice
     that is not allowed.
     """
     parameters = tuple(_read(key, values, settings) for key, values in _leaves(space))
@@ -94,7 +94,7 @@ def values_of(settings: TrainSettings, parameters: Sequence[Parameter]) -> dict[
 
 
 def place_values(values: Mapping[str, Plain], settings: TrainSettings) -> TrainSettings:
-    """The settings with these values at their keys; raises SettingsError where they are not allowed, alone or together."""
+    """The settings with these values at their keys; raises SettingsError if they are not allowed, alone or together."""
     tree: dict[str, Any] = {}
     for key, value in values.items():
         *above, last = key.split(".")
@@ -140,7 +140,7 @@ def _read(key: str, values: Any, settings: TrainSettings) -> Parameter:
                 f"space.{key}: the choice {value!r} is not allowed: a choice is a word, a number, true, false or null"
             )
     if len(set(map(repr, values))) < len(values):
-        raise SettingsError(f"space.{key}={list(values)} is not allowed: a choice stands twice")
+        raise SettingsError(f"space.{key}={list(values)} is not allowed: a choice occurs twice")
     return Parameter(key, tuple(values))
 
 
@@ -167,7 +167,7 @@ def _read_range(key: str, values: Mapping[str, Any], *, whole: bool, numeric: bo
 
 
 def _require_usable(key: str, value: Plain, parameters: Sequence[Parameter], settings: TrainSettings) -> None:
-    """Raise SettingsError when a value is allowed neither beside the first nor beside the last values of the other parameters."""
+    """Raise SettingsError if a value is allowed neither with the first nor with the last values of the other parameters."""
     problems = []
     for end in (0, -1):
         values = {parameter.key: parameter.extremes()[end] for parameter in parameters} | {key: value}
@@ -185,7 +185,7 @@ def _kind_of(key: str, settings: TrainSettings) -> tuple[Any, ...]:
     parts = key.split(".")
     for depth, part in enumerate(parts):
         if isinstance(node, Mapping):
-            return (Any,)  # entries of `trainer.extra` and the like, checked when a run starts
+            return (Any,)  # entries of mappings such as `trainer.extra`, checked when a run starts
         hints = typing.get_type_hints(type(node)) if dataclasses.is_dataclass(node) else {}
         if part not in hints:
             above = ".".join(parts[:depth])
@@ -217,7 +217,7 @@ def _place(node: Any, tree: Any, hint: Any = Any) -> Any:
 
 
 def _convert(leaf: _Leaf, kinds: tuple[Any, ...]) -> Any:
-    """The value as its key's type takes it: a word becomes a member of an enumeration, a whole number a float."""
+    """The value in its key's type: a word becomes a member of an enumeration, a whole number a float."""
     value = leaf.value
     for kind in kinds:
         if kind is Any or (value is None and kind is type(None)):

@@ -1,7 +1,7 @@
 """Processes that train side by side, each with its share of the threads.
 
-They end when the process that started them does, however it ends, and hold its lock until then: a training that went on alone would
-write into the folders of whoever goes on with its work.
+They end when the process that started them does, however it ends, and hold its lock until then. Otherwise they would write into the
+folders of the process that continues the work.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ class Workers:
             self.running.add(self.pool.submit(self.work, task))
 
     def next_done(self) -> int:
-        """Wait for a call to end and return its result; what it raised is raised. TrainingError when its process was killed."""
+        """Wait for a call to end and return its result or raise its error; raises TrainingError if its process was killed."""
         if not self.done:
             ended, self.running = wait(self.running, return_when=FIRST_COMPLETED)
             try:
                 self.done += sorted(future.result() for future in ended)
             except BrokenProcessPool as error:
                 raise TrainingError(
-                    "a worker process was killed, perhaps for want of memory; the same command goes on, with fewer workers if need be"
+                    "a worker process was killed, perhaps because memory was short; the same command continues, also with fewer workers"
                 ) from error
         return self.done.pop(0)
 

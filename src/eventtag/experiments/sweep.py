@@ -1,16 +1,16 @@
 """A sweep: candidates drawn from a space of settings, each trained with several seeds, compared by their validation scores.
 
-Optuna proposes the candidates (ask and tell; its tree-structured Parzen estimator: Bergstra et al. 2011) and says which are not
-worth going on with. Nothing here reads or scores a test article.
+Optuna proposes the candidates (ask and tell; its tree-structured Parzen estimator: Bergstra et al. 2011) and says which to stop. Nothing
+here reads or scores a test article.
 
 RUN/sweep.json                 settings, space, data fingerprints, versions
 RUN/journal.log                what Optuna was asked and told
 RUN/candidates/NUMBER/         `eventtag.experiments.candidate`
 RUN/intermediate/              the checkpoint of intermediate fine-tuning; removed when the sweep is finished
 
-The same command goes on where a killed one stopped. A candidate counts once it is proposed, whether or not its runs were finished
-then; they are finished first. The next proposal is drawn with a random state that depends on the seed and the candidate's number
-alone, so a sweep that was stopped proposes what one that was not would have.
+The same command continues a killed sweep. A candidate counts from its proposal on, and unfinished runs are finished first. The next
+proposal is drawn with a random state that depends on the seed and the candidate's number alone, so a stopped sweep proposes the same as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ JOURNAL_FILE = "journal.log"
 SWEEP_FILES = (RECORD_FILE, INTERMEDIATE, "results.json", "results.html")
 STUDY = "sweep"
 FREE_KEYS = ("trials", "workers", "keep_checkpoints")
-"""Settings that may change when a sweep is gone on with: they change no score."""
+"""Settings that may change when a sweep is continued: they change no score."""
 BEFORE_PRUNING = 4
 """Candidates that must have finished before one is stopped."""
 FIRST_PRUNED_EPOCH = 2
 STEPS = 100_000
-"""Optuna counts steps; those of one seed are so far from the next one's."""
+"""Optuna counts steps. Those of one seed begin this many after those of the seed before."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class Task:
 
 
 def run_sweep(settings: SweepSettings) -> SweepReport:
-    """Run or go on with a sweep, and report on all its candidates.
+    """Run or continue a sweep, and report on all its candidates.
 
     Raises an EventtagError before any training for wrong settings, space or data, or a run directory that holds anything but this sweep
-    or at which another process is working; TrainingError when a worker is killed.
+    or in which another process works; TrainingError if a worker is killed.
     """
     with claimed_folder(Path(settings.run_dir), "sweep"):
         return _run_sweep(settings)
@@ -91,7 +91,7 @@ def _run_sweep(settings: SweepSettings) -> SweepReport:
             for task, trial in _tasks(study, settings, parameters):
                 if not _known(study, settings, task, trial):
                     workers.start(task)
-                while workers.full:  # before the next candidate is proposed, so that it is with all that is known
+                while workers.full:  # before the next candidate is proposed, so that the proposal uses all results
                     _tell(study, settings, workers.next_done())
             while workers.busy:
                 _tell(study, settings, workers.next_done())
@@ -100,14 +100,14 @@ def _run_sweep(settings: SweepSettings) -> SweepReport:
 
 
 def load_learnable(settings: SweepSettings) -> Corpus:
-    """The training and validation articles; whatever others there are is left out, so that nothing below can look at them."""
+    """The training and validation articles. The others are left out, so that no code below can read them."""
     corpus = load_corpus(settings.data)
     require_trainable(corpus)
     return replace(corpus, splits={split: corpus.splits[split] for split in ("train", "validation")})
 
 
 def train_candidate(task: Task) -> int:
-    """Train a candidate in whatever process this is, and tell the journal of every epoch; returns the candidate's number."""
+    """Train a candidate in this process and record every epoch in the journal; returns the candidate's number."""
     _require_optuna()
     from optuna.trial import Trial
 
@@ -144,8 +144,8 @@ def _open_study(settings: SweepSettings) -> Study:
 
 
 def _tasks(study: Study, settings: SweepSettings, parameters: tuple[Parameter, ...]) -> Iterator[tuple[Task, Trial]]:
-    """The candidates that were proposed and are not done, then new ones, each proposed when it is asked for. The first has the values that
-    the settings have already, as far as the space holds them: what is chosen is compared with what would have been had without it.
+    """The candidates that were proposed and are not done, then new ones, each proposed when it is asked for. The first has the values of
+    the settings, as far as the space holds them, so that the choice can be compared with them.
     """
     from optuna.samplers import TPESampler
     from optuna.trial import Trial, TrialState
@@ -164,7 +164,7 @@ def _tasks(study: Study, settings: SweepSettings, parameters: tuple[Parameter, .
 
 
 def _known(study: Study, settings: SweepSettings, task: Task, trial: Trial) -> bool:
-    """Whether the outcome is known without training: it was written before a kill, or an earlier candidate had the same values."""
+    """Whether the outcome is known without training, because it was written before a kill or an earlier candidate had the same values."""
     folder = _folder(settings, task.number)
     if read_outcome(folder) is None:
         earlier = next(other.number for other in study.get_trials(deepcopy=False) if other.params == trial.params)

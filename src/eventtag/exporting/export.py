@@ -1,10 +1,10 @@
-"""A checkpoint's model in the form that a faster engine runs, written beside it and never without a verdict.
+"""A checkpoint's model in the form that a faster engine runs, written beside it with a verdict.
 
 CHECKPOINT/export_PRECISION/model.onnx or model.xml, model.bin    fp32 and int8 for ONNX Runtime, bf16 for OpenVINO
                             export.json                           checkpoint, verdict, validation articles, versions
                             manifest.json                         sha256 and size of these
 
-The checkpoint's own files and its manifest stay as they are, and with them its fingerprint.
+The checkpoint's own files, its manifest and so its fingerprint do not change.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from eventtag.tagging.tagger import Tagger
 log = logging.getLogger(__name__)
 
 ROUNDS = 2
-"""Times that the two speeds are measured in turn; the better one counts."""
+"""How often the two speeds are measured in turn; the best of each counts."""
 
 
 def export_checkpoint(
@@ -41,8 +41,8 @@ def export_checkpoint(
 ) -> Verdict:
     """Export a checkpoint for a precision (fp32, bf16 or int8), judged on validation `articles` with gold of `labels`.
 
-    `data` is what export.json says of the articles. Raises ExportError when the export is refused or cannot be made, OutputError when
-    the checkpoint has one already, CheckpointError as `load_checkpoint` does.
+    `data` describes the articles in export.json. Raises ExportError if the export is refused or cannot be made, OutputError if the
+    checkpoint has one already, CheckpointError as `load_checkpoint` does.
     """
     checkpoint = load_checkpoint(path)
     target = export_folder(path, precision)

@@ -1,4 +1,4 @@
-"""Whether an exported model may take the checkpoint's place: it must score as well, and be faster here."""
+"""The quality gate: an exported model must score nearly as well as the checkpoint and be faster on this machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MAX_FALL = 0.002
 class Verdict:
     """An export beside its checkpoint in float32 with torch, on the same validation articles.
 
-    `f1` and `exported_f1`: strict micro F1; `low` and `high`: 95 % interval of the second minus the first over articles, None where
-    there is none (both gave the same on every article, say).
+    `f1` and `exported_f1`: strict micro F1; `low` and `high`: 95 % interval of the second minus the first over articles, None if there is
+    none (for instance, because both gave the same on every article).
     `agreement`: spans that both found (same offsets and label) over the mean number of both. `speed` and `exported_speed`: tokens a
     second of CPU time.
     """

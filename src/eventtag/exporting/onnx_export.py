@@ -23,11 +23,11 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 OPSET = 23
-"""The first with an operator for attention, which ONNX Runtime computes in one piece."""
+"""The first with an operator for attention, which ONNX Runtime computes in one step."""
 
 
 class _Emissions(torch.nn.Module):
-    """A model as a function of arrays alone."""
+    """A model as a function of tensors alone."""
 
     def __init__(self, model: Any, *, casing: bool) -> None:
         super().__init__()
@@ -105,9 +105,9 @@ def _quiet(name: str | None) -> Any:
 
 
 def _drop_idle_masks(model: onnx.ModelProto, *, max_length: int) -> None:
-    """Remove masks of attention that hide nothing from anything in windows of up to `max_length` tokens.
+    """Remove attention masks that hide nothing in windows of up to `max_length` tokens.
 
-    Whether a mask is one of those (a sliding window's is not) is seen by computing it.
+    The mask is computed to see whether it hides anything (a sliding window's does).
     """
     nodes = [node for node in model.graph.node if node.op_type == "Attention" and len(node.input) > 3 and node.input[3]]
     masks = sorted({node.input[3] for node in nodes})
@@ -133,9 +133,10 @@ def _drop_idle_masks(model: onnx.ModelProto, *, max_length: int) -> None:
 
 
 def _join_heads(graph: onnx.GraphProto, heads: int) -> None:
-    """Let attention read and write [B, T, H] itself where `heads` heads are split off before it and joined behind it by transposing.
+    """Let attention itself read and write [B, T, H] if the graph only transposes to split `heads` heads before it and to join them after
+    it.
 
-    Only where nothing stands between: rotary positions turn each head and need it alone.
+    Models with rotary positions stay as they are, since those work on single heads.
     """
     makers = {name: node for node in graph.node for name in node.output}
     users: dict[str, list[onnx.NodeProto]] = {}
@@ -144,7 +145,7 @@ def _join_heads(graph: onnx.GraphProto, heads: int) -> None:
             users.setdefault(name, []).append(node)
 
     def before_split(name: str) -> str | None:
-        """What was reshaped to [B, T, heads, width] and transposed to `name`."""
+        """The tensor that was reshaped to [B, T, heads, width] and transposed to `name`."""
         transpose = makers.get(name)
         reshape = makers.get(transpose.input[0]) if transpose is not None and _swaps_heads(transpose) else None
         return reshape.input[0] if reshape is not None and reshape.op_type == "Reshape" else None
@@ -167,7 +168,7 @@ def _join_heads(graph: onnx.GraphProto, heads: int) -> None:
 
 
 def _repeat_rotations(graph: onnx.GraphProto) -> None:
-    """Give rotary positions, which the exporter computes once for all windows, a row for each window, as the operator asks for."""
+    """Give rotary positions a row for each window, as the operator requires; the exporter computes one for all windows."""
     turning = [node for node in graph.node if node.op_type == "RotaryEmbedding" and len(node.input) == 3]
     if not turning:
         return

@@ -1,8 +1,8 @@
-"""Our own model as a token classifier that plain transformers knows, and what that costs.
+"""Our own model as a token classifier of plain transformers, and what that costs.
 
-A pipeline gives a model token ids and nothing else, its classifier reads the last layer, and it follows no transition scores. So a CRF's
-scores and a scalar mix of layers are left out, and the casing embedding is folded into the word embeddings: each token gets the mean of the
-casings that its words have in the training articles, as much as it was seen there, else the mean of all tokens.
+A pipeline gives a model token ids alone, its classifier reads the last layer, and it uses no transition scores. So a CRF's scores and a
+scalar mix of layers are left out, and the casing embedding is added to the word embeddings: each token gets the mean casing of its words in
+the training articles, shrunk to the mean of all tokens if it is rare there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from eventtag.tagging.tagger import Tagger
 
 RECORD_FILE = "eventtag_export.json"
 PRIOR = 1.0
-"""Occurrences of the mean casing that every token is taken to have had besides its own."""
+"""Occurrences of the mean casing that are added to each token's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ def export_plain(
 ) -> PlainLoss:
     """Write a checkpoint as a folder that `transformers.pipeline("token-classification", output)` loads without eventtag.
 
-    `articles` are validation articles with gold of `labels`, `seen` those that casings are counted on. Raises ExportError for a model
-    that is plain already, has a head that is no token classifier, or whose architecture has another classifier in transformers;
-    OutputError when `output` exists.
+    `articles` are validation articles with gold of `labels`; casings are counted on `seen`. Raises ExportError for a model that is plain
+    already, whose head is no token classifier, or whose architecture has another classifier in transformers; OutputError if `output`
+    exists.
     """
     require_absent(output)
     checkpoint = load_checkpoint(path)

@@ -1,1 +1,1 @@
-"""What decides spans from what the encoder says: layers, losses and decoding of each head."""
+"""The heads, which find spans from the encoder's output: layers, losses and decoding of each."""

@@ -5,7 +5,7 @@ linear-chain CRF, Lafferty et al. 2001; all 0 without one) where IOB2 allows the
 first word of a sequence has no transition score: any tag but an `I-` may stand there. `best_tags` is the Viterbi algorithm
 (Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010) in log space, `marginals` the forward-backward algorithm with the sums of
 each word scaled to 1 (Rabiner 1989, section V.A, https://doi.org/10.1109/5.18626). Both step through the words of many sequences at
-once; what comes out for a sequence does not depend on its company, to the last bit.
+once. The result of a sequence is the same to the last bit whatever other sequences are in the batch.
 
 Letters for shapes: A sequences, W words of the longest, C tags, N spans.
 """
@@ -24,15 +24,15 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 LEAST = -600.0
-"""Log-probabilities below this count as this: their sums stay above the smallest number that a float holds."""
+"""Lower log-probabilities count as this, so that their sums stay above the smallest float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """`emissions` [W, C, A + 1] and `lengths` [A] of A sequences, the longest first; `order` [A] is each one's place before sorting.
 
-    `active` [W] is the number of sequences that have each word. They are the first columns; one column more is always computed, because
-    numpy sums a lone column in another order than several, which would round differently.
+    `active` [W] is the number of sequences that have each word; they are the first columns. There is always one column more, because numpy
+    sums a single column in another order than several, which would round differently.
     """
 
     emissions: FloatArray
@@ -78,7 +78,7 @@ def best_tags(chain: Chain, labels: LabelSet, transitions: FloatArray | None = N
 
 @dataclass(frozen=True, slots=True)
 class Marginals:
-    """What span probabilities are made of, for a batch of sequences in the columns of `chain`.
+    """Forward and backward sums for span probabilities, for a batch of sequences in the columns of `chain`.
 
     `before` [W, C, A + 1]: the sum over all legal beginnings that end with tag c at word w, its emission included, over
     exp(`begun` [W, A + 1]), which is the log-sum over all of them. `after` [W, C, A + 1]: the sum over all legal continuations behind
@@ -96,7 +96,7 @@ class Marginals:
         """[N]: the probability that exactly the words [first, last] of a sequence are one mention with the label whose `B-` tag is
         `begin_id`; all arguments are [N].
 
-        All legal sequences that hold this mention, whatever they hold elsewhere, over all legal sequences.
+        It is the sum over all legal sequences with this mention divided by the sum over all legal sequences.
         """
         emissions, lengths = self.chain.emissions, self.chain.lengths
         column = np.argsort(self.chain.order)[sequence]

@@ -1,10 +1,9 @@
 """A head that scores whole sequences: a linear-chain conditional random field (Lafferty et al. 2001,
 https://repository.upenn.edu/cis_papers/159/).
 
-A sequence is a run of neighbouring words that all have gold in a window; a word without gold ends a run. Its score is the sum of
-the words' emissions (log-softmax of what the model says, which leaves every posterior as it is) and of the learnt transition scores
-between them. Only IOB2's transitions are possible. The first word of a run has no transition score and may carry any tag: the run may
-begin inside a mention.
+A sequence is a run of neighbouring words that all have gold in a window; a word without gold ends a run. Its score is the sum of the words'
+emissions (log-softmax of the scores, which changes no posterior) and of the learnt transition scores between them. Only IOB2's transitions
+are possible. The first word of a run has no transition score and may carry any tag: the run may begin inside a mention.
 
 Letters for shapes: B windows, T tokens, C tags, R runs, W words of the longest run.
 """
@@ -24,10 +23,10 @@ from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.labels import LabelSet
 
 IMPOSSIBLE = -1e4
-"""Log-score of what cannot be: its exponential is 0, and unlike minus infinity it has a gradient."""
+"""Log-score of an illegal transition: its exponential is 0, and unlike minus infinity it has a gradient."""
 
 SMALLEST = 1e-300
-"""Least sum of a word's tags; a sequence that cannot be has it."""
+"""Least sum over a word's tags, reached if no legal sequence passes through the word."""
 
 
 @dataclass(frozen=True)
@@ -82,24 +81,22 @@ def crf_loss(
 ) -> torch.Tensor:
     """Negative log-likelihood of the gold of all runs, divided by `positions` (the number of gold positions by default); a scalar.
 
-    For a run it is logZ(all legal sequences) - logZ(the legal sequences that gold allows). Gold allows one tag for each word; but where
-    it says `O` (tag id 0) in a window with `unannotated` [B, C] tags, whose labels nobody was marking, it allows any of those too
-    (marginal likelihood over a partial annotation: Tsuboi et al. 2008, https://aclanthology.org/C08-1113/).
+    For a run it is logZ(all legal sequences) - logZ(the legal sequences that gold allows). Gold allows one tag for each word. In a window
+    with `unannotated` [B, C] tags, whose labels nobody was marking, gold `O` (tag id 0) allows any of those too (marginal likelihood over a
+    partial annotation: Tsuboi et al. 2008, https://aclanthology.org/C08-1113/).
 
     `emissions` [B, T, C] are unnormalised, `transitions` [C, C] the scores of tag j behind tag i, `legal` [C, C] whether it may follow;
-    `tag_ids` [B, T] are gold on the first tokens of words, negative where there is none; `words` [B, T] is true on first tokens of
-    words. `weights` [B] multiply what the runs of a window add. `soft_targets` are teachers' probabilities [B, T, C] and the share [B, T]
-    of a position that follows them: shares of 1 leave nothing to gold there, and all others of a run are alike. A run then adds
-    (1 - share) of its loss, and share times the cross-entropy of each word's posterior to the teachers' probabilities.
+    `tag_ids` [B, T] are gold on the first tokens of words, negative where there is none; `words` [B, T] is true on first tokens of words.
+    `weights` [B] multiply the loss of a window's runs. `soft_targets` are teachers' probabilities [B, T, C] and the share [B, T] of a
+    position that follows them; with a share of 1 gold does not count there, and all other shares of a run are equal. A run then adds (1 -
+    share) of its loss, and share times the cross-entropy of each word's posterior to the teachers' probabilities.
     """
     gold = tag_ids >= 0
     count = gold.sum() if positions is None else positions
     dtype = torch.promote_types(emissions.dtype, torch.float32)
     log_probabilities = torch.log_softmax(emissions.to(dtype), dim=-1)
     places, inside = find_runs(gold, words)
-    nothing = 0.0 * (
-        log_probabilities.sum() + transitions.sum()
-    )  # every weight has a gradient, as processes that wait for each other need
+    nothing = 0.0 * (log_probabilities.sum() + transitions.sum())  # processes that average gradients need one for every weight
     if not len(places):
         return nothing
     rows = places[:, 0] // tag_ids.shape[1]
@@ -125,8 +122,8 @@ def crf_loss(
 
 
 class _LogPartition(torch.autograd.Function):
-    """Sums in the order of the words and back, in float64 on the CPU: a graph of hundreds of tiny operations would take longer than the
-    encoder's largest product. The gradient by a score is its tag's share of all sequences, that by a move how often they make it.
+    """Forward and backward sums in float64 on the CPU, because a graph of hundreds of tiny operations would take longer than the encoder's
+    largest product. The gradient by a score is its tag's share of all sequences; that by a move is how often they make it.
     """
 
     @staticmethod
@@ -168,13 +165,15 @@ def log_partition(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tenso
     """[R]: log of the summed exponentials of all sequences' scores (the forward algorithm), in runs padded to W words.
 
     `scores` [R, W, C] are those of tags at words, `inside` [R, W] which words are no padding, `moves` [C, C] scores of tag j behind i.
-    It can be derived once, not twice.
+    First derivatives only.
     """
     return _LogPartition.apply(scores, inside, moves)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def log_marginals(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
-    """[R, W, C]: log of each tag's share of all sequences (forward-backward); arguments as for `log_partition`. Padding has no meaning."""
+    """[R, W, C]: log of each tag's share of all sequences (forward-backward); arguments as for `log_partition`. Values at padding are
+    undefined.
+    """
     before = _forward(scores, inside, moves)
     behind = [torch.zeros_like(before[0])]
     for word in range(scores.shape[1] - 1, 0, -1):

@@ -1,6 +1,6 @@
-"""What a head is: the layers on the encoder, what they learn from, their loss, and how their scores become spans.
+"""The protocol of heads: the layers on the encoder, their targets and loss, and how their scores become spans.
 
-A `ModelHead` is used with torch. It hands out a `Decoder`, which needs numpy alone, so that an exported model tags without torch.
+A `ModelHead` needs torch. Its `Decoder` needs numpy alone, so that an exported model tags without torch.
 The heads are listed in `eventtag.heads.registry`.
 
 Letters for shapes: B windows, T tokens, K words of the longest window, W words of an article, C tags, H width of the encoder. "..." are
@@ -73,13 +73,13 @@ class Decoder(Protocol):
         ...
 
     def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:
-        """For each article, how many of its decisions are expected to be wrong if the more probable answer is taken each time; words that
-        no model read count for nothing.
+        """For each article, how many decisions are expected to be wrong if the more probable answer is taken each time. Words that no model
+        read do not count.
         """
         ...
 
     def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> npt.NDArray[np.floating[Any]]:
-        """[W, C]: what a student learns of an article: the probabilities of tags as the head's own loss sees them. Errors as above."""
+        """[W, C]: the probabilities of tags that a student learns, as the head's own loss defines them. Raises as `tag_probabilities`."""
         ...
 
 
@@ -93,7 +93,7 @@ class WindowTargets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ArticleTargets:
-    """What a head learns from an article: `tag_ids` [W], negative for words without gold, and for each window what else it needs."""
+    """What a head learns from an article: `tag_ids` [W], negative for words without gold, and further targets of each window."""
 
     tag_ids: IntArray
     windows: Sequence[WindowTargets | None]
@@ -134,11 +134,11 @@ class ModelHead(Protocol):
         ...
 
     def initialise(self, network: Any, module: nn.Module) -> bool:
-        """Set the first weights of `module`, a part of the network or the network itself; False where they are none of the head's."""
+        """Set the first weights of `module`, a part of the network or the network itself; returns False if the module is not the head's."""
         ...
 
     def scores(self, network: Any, hidden: torch.Tensor, word_positions: torch.Tensor | None) -> torch.Tensor:
-        """Unnormalised scores from what the encoder says of tokens [B, T, H].
+        """Unnormalised scores from the encoder's output [B, T, H].
 
         `word_positions` [B, K] is the first token of each word, negative beyond a window's last. Raises ValueError where the head needs
         them and they are None.
@@ -152,7 +152,7 @@ class ModelHead(Protocol):
     def targets(
         self, article: Article, tokens: TokenisedText, windows: Sequence[Window], labels: LabelSet, *, ledger: LossLedger
     ) -> ArticleTargets:
-        """What the article's spans teach; every span that is changed or cannot be learnt is in the ledger."""
+        """The targets that the article's spans make. The ledger records every span that is changed or cannot be learnt."""
         ...
 
     def loss(
@@ -162,5 +162,5 @@ class ModelHead(Protocol):
         ...
 
     def decoder(self, network: Any) -> Decoder:
-        """What finds spans with the network's weights as they are."""
+        """The decoder with the network's present weights."""
         ...

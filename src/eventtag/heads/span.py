@@ -1,8 +1,8 @@
-"""A head that scores spans rather than tags: each span of up to M words, for each label, by its first and its last word.
+"""A head that scores spans: each span of up to M words, for each label, by its first and its last word.
 
-The score is biaffine in what the encoder says of the two words (Yu et al. 2020, https://aclanthology.org/2020.acl-main.577/) plus one
-that depends on the number of words. Where they let the labels of a span compete, a sigmoid for each span and label is used here: spans
-may then nest and overlap, and a label that nobody was marking is simply left out of the loss.
+The score is biaffine in the encoder's output for the two words (Yu et al. 2020, https://aclanthology.org/2020.acl-main.577/), plus a term
+for the number of words. The paper has a softmax over the labels of a span; here each span and label has a sigmoid, so spans may nest and
+overlap, and the loss leaves out a label that nobody was marking.
 
 Letters for shapes: B windows, T tokens, K words of the longest window, M widths (words of a span), L labels, C tags, H width of the
 encoder, D width of the head, S most gold spans of a window. A span with its first word k and m + 1 words stands at [k, m].
@@ -32,7 +32,7 @@ from eventtag.ledger import LossLedger
 IMPOSSIBLE = -1e4
 """Score of a span that runs beyond the window's last word."""
 RARE = -5.0
-"""Scores at first: almost no span is a mention."""
+"""Initial score: almost no span is a mention."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class SpanScorer(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """New weights for what is no layer of its own."""
+        """New weights for the parameters outside the layers."""
         nn.init.normal_(self.pairs, std=0.02)
         nn.init.constant_(self.widths, RARE)
 
@@ -174,8 +174,8 @@ def span_loss(
 
     `scores` [B, K, M, L] are log-odds, `spans` [B, S, 3] gold: first word (negative beyond a window's last span), words - 1, label. A
     span counts if the window decides its first word (`decided` [B, K]) and all of its words were annotated (`inside` [B, K]); a label
-    counts if it was being marked (`unannotated` [B, C] is true for the tags of the others). `weights` [B] multiply what the spans of a
-    window add.
+    counts if it was being marked (`unannotated` [B, C] is true for the tags of the others). `weights` [B] multiply the loss of a window's
+    spans.
     """
     dtype = torch.promote_types(scores.dtype, torch.float32)
     gold = torch.zeros(scores.shape, dtype=dtype, device=scores.device)

@@ -1,10 +1,10 @@
-"""From scores of spans to spans: all with a probability that a threshold may keep, or the most probable of them that do not overlap.
+"""From scores of spans to spans: all with a probability of at least LEAST, or the most probable of them that do not overlap.
 
 Scores are log-odds [W, M, L] of an article's spans: first word, number of words - 1, label. They never stand in a [W, W] array: M is
 small. A span's score is the probability that the model gives it, as in `eventtag.heads.tag_decoding`.
 
-Each span is judged for itself, so the threshold with the best F1 is half of the F1 that it reaches (Lipton et al. 2014,
-https://arxiv.org/abs/1402.1892), not a half: thresholds are applied later, and spans are found from LEAST on.
+Each span is a decision of its own, so the threshold with the best F1 is half of the F1 that it reaches (Lipton et al. 2014,
+https://arxiv.org/abs/1402.1892). Thresholds are therefore applied later, and spans are found from LEAST on.
 
 Letters for shapes: W words, M widths, L labels, N spans.
 """
@@ -63,7 +63,7 @@ class SpanDecoder:
         raise SettingsError("this model scores whole spans and tags no single words; take one with model.head=crf or softmax")
 
     def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:  # noqa: ARG002
-        """As `Decoder.expected_errors`: the spans of which it is expected to be wrong whether they are mentions."""
+        """As `Decoder.expected_errors`, with spans as decisions."""
         unlikely = (np.exp(-np.abs(odds.astype(np.float64))) for odds in emissions)
         return [float(np.nansum(odds / (1 + odds))) for odds in unlikely]
 
@@ -76,8 +76,8 @@ def decode_spans(scores: FloatArray, words: IntArray, labels: LabelSet, *, overl
     """The spans of one article that have a probability of LEAST at least, sorted; without `overlap` the most probable first, and each
     further one that overlaps none before it.
 
-    So one threshold for all labels, applied to the spans found, leaves those that would be found with it. `words` [W, 2] are character
-    offsets. NaN marks a first word that no model looked at; spans beyond the last word have log-odds far below any.
+    One threshold for all labels may therefore be applied before or after. `words` [W, 2] are character offsets. NaN marks a first word that
+    no model read; spans beyond the last word have very low log-odds.
     """
     found = np.argwhere(scores >= np.log(LEAST / (1 - LEAST)))
     odds = scores[tuple(found.T)].astype(np.float64)

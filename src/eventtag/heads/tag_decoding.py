@@ -1,8 +1,8 @@
 """Emissions of whole articles to scored spans.
 
 A span's score is the probability, under the model's tag probabilities restricted to legal IOB2 sequences, that exactly these words
-are one mention with this label (`chain.Marginals.span_probabilities`). It is the model's own probability. The tagger
-turns it into one that can be believed, by the checkpoint's temperature for the label (`eventtag.scoring.calibration`).
+are one mention with this label (`chain.Marginals.span_probabilities`). The tagger calibrates it by the checkpoint's temperature for the
+label (`eventtag.scoring.calibration`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float32]
 BATCH_BYTES = 64_000_000
 """About how much memory a batch is decoded in, whatever the number of tags. An article that needs more by itself is decoded alone."""
 WORD_ARRAYS, MOVE_ARRAYS = 7, 3
-"""Arrays of numbers by word and tag, and by pair of tags, that decoding holds for each sequence at its highest."""
+"""The most arrays by word and tag, and by pair of tags, that decoding holds for each sequence at once."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class TagDecoder:
         return found
 
     def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:
-        """As `Decoder.expected_errors`: the words of which the most probable tag is expected to be wrong."""
+        """As `Decoder.expected_errors`, with the most probable tags of words as decisions."""
         return [float(np.nansum(1 - found.max(axis=1))) for found in self.tag_probabilities(emissions, labels)]
 
     def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> npt.NDArray[np.floating[Any]]:
-        """As `Decoder.soft_targets`: those of each word for itself, or over all sequences where there are transition scores."""
+        """As `Decoder.soft_targets`: of each word alone, or over all legal sequences if there are transition scores."""
         if self.transitions is None:
             return np.exp(emissions)
         (probabilities,) = self.tag_probabilities([emissions], labels)
@@ -98,7 +98,7 @@ class TagDecoder:
 
 
 def at_words(emissions: FloatArray, word_positions: IntArray) -> FloatArray:
-    """[B, K, C]: of emissions [B, T, C] of tokens, those of the first tokens of words; anything beyond a window's last word."""
+    """[B, K, C]: the emissions of words' first tokens, of emissions [B, T, C] of tokens; undefined beyond a window's last word."""
     return np.take_along_axis(emissions, np.maximum(word_positions, 0)[..., None], axis=1)
 
 

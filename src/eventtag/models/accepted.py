@@ -1,7 +1,7 @@
-"""Which files of a model are accepted: of an architecture that we know, with weights that fit it, and all of them in its own folder.
+"""Which files of a model are accepted: those of a known architecture, with weights that fit it, all in the model's own folder.
 
-What transformers does by itself with other files is not wanted: it offers to run code that a model brings, draws weights at random
-where a file has none, and follows an index to wherever it points.
+Without these checks transformers offers to run code that a model brings, draws missing weights at random, and follows an index to files
+anywhere.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ CONFIG_FILE = "config.json"
 
 
 def require_known_kind(config: Any, where: str, *, ours: bool = False) -> None:
-    """Raise CheckpointError where a model's configuration is not that of an encoder that we know; with `ours` it may be our own
-    classifier over one.
-    """
+    """Raise CheckpointError if a configuration is not that of a known encoder; with `ours` it may be our own classifier over one."""
     kind = config.get("model_type") if isinstance(config, Mapping) else None
     if ours and kind == OURS:
         inner = config.get("encoder")
@@ -43,7 +41,7 @@ def require_known_kind(config: Any, where: str, *, ours: bool = False) -> None:
 
 
 def require_own_weights(folder: Path, *, listed: Collection[str] | None = None) -> None:
-    """Raise CheckpointError where the index of a model's weights names a file that is not one of its folder, nor among those `listed`."""
+    """Raise CheckpointError if the index of a model's weights names a file that is not in its folder or not among those `listed`."""
     index = folder / INDEX_FILE
     if not index.is_file():
         return
@@ -61,9 +59,9 @@ def require_own_weights(folder: Path, *, listed: Collection[str] | None = None) 
 def require_fitting(
     loading: Mapping[str, Any], where: str, *, is_encoder: Callable[[str], bool] = lambda _: True, strict: bool = True
 ) -> None:
-    """Raise CheckpointError where the weights that were loaded (transformers' `loading`) are not those of the model.
+    """Raise CheckpointError if the weights that were loaded (transformers' `loading`) are not those of the model.
 
-    Only those count for which `is_encoder` is true: what stands on an encoder may be new. Unless `strict`, files may hold more.
+    Only names for which `is_encoder` is true are checked: the layers on an encoder may be new. Unless `strict`, files may hold more.
     """
     kinds = {"missing_keys": "are missing", "mismatched_keys": "have another shape"}
     if strict:

@@ -8,8 +8,8 @@
     README.md                               the model card
     manifest.json                           sha256 and size of each of the other files, written last
 
-It loads in `transformers.pipeline("token-classification", DIR)` too, where it has casing, a scalar mix or a CRF after
-`import eventtag.models.network`.
+`transformers.pipeline("token-classification", DIR)` loads it too; with casing, a scalar mix or a CRF it needs
+`import eventtag.models.network` first.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EXPORT_PREFIX = "export_"
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> Path | None:
-    """The checkpoint that a path stands for: the folder itself, or that of the run in it; None where it is something else."""
+    """The checkpoint that a path stands for: the folder itself, or the one inside a run's directory; None if it is neither."""
     for folder in (Path(path), Path(path) / "checkpoint"):
         if (folder / INFO_FILE).is_file():
             return folder
@@ -53,7 +53,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> Path | None:
 
 
 def checkpoint_folder(path: str | os.PathLike[str]) -> Path:
-    """The checkpoint that a path stands for; the path itself where there is none, so that what reads it says what is missing."""
+    """The checkpoint that a path stands for; the path itself if there is none, so that the reader's error says what is missing."""
     return find_checkpoint(path) or Path(path)
 
 
@@ -62,10 +62,10 @@ class Calibration:
     """By label: the temperature of its scores, the calibrated score below which its spans are left out, and the one below which they are
     left out if they overlap a more probable span.
 
-    `fitted_on` describes the validation articles that all of it comes from (their `sha256` above all), `cross_fitted_ece` how well
-    temperatures of this kind do on other articles (`cross_fitted_expected`: what that error would be by chance alone), `targets` what
-    the thresholds were chosen for and reach there, `cross_fitted` by label, micro and macro the precision, recall and F1 there with
-    thresholds fitted on other folds of these articles.
+    `fitted_on` describes the validation articles that all of it comes from, by their `sha256` among others. `cross_fitted_ece` is the error
+    of temperatures fitted on other folds of them, `cross_fitted_expected` that error by chance alone. `targets` says what the thresholds
+    were chosen for and reach there. `cross_fitted` holds, by label, micro and macro, the precision, recall and F1 there with thresholds
+    fitted on other folds.
     """
 
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -80,12 +80,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says about itself: the labels in tag order, the windows, `training` (encoder, data, seed, versions, scores),
-    the calibration of its scores, and the learnt transition scores [C, C] of a CRF head, so that decoding needs no torch.
+    """A checkpoint's record: the labels in tag order, the windows, `training` (encoder, data, seed, versions, scores), the calibration of
+    its scores, and the learnt transition scores [C, C] of a CRF head, so that decoding needs no torch.
 
-    `agreement`, by precision: the share of float32's spans that torch found in it on the validation articles, how many `spans` and
-    `articles` that was, and the kind of `device` (cpu, cuda). A precision that is not there was not checked. `crosses_lines`: whether a
-    span that it learnt goes on in the next line, so that it may find such spans.
+    `agreement`, by precision: the share of float32's spans that torch found in it on the validation articles, the number of `spans` and
+    `articles`, and the kind of `device` (cpu, cuda). A precision that is missing was not checked.
+    `crosses_lines`: whether a span that it learnt crosses the end of a line, so that it may find such spans.
     """
 
     labels: LabelSet
@@ -99,7 +99,7 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded checkpoint; `sha256` is that of its manifest, which names every file: one fingerprint for all of it."""
+    """A loaded checkpoint; `sha256` is that of its manifest and so a fingerprint of all its files."""
 
     path: Path
     model: PreTrainedModel
@@ -117,7 +117,7 @@ def save_checkpoint(
     model_card: str,
     seen: Seen | None = None,
 ) -> None:
-    """Write a checkpoint; it appears under its name only when it is whole. Without `seen`, it is not known what it learnt from.
+    """Write a checkpoint, which appears under its name when it is complete. Without `seen`, it is not known what it learnt from.
 
     Raises OutputError when `path` exists.
     """
@@ -151,9 +151,9 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Load a checkpoint for inference, in float32, every file checked against the manifest.
+    """Load a checkpoint for inference, in float32. Every file is checked against the manifest.
 
-    Raises CheckpointError, naming the file, when something is missing, damaged or of another kind.
+    Raises CheckpointError, which names the file, if something is missing, damaged or of another kind.
     """
     info, sha256 = read_info(path)
     import torch
@@ -171,7 +171,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         require_fitting(loading, f"checkpoint={path}")
     except EventtagError:
         raise
-    except Exception as error:  # the files are ours by their sha256, yet a foreign version may have written them
+    except Exception as error:  # the sha256 is right, yet another version may have written the files
         raise _not_loadable(path, error) from error
     tags = [model.config.id2label[number] for number in sorted(model.config.id2label)]
     if tags != list(info.labels.tags):
@@ -184,9 +184,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointInfo, str]:
-    """What a checkpoint says about itself, and the sha256 of its manifest, with its files checked; needs neither torch nor transformers.
+    """A checkpoint's record and the sha256 of its manifest, after its files are checked. Needs neither torch nor transformers.
 
-    Files named in `unread` must be there, but their content is not looked at. Raises CheckpointError as `load_checkpoint` does.
+    Files named in `unread` must exist, but their content is not checked. Raises CheckpointError as `load_checkpoint` does.
     """
     if not path.is_dir():
         raise CheckpointError(f"checkpoint={path}: no such directory; give the `checkpoint` directory of a finished run")

@@ -1,6 +1,6 @@
-"""Where encoders come from: a package on this machine, a folder, a model hub, or nowhere (random weights for tests).
+"""Where encoders come from: a Python package, a folder, a model hub, or random weights (for tests).
 
-Only safetensors weights and fast tokenizers are loaded, and no code that a model brings along is ever run.
+Only safetensors weights and fast tokenizers are loaded. Code that a model brings is never run.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def load_encoder(
             model = build_network(model, labels, casing=casing, layer_mix=settings.layer_mix, head=head)
     except EventtagError:
         raise
-    except (
-        Exception
-    ) as error:  # transformers, safetensors and tokenizers each raise what they like for files that are none of theirs
+    except Exception as error:  # transformers, safetensors and tokenizers raise errors of many kinds for foreign files
         raise CheckpointError(
             f"model.name={name}: cannot be loaded ({first_line(error)}); "
             "give a folder, a hub name that this machine can reach, or use model=minilm, which a Python package brings"
@@ -118,8 +116,8 @@ def load_encoder(
 
 
 def load_config(source: str, **options: Any) -> Any:
-    """The configuration of a folder or hub name. Raises CheckpointError where it is no encoder that we know, or a folder's index of
-    weights points outside it.
+    """The configuration of a folder or hub name. Raises CheckpointError if it is not a known encoder, or if a folder's index of weights
+    points outside the folder.
     """
     require_known_kind(PreTrainedConfig.get_config_dict(source, **options)[0], source)
     require_own_weights(Path(source))
@@ -127,7 +125,7 @@ def load_config(source: str, **options: Any) -> Any:
 
 
 def require_encoder(model: PreTrainedModel, loading: Mapping[str, Any], where: str) -> None:
-    """Raise CheckpointError where the files lack weights of the encoder, or hold more of them than it has; head and pooler may be new."""
+    """Raise CheckpointError if the files lack weights of the encoder or hold more than it has; head and pooler may be new."""
     prefix = f"{model.base_model_prefix}."
     base: Any = getattr(model, model.base_model_prefix, model)
     parts = {name for name, _ in base.named_children()} - {"pooler"}
@@ -141,7 +139,7 @@ def require_encoder(model: PreTrainedModel, loading: Mapping[str, Any], where: s
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Within the block, transformers does not report new and unused weights: where they are a fault, an error says so."""
+    """Within the block, transformers does not report new and unused weights; `require_fitting` raises an error if they are a fault."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
@@ -175,7 +173,7 @@ def build_network(
 
 
 def lower_cases(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the tokenizer gives the same tokens for capitals as for small letters."""
+    """Whether the tokenizer gives the same tokens for capitals and small letters."""
     return bool(tokenizer("Reuters NATO").input_ids == tokenizer("reuters nato").input_ids)
 
 
@@ -255,7 +253,7 @@ def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
 
 
 def _first_position(model: PreTrainedModel) -> int:
-    """Where an encoder's positions begin: RoBERTa and those after it leave out the first up to that of padding."""
+    """The first position of an encoder: RoBERTa and its successors leave out those up to the padding id."""
     for name, module in model.named_modules():
         if name.rpartition(".")[2] == "position_embeddings" and isinstance(module, nn.Embedding):
             return 0 if module.padding_idx is None else module.padding_idx + 1
@@ -263,5 +261,5 @@ def _first_position(model: PreTrainedModel) -> int:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind where it has none."""
+    """The first line of an error's message, or its class if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,5 +1,5 @@
-"""Low-rank adapters (Hu et al. 2022, https://arxiv.org/abs/2106.09685): a large encoder is trained by small matrices beside its own,
-which stay as they are. At the end they are added to them, so that a checkpoint is one like any other.
+"""Low-rank adapters (Hu et al. 2022, https://arxiv.org/abs/2106.09685). Small matrices beside a large encoder's own are trained, and the
+encoder's stay fixed. At the end the small ones are added to them, so that the checkpoint is like any other.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ fine-tuning (Dettmers et al. 2023, section 4, https://arxiv.org/abs/2305.14314).
 def add_lora(model: PreTrainedModel, settings: LoraSettings) -> None:
     """Freeze the encoder of `model` and put adapters beside its linear layers; head and casing embedding stay trainable.
 
-    The output does not change until something is learnt. Does nothing without `rank`. Raises SettingsError where peft is not
-    installed or no layer has one of the names in `targets`.
+    The output does not change before training. Does nothing without `rank`. Raises SettingsError if peft is not installed or no layer has
+    one of the names in `targets`.
     """
     if settings.rank is None:
         return
@@ -51,7 +51,7 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> None:
 
 
 def merge_lora(model: PreTrainedModel) -> None:
-    """Add the adapters to the layers that they stand beside and take them away; the output stays the same but for rounding."""
+    """Add the adapters to the layers beside them and remove them; the output stays the same to rounding."""
     for name, module in list(model.named_modules()):
         if not hasattr(module, "lora_A"):
             continue

@@ -1,12 +1,12 @@
-"""Our own token classifier: any encoder, told how each word is written, under a softmax, a CRF or a span head.
+"""Our own token classifier: any encoder with a casing embedding under it and a softmax, a CRF or a span head over it.
 
-Many small encoders read lower-cased text, while names live in their capitals. A casing embedding, zero at first, is added to the word
-embeddings, so that training starts from the encoder as it is. A linear-chain CRF head learns scores of one tag following another
-(Lafferty et al. 2001) on top of IOB2's rules. The head may read a mean of all layers with learnt weights instead of the last layer
-(Peters et al. 2018, https://aclanthology.org/N18-1202/): that of a sentence encoder knows more of sentences than of words.
+Many small encoders read lower-cased text, but capitals tell names. A casing embedding, zero at first, is added to the word embeddings, so
+that training starts from the encoder as it is. A linear-chain CRF head learns scores of one tag following another (Lafferty et al. 2001)
+on top of IOB2's rules. The head may read a mean of all layers with learnt weights instead of the last layer (Peters et al. 2018,
+https://aclanthology.org/N18-1202/), because the last layer of a sentence encoder represents sentences more than words.
 
-Importing this module makes the model known to transformers' Auto classes, so `pipeline("token-classification", DIR)` loads it; a
-pipeline knows no casing, so it tags as if every word were of the kind 0.
+Importing this module registers the model with transformers' Auto classes, so `pipeline("token-classification", DIR)` loads it. A pipeline
+gives no casing, so it tags as if every word were of the kind 0.
 
 Letters for shapes: B windows, T tokens, H width of the encoder, C tags.
 """
@@ -24,11 +24,11 @@ from eventtag.encoding.casing import CASINGS
 from eventtag.heads.registry import PLAIN_HEAD, head_of
 
 LAST_LAYER = 3.0
-"""First weight of the last layer among zeros: it has 3/4 of a mean of seven layers, so that training starts near the usual head."""
+"""Initial weight of the last layer; the others have 0. It is 3/4 of a mean of seven layers, so training starts near the usual head."""
 
 
 class EventtagConfig(PreTrainedConfig):
-    """Configuration of `EventtagForTokenClassification`: the encoder's own, and what is put on it.
+    """Configuration of `EventtagForTokenClassification`: the encoder's own, and that of the layers around it.
 
     `casing`: whether the model takes `casing_ids`. `layer_mix`: whether the head reads a learnt mean of all layers. `head`: a name of
     `eventtag.settings.Head`, whose own options are among the `options`. `head_dropout`: dropout before the head.
@@ -75,7 +75,7 @@ class EventtagForTokenClassification(PreTrainedModel):
         super().__init__(config)
         self.encoder = AutoModel.from_config(config.encoder, trust_remote_code=False)
         if getattr(self.encoder, "pooler", None) is not None:
-            self.encoder.pooler = None  # it reads the first token only and would be trained by nothing
+            self.encoder.pooler = None  # it reads the first token only and would get no gradient
         inner: Any = config.encoder
         width, tags = int(inner.hidden_size), len(config.id2label or {})
         words: Any = self.encoder.get_input_embeddings()  # ALBERT's and ELECTRA's are narrower than their layers
@@ -91,7 +91,7 @@ class EventtagForTokenClassification(PreTrainedModel):
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Initial weights of what is new; the encoder initialises its own."""
+        """Initial weights of the new layers; the encoder initialises its own."""
         if module is self.casing:
             nn.init.zeros_(module.weight)
         elif not self.head.initialise(self, module) and module is not self:
@@ -127,7 +127,7 @@ class EventtagForTokenClassification(PreTrainedModel):
         """The head's scores as `logits`, of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them.
 
         `word_positions` [B, K] is the first token of each word, negative beyond a window's last; raises ValueError where the head needs
-        them and they are not given.
+        them and they are missing.
         """
         embedded = self.get_input_embeddings()(input_ids)
         if self.casing is not None and casing_ids is not None:

@@ -1,4 +1,4 @@
-"""An encoder with a head that guesses masked tokens: what pre-training on unlabelled articles trains.
+"""An encoder with a head that guesses masked tokens, for pre-training on unlabelled articles.
 
 Letters for shapes: B windows, T tokens, M masked tokens of the batch, V tokens of the vocabulary.
 """
@@ -41,8 +41,8 @@ def load_masked_encoder(
 ) -> MaskedEncoder:
     """The encoder called `name` (as for `load_encoder`) with its masked-language head in float32, or a new one drawn with `seed`.
 
-    A new head shares the encoder's word embeddings where the architecture ties them. Raises CheckpointError when the model cannot be
-    loaded, or its tokenizer has no mask token.
+    A new head shares the encoder's word embeddings if the architecture ties them. Raises CheckpointError if the model cannot be loaded or
+    its tokenizer has no mask token.
     """
     torch.manual_seed(seed)
     if name == TINY:
@@ -76,10 +76,10 @@ def load_masked_encoder(
 
 
 def masked_logits(model: nn.Module, encoder: nn.Module, inputs: Mapping[str, torch.Tensor], masked: torch.Tensor) -> torch.Tensor:
-    """[M, V]: what `model` guesses at the positions where `masked` [B, T] is true, in their order.
+    """[M, V]: the guesses of `model` at the positions where `masked` [B, T] is true, in their order.
 
-    Only those positions go through the head, which works position by position: with 15 % masked, a seventh of the largest matrix
-    multiplication and of its memory. `encoder` is the model's own.
+    Only those positions go through the head. With 15 % masked, the largest matrix multiplication and its memory shrink to a seventh.
+    `encoder` is the model's own.
     """
 
     def keep_masked(_: nn.Module, __: Any, outputs: Any) -> Any:
@@ -95,7 +95,7 @@ def masked_logits(model: nn.Module, encoder: nn.Module, inputs: Mapping[str, tor
 
 
 def start_from_frequencies(model: PreTrainedModel, counts: torch.Tensor) -> None:
-    """Set the bias of a new head to the logarithm of each token's share, `counts` [V] of them seen: training need not learn that first."""
+    """Set the bias of a new head to the logarithm of each token's share of `counts` [V], so that training need not learn it."""
     bias = getattr(model.get_output_embeddings(), "bias", None)
     if bias is not None:
         with torch.no_grad():

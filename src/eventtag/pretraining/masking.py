@@ -1,8 +1,8 @@
-"""Which tokens pre-training hides, and behind what.
+"""Which tokens pre-training hides, and what replaces them.
 
-Of every window a share of the tokens is hidden, whole words at a time if wanted (a word of which only the end is hidden is too easy to
-guess). Of the hidden tokens 80 % become the mask token, 10 % a random token, and 10 % stay as they are (Devlin et al. 2019, section
-3.1, https://aclanthology.org/N19-1423/).
+A share of each window's tokens is hidden, whole words at a time if wanted, because the hidden end of a word is too easy to guess. Of the
+hidden tokens 80 % become the mask token, 10 % a random token, and 10 % stay the same (Devlin et al. 2019, section 3.1,
+https://aclanthology.org/N19-1423/).
 
 Letters for shapes: B windows, T tokens.
 """
@@ -40,7 +40,7 @@ def mask_windows(
     """[B, T], [B, T]: the token ids with some hidden, and where they were hidden.
 
     `words` [B, T] is the number of the word that each token belongs to, negative where nothing may be hidden (special tokens, padding).
-    In every window with a word at least one is hidden; hidden words together have the share of its tokens at most, or are one word.
+    Every window with a word has at least one hidden word. More are hidden only as long as they have at most the share of its tokens.
     """
     chosen = np.zeros(input_ids.shape, dtype=np.bool_)
     for row, numbers in enumerate(words):

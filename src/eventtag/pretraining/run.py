@@ -1,8 +1,8 @@
-"""Pre-training: articles without annotation in, an encoder that knows their language better out (masked-language modelling on the
-domain: Gururangan et al. 2020, https://aclanthology.org/2020.acl-main.740/).
+"""Pre-training: an encoder learns the language of articles without annotation (masked-language modelling on the domain: Gururangan et
+al. 2020, https://aclanthology.org/2020.acl-main.740/).
 
 RUN/pretraining.json    settings, fingerprint of the texts, versions
-RUN/trainer/            what a resumed run needs; removed when the run ends
+RUN/trainer/            states to resume from; removed when the run ends
 RUN/encoder/            the encoder and its tokenizer, as Hugging Face saves them, pretraining.json with the losses, and seen.json with
                         hashes of the articles (`eventtag.corpus.seen`)
 RUN/metrics.json        held-out loss before, by epoch and after; written last
@@ -43,7 +43,7 @@ from eventtag.training.learnt import seen_by_encoder
 from eventtag.training.loop.arguments import build_pretraining_arguments
 from eventtag.training.loop.dropout import quicken_dropout
 from eventtag.training.loop.processes import require_one_process
-from eventtag.training.loop.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
+from eventtag.training.loop.saving import CONTINUE, STATES, clear_states, newest_sound, remove_newer
 from eventtag.training.record import plain, require_same_run, versions
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class PretrainingResult:
-    """Where the encoder is, and what metrics.json holds."""
+    """The folder of the encoder, and the content of metrics.json."""
 
     encoder: Path
     metrics: Mapping[str, Any]
@@ -65,7 +65,7 @@ class PretrainingResult:
 
 @dataclass(frozen=True)
 class Texts:
-    """Windows to learn from and to measure on, what the record says of the articles that they come from, and their hashes."""
+    """Windows to learn from and to measure on, the record's description of their articles, and the articles' hashes."""
 
     train: list[TextWindow]
     held_out: list[TextWindow]
@@ -76,13 +76,12 @@ class Texts:
 def pretrain(settings: PretrainSettings) -> PretrainingResult:
     """Run or resume pre-training as the settings say.
 
-    Raises an EventtagError before any training for wrong settings, unreadable articles, too few of them, a run directory that holds
-    anything but this run or in which another process works, or a run that cannot be resumed; RunFinishedError where `settings.resume`
-    is set and the run is finished with the same settings and articles; OutputError when the disk is full; TrainingError when the loss
-    stops being finite.
+    Raises an EventtagError before any training for wrong settings, unreadable or too few articles, a run directory that holds anything but
+    this run or in which another process works, or a run that cannot be resumed; RunFinishedError if `settings.resume` is set and the run is
+    finished with the same settings and articles; OutputError if the disk is full; TrainingError if the loss is no longer finite.
     """
     require_one_process("eventtag pretrain")
-    with named_full_disk(settings.run_dir, then=GO_ON), claimed_folder(Path(settings.run_dir), "pretrain"):
+    with named_full_disk(settings.run_dir, then=CONTINUE), claimed_folder(Path(settings.run_dir), "pretrain"):
         return _pretrain(settings, Path(settings.run_dir))
 
 
@@ -96,11 +95,11 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     there = [name for name in RUN_FILES if os.path.lexists(run_dir / name)]
     if there and not begun:
         raise TrainingError(
-            f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be gone on with, and "
+            f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be continued, and "
             "nothing was changed there. Give another run_dir"
         )
     if begun and not settings.resume:
-        raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
+        raise OutputError(f"{run_dir}: holds an unfinished run; continue it with resume=true, or give another run_dir")
     transformers.set_seed(settings.seed)
     encoder = _load(settings)
     texts = _read_texts(settings, encoder)
@@ -114,7 +113,7 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
         if (run_dir / "encoder" / RECORD_FILE).exists():
-            remove_whole(run_dir / "encoder")  # stopped while it finished; it will write the same again
+            remove_whole(run_dir / "encoder")  # stopped while it finished; it writes the same again
         require_absent(run_dir / "encoder")
     else:
         _write_json(run_dir / RECORD_FILE, record)
@@ -125,7 +124,7 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
     )  # fmt: skip
     state = newest_sound(run_dir / "trainer", processes=1)
     remove_newer(run_dir / "trainer", state)
-    before = trainer.held_out_loss()  # of the encoder as it came, also when a saved state is loaded next
+    before = trainer.held_out_loss()  # of the unchanged encoder, also if a saved state is loaded next
     log.info("before: held-out loss %.4f, perplexity %.1f", before, exp(before))
     if state is not None:
         log.info("resuming from %s", state)
@@ -182,7 +181,7 @@ def _read_articles(settings: PretrainSettings) -> Iterable[Article]:
 
 
 def _read_new(source: str, text_field: str) -> Iterator[Article]:
-    """The articles of a source; rows that are none are left out and named in the log."""
+    """The articles of a source; the log names rows that cannot be read, which are left out."""
     bad = 0
     for row in read_rows(source, text_field=text_field, unique_ids=False):
         if row.article is not None:
@@ -196,7 +195,7 @@ def _read_new(source: str, text_field: str) -> Iterator[Article]:
 
 
 def _read_texts(settings: PretrainSettings, encoder: MaskedEncoder) -> Texts:
-    """Read and tokenise the articles once, one after another, and draw those that are held out."""
+    """Read and tokenise the articles, one after another, and draw those that are held out."""
     digest = hashlib.sha256()
     keys: list[str] = []
 

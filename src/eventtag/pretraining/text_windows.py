@@ -69,7 +69,7 @@ def collate_text(windows: Sequence[TextWindow], *, pad_token_id: int) -> dict[st
 
 
 def count_tokens(windows: Iterable[TextWindow], size: int) -> torch.Tensor:
-    """[V]: how often each of `size` token ids stands in a word."""
+    """[V]: how often each of `size` token ids occurs in a word."""
     counts = np.zeros(size, dtype=np.int64)
     for window in windows:
         counts += np.bincount(window.input_ids[window.words != SPECIAL], minlength=size)

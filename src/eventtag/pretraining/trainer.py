@@ -1,8 +1,8 @@
 """transformers' Trainer for guessing hidden words.
 
-Where it departs from the stock Trainer: what is hidden is a function of the seed, the step and the batch alone, so that a resumed run
-hides the same; `evaluate` hides the same words of the held-out windows every time; a new head learns alone at first and has its own
-learning rate; windows come from `LengthPoolSampler`.
+Differences to the stock Trainer: the hidden tokens depend on the seed, the step and the batch alone, so that a resumed run hides the same;
+`evaluate` hides the same words of the held-out windows every time; a new head learns alone at first and has its own learning rate; windows
+come from `LengthPoolSampler`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MaskedTrainer(ResumableTrainer):
     ) -> None:
         pad = encoder.tokenizer.pad_token_id or 0
         self.network = encoder.model
-        # Weights that share memory are saved once; told so, transformers does not warn of the others when it reads them.
+        # Weights that share memory are saved once. With this transformers does not warn of the others when it reads them.
         self.network._keys_to_ignore_on_save = set(self.network.all_tied_weights_keys)
         self.collate: Callable[[Sequence[TextWindow]], dict[str, torch.Tensor]] = partial(collate_text, pad_token_id=pad)
         super().__init__(
@@ -94,7 +94,7 @@ class MaskedTrainer(ResumableTrainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
-        """A linear rise and fall for each group; the encoder's begins where the head has learnt alone."""
+        """A linear rise and fall for each group; the encoder's begins after the steps of the head alone."""
         scheduled = optimizer or self.create_optimizer()
         share = partial(rise_and_fall, steps=num_training_steps, warmup=max(1, self.args.get_warmup_steps(num_training_steps)))
         alone = self.steps_alone(num_training_steps)
@@ -105,7 +105,7 @@ class MaskedTrainer(ResumableTrainer):
         return self.lr_scheduler
 
     def steps_alone(self, steps: int) -> int:
-        """In how many of `steps` the head learns alone."""
+        """The number of `steps` in which the head learns alone."""
         return round(self.head_first * steps)
 
     def _get_train_sampler(self, *_: Any) -> LengthPoolSampler:
@@ -159,7 +159,7 @@ class MaskedTrainer(ResumableTrainer):
 
 
 class HeadAlone(TrainerCallback):
-    """Logs the held-out loss where a new head has learnt alone: what the encoder could do before it was changed."""
+    """Logs the held-out loss after a new head has learnt alone, with the encoder still unchanged."""
 
     def __init__(self, trainer: MaskedTrainer) -> None:
         self.trainer = trainer

@@ -11,8 +11,8 @@ SHOWN_ARTICLES = 5
 
 
 def render_table(report: EvaluationReport) -> str:
-    """The strict scores per label, micro, macro and weighted, four decimals, with the interval of F1 where the report has one and
-    the seqeval note below; ends without a newline.
+    """The strict scores per label, micro, macro and weighted, four decimals, with the interval of F1 if the report has one and the seqeval
+    note below; ends without a newline.
     """
     strict, intervals = report.strict, report.intervals
     header = ("label", "precision", "recall", "F1", "support", "predicted")

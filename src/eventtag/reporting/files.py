@@ -33,7 +33,7 @@ class Prediction(Protocol):
 def write_evaluation(
     report: EvaluationReport, predictions: Iterable[Prediction], folder: Path, *, training: TrainingHistory | None = None
 ) -> None:
-    """Write the files into `folder`; raises OutputError where one exists.
+    """Write the files into `folder`; raises OutputError if one exists.
 
     predictions.jsonl holds every scored article in the project's format with the predicted spans and their scores in place of
     gold; `annotated` and `labels` stay, so that it can be scored again.

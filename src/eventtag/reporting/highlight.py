@@ -1,6 +1,6 @@
 """Articles with their spans highlighted: a self-contained HTML page, or plain text with brackets.
 
-The page makes no request, runs no script, and shows article text escaped: hostile text does nothing in it.
+The page makes no request, runs no script, and shows article text escaped, so that hostile text has no effect.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def pieces(article: Article) -> Iterator[tuple[str, Span | None]]:
     """The article's text cut into (text, span) and (text, None) pieces, in order; of spans that overlap the longer is shown.
 
-    Lone surrogates, which no file or terminal takes, are shown as U+FFFD.
+    Lone surrogates, which cannot be encoded, are shown as U+FFFD.
     """
     text = _SURROGATE.sub("\ufffd", article.text)
     position = 0

@@ -1,8 +1,8 @@
 """The evaluation report as one self-contained HTML page: summary, plots, errors, slices and an article browser.
 
-Article text is hostile until shown otherwise. It is embedded as JSON in which no markup character stands for itself, and the
-page's script shows it as text only; everything else is escaped by jinja2. The content security policy allows the page's own style
-and script by a nonce, and nothing else: no request leaves the page, and no other script runs in it.
+Article text may be hostile. It is embedded as JSON in which markup characters are escaped, and the page's script shows it as text only;
+jinja2 escapes everything else. The content security policy allows the page's own style and script by a nonce, and nothing else: the page
+makes no request, and no other script runs in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COLOURS = 8
 HEAT_STEPS = 4
 
 WIDEST = 0.9
-"""An interval of a share that is as wide as this says nothing."""
+"""Intervals of shares that are at least this wide are not shown."""
 LEAST_ARTICLES = 10
 """Slices in fewer articles are folded."""
 

@@ -1,7 +1,7 @@
 """A learning curve as plain text, and as one self-contained HTML page without scripts.
 
-Colours come from the classes of the evaluation page's style; all figures stand in tables as well, so that nothing is told by
-colour or by the plot alone.
+Colours come from the classes of the evaluation page's style. Tables hold all figures too, so that no information depends on colour or on
+the plot.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def render_curve(report: CurveReport) -> str:
 
 
 def caveats(report: CurveReport) -> list[str]:
-    """What the intervals suppose, and whether the scored articles also chose between epochs."""
+    """What the intervals assume, and whether the scored articles also chose the epochs."""
     said = [CAVEAT]
     off = [row for row, curve in report.curves.items() if curve.misfit_p < MISFIT]
     if off:
@@ -164,7 +164,7 @@ def _range(report: CurveReport) -> tuple[float, float]:
 
 
 def _ticks(sizes: Sequence[int], x: Callable[[float], float]) -> list[int]:
-    """The sizes whose numbers find room beside each other, the last ones first."""
+    """The sizes whose numbers fit beside each other, the last ones first."""
     chosen: list[int] = []
     for size in reversed(sizes):
         if not chosen or x(chosen[-1]) - x(size) > 34:

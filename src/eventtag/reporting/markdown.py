@@ -51,9 +51,9 @@ def _sentence(note: str) -> str:
 
 
 def escape_cell(text: str) -> str:
-    """Text that stands for itself in Markdown, in a table cell too: on one line, without markup, HTML or control characters.
+    """Text that Markdown shows unchanged, also in a table cell: on one line, without markup, HTML or control characters.
 
-    What HTML is made of becomes entities, since not every renderer takes a backslash before `<`.
+    HTML's characters become entities, since not every renderer accepts a backslash before `<`.
     """
     text = " ".join(_CONTROL.sub("\ufffd", " ".join(text.split())).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -63,5 +63,5 @@ def escape_cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as a code span where it is a plain name, else as `escape_cell` writes it."""
+    """Text as a code span if it is a plain name, else as `escape_cell` writes it."""
     return f"`{text}`" if _PLAIN.fullmatch(text) else escape_cell(text)

@@ -1,4 +1,4 @@
-"""The model card of a checkpoint: what it is, how it was made, how well it does, what it cannot do.
+"""The model card of a checkpoint: what it is, how it was made, its scores and its limits.
 
 The front matter follows the Hugging Face Hub's model cards (https://huggingface.co/docs/hub/model-cards).
 """
@@ -28,8 +28,8 @@ def render_model_card(
     in_pipeline: bool = True,
 ) -> str:
     """Markdown with front matter, in which no name, label or licence is markup. `report` is the checkpoint's on its validation
-    articles, `training` and `calibration` what `CheckpointInfo` keeps, `in_pipeline` whether a pipeline of
-    transformers reads the checkpoint, and `pipeline_note` what is to be said of that.
+    articles, `training` and `calibration` are those of `CheckpointInfo`. `in_pipeline`: whether a pipeline of transformers reads the
+    checkpoint, with the remark `pipeline_note`.
     """
     data, validation = training["data"], report.data
     front = {
@@ -86,7 +86,7 @@ say that what an article reports is true.
 
 
 def _intermediate(run: Mapping[str, Any] | None) -> str:
-    """What it learnt from before its own articles, as one more item of a list."""
+    """The articles of intermediate fine-tuning, as an item of a list."""
     if run is None:
         return ""
     return f"""

@@ -1,4 +1,4 @@
-"""Pages that stand alone: a template of this package with a style, under a content security policy that lets nothing else in."""
+"""Self-contained pages: a template of this package with a style, under a content security policy that allows nothing else."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def render_template(name: str, **values: Any) -> str:
 
 def stream_template(name: str, *, style: str | None = None, **values: Any) -> Iterator[str]:
     """The template called `name` piece by piece, with `values`, which are escaped unless they are Markup, and `style` (default: that of
-    the evaluation page). A template lets its style in by `style_hash`, which makes the same page each time, or by `nonce`, which is fresh:
-    whoever wrote an article cannot have known it.
+    the evaluation page). A template allows its style by `style_hash`, which makes the same page each time, or by `nonce`, which is new each
+    time, so that no article can contain it.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=FunctionLoader(read_template))
     style = read_template("evaluation.css") if style is None else style

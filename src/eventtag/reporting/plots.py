@@ -1,5 +1,4 @@
-"""Plots of an evaluation report as SVG without scripts or style attributes, so that they stand under a strict content security
-policy.
+"""Plots of an evaluation report as SVG without scripts or style attributes, as a strict content security policy requires.
 
 Colours come from the page's classes `l0` to `l7`; labels are told apart by text and dashes as well.
 """
@@ -90,7 +89,7 @@ def curve_plot(calibration: CalibrationReport) -> Markup:
 
 
 def open_frame(width: int, height: int, margin: int, *, title: str, across: str, up: str) -> list[Markup]:
-    """The beginning of a plot whose area has this size, with its two axes and what they show; `</svg>` ends it."""
+    """The beginning of a plot with an area of this size, two axes and their names; `</svg>` ends it."""
     return [
         _open(width + 2 * margin, height + 2 * margin, title),
         Markup('<path class="axis" d="M{0} {0}V{1}H{2}"/>').format(margin, margin + height, margin + width),

@@ -10,7 +10,7 @@ from eventtag.corpus.statistics import LONGEST_COUNTED, CorpusStatistics, LabelS
 from eventtag.reporting.page import render_template
 
 WIDTH, ROW, LEFT = 420, 22, 130
-"""Of a plot: its width, the height of a bar's row, and the room for names, in pixels."""
+"""A plot's width, the height of a bar's row, and the width for names, in pixels."""
 LENGTHS = ("1 word", *(f"{size} words" for size in range(2, LONGEST_COUNTED)), f"{LONGEST_COUNTED} or more")
 
 

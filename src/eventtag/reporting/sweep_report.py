@@ -1,7 +1,7 @@
 """A sweep as plain text, and as one self-contained HTML page without scripts.
 
-Colours come from the classes of the evaluation page's style; all figures stand in tables as well, so that nothing is told by
-colour or by the plot alone.
+Colours come from the classes of the evaluation page's style. Tables hold all figures too, so that no information depends on colour or on
+the plot.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def render_sweep(report: SweepReport) -> str:
 
 
 def caveat(report: SweepReport) -> str:
-    """How far the best score can be trusted, with what it is on seeds that had no part in choosing it."""
+    """How far to trust the best score, with the score on seeds that did not choose it."""
     best = None if report.best is None else report.score(report.best)
     if best is None:
         return CAVEAT
@@ -133,7 +133,7 @@ def key_plot(report: SweepReport, key: str) -> Markup:
 
 
 def _places(values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Where each value stands on an axis from 0 to 1, and the axis's ticks."""
+    """The place of each value on an axis from 0 to 1, and the axis's ticks."""
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) < len(values) or len(set(numbers)) < 3:
         kinds = sorted(set(values), key=lambda value: (isinstance(value, str), str(value)))

@@ -13,8 +13,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int 
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> list[str]:
-    """The lines of a table: the header, a rule, the rows. The first `left` columns stand to the left, the others to the right; None is a
-    dash, and numbers with a fraction have three decimals.
+    """The lines of a table: the header, a rule, the rows. The first `left` columns are aligned to the left, the others to the right. None
+    becomes a dash, and numbers with a fraction get three decimals.
     """
     first, *others = align_columns([header, *rows], left=left)
     return [first, "-" * max(map(len, [first, *others])), *others]

@@ -1,6 +1,6 @@
 """How a training run went, as plots and a table for the evaluation page: loss, validation scores and learning rate by epoch.
 
-Plots are SVG in the classes of the page's style (`plots`); all figures of an epoch stand in the table as well.
+Plots are SVG in the classes of the page's style (`plots`); the table holds all figures of an epoch too.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Curve = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """What was logged: `losses` are means since the point before, `scores` the validation F1 of each label and of their micro
-    average, `best_epoch` is the epoch of the checkpoint.
+    """The log of a run: `losses` are means since the point before, `scores` the validation F1 of each label and of their micro average,
+    `best_epoch` is the epoch of the checkpoint.
     """
 
     losses: Curve
@@ -121,6 +121,6 @@ def _round_up(value: float) -> float:
 
 
 def _ticks(last: float) -> list[float]:
-    """Six whole epochs at most, evenly apart, or the last one where it is the only number."""
+    """At most six whole epochs at equal distances, or only the last one."""
     step = max(1, -(-int(last) // 5))
     return [float(epoch) for epoch in range(0, int(last) + 1, step)] if last >= 1 else [0.0, last]

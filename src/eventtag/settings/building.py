@@ -1,4 +1,4 @@
-"""Settings made from plain values, such as keyword arguments or what a YAML file holds, with the checks of the data classes."""
+"""Settings made from plain values, such as keyword arguments or a YAML file, with the checks of the data classes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a nu
 def build_settings(kind: type[Settings], values: Mapping[str, Any], *, prefix: str = "") -> Settings:
     """The settings that have these values, and the defaults for the rest; a group of settings may be a mapping.
 
-    Raises SettingsError, naming the key behind `prefix`, for an unknown key or a value of another type.
+    Raises SettingsError, which names the key behind `prefix`, for an unknown key or a value of another type.
     """
     return with_values(kind(), values, prefix=prefix)
 
 
 def with_values(settings: Settings, values: Mapping[str, Any], *, prefix: str = "") -> Settings:
-    """The settings with other values of some keys; otherwise as `build_settings`."""
+    """The settings with these keys changed; otherwise as `build_settings`."""
     assert dataclasses.is_dataclass(settings)
     hints = get_type_hints(type(settings))
     found: dict[str, Any] = {}

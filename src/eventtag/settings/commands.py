@@ -17,7 +17,7 @@ from eventtag.settings.trainer import TrainerSettings
 
 
 def require_thresholds(thresholds: dict[str, float]) -> None:
-    """Raise SettingsError for a threshold that is no share."""
+    """Raise SettingsError for a threshold outside 0 to 1."""
     for label, threshold in thresholds.items():
         _require(0 <= threshold <= 1, f"thresholds.{label}", threshold, "0 to 1")
 
@@ -43,7 +43,7 @@ class WindowSettings:
 
 @dataclass
 class EvaluationSettings:
-    """How sure a score is, and what it is broken down by."""
+    """Intervals of scores, slices and thresholds."""
 
     resamples: int = 10_000
     """Bootstrap resamples of articles behind every interval."""
@@ -52,19 +52,19 @@ class EvaluationSettings:
     seed: int = 12345
     """Seed of the resampling."""
     slices: list[str] | None = None
-    """Fields of `meta` to report by; null: those with few enough values."""
+    """Metadata fields to report by; null: those with 2 to 20 values."""
     f1_threshold: bool = True
-    """`train` saves thresholds for the labels without a target: that with the best F1 over all of them on the validation articles, and a
-    lower one for a label whose own F1 is best with it, where that costs the F1 over all of them at most half a point; and where spans
-    may overlap, that of the less probable of two, by the same F1."""
+    """`train` saves a threshold for the labels without a target: the one with the best F1 over all of them on the validation articles. A
+    label gets a lower one if its own F1 rises and the F1 over all of them falls by at most half a point. If spans may overlap, the less
+    probable of two gets a threshold by the same F1."""
     target_precision: dict[str, float] = field(default_factory=dict)
-    """By label, the precision wanted: `train` saves the lowest threshold that reaches it on the validation articles."""
+    """By label, the wanted precision: `train` saves the lowest threshold that reaches it on the validation articles."""
     target_recall: dict[str, float] = field(default_factory=dict)
-    """By label, the recall wanted: `train` saves the highest threshold that reaches it on the validation articles."""
+    """By label, the wanted recall: `train` saves the highest threshold that reaches it on the validation articles."""
     confidence: float | None = None
-    """`train` keeps the targets on new articles of the same kind with this confidence, such as 0.9: half of the validation articles are
-    held apart for their thresholds, and choose nothing else. Where these cannot support a target, it is said how many articles would.
-    null: the targets are met on the validation articles, and on new ones about half the time."""
+    """`train` keeps the targets on new articles of the same kind with this confidence, such as 0.9. Half of the validation articles then
+    choose the thresholds and nothing else; if they are too few for a target, the log says how many articles would do. null: the targets
+    are met on the validation articles, and on new ones about half the time."""
 
     def __post_init__(self) -> None:
         _require(self.resamples >= 100, "evaluation.resamples", self.resamples, "at least 100")
@@ -101,7 +101,7 @@ class TrainSettings:
     seed: int = 42
     """Seed of everything random in training."""
     resume: bool = False
-    """Go on with the unfinished run in `run_dir`, or start it if there is none."""
+    """Continue the unfinished run in `run_dir`, or start it if there is none."""
     run_dir: str = MISSING
     """Directory of this run."""
 
@@ -125,7 +125,7 @@ class CurveSplit(Enum):
     """Which articles a learning curve is scored on."""
 
     validation = "validation"
-    """Those that also choose the epoch: scores are a little high at every size, and the test articles stay unseen."""
+    """Those that also choose the epoch: scores are slightly too high at every size, and the test articles stay unused."""
     test = "test"
 
 
@@ -134,15 +134,15 @@ class LearningCurveSettings(TrainSettings):
     """`eventtag learning-curve`: the settings of `train`, and how many articles to train on."""
 
     sizes: list[int] | None = None
-    """Numbers of training articles, three or more; null: all of them, and half as many four times over."""
+    """Numbers of training articles, three or more; null: all of them, halved up to four times."""
     repeats: int = 1
     """Runs per size, each with another draw of the articles and another seed."""
     more: int = 100
-    """Further articles for which the gain is extrapolated."""
+    """Number of further articles for which the gain is extrapolated."""
     stretch: float = 4.0
-    """Fewer articles make fewer updates. Without `trainer.epochs` every size has enough of them (`trainer.min_updates`); with it, smaller
-    sizes have more epochs: so many that the updates are those of all articles, but at most this many times `trainer.epochs` (and
-    `trainer.patience`). 1 trains every size for the same epochs."""
+    """Only with `trainer.epochs`: smaller sizes get more epochs, so that they have as many updates as all articles, but at most this many
+    times `trainer.epochs` (and `trainer.patience`). 1 gives every size the same epochs. Without `trainer.epochs` every size has enough
+    updates (`trainer.min_updates`)."""
     split: CurveSplit = CurveSplit.validation
     keep_checkpoints: bool = False
     """Keep the checkpoint of every run."""
@@ -161,11 +161,11 @@ class InferencePrecision(Enum):
     """How exactly a model is computed for tagging."""
 
     auto = "auto"
-    """fp32, or the fastest on this machine of it and of those that were found to agree with it on the validation articles."""
+    """The fastest on this machine of fp32 and of those that were found to agree with it on the validation articles."""
     fp32 = "fp32"
-    """As it was trained: ONNX Runtime where the checkpoint was exported, else torch."""
+    """As it was trained: ONNX Runtime if the checkpoint was exported so, else torch."""
     bf16 = "bf16"
-    """Matrix products in bfloat16: OpenVINO where the checkpoint was exported so, else torch."""
+    """Matrix products in bfloat16: OpenVINO if the checkpoint was exported so, else torch."""
     int8 = "int8"
     """ONNX Runtime, from an export that passed its quality gate (`eventtag export`)."""
 
@@ -174,8 +174,8 @@ class EvaluateSplit(Enum):
     """Which articles `evaluate` scores."""
 
     auto = "auto"
-    """test if the corpus has one, else validation, else all. Where nothing says which articles are which, what the checkpoint learnt from
-    is train, what chose its epoch and thresholds validation, and all others are test."""
+    """test if the corpus has one, else validation, else all. In a corpus without splits, the articles that the checkpoint learnt from are
+    train, those that chose its epoch and thresholds validation, and all others test."""
     train = "train"
     validation = "validation"
     test = "test"
@@ -183,12 +183,12 @@ class EvaluateSplit(Enum):
 
 
 class SeenArticles(Enum):
-    """What becomes of articles that the checkpoint learnt from."""
+    """What happens to articles that the checkpoint learnt from."""
 
     exclude = "exclude"
     """They are left out, and the report says how many."""
     include = "include"
-    """They are scored, and the report says that these scores flatter."""
+    """They are scored, and the report says that these scores are too high."""
 
 
 @dataclass
@@ -257,21 +257,22 @@ class PredictSettings:
     """A file (text, HTML, JSONL, CSV, Parquet; also compressed), a folder of such files, a pattern, a Hugging Face dataset on disk, or `-`
     for standard input."""
     output: str = "-"
-    """File to write; `-` is standard output, `DIR/` a folder of files with `shard_rows` rows each. A job that was cut off goes on with the
-    same command."""
+    """File to write; `-` is standard output, `DIR/` a folder of files with `shard_rows` rows each. The same command continues a job that
+    was interrupted.
+    """
     format: OutputFormat = OutputFormat.auto
     text_field: str = "text"
     """Field of a JSONL line that holds the text."""
     id_field: str = "id"
     """Field of a row that holds the article's id."""
     require_id: bool | None = None
-    """Whether a row without that field is a bad row; null: if the file's first row has it. Otherwise such rows are numbered."""
+    """Whether a row without that field is a bad row; null: yes if the file's first row has it. Otherwise such rows are numbered."""
     max_row_bytes: int = 8_000_000
     """A longer row is a bad row."""
     page_seconds: float = 30
-    """Seconds that reading a page (HTML) may take; then it is a bad row."""
+    """Seconds that reading a web page may take; after that it is a bad row."""
     article_seconds: float = 600
-    """Seconds that tagging an article may take, where `output` is a file; then it is a bad row."""
+    """Seconds that tagging an article may take if `output` is a file; after that it is a bad row."""
     min_score: float = 0.0
     """Spans with a lower score are left out, whatever their label."""
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -285,7 +286,7 @@ class PredictSettings:
     labels: list[str] | None = None
     """Labels whose spans are wanted; null: all."""
     sentences: bool = False
-    """Write with every span the sentence in which it stands (JSONL, Parquet and CSV)."""
+    """Write each span's sentence beside it (JSONL, Parquet and CSV)."""
     workers: int | None = None
     """Processes or actors that tag, where `output` is a file; null: as many as cores, or one where there is a GPU; in a Ray cluster as
     many as it has room for."""
@@ -295,21 +296,20 @@ class PredictSettings:
     ray_address: str | None = None
     """Address of a Ray cluster (`auto`, `host:6379`); null: what RAY_ADDRESS says, else a Ray of this machine alone."""
     ray_cpus: float = 0.9
-    """CPUs that a Ray actor declares; below a whole one per thread, so that Ray's own tasks find room."""
+    """CPUs that a Ray actor declares; less than one per thread, so that Ray's own tasks find room."""
     ray_gpus: float | None = None
     """GPUs that a Ray actor declares; null: one where the cluster has any."""
     shard_rows: int = 128
-    """Rows that are tagged and stored together; what is unfinished of them is tagged anew after a crash."""
+    """Rows that are tagged and stored together; after a crash an unfinished shard is tagged again."""
     max_bad_rows: float = 0.05
-    """Rows that may be left untagged before the command ends with exit code 1: a share of all if below 1, else a number. Either way
-    all other rows are tagged."""
+    """Bad rows up to which the exit code is 0: a share of all rows if below 1, else a number. In any case all other rows are tagged."""
     retry_dead_letter: bool = False
-    """Tag the rows in dead_letter.jsonl once more, and nothing else."""
+    """Tag only the rows in dead_letter.jsonl again."""
     shard: str | None = None
     """Of a job that many processes tag, the part of this one (docs/how-to/cluster.md): `3/100` is the third of a hundred, `slurm` what the
     variables of a Slurm array say; null: all of it."""
     json_logs: bool = False
-    """Tell the progress as JSON lines on standard error (`--json-logs` does the same)."""
+    """Write the progress as JSON lines to standard error (`--json-logs` does the same)."""
 
     def __post_init__(self) -> None:
         for key in ("checkpoint", "input", "text_field", "id_field", "ray_address"):

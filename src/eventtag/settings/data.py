@@ -30,7 +30,7 @@ def require_given(key: str, value: str | None) -> None:
 
 
 def require_names(key: str, names: Sequence[str] | None, *, among: Sequence[str] | None = None) -> None:
-    """Raise SettingsError for a list of names that is empty, or holds a blank one, one twice, or one that is not `among` the given."""
+    """Raise SettingsError for a list of names that is empty or has a blank name, a name twice, or one that is not `among` the given."""
     if names is None:
         return
     allowed = "different names, one at least" + ("" if among is None else f", of {', '.join(among)}")
@@ -49,10 +49,10 @@ def require_labels(key: str, labels: Sequence[str] | None) -> None:
 
 
 class Overlaps(Enum):
-    """Which of overlapping gold spans are learnt; word tags hold one flat layer. Scores count all of them."""
+    """Which of overlapping gold spans are learnt, as a word has one tag. Scores count all of them."""
 
     error = "error"
-    """none: training is refused"""
+    """none: training stops with an error"""
     longest = "longest"
     innermost = "innermost"
     priority = "priority"
@@ -77,9 +77,9 @@ class CorpusSettings:
     label_map: dict[str, str | None] = field(default_factory=dict)
     """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already."""
     annotated_labels: list[str] | None = None
-    """Labels that the corpus's annotators were marking, where it does not say so itself; null: all of them."""
+    """Labels that the annotators were marking, if the corpus does not say so itself; null: all of them."""
     split_field: str | None = None
-    """Field of `meta` that decides an article's split."""
+    """Metadata field that holds an article's split."""
     splits: dict[str, list[str]] = field(default_factory=dict)
     """Values of `split_field` for train, validation and test; `"*"` is any other value. Empty: the values are these words themselves."""
     validation: str | None = None
@@ -87,20 +87,20 @@ class CorpusSettings:
     test: str | None = None
     """Another file or folder with the test articles."""
     validation_share: float = 0.15
-    """Share of articles drawn for validation where nothing above says which they are."""
+    """Share of articles drawn for validation if no key above says which they are."""
     test_share: float = 0.15
-    """Share of articles drawn for test where nothing above says which they are."""
+    """Share of articles drawn for test if no key above says which they are."""
     split_seed: int = 13
-    """Seed of that draw. Apart from `seed`, so that runs with several seeds share their splits."""
+    """Seed of that draw. It is not `seed`, so that runs with several seeds share their splits."""
     overlaps: Overlaps = Overlaps.error
     """Which of overlapping gold spans are learnt."""
     overlap_priority: list[str] = field(default_factory=list)
     """Labels for `overlaps=priority`, the strongest first."""
     max_loss: float = 0.0
-    """Share of gold spans that may get lost without your asking, in reading or on the way to word tags. More is an error before
-    anything is computed; `losses.jsonl` in the run directory names them all."""
+    """Share of gold spans that may be lost unasked, in reading or on the way to word tags. More is an error before anything is computed;
+    `losses.jsonl` in the run directory names them all."""
     cluster_field: str | None = None
-    """Field of `meta` whose values hang together (topic, source): intervals resample them together."""
+    """Metadata field (topic, source): intervals resample articles with the same value together."""
     licence: str | None = None
     """Licence of the corpus, for the model card."""
 
@@ -140,7 +140,7 @@ class MixedCorpusSettings(CorpusSettings):
     """One of several corpora."""
 
     weight: float = 1.0
-    """How much each of its words counts in the loss, against the words of the other corpora."""
+    """How much each of its words counts in the loss, relative to the words of the other corpora."""
 
 
 @dataclass
@@ -185,11 +185,11 @@ CORPUS_KEYS = (
     "path", "format", "options", "label_map", "annotated_labels", "split_field", "splits", "validation", "test", "validation_share",
     "test_share", "split_seed", "overlaps", "overlap_priority", "max_loss", "cluster_field",
 )  # fmt: skip
-"""Keys that mean something for one corpus only."""
+"""Keys of a single corpus, which several mixed ones do not have."""
 
 
 def data_dir() -> str:
-    """Where the sample corpus lies: inside the installed package, or in the source tree's data folder."""
+    """The folder of the sample corpus: inside the installed package, or in the source tree's data folder."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "data"
     return str(inside if inside.is_dir() else package.parent.parent / "data")

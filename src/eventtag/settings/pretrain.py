@@ -14,7 +14,7 @@ from eventtag.settings.model import ModelSettings
 
 @dataclass
 class PretrainTrainerSettings:
-    """How to pre-train; in bfloat16 where a GPU has it. Anything else of transformers' TrainingArguments goes into `extra`."""
+    """How to pre-train, in bfloat16 if the GPU has it. Other TrainingArguments of transformers go into `extra`."""
 
     epochs: float = 3
     """Passes over the articles; the encoder after the one with the lowest held-out loss is kept."""
@@ -23,9 +23,10 @@ class PretrainTrainerSettings:
     learning_rate: float = 1e-4
     """Peak learning rate of the encoder."""
     head_learning_rate: float = 1e-3
-    """Peak learning rate of the head that guesses the hidden tokens, where it is new."""
+    """Peak learning rate of the head that guesses the hidden tokens, if it is new."""
     head_first: float = 0.1
-    """Share of the steps, at the beginning, in which a new head learns alone: its first, random gradients would harm the encoder."""
+    """Share of the steps, at the beginning, in which a new head learns alone, because its first, random gradients would harm the encoder.
+    """
     weight_decay: float = 0.01
     """Decoupled weight decay of all matrices (not of biases and normalisation)."""
     warmup: float = 0.06
@@ -51,8 +52,8 @@ class PretrainSettings:
     text_field: str = "text"
     """Field of a row that holds the text."""
     data: DataSettings | None = None
-    """An annotated corpus whose training articles are read as mere text, whole, in place of `input` or beside it. Its validation and
-    test articles are never read from here."""
+    """An annotated corpus whose training articles are read as text, in place of `input` or in addition. Its validation and test articles
+    are never read."""
     model: ModelSettings = field(default_factory=ModelSettings)
     max_length: int = 128
     """Tokens of a window, special tokens included."""
@@ -61,14 +62,14 @@ class PretrainSettings:
     whole_words: bool = True
     """Hide all tokens of a word together."""
     held_out: float = 0.05
-    """Share of the articles that are not learnt from, to measure how well hidden tokens are guessed."""
+    """Share of the articles that are not learnt, but used to measure how well hidden tokens are guessed."""
     trainer: PretrainTrainerSettings = field(default_factory=PretrainTrainerSettings)
     seed: int = 42
     """Seed of everything random."""
     resume: bool = False
-    """Go on with the unfinished run in `run_dir`, or start it if there is none."""
+    """Continue the unfinished run in `run_dir`, or start it if there is none."""
     run_dir: str = MISSING
-    """Directory of this run; the encoder stands in `encoder` below it."""
+    """Directory of this run; the encoder is in `encoder` below it."""
 
     def __post_init__(self) -> None:
         for key in ("input", "text_field", "run_dir"):

@@ -11,20 +11,20 @@ from eventtag.settings.data import require_setting as _require
 
 @dataclass
 class SweepSettings(TrainSettings):
-    """`eventtag sweep`: the settings of `train`, and which of them to try other values of."""
+    """`eventtag sweep`: the settings of `train`, and the values to try for some of them."""
 
     space: dict[str, Any] = field(default_factory=dict)
     """Keys of `train` with the values to try: a list of them, or `{low: 3e-5, high: 3e-4, log: true}` (also `step: 2`); see
     configs/space/."""
     trials: int = 20
-    """Candidates to try in all, those of an earlier start of this sweep included."""
+    """Candidates to try in total, including those of an earlier start of this sweep."""
     seeds: int = 3
     """Runs of each candidate, with the seeds `seed`, `seed` + 1, ...; their mean is its score."""
     workers: int = 1
     """Candidates that are trained at once, each in a process of its own with its share of the threads."""
     prune_below: float | None = 0.5
-    """A candidate is stopped after an epoch in which its best validation score so far lies below this quantile of those that finished;
-    null never stops one. From the second epoch on, and when four have finished."""
+    """A candidate is stopped after an epoch if its best validation score so far is below this quantile of the finished candidates; null
+    never stops one. From the second epoch on, once four have finished."""
     keep_checkpoints: bool = False
     """Keep the checkpoint of every finished run."""
 

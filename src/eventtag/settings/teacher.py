@@ -9,19 +9,19 @@ from eventtag.settings.data import require_given, require_names, require_setting
 
 @dataclass
 class TeacherSettings:
-    """Which taggers teach, and what."""
+    """Which taggers teach, and on which words."""
 
     checkpoints: list[str] = field(default_factory=list)
-    """Checkpoints with a softmax or CRF head whose mean probabilities of every word's tags (soft targets) the student learns too: trained
-    with several seeds, their average is better than each, and one model learns it (distillation). Empty: none."""
+    """Checkpoints with a softmax or CRF head. The student also learns their mean probabilities of every word's tags (soft targets). The
+    mean of taggers with several seeds is better than each of them, and one model learns it (distillation). Empty: none."""
     share: float = 0.5
     """Share of the loss of an annotated word that follows the teachers; the rest follows the gold."""
     unannotated: bool = False
-    """Learn also from words of the training articles that nobody annotated, as the teachers see them (self-training)."""
+    """Also learn from words of the training articles that nobody annotated, with the teachers' tags (self-training)."""
     articles: str | None = None
-    """Further articles without annotation to learn from in this way: anything that `predict` reads. Needs `unannotated=true`."""
+    """Further articles without annotation to learn from in this way, in any form that `predict` reads. Needs `unannotated=true`."""
     confidence: float = 0.0
-    """Least probability of a word's best tag for learning from a word that nobody annotated."""
+    """A word that nobody annotated is learnt if the teachers' probability of its best tag is at least this."""
 
     def __post_init__(self) -> None:
         if self.checkpoints:

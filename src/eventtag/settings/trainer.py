@@ -22,7 +22,7 @@ class Precision(Enum):
     """Arithmetic of training steps; weights and optimizer are float32 in all of them."""
 
     auto = "auto"
-    """What is fastest on this machine by a short measurement, written into run.json."""
+    """The fastest on this machine by a short measurement, which run.json records."""
     fp32 = "fp32"
     bf16 = "bf16"
     """Matrix products in bfloat16."""
@@ -30,20 +30,20 @@ class Precision(Enum):
 
 @dataclass
 class TrainerSettings:
-    """How to train. Anything else of transformers' TrainingArguments goes into `extra`."""
+    """How to train. Other TrainingArguments of transformers go into `extra`."""
 
     epochs: float | None = None
     """Passes over the training windows at most; null: five, and up to 40 where five are fewer than `min_updates`."""
     min_updates: int = 500
-    """Updates that few windows are trained for nevertheless where `epochs` is null; `patience` grows with the epochs."""
+    """Fewest updates of a run with `epochs` null, which few windows reach by more epochs; `patience` grows with the epochs."""
     batch_size: int = 8
     """Windows per step and device."""
     batch_tokens: int | None = None
-    """Tokens per step, in place of `batch_size`: each step takes windows with about as many tokens, at most so many on average; null
+    """Tokens per step, in place of `batch_size`: each step takes windows with about this many tokens, at most this many on average; null
     counts windows."""
     micro_batch_tokens: int | None = None
-    """Tokens, padding included, that go through the model at once: a step's windows are taken in so many parts as that needs, and
-    their gradients added up. It bounds memory and does not change what is learnt; null takes a step at once."""
+    """Tokens, padding included, that go through the model at once. A step's windows are read in parts and their gradients added up, which
+    bounds memory and does not change what is learnt; null reads a step at once."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time, the same
     gradients."""
@@ -52,7 +52,7 @@ class TrainerSettings:
     head_learning_rate: float = 1e-3
     """Peak learning rate of the new classification head."""
     freeze_layers: int = 0
-    """Lowest layers of the encoder that are left as they are, together with its embeddings; 0 trains everything."""
+    """Number of lowest layers of the encoder that stay fixed, together with its embeddings; 0 trains everything."""
     weight_decay: float = 0.01
     """Decoupled weight decay of all matrices (not of biases and normalisation)."""
     warmup: float = 0.1
@@ -63,11 +63,11 @@ class TrainerSettings:
     """Validation score that chooses the checkpoint."""
     adversarial: float = 1.0
     """Adversarial training: each batch is learnt a second time with its word embeddings moved this far along their gradient (Miyato et
-    al. 2017); every step costs two. 0: none."""
+    al. 2017), so a step costs twice as much. 0: none."""
     precision: Precision = Precision.auto
-    """Arithmetic of a step: `auto`, `fp32` or `bf16`. Weights are float32 in all; `auto` takes what is fastest here."""
+    """Arithmetic of a step: `fp32`, `bf16`, or `auto`, which takes the faster on this machine. Weights are always float32."""
     save_every_steps: int | None = None
-    """Updates after which the state of the run is saved, beside the end of every epoch; null: only there."""
+    """Updates after which the state of the run is saved, in addition to the end of every epoch; null: only there."""
     tracking: list[str] = field(default_factory=list)
     """Trackers that log the run: `tensorboard`, `mlflow`, `wandb`, `trackio` (docs/how-to/tracking.md)."""
     extra: dict[str, Any] = field(default_factory=dict)

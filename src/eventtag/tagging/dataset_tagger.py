@@ -18,11 +18,11 @@ from eventtag.tagging.tagger import Tagger
 class DatasetTagger:
     """Adds a column of spans to batches of rows: `dataset.map(tag, batched=True, features=tag.features(dataset))`.
 
-    A span has start and end (character offsets into the text, half-open), label, score and text; the rows' texts stay as they are, and
-    an empty cell has no spans. Only the checkpoint's path and digest are pickled, so that `num_proc=` works, each process loads the
-    checkpoint once, and datasets finds a cached result until the checkpoint or an option changes.
+    A span has start and end (character offsets into the text, half-open), label, score and text. The rows' texts do not change, and an
+    empty cell has no spans. Only the checkpoint's path and digest are pickled. So `num_proc=` works, each process loads the checkpoint
+    once, and datasets finds a cached result until the checkpoint or an option changes.
 
-    `precision` is that of `Tagger.load`. Raises CheckpointError when there is no checkpoint at the path.
+    `precision` is that of `Tagger.load`. Raises CheckpointError if there is no checkpoint at the path.
     """
 
     checkpoint: str

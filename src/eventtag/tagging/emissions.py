@@ -1,7 +1,7 @@
-"""Running the model over the windows of many articles, and putting what comes out together by article.
+"""Running the model over the windows of many articles, and collecting the emissions of each article.
 
-Windows of one length run together, so nothing is ever padded. Each word takes its scores from the window that owns it. Where they are of
-spans that begin with the word, such a span is found if that window holds it whole; windows share `stride` tokens so that most do.
+Windows of one length run together, so nothing is padded. Each word takes its scores from the window that owns it. A span head scores the
+spans that begin with the word, and finds those that this window holds whole; windows share `stride` tokens so that most do.
 
 Letters for shapes: W words of an article, B windows, T tokens, K words of the longest window; "..." as in `eventtag.heads.protocol`.
 """
@@ -79,7 +79,7 @@ def article_emissions(
 
 
 def require_numbers(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """What the model gave, as it is; raises DataError when some of it is NaN, which would pass for words that were not run."""
+    """The model's output unchanged; raises DataError if some of it is NaN, which would look like words that were not run."""
     if np.isnan(scores).any():
         raise DataError("the model's scores are not numbers (NaN) here; the checkpoint, the precision or the memory is at fault")
     return scores

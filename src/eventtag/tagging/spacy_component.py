@@ -2,8 +2,8 @@
 
     nlp.add_pipe("eventtag", config={"checkpoint": "outputs/mine/checkpoint"})
 
-The spans stand in `doc.spans["eventtag"]`, their scores in `doc.spans["eventtag"].attrs["scores"]`. spaCy's spans are made of its tokens:
-one that begins or ends inside a token is widened to it.
+The spans are in `doc.spans["eventtag"]`, their scores in `doc.spans["eventtag"].attrs["scores"]`. spaCy's spans consist of its tokens: a
+span that begins or ends inside a token is widened to the whole token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eventtag.tagging.tagger import Tagger
 
 
 class SpacyComponent:
-    """Sets `doc.spans[spans_key]`, and with `set_ents` also `doc.ents`, where no spans may overlap: the longer stays."""
+    """Sets `doc.spans[spans_key]`, and with `set_ents` also `doc.ents`, which keeps the longer of two spans that overlap."""
 
     def __init__(self, tagger: Tagger, *, spans_key: str, set_ents: bool) -> None:
         self._tagger = tagger

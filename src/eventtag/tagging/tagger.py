@@ -1,8 +1,8 @@
-"""The tagger: a checkpoint at work on whole articles.
+"""The tagger: tags whole articles with a checkpoint.
 
-An article is tokenised once and cut into windows; windows of many articles run through the model by length
-(`eventtag.tagging.emissions`); the emissions of all these articles are decoded together. Nothing is truncated. The decoded spans'
-scores are then calibrated, and spans below their label's threshold left out.
+An article is tokenised once and cut into windows. Windows of many articles run through the model, sorted by length
+(`eventtag.tagging.emissions`), and the emissions of these articles are decoded together. Nothing is truncated. Then the spans' scores are
+calibrated, and spans below their label's threshold are left out.
 
 Letters for shapes: W words of an article, C tags.
 """
@@ -36,7 +36,7 @@ from eventtag.span import Span, score_of
 from eventtag.tagging.emissions import article_emissions
 
 CHUNK_TOKENS = 65_536
-"""Tokens of articles that are taken together for sorting windows by length; bounds memory while streaming."""
+"""Tokens of the articles whose windows are sorted by length together; bounds memory while streaming."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +59,7 @@ class TaggedArticle:
         return highlighted(self.article.id, self.article.text, self.spans)
 
     def mentions(self, label: str | None = None) -> list[tuple[str, Span]]:
-        """The text of each span that was found with the span, in order; of one label where it is named."""
+        """The text of each span that was found, with the span, in order; only those of `label` if it is given."""
         return with_spans(self).mentions(label)
 
 
@@ -79,13 +79,12 @@ Chunk = list[tuple[Article, TokenisedText]]
 
 @dataclass(frozen=True, repr=False)
 class Tagger:
-    """A model with its tokenizer, labels and windows. `about` is what a report says of it (path, sha256, training, engine, precision).
+    """A model with its tokenizer, labels and windows. `about` describes it in reports (path, sha256, training, engine, precision).
 
-    `model` is a torch token classifier or anything else that is a `Backend`; `tokenizer` one of tokenizers or of transformers (a fast
-    one). `batch_tokens`: about how many tokens the model reads at once, None: as many as suit it. `calibration` holds each label's
-    temperature, which makes a span's score the share of such spans that are right (`eventtag.scoring.calibration`), and the
-    thresholds: spans with a lower calibrated score are left out (`calibrated`). Without `crosses_lines` no span is found that goes on in
-    the next line (`eventtag.text.lines`).
+    `model` is a torch token classifier or a `Backend`; `tokenizer` one of tokenizers or of transformers (a fast one). `batch_tokens`: about
+    how many tokens the model reads at once (None: the backend's number). `calibration` holds each label's temperature, which makes a span's
+    score the share of such spans that are right (`eventtag.scoring.calibration`), and the thresholds: spans with a lower calibrated score
+    are left out (`calibrated`). Without `crosses_lines` no span that crosses the end of a line is found (`eventtag.text.lines`).
     """
 
     model: Any
@@ -109,10 +108,10 @@ class Tagger:
     ) -> Tagger:
         """The tagger of a checkpoint directory, or of the run that it lies in.
 
-        `precision` is fp32, bf16, int8 or auto (`eventtag.engines.choice`). Where ONNX Runtime runs it, neither torch nor
-        transformers is imported. `device` is torch's (None: a GPU if there is one, else the CPU), `threads` those
-        of the arithmetic (None: the engine's default). Raises CheckpointError as
-        `load_checkpoint` does, SettingsError for a precision that this checkpoint or this machine does not have.
+        `precision` is fp32, bf16, int8 or auto (`eventtag.engines.choice`). If ONNX Runtime runs it, neither torch nor transformers is
+        imported. `device` is torch's (None: a GPU if there is one, else the CPU), `threads` the number for arithmetic (None: the engine's
+        default). Raises CheckpointError as `load_checkpoint` does, SettingsError for a precision that this checkpoint or machine does not
+        have.
         """
         path = checkpoint_folder(path)
         loaded = load_backend(path, precision, device=device, threads=threads)
@@ -137,7 +136,7 @@ class Tagger:
 
     @property
     def decoder(self) -> Decoder:
-        """What finds spans in the model's emissions."""
+        """Finds spans in the model's emissions."""
         return self.backend.decoder
 
     @cached_property
@@ -145,17 +144,17 @@ class Tagger:
         return special_tokens(self.tokenizer)
 
     def with_thresholds(self, thresholds: Mapping[str, float]) -> Tagger:
-        """The same tagger with these thresholds of calibrated scores; labels that are not named keep theirs. Of a label with the
-        threshold 0, all spans that were found are kept, those that overlap others too.
+        """The same tagger with these thresholds of calibrated scores; labels that are not named keep theirs. The threshold 0 keeps all
+        spans of a label, also those that overlap others.
 
-        Raises SettingsError for a label that it does not know.
+        Raises SettingsError for an unknown label.
         """
         unknown = [label for label in thresholds if label not in self.labels.labels]
         if unknown:
             raise SettingsError(f"thresholds.{unknown[0]}: no such label; the labels are {', '.join(self.labels.labels)}")
         merged = {**self.calibration.thresholds, **thresholds}
         overlapping = {label: least for label, least in self.calibration.overlapping.items() if thresholds.get(label) != 0}
-        # What the thresholds that were fitted reach on other articles says nothing of those that are given.
+        # The fitted thresholds' scores on other folds are not those of the given thresholds.
         cross_fitted = {} if thresholds else self.calibration.cross_fitted
         return replace(
             self,
@@ -165,7 +164,7 @@ class Tagger:
     def with_stride(self, stride: int | None) -> Tagger:
         """The same tagger with windows that share at most `stride` tokens with their neighbours; None leaves them as in training.
 
-        Fewer tokens are read with a smaller one (docs/how-to/speed.md). Raises SettingsError for one that the windows are too short for.
+        A smaller stride reads fewer tokens (docs/how-to/speed.md). Raises SettingsError if the windows are too short for it.
         """
         if stride is None:
             return self
@@ -178,16 +177,16 @@ class Tagger:
     def tag_many(self, articles: Iterable[Article | str], *, only_annotated: bool = False) -> Iterator[TaggedArticle]:
         """Tag articles or plain texts lazily, in order; holds about CHUNK_TOKENS tokens at a time.
 
-        With `only_annotated`, windows that own nothing of an article's annotated regions are skipped, and so are spans there: enough
-        for scoring, and several times faster where little of a corpus was annotated.
+        With `only_annotated`, windows that own nothing of an article's annotated regions are skipped, and no spans are found there. That is
+        enough for scoring, and several times faster if little of a corpus was annotated.
         """
         for chunk in self._chunks(articles):
             yield from self._tag_chunk(chunk, only_annotated=only_annotated)
 
     def tag_with_certainty(self, articles: Iterable[Article | str]) -> Iterator[tuple[TaggedArticle, float]]:
-        """As `tag_many`, each article with its certainty from 0 to 1: 1 minus the errors that are expected in it, a word.
+        """As `tag_many`, each article with its certainty from 0 to 1: 1 minus the expected number of errors for each word.
 
-        It has a meaning for an article without spans too, and orders articles by what is to be learnt from annotating them.
+        An article without spans has one too. Annotating articles of low certainty teaches most.
         """
         for chunk in self._chunks(articles):
             emissions = self._decodable([tokens for _, tokens in chunk])
@@ -196,7 +195,7 @@ class Tagger:
                 yield item, max(0.0, 1 - expected / max(len(item.words), 1))
 
     def judge_words(self, articles: Iterable[Article]) -> Iterator[JudgedArticle]:
-        """What the model says of each word in the annotated regions of the articles, lazily, in order.
+        """The model's judgement of each word in the annotated regions of the articles, lazily, in order.
 
         Raises SettingsError for a model that scores spans, not words.
         """
@@ -247,7 +246,7 @@ class Tagger:
     def emissions(
         self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None
     ) -> list[npt.NDArray[np.float32]]:
-        """[W, ...]: what the head says of each text's words (`eventtag.heads.protocol.Decoder`).
+        """[W, ...]: the head's emissions of each text's words (`eventtag.heads.protocol.Decoder`).
 
         Windows that own none of the tokens `wanted` (None: all) are not run, and NaN stands for their words.
         """
@@ -259,11 +258,10 @@ class Tagger:
 
 
 def calibrated(tagged: Sequence[TaggedArticle], calibration: Calibration) -> Iterator[TaggedArticle]:
-    """The articles with the scores of their spans as `calibration` has them, without spans below the threshold of their label, and without
-    those that overlap a more probable one of the rest and are below the threshold for that.
+    """The articles with calibrated scores, without spans below the threshold of their label, and without those that overlap a more probable
+    one of the rest and are below the threshold for that.
 
-    Only spans that are there can be kept: `tagged` is without thresholds. What its scores were calibrated with before counts for
-    nothing.
+    `tagged` must be without thresholds. Its scores may have been calibrated in another way before.
     """
     raw = [replace(span, score=score) for item in tagged for span, score in zip(item.spans, item.raw_scores, strict=True)]
     scored = iter(calibrate_spans(raw, calibration.temperatures))
@@ -289,5 +287,5 @@ def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]
 
 
 def with_spans(tagged: TaggedArticle) -> Article:
-    """The article with the predicted spans in place of whatever it came with; all of it counts as looked at."""
+    """The article with the predicted spans in place of its own; the whole article counts as annotated."""
     return replace(tagged.article, spans=tagged.spans, annotated=None, labels=None)

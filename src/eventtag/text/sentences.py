@@ -1,7 +1,7 @@
 """Sentences of a text: where a window may begin, what is shown with a span, and what a span should not cross.
 
 A sentence ends behind `.`, `!`, `?` or `…` when something follows that can begin one, not behind titles, initials and abbreviations;
-and at a line end, unless the next line goes on in lower case. These are rules for English news.
+and at a line end, unless the next line begins in lower case. These rules are for English news.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _END = regex.compile(
     | \n(?=[^\S\n]*+\n) | \n(?![^\S\n]*+\p{Ll})""",
     regex.VERBOSE | regex.VERSION1,
 )
-"""Each run of signs or white space is looked at once and nothing of it is given back: time grows with the text's length alone."""
+"""Possessive quantifiers: each run of signs or white space is read once, so time is linear in the text's length."""
 _WORD_BEFORE = re.compile(r"\S*$")
 _ABBREVIATION = re.compile(
     r"""adm|al|apr|aug|ave|bros|ca|capt|cf|cmdr|co|col|corp|cpl|dec|dept|dr|eds?|esp|est|etc|feb|fig|fr|ft|gen|gov|hon|inc|jan|jr|jul|jun

@@ -4,9 +4,9 @@
 fine-grained, so that a span's edge nearly always falls between two words: a run of letters, digits and combining marks, one ideograph (or
 letter of a script written without spaces), or one other visible character. "Iran-backed" is three words.
 
-Two other notions are needed. `TOKEN` finds words as annotation tools and CoNLL files have them ("Iran-backed", "U.S." and an address are
-one each), for files that hold words in place of a text. `NAME_PART` finds what a name is made of ("al-Shabaab" is one), so that a name is
-not found inside a longer one. Near-duplicates compare `find_words`-like words of normalised texts (`corpus/word_runs.py`).
+Two other patterns serve other needs. `TOKEN` finds words as annotation tools and CoNLL files have them ("Iran-backed", "U.S." and an
+address are one each), for files that hold words in place of a text. `NAME_PART` finds the parts of names ("al-Shabaab" is one), so that a
+name is not found inside a longer one. Near-duplicates compare `find_words`-like words of normalised texts (`corpus/word_runs.py`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Offsets = npt.NDArray[np.int64]
 
 IDEOGRAPHIC = r"\p{Han}\p{Hiragana}\p{Katakana}"
 UNPARTED = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-"""Scripts that part words by no blanks: those of which a character says about as much as half a word, and the others."""
+"""Scripts without blanks between words: ideographic ones, whose characters stand for about half a word each, and the others."""
 _UNSPACED = IDEOGRAPHIC + UNPARTED
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
 _WORD = regex.compile(
-    # Zero-width joiners stand inside Persian and Indic words. No group is repeated: `regex` keeps a state of each repetition in memory.
+    # Zero-width joiners occur inside Persian and Indic words. No group is repeated: `regex` keeps a state of each repetition in memory.
     rf"{_LETTER}(?:[{_LETTER}\p{{M}}\u200c\u200d]*{_LETTER})?+\p{{M}}*+"
     rf"|[{_UNSPACED}]\p{{M}}*+|[^\s\p{{Cc}}\p{{Cf}}\p{{Cs}}]",
     regex.VERSION1,

@@ -1,4 +1,4 @@
-"""Whether a checkpoint finds the same spans in bfloat16 as in float32, with which it is evaluated: what `precision=auto` needs to know."""
+"""Whether a checkpoint finds the same spans in bfloat16 as in float32, with which it is evaluated. `precision=auto` needs to know."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def check_precisions(
 ) -> Mapping[str, Mapping[str, Any]]:
     """By precision, how well its spans on the validation articles agree with float32's (`CheckpointInfo.agreement`).
 
-    `tagged` is what `tagger`, a torch model in float32, found there with `calibration`. Without arithmetic for bfloat16 on this
-    machine there is nothing to check, and nothing is recorded.
+    `tagged` is what `tagger`, a torch model in float32, found there with `calibration`. If this machine has no arithmetic for bfloat16,
+    nothing is checked or recorded.
     """
     network: Any = tagger.model
     if not _has_bf16(network.device.type):

@@ -1,4 +1,4 @@
-"""What the validation articles say of a trained tagger's scores: a temperature per label, and thresholds for wanted targets."""
+"""Calibration of a trained tagger on the validation articles: a temperature per label, and thresholds for the best F1 or wanted targets."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from eventtag.training.promises import HeldApart, held_apart, promise_thresholds
 log = logging.getLogger(__name__)
 
 OVERLAPPING = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Thresholds of overlapping spans that are tried: from all that were found to none."""
+"""Thresholds of overlapping spans that are tried, from keeping all to keeping none."""
 
 PRICE = 0.005
-"""How much of the F1 over all labels the lower thresholds of single labels may cost, all of them together."""
+"""The most that the lower thresholds of single labels together may cost of the F1 over all labels."""
 
 
 def require_known_targets(settings: EvaluationSettings, labels: LabelSet) -> None:
@@ -60,11 +60,11 @@ def evaluate_calibrated(
     fitted_on: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> tuple[Evaluation, Calibration]:
-    """How an uncalibrated tagger does on validation articles with the temperatures and thresholds that they give, and these.
+    """Fit temperatures and thresholds of an uncalibrated tagger on validation articles, and evaluate it on them with these.
 
-    So every epoch is judged as its checkpoint would tag. The articles are tagged once. Those `held` apart are scored as well, and fit
-    nothing but promised thresholds. Without `fitted_on` it is one epoch of several: nothing is said, and the calibration is not for
-    keeping. `data` is what the report says of the articles.
+    So every epoch is scored as its checkpoint would tag. The articles are tagged once. Those `held` apart are scored as well, but fit only
+    promised thresholds. Without `fitted_on` it is one epoch of several: nothing is logged, and the calibration is not kept. `data`
+    describes the articles in the report.
     """
     tagged, tagged_apart = tag_annotated(tagger, articles), tag_annotated(tagger, held)
     calibration = fit_calibration(
@@ -93,11 +93,10 @@ def fit_calibration(
 
     Articles `held` apart choose the thresholds of labels with a target, which they promise (`eventtag.training.promises`).
 
-    Labels with a target have a threshold that reaches it, the others those that give the best F1, if that is wanted; without a
-    threshold of its own a label has the `usual` one (None: none, all spans are kept). A target that no threshold reaches is warned of
-    with the best that can be reached, and is left aside: the training behind it is not thrown away. Spans that overlap a more probable
-    one have a threshold too where the best F1 is wanted, but for labels that are to reach a recall. `quiet` logs nothing and leaves out
-    what is cross-fitted.
+    Labels with a target get a threshold that reaches it, the others those with the best F1, if that is wanted. A label without a threshold
+    of its own has the `usual` one (None: all spans are kept). If no threshold reaches a target, a warning gives the best that can be
+    reached, and the target is ignored. If the best F1 is wanted, spans that overlap a more probable one get a threshold too, except for
+    labels with a target recall. `quiet` logs nothing and leaves out the cross-fitted scores.
     """
     say, warn = (log.debug, log.debug) if quiet else (log.info, log.warning)
     pairs = [(item.article, item.spans) for item in tagged]
@@ -125,7 +124,7 @@ def fit_calibration(
             except SettingsError as error:
                 warn("no threshold is saved for %s: evaluation.%s", label, error)
                 if usual is not None and key == "target_recall":
-                    thresholds[label] = 0.0  # all that were found come nearest to it
+                    thresholds[label] = 0.0  # keeping all spans comes nearest to it
                 continue
             point = replace(point, threshold=lowered(point.threshold, predictions[label].scores))
             thresholds[label] = point.threshold
@@ -140,7 +139,7 @@ def fit_calibration(
         best = _f1_thresholds(others)
         scores = np.concatenate([found.scores for found in others.values()]) if others else np.empty(0)
         if usual is not None and not best and len(scores):
-            best = dict.fromkeys(others, float(scores.min()) / 2)  # every span is worth keeping, below the usual threshold too
+            best = dict.fromkeys(others, float(scores.min()) / 2)  # every span is worth keeping, also below the usual threshold
         if best:
             thresholds |= best
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in best.items())
@@ -164,10 +163,10 @@ def fit_calibration(
 def cross_fitted_scores(
     tagged: Sequence[TaggedArticle], labels: LabelSet, settings: EvaluationSettings, *, usual: float | None = None
 ) -> dict[str, dict[str, float]]:
-    """By label, micro and macro, the strict precision, recall and F1 where every article's temperatures and thresholds were fitted on the
-    other folds of articles: what to expect of thresholds that these articles chose on other articles of their kind.
+    """By label, micro and macro, the strict precision, recall and F1 with every article's temperatures and thresholds fitted on the other
+    folds of articles. They estimate what thresholds chosen on these articles reach on other articles of their kind.
 
-    Arguments as for `fit_calibration`. Empty where there are fewer articles than folds.
+    Arguments as for `fit_calibration`. Empty if there are fewer articles than folds.
     """
     kept: list[TaggedArticle] = []
     for others, fold in split_folds(tagged):
@@ -186,12 +185,12 @@ def cross_fitted_scores(
 def _limit_overlaps(
     scored: Sequence[tuple[Article, Sequence[Span]]], labels: LabelSet, limited: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, ScoredPredictions]]:
-    """The threshold of OVERLAPPING, for the `limited` labels, with the best F1 over these, the higher of equal ones; and the predictions
-    that it leaves. No threshold, and all predictions, where none of their spans overlaps a more probable one.
+    """The threshold of OVERLAPPING with the best F1 over the `limited` labels, the higher of equal ones, and the predictions that it
+    leaves. No threshold, and all predictions, if none of their spans overlaps a more probable one.
 
-    A span head judges each span for itself, and gives two readings of one mention a good probability each. Whether both may be right,
-    as a name within a name may be, is a matter of the corpus. With one threshold of scores for all labels, a span overlaps the same
-    more probable ones before and after that threshold is applied.
+    A span head judges each span for itself and may find two readings of one mention probable. Whether both may be right, as with a name
+    within a name, depends on the corpus. With one threshold of scores for all labels, a span overlaps the same more probable ones before
+    and after that threshold is applied.
     """
     shaded = [
         [under and span.label in limited for span, under in zip(spans, overshadowed(spans), strict=True)] for _, spans in scored
@@ -215,11 +214,10 @@ def _limit_overlaps(
 
 
 def _f1_thresholds(predictions: Mapping[str, ScoredPredictions]) -> dict[str, float]:
-    """The threshold with the best F1 over all labels together; a label that has a better F1 with a lower one has that, where it costs the
-    F1 over all at most PRICE.
+    """The threshold with the best F1 over all labels together. A label with a better F1 at a lower threshold gets that, if the F1 over all
+    falls by at most PRICE.
 
-    One for all is best for the micro F1, and of a rare label that the tagger is unsure of it can leave next to nothing. Empty where
-    every span is worth keeping.
+    One threshold for all is best for micro F1, but it can remove nearly all spans of a rare label. Empty if every span is worth keeping.
     """
     best = threshold_for_f1(predictions.values())
     if best is None or not any((found.scores < best.threshold).any() for found in predictions.values()):
@@ -244,6 +242,6 @@ def _f1(predictions: Mapping[str, ScoredPredictions], thresholds: Mapping[str, f
 
 
 def _between(lowest_kept: float, predictions: Iterable[ScoredPredictions]) -> float:
-    """Half-way between the lowest score that is worth keeping and the highest that is not (0 where there is none)."""
+    """Half-way between the lowest score that is kept and the highest that is not (0 if there is none)."""
     dropped = np.concatenate([found.scores[found.scores < lowest_kept] for found in predictions])
     return (lowest_kept + float(dropped.max(initial=0.0))) / 2

@@ -1,7 +1,7 @@
-"""How long a run trains that is not told how long.
+"""The number of epochs of a run without `trainer.epochs`.
 
-An encoder needs some hundreds of updates to learn new tags, however few the articles are; a usual number of epochs over few articles is
-over before it has begun (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
+An encoder needs some hundreds of updates to learn new tags, however few the articles are. The usual number of epochs is too small for few
+articles (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from eventtag.training.loop.sampler import TokenBatchSampler
 log = logging.getLogger(__name__)
 
 USUAL, MOST = 5, 40
-"""Epochs: where the windows are many enough, and at most: each is scored, and articles too few for so many teach no more."""
+"""Epochs with enough windows, and the most epochs with few: each epoch is scored, and more of them teach nothing further."""
 
 
 def with_epochs(settings: TrainerSettings, lengths: Sequence[int], *, processes: int) -> TrainerSettings:
     """The settings with `epochs`: those given, else as many as `min_updates` needs on training windows of these lengths (tokens), with
-    `patience` for them. Where `extra.max_steps` limits the run, few windows make no difference.
+    `patience` for them. If `extra.max_steps` limits the run, few windows make no difference.
     """
     if settings.epochs is not None:
         return settings

@@ -1,4 +1,4 @@
-"""The end of a run: its best checkpoint, saved, loaded again and scored as `evaluate` would, and everything written down."""
+"""The end of a run: save its best checkpoint, load it again, score it as `evaluate` would, and write all files."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRICS_FILE = "metrics.json"
-"""Written last: where it stands, the run is finished."""
+"""Written last: it shows that the run is finished."""
 
 
 @dataclass(frozen=True, repr=False)
 class TrainingResult:
-    """Where the checkpoint is, its scores on the validation articles, and what metrics.json holds."""
+    """The folder of the checkpoint, its scores on the validation articles, and the content of metrics.json."""
 
     checkpoint: Path
     evaluation: Evaluation
@@ -62,7 +62,7 @@ def finish(
     speed: Mapping[str, Any],
     seen: Seen,
 ) -> TrainingResult:
-    """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write everything down."""
+    """Save the best checkpoint, load it again from disk, score it as `evaluate` would, and write all files."""
     run_dir = Path(settings.run_dir)
     merge_lora(trainer.network)
     history = trainer.state.log_history
@@ -125,15 +125,15 @@ def finish(
 
 
 def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
-    """The validation scores of an epoch, keys without their `eval_`, sorted: saved states sort them too, and a resumed run writes what one
-    that was never interrupted does.
+    """The validation scores of an epoch, keys without their `eval_`, sorted as in saved states, so that a resumed run writes the same as an
+    uninterrupted one.
     """
     entry = next(entry for entry in history if entry.get("epoch") == epoch and "eval_micro_f1" in entry)
     return {key.removeprefix("eval_"): value for key, value in sorted(entry.items()) if key.startswith("eval_")}
 
 
 def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], best_epoch: float) -> TrainingHistory:
-    """What the Trainer logged, for the report page."""
+    """The Trainer's log, for the report page."""
 
     def curve(key: str) -> list[tuple[float, float]]:
         return [(entry["epoch"], entry[key]) for entry in history if key in entry]
@@ -143,7 +143,7 @@ def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], be
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON; the file is there once it is whole."""
+    """Write a value as indented JSON; the file appears when it is complete."""
     with staged_file(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")

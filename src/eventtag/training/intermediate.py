@@ -1,8 +1,8 @@
 """Intermediate fine-tuning: a model learns from other annotated articles with the same labels before those of the run.
 
-A few hundred articles that somebody else annotated teach an encoder what actors, events and places look like; the articles of the run
-then teach it what their annotators mean by them (Phang et al. 2018, https://arxiv.org/abs/1811.01088). It is
-a run of its own, in RUN/intermediate, whose checkpoint the actual run begins from. Several runs can share that checkpoint.
+A few hundred articles that somebody else annotated teach an encoder what actors, events and places look like. The articles of the run then
+teach it the rules of their annotators (Phang et al. 2018, https://arxiv.org/abs/1811.01088). It is a run of its own, in RUN/intermediate,
+and the actual run begins from its checkpoint. Several runs can share that checkpoint.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from eventtag.training.record import plain
 log = logging.getLogger(__name__)
 
 INTERMEDIATE = "intermediate"
-"""Folder of such a run below its own run; for a sweep or a learning curve, that of the checkpoints which runs share."""
+"""Folder of such a run in the actual run's folder; in a sweep or learning curve, the folder of shared checkpoints."""
 
 
 @dataclass(frozen=True)
 class IntermediateRun:
-    """The run that comes first."""
+    """A run of intermediate fine-tuning."""
 
     settings: TrainSettings
     corpus: Corpus
@@ -53,18 +53,18 @@ class IntermediateRun:
         return {**self.corpus.describe("train"), "epochs": self.settings.trainer.epochs}
 
     def key(self, arithmetic: Arithmetic) -> str:
-        """A name that two such runs share only if their weights are the same: a hash of articles, arithmetic and settings."""
+        """A hash of articles, arithmetic and settings; runs with the same key have the same weights."""
         settings = replace(self.settings, run_dir=INTERMEDIATE, trainer=replace(self.settings.trainer, save_every_steps=None))
         teaching = [plain(settings), arithmetic.to_json(), self.corpus.describe("train"), self.corpus.describe("validation")]
         return hashlib.sha256(json.dumps(teaching, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def plan_intermediate(settings: TrainSettings, corpus: Corpus) -> IntermediateRun | None:
-    """The run that `model.intermediate` asks for before that on `corpus`; None where there is none to make.
+    """The run that `model.intermediate` asks for before that on `corpus`; None if it is left out.
 
-    That is so where its articles have none of the corpus's labels or are for the most part the corpus itself, and for the model `tiny`,
-    whose vocabulary comes from the corpus; the log says so. Articles that are in the corpus too, or are near-duplicates of its validation
-    or test articles, are left out. Raises what `load_corpus` raises for its articles.
+    It is left out if its articles have none of the corpus's labels or are mostly those of the corpus, and for the model `tiny`, whose
+    vocabulary comes from the corpus; the log says so. Articles that are also in the corpus, or are near-duplicates of its validation or
+    test articles, are left out. Raises what `load_corpus` raises for its articles.
     """
     intermediate = settings.model.intermediate
     if intermediate.data is None:
@@ -94,7 +94,7 @@ def plan_intermediate(settings: TrainSettings, corpus: Corpus) -> IntermediateRu
 
 
 def intermediate_settings(settings: TrainSettings, data: DataSettings) -> TrainSettings:
-    """The settings of intermediate fine-tuning on `data`: those of the run, without what belongs to the run's own articles."""
+    """The settings of intermediate fine-tuning on `data`: those of the run, without those about the run's own articles."""
     return replace(
         settings,
         data=data,
@@ -110,7 +110,7 @@ def intermediate_settings(settings: TrainSettings, data: DataSettings) -> TrainS
 
 
 def _apart(articles: Sequence[Article], corpus: Corpus) -> tuple[Article, ...]:
-    """The articles that say nothing about those of the corpus."""
+    """The articles that are not in the corpus and are no near-duplicates of its validation or test articles."""
     texts = {article.text for article in corpus.articles("all")}
     held_out = [
         replace(article, id=f"corpus/{article.id}")
@@ -137,7 +137,7 @@ def share(checkpoint: Path, place: Path) -> None:
 
 
 def remove_shared(run_dir: Path) -> None:
-    """Remove the checkpoints that the runs below `run_dir` shared; what else stands there is named in the log."""
+    """Remove the checkpoints that the runs below `run_dir` shared; the log names other files there."""
     left = remove_known(run_dir / INTERMEDIATE, ("[0-9a-f]" * 16,))
     if left:
         log.warning("%s: is left with what no run has written there: %s", run_dir / INTERMEDIATE, ", ".join(left))
@@ -154,6 +154,6 @@ def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:
     same_tags = tuned.config.id2label == model.config.id2label
     with torch.no_grad():
         for name, own in model.state_dict().items():
-            given = weights.get(name.replace(".base_layer.", "."))  # a layer that an adapter stands beside
+            given = weights.get(name.replace(".base_layer.", "."))  # a layer with an adapter
             if given is not None and given.shape == own.shape and (same_tags or not name.startswith(head.weights)):
                 own.copy_(given)

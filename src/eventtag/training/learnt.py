@@ -1,5 +1,5 @@
-"""What a run learns from: the articles that its checkpoint will have seen, those that its encoder and teachers had seen, and whether spans
-cross lines there.
+"""The articles that a run's checkpoint will have seen: its own, those of intermediate fine-tuning, and those that its encoder and teachers
+had seen, and whether spans cross lines in them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from eventtag.training.intermediate import IntermediateRun
 log = logging.getLogger(__name__)
 
 OURS = ("seen.json", "eventtag.json", "pretraining.json", "eventtag_export.json")
-"""A folder with one of these was made by eventtag, so its encoder may have learnt from the articles at hand."""
+"""A folder with one of these was made by eventtag, so its encoder may have learnt from the present articles."""
 
 
 def seen_before(settings: TrainSettings) -> Seen:
-    """What the encoder, the teachers and the articles that teachers read bring along; raises CheckpointError for a damaged file."""
+    """The articles that the encoder, the teachers and `teacher.articles` add; raises CheckpointError for a damaged file."""
     seen = Seen()
     for path in settings.teacher.checkpoints:
         seen |= read_seen(Path(path)).named(f"the teacher {path}")
@@ -34,7 +34,7 @@ def seen_before(settings: TrainSettings) -> Seen:
 
 
 def seen_by_encoder(name: str) -> Seen:
-    """What an encoder brings along: nothing that is known of one that eventtag did not make."""
+    """The articles that an encoder adds; nothing is known of an encoder that eventtag did not make."""
     folder = Path(name)
     if not any((folder / file).is_file() for file in OURS):
         return Seen()
@@ -42,7 +42,7 @@ def seen_by_encoder(name: str) -> Seen:
 
 
 def seen_in_run(settings: TrainSettings, corpus: Corpus, intermediate: IntermediateRun | None) -> Seen:
-    """All that the checkpoint of a run will have seen. Validation and test articles that were learnt from before are warned of."""
+    """All that the checkpoint of a run will have seen. A warning counts validation and test articles that were learnt before."""
     seen = seen_before(settings)
     if intermediate is not None:
         seen |= _seen_in_corpus(intermediate.corpus)

@@ -1,4 +1,4 @@
-"""The record of a run: `run.json` says what it was asked to do, on what data, with which versions; written before training starts."""
+"""The record of a run, `run.json`: settings, data and versions, written before training starts."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from eventtag.training.loop.processes import process_count
 
 RECORD_FILE = "run.json"
 FREE_KEYS = ("settings.resume", "settings.run_dir", "settings.trainer.save_every_steps", "settings.trainer.tracking")
-"""What may change when a run is gone on with: the weights do not hang on it."""
+"""Keys that may change when a run is continued, because the weights do not depend on them."""
 FOUND = "arithmetic."
-"""How keys begin of what a run found out when it began; it keeps that."""
+"""Prefix of keys that a run determined when it began, and keeps."""
 ABSENT = object()
 PACKAGES = ("eventtag", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "hydra-core")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result."""
+    """Versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}}
 
 
 def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
-    """JSON-like: resolved settings, each split's fingerprint and counts, those of whatever else is learnt from, the seed, how many
-    processes train, and versions.
+    """JSON-like: resolved settings, fingerprint and counts of each split and of all other articles that are learnt, the seed, the number of
+    processes, and versions.
 
-    Raises CheckpointError for a teacher that is not there.
+    Raises CheckpointError for a teacher that does not exist.
     """
     sources: dict[str, Any] = {"encoder": local_files(settings.model.name)}
     if settings.teacher.checkpoints:
@@ -93,7 +93,7 @@ def plain(value: Any) -> Any:
 
 
 def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
-    """Raise TrainingError when the run recorded at `path` had other settings or other data than `record`, naming the first that differ."""
+    """Raise TrainingError, which names the first difference, if the run recorded at `path` had other settings or data than `record`."""
     try:
         before = read_stored(path)
     except (OSError, ValueError) as error:
@@ -112,17 +112,17 @@ def require_same_run(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def claim_folder(file: Path, record: dict[str, Any], *, free: Collection[str], resume: bool, what: str) -> None:
-    """Write the record of a sweep or a learning curve, or find that the one in its folder is the same; the settings named in `free` may
+    """Write the record of a sweep or a learning curve, or check that the one in its folder is the same; the settings named in `free` may
     differ. `what` says what the folder holds.
 
-    Raises OutputError where a record is there already and is not to be gone on with, TrainingError where it is of another.
+    Raises OutputError if there is a record and it is not to be continued, TrainingError if it differs.
     """
     kept = {**record, "settings": {key: value for key, value in record["settings"].items() if key not in free}}
     if not file.exists():
         with staged_file(file) as stream:
             json.dump(kept, stream, indent=2, ensure_ascii=False)
     elif not resume:
-        raise OutputError(f"{file.parent}: holds {what}; go on with it by resume=true, or give another run_dir")
+        raise OutputError(f"{file.parent}: holds {what}; continue it with resume=true, or give another run_dir")
     else:
         require_same_run(file, kept)
 
@@ -132,7 +132,7 @@ def _shown(flat: Mapping[str, Any], key: str) -> str:
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Values by their dotted keys; an empty mapping is a value, so that one that was emptied differs."""
+    """Values by their dotted keys; an empty mapping counts as a value."""
     if not isinstance(value, Mapping) or not value:
         return {prefix: value}
     return {

@@ -1,10 +1,10 @@
-"""A training run: articles in, a checkpoint and its scores out.
+"""A training run: from articles to a checkpoint and its scores.
 
 RUN/run.json            settings, data fingerprints, seed, versions
 RUN/settings.yaml       the resolved settings alone
 RUN/losses.jsonl        the loss ledger
-RUN/intermediate/             the run that came before it (`model.intermediate`); removed when the run ends
-RUN/trainer/            what a resumed run needs; removed when the run ends
+RUN/intermediate/       the run of intermediate fine-tuning (`model.intermediate`); removed when the run ends
+RUN/trainer/            states to resume from; removed when the run ends
 RUN/checkpoint/         the best checkpoint on the validation articles
 RUN/report.*            its scores there, as JSON, Markdown and a page
 RUN/predictions.jsonl   its spans there
@@ -57,7 +57,7 @@ from eventtag.training.loop.dropout import quicken_dropout
 from eventtag.training.loop.optimizer import freeze
 from eventtag.training.loop.precision import Arithmetic, choose_arithmetic
 from eventtag.training.loop.processes import from_first, is_first_process, process_count
-from eventtag.training.loop.saving import GO_ON, STATES, clear_states, newest_sound, remove_newer
+from eventtag.training.loop.saving import CONTINUE, STATES, clear_states, newest_sound, remove_newer
 from eventtag.training.loop.trainer import ArticleTrainer, EpochWatch, typical_inputs
 from eventtag.training.loop.word_table import keep_gradient
 from eventtag.training.promises import divide_validation
@@ -69,11 +69,12 @@ log = logging.getLogger(__name__)
 SCORES = ("predictions.jsonl", "errors.jsonl", "report.md", "report.html", "report.json")
 """Written after the checkpoint."""
 NOTABLE_OVERLAPS = 0.02
-"""From this share of all spans on, those that overlap others and are not learnt are worth a word about the head that learns them."""
+"""If at least this share of all spans overlap others and are not learnt, the log names the settings that learn them."""
 
 
 AfterEpoch = Callable[[float, Mapping[str, float]], None]
-"""Called with the epoch (1 after the first) and its validation scores (`eval_micro_f1` and others); what it raises ends training."""
+"""Called with the epoch (1 after the first) and its validation scores (`eval_micro_f1` and others); an error that it raises ends training.
+"""
 
 
 def train(
@@ -87,16 +88,16 @@ def train(
     """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
 
     `whole` is the corpus that `corpus` is a part of: intermediate fine-tuning learns from no article of it. `shared` is a folder on the
-    run's file system where runs of one process each leave the checkpoint of their intermediate fine-tuning, for the others to use.
+    run's file system through which runs share the checkpoint of their intermediate fine-tuning.
 
     Raises an EventtagError before anything is computed for wrong settings or data, a run directory that is not empty and was not made by
-    training or in which another process works, or a run that cannot be resumed; RunFinishedError where `settings.resume` is set and the
-    run is finished with the same settings and data; OutputError when the disk is full; TrainingError when the loss stops being finite.
+    training or in which another process works, or a run that cannot be resumed; RunFinishedError if `settings.resume` is set and the run is
+    finished with the same settings and data; OutputError if the disk is full; TrainingError if the loss is no longer finite.
     """
     require_trackers(settings.trainer.tracking)
     run_dir = Path(settings.run_dir)
     claimed = claimed_folder(run_dir, "train") if is_first_process() else nullcontext()
-    with named_full_disk(run_dir, then=GO_ON), claimed, tracked(settings.trainer.tracking, run_dir):
+    with named_full_disk(run_dir, then=CONTINUE), claimed, tracked(settings.trainer.tracking, run_dir):
         return _train(settings, corpus, whole, shared, after_epoch)
 
 
@@ -117,7 +118,7 @@ def _train(
     require_known_targets(settings.evaluation, corpus.labels)
     require_fields(corpus.splits["validation"], settings.evaluation.slices or ())
     if corpus.cluster_field is not None:
-        clusters_of(corpus.splits["validation"], corpus.cluster_field)  # wrong before training rather than after it
+        clusters_of(corpus.splits["validation"], corpus.cluster_field)  # fail before training
     record = build_record(settings, corpus)
     intermediate = plan_intermediate(settings, whole or corpus)
     if intermediate is not None:
@@ -127,7 +128,7 @@ def _train(
     seen = seen_in_run(settings, corpus, intermediate)
     if begun:
         require_same_run(run_dir / RECORD_FILE, record)
-    trainer = _build_trainer(settings, corpus)  # where there are several processes, they have found each other from here on
+    trainer = _build_trainer(settings, corpus)  # several processes are connected from here on
     if begun:
         trainer.arithmetic = recorded_arithmetic(run_dir / RECORD_FILE)
     else:
@@ -163,8 +164,8 @@ def _train(
 
 
 def _tune_first(trainer: ArticleTrainer, intermediate: IntermediateRun, shared: Path | None) -> None:
-    """Give the model the weights of its intermediate fine-tuning, which is done here unless another run left its checkpoint in `shared`,
-    or this run had done it before it was interrupted.
+    """Give the model the weights of its intermediate fine-tuning, which runs here unless its checkpoint is in `shared` or this run had
+    finished it before an interruption.
     """
     precision = Precision(trainer.arithmetic.precision)
     settings = replace(intermediate.settings, trainer=replace(intermediate.settings.trainer, precision=precision))
@@ -174,7 +175,7 @@ def _tune_first(trainer: ArticleTrainer, intermediate: IntermediateRun, shared: 
     )
     if shared is None or not learnt.exists():
         if (run_dir / METRICS_FILE).exists() and not (run_dir / "checkpoint").exists():
-            remove_known(run_dir, RUN_FILES)  # it was shared, and has been removed there since
+            remove_known(run_dir, RUN_FILES)  # it was shared and has been removed since
         if not (run_dir / METRICS_FILE).exists():
             log.info("intermediate fine-tuning: %s, %g epochs", intermediate.corpus.name, settings.trainer.epochs)
             _train(settings, intermediate.corpus, arithmetic=trainer.arithmetic)
@@ -186,30 +187,26 @@ def _tune_first(trainer: ArticleTrainer, intermediate: IntermediateRun, shared: 
 
 
 def _is_begun(run_dir: Path, *, resume: bool) -> bool:
-    """Whether a run was begun in this folder. Raises OutputError where it is not to be gone on with, and TrainingError where its record
-    is missing.
-    """
+    """Whether a run was begun in this folder. Raises OutputError if it is not to be continued, TrainingError if its record is missing."""
     if (run_dir / RECORD_FILE).exists():
         if (run_dir / METRICS_FILE).exists():
             clear_states(run_dir)
             if not resume:
                 raise OutputError(f"{run_dir / 'checkpoint'}: this run is finished and is not overwritten; give another run_dir")
         elif not resume:
-            raise OutputError(f"{run_dir}: holds an unfinished run; go on with it by resume=true, or give another run_dir")
+            raise OutputError(f"{run_dir}: holds an unfinished run; continue it with resume=true, or give another run_dir")
         return True
     there = [name for name in RUN_FILES if os.path.lexists(run_dir / name)]
     if there:
         raise TrainingError(
-            f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be gone on with, and "
+            f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be continued, and "
             "nothing was changed there. Give another run_dir"
         )
     return False
 
 
 def _finished(run_dir: Path, record: Mapping[str, Any]) -> OutputError:
-    """What to raise for a finished run that is to be gone on with: whether it is the one that is asked for. With which versions it was
-    made, and by how many processes, changes nothing any more.
-    """
+    """The error for a finished run, which says whether it is the run that is asked for. Versions and number of processes do not matter."""
     said = f"{run_dir / 'checkpoint'}: this run is finished"
     try:
         before = read_stored(run_dir / RECORD_FILE)
@@ -221,7 +218,7 @@ def _finished(run_dir: Path, record: Mapping[str, Any]) -> OutputError:
 
 
 def require_trainable(corpus: Corpus) -> None:
-    """Raise DataError when train or validation is missing, or one of them has no span of a configured label."""
+    """Raise DataError if train or validation is missing, or one of them has no span of a configured label."""
     for split in ("train", "validation"):
         if split not in corpus.splits:
             raise DataError(
@@ -238,7 +235,7 @@ def require_trainable(corpus: Corpus) -> None:
 
 
 def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
-    """Model, training windows and arguments; whatever is wrong with the settings shows here, before anything is written."""
+    """Model, training windows and arguments; errors in the settings are raised here, before anything is written."""
     transformers.set_seed(settings.seed)
     texts = [article.text for article in corpus.splits["train"]]
     model, tokenizer = load_encoder(settings.model, corpus.labels, seed=settings.seed, texts=texts)
@@ -248,7 +245,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     if process_count() == 1 and "optim" not in settings.trainer.extra:  # several exchange gradients in hooks
         keep_gradient(model.get_input_embeddings())
     if settings.trainer.gradient_checkpointing:
-        enable_checkpointing(model)  # the Trainer would do it later than the arithmetic is chosen
+        enable_checkpointing(model)  # the Trainer would do it after the arithmetic is chosen
     limit = longest_input(model, tokenizer)
     if limit is not None and settings.window.max_length > limit:
         raise SettingsError(
@@ -297,20 +294,22 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
 
 
 def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLedger, *, begun: bool) -> None:
-    """Write what is known before training. In a run that was interrupted, remove what it was writing, and what it had written already
-    while it finished; it will write the same again. Raises OutputError for a file that the run will write and has not written yet.
+    """Write what is known before training. In an interrupted run, remove unfinished files and those written while it finished; it writes
+    the same again. Raises OutputError for an existing file that the run will write.
     """
     run_dir = Path(settings.run_dir)
     remove_partial(run_dir, RUN_FILES)
     remove_partial(run_dir / "trainer", STATES)
-    if begun and (run_dir / "checkpoint" / MANIFEST_FILE).exists():  # the scores come after it, so they go before it
+    if (
+        begun and (run_dir / "checkpoint" / MANIFEST_FILE).exists()
+    ):  # the scores are written after it, so they are removed before it
         for name in SCORES:
             (run_dir / name).unlink(missing_ok=True)
         remove_whole(run_dir / "checkpoint")
     for name in ("checkpoint", *SCORES):
         require_absent(run_dir / name)
     if begun:
-        (run_dir / "losses.jsonl").unlink(missing_ok=True)  # a resumed run finds the same losses again
+        (run_dir / "losses.jsonl").unlink(missing_ok=True)  # a resumed run records the same losses again
     if not (run_dir / RECORD_FILE).exists():
         write_json(run_dir / RECORD_FILE, record)
     if not (run_dir / "settings.yaml").exists():

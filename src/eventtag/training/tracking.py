@@ -1,10 +1,10 @@
-"""Trackers that log a run, by name, through the Trainer's own callbacks. They write into the run directory and send nothing anywhere,
-unless the environment says otherwise.
+"""Trackers that log a run, by name, through the Trainer's own callbacks. They write into the run directory and send nothing, unless
+environment variables say otherwise.
 
 RUN/tensorboard/    tensorboard --logdir RUN/tensorboard
 RUN/mlflow.db       mlflow ui --backend-store-uri sqlite:///RUN/mlflow.db
 RUN/wandb/          wandb sync RUN/wandb/offline-run-*
-RUN/trackio/        TRACKIO_DIR=RUN/trackio trackio show; trackio reads its place once a process, so a sweep's runs share the first's
+RUN/trackio/        TRACKIO_DIR=RUN/trackio trackio show; trackio reads its folder once a process, so a sweep's runs share the first's
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TRACKERS = ("tensorboard", "mlflow", "wandb", "trackio")
 
 
 def require_trackers(names: Sequence[str]) -> None:
-    """Raise SettingsError for a name that is none of TRACKERS, or whose package is not there, saying what to install."""
+    """Raise SettingsError for a name that is not in TRACKERS, or whose package is not installed."""
     for name in names:
         if name not in TRACKERS:
             raise SettingsError(f"trainer.tracking={name} is not allowed: one of {', '.join(TRACKERS)}")

@@ -32,9 +32,9 @@ from eventtag.training.data.teachers import SoftTargets
 class Feature:
     """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
     was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
-    whether a token is the first of a word. `weight`: how much its positions count in the loss; over all windows the mean of a
-    position is 1. `targets`: what the head learns besides the tags, if anything.
-    `soft_targets` are the teachers', by token: then `tag_ids` has their best tag on words of the window that they alone decide.
+    whether a token is the first of a word. `weight`: how much its positions count in the loss; the mean over all positions is 1.
+    `targets`: further targets of the head, if any. `soft_targets` are the teachers', by token; `tag_ids` then has the teachers' best tag on
+    words that they alone decide.
     """
 
     article_id: str
@@ -59,11 +59,11 @@ def build_features(
     head: ModelHead | None = None,
     soft_targets: Mapping[str, SoftTargets] | None = None,
 ) -> list[Feature]:
-    """The windows of the articles that have any gold position; what overlaps, alignment and windows change goes to the ledger.
+    """The windows with a gold position; the ledger records what overlaps, alignment and windows change.
 
     `handling` says for an article which of overlapping spans are learnt and how much it counts. `head` learns from them (None: a softmax).
-    `soft_targets` are the teachers', by article id. Raises DataError for overlapping spans where `handling` says `error` and the head
-    learns one layer.
+    `soft_targets` are the teachers', by article id. Raises DataError for overlapping spans if `handling` says `error` and the head learns
+    flat spans.
     """
     head = head or SoftmaxHead()
     prefix, suffix = special_tokens(tokenizer)
@@ -111,7 +111,7 @@ def build_features(
 
 
 def _by_token(by_word: SoftTargets, tokens: TokenisedText) -> SoftTargets:
-    """Those of each word on its first token; other tokens have none."""
+    """The targets of each word on its first token; other tokens have none."""
     probabilities = np.zeros((len(tokens.input_ids), by_word.probabilities.shape[1]), dtype=np.float16)
     share = np.zeros(len(tokens.input_ids), dtype=np.float32)
     probabilities[tokens.first_token], share[tokens.first_token] = by_word.probabilities, by_word.share
@@ -126,7 +126,7 @@ def _of_window(by_token: SoftTargets, plan: Window, before: int, behind: int) ->
 
 
 def _balanced(features: list[Feature]) -> list[Feature]:
-    """The same windows, their weights scaled so that the mean over gold positions is 1: only their ratios matter."""
+    """The same windows with weights scaled to a mean of 1 over gold positions; only ratios matter."""
     if len({feature.weight for feature in features}) < 2:
         return [replace(feature, weight=1.0) for feature in features]
     counts = [int((feature.tag_ids != IGNORED).sum()) for feature in features]
@@ -145,7 +145,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
     `weights` [B] and `article_ids` (B strings).
 
     With teachers also `soft_targets` [B, T, C], their probabilities, and `soft_share` [B, T], how much of a position's loss follows them.
-    What else a head learns is collated by its `WindowTargets`.
+    A head's `WindowTargets` collate its further targets.
     """
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)

@@ -1,8 +1,9 @@
-"""Other taggers as teachers: their probabilities of every word's tags (soft targets) are learnt beside the gold, or where there is none.
+"""Other taggers as teachers: the student learns their probabilities of every word's tags (soft targets), with the gold or where there is
+none.
 
-Several taggers of one kind, trained with different seeds, are together better than each; a model that learns their mean probabilities
-keeps most of that at the cost of one (knowledge distillation: Hinton et al. 2015, https://arxiv.org/abs/1503.02531). On words that
-nobody annotated the teachers' probabilities are all there is (self-training: Yarowsky 1995, https://aclanthology.org/P95-1026/).
+The mean of several taggers with different seeds is better than each of them. A model that learns their mean probabilities keeps most of
+that gain and costs as much as one (knowledge distillation: Hinton et al. 2015, https://arxiv.org/abs/1503.02531). On words that nobody
+annotated only the teachers' probabilities are learnt (self-training: Yarowsky 1995, https://aclanthology.org/P95-1026/).
 
 Letters for shapes: W words of an article, C tags.
 """
@@ -37,8 +38,8 @@ ASKED_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class SoftTargets:
-    """What the teachers think of an article: `probabilities` [W, C] of each word's tags, and `share` [W] of the word's loss that
-    follows them: 0 the gold alone, 1 the teachers alone.
+    """The teachers' `probabilities` [W, C] of each word's tags in an article, and the `share` [W] of the word's loss that follows them:
+    0 the gold alone, 1 the teachers alone.
     """
 
     probabilities: npt.NDArray[np.float16]
@@ -46,7 +47,7 @@ class SoftTargets:
 
 
 def read_unlabelled(settings: TeacherSettings, *, ledger: LossLedger) -> Iterator[Article]:
-    """Articles of `teacher.articles` as articles of which nothing was annotated; rows that cannot be read are named in the ledger."""
+    """The articles of `teacher.articles`, with nothing annotated; the ledger names rows that cannot be read."""
     if settings.articles is None:
         return
     for row in read_rows(settings.articles):
@@ -61,10 +62,10 @@ def ask_teachers(
 ) -> dict[str, SoftTargets]:
     """By article id, the teachers' mean probabilities and how much of each word's loss follows them.
 
-    Words of annotated regions follow the teachers by `teacher.share`. Other words follow them wholly, if `teacher.unannotated` says so
-    and the most probable tag has `teacher.confidence` at least; else not at all, and teachers need not read them. Raises CheckpointError
-    for a checkpoint that cannot be loaded, SettingsError for one with other labels, with a head that gives no probabilities of tags, or
-    whose encoder divides a text into other words than the student's `tokenizer`.
+    Words of annotated regions follow the teachers by `teacher.share`. With `teacher.unannotated`, other words follow them alone if the most
+    probable tag has at least `teacher.confidence`; without it teachers do not read them. Raises CheckpointError for a checkpoint that
+    cannot be loaded, SettingsError for one with other labels, with a head that gives no probabilities of tags, or whose encoder divides a
+    text into other words than the student's `tokenizer`.
     """
     words = {article.id: tokenise(article.text, tokenizer).words for article in articles}
     sums = {article.id: np.zeros((len(words[article.id]), len(labels.tags)), dtype=np.float32) for article in articles}
@@ -92,7 +93,7 @@ def ask_teachers(
 
 
 def require_teacher(tagger: Tagger, path: str | Path, labels: LabelSet) -> None:
-    """Raise SettingsError when a tagger cannot teach another one that tags with `labels`."""
+    """Raise SettingsError if a tagger cannot teach a student with `labels`."""
     if tagger.labels != labels:
         raise SettingsError(
             f"teacher.checkpoints: {path} knows the labels {', '.join(tagger.labels.labels)}, in this order; "

@@ -1,9 +1,9 @@
-"""Adversarial training: each batch once more, with its words moved to where they hurt.
+"""Adversarial training: each batch is read again with its word embeddings moved to where the loss is higher.
 
-The gradient of a batch says in which direction its word embeddings would raise the loss most. The embeddings of its words are moved
-that way by a small step, the gradient there is added to the first one, and the embeddings are put back (the fast gradient method for
-text: Miyato et al. 2017, https://arxiv.org/abs/1605.07725, with one step for all rows of the table that the batch reads, so that a
-word moves in the same way wherever it stands).
+The gradient of a batch gives the direction in which its word embeddings raise the loss most. They are moved a small step in that direction,
+the gradient there is added to the first one, and the embeddings are restored (the fast gradient method for text: Miyato et al. 2017,
+https://arxiv.org/abs/1605.07725, with one step for all rows of the table that the batch reads, so that a word moves in the same way
+wherever it occurs).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from eventtag.training.loop.processes import process_count, sum_of_all
 def movable_words(
     model: PreTrainedModel, input_ids: torch.Tensor, *, accumulating: bool = False
 ) -> Iterator[Callable[[float], None]]:
-    """Within the block, the embeddings of the words `input_ids` can be moved: the function given, called with a length after a backward
-    pass of the block, moves them together by so much along the gradient of that pass.
+    """Within the block, the embeddings of the words `input_ids` can be moved. The block gets a function of a length; called after a
+    backward pass, it moves them by this length along the gradient of that pass.
 
-    At the end they are exactly what they were. Gradients that were there before count for nothing in the direction. An embedding table
-    that is not trained is moved too, and keeps no gradient. Where several processes train, all of them move along the gradient
-    of all; `accumulating` says that they exchange gradients not after each batch, but after several.
+    At the end they are restored exactly. Earlier gradients do not count in the direction. An embedding table that is not trained is moved
+    too, and keeps no gradient. Several processes all move along the gradient of all; `accumulating` says that they exchange gradients only
+    after several batches.
     """
     table: Any = model.get_input_embeddings().weight
     rows = torch.unique(input_ids)

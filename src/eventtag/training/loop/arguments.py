@@ -41,7 +41,7 @@ OURS = {
     "report_to": "trainer.tracking",
     "project": "trainer.tracking",
 }
-"""TrainingArguments that have a key of their own here."""
+"""TrainingArguments that have a key of their own in eventtag."""
 
 FIXED = {
     "label_smoothing_factor": "it has no effect on the losses of the heads",
@@ -52,10 +52,10 @@ FIXED = {
     "remove_unused_columns": "training windows hold nothing unused",
     "trust_remote_code": "code that comes with a model is never run",
     "eval_on_start": "the validation articles are scored after every epoch",
-    "dataloader_persistent_workers": "workers would go on with the windows of the epoch in which they began",
+    "dataloader_persistent_workers": "workers would continue with the windows of the epoch in which they began",
     "save_only_model": "a run is resumed from its whole state",
     "ignore_data_skip": "a resumed run repeats the order of the windows",
-    "restore_callback_states_from_checkpoint": "a resumed run goes on counting the epochs without a better score",
+    "restore_callback_states_from_checkpoint": "a resumed run continues to count the epochs without a better score",
     "enable_jit_checkpoint": "SIGTERM saves the state of a run already",
     "push_to_hub": "states of a run stay in its directory",
     "fsdp": "several processes train by DDP (docs/how-to/gpu.md)",
@@ -68,7 +68,7 @@ _NEW_NAME = any(field.name == "activation_checkpointing" for field in dataclasse
 CHECKPOINTING = "activation_checkpointing" if _NEW_NAME else "gradient_checkpointing"
 """What transformers calls gradient checkpointing."""
 CHECKPOINTING_OPTIONS = {"use_reentrant": False}
-"""The other implementation loses the gradients of a model whose first layers are frozen."""
+"""The reentrant implementation loses the gradients of a model whose first layers are frozen."""
 
 
 def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
@@ -78,7 +78,7 @@ def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -
     if settings.gradient_checkpointing:
         options |= {CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": CHECKPOINTING_OPTIONS}
     if settings.batch_tokens is not None:
-        # Batches have no common size; there are as many for every process.
+        # Batches differ in size; every process has the same number.
         options["accelerator_config"] = {"even_batches": False}
     metric = f"eval_{settings.metric.value}"
     return _build(settings, seed, output_dir, metric=metric, greater_is_better=True, options=options)
@@ -120,7 +120,7 @@ def _build(
         "dataloader_pin_memory": torch.cuda.is_available(),
         "save_total_limit": 2,
         "ddp_find_unused_parameters": False,
-        # Told nothing, accelerate takes several processes without an accelerator for several runs.
+        # Without this, accelerate takes several processes without an accelerator for several runs.
         "use_cpu": process_count() > 1 and not torch.accelerator.is_available(),
         "lr_scheduler_type": "linear",
         **options,
@@ -156,7 +156,7 @@ def _build(
 
 
 def require_known_arguments(extra: Mapping[str, Any]) -> None:
-    """Raise SettingsError for a key of `trainer.extra` that transformers does not know, or that is not free here."""
+    """Raise SettingsError for a key of `trainer.extra` that transformers does not know or that eventtag sets itself."""
     known = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
     for key in extra:
         if key in OURS:

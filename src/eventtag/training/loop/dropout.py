@@ -1,4 +1,4 @@
-"""Dropout on a CPU with a quarter of the cost: four decisions from each random number instead of one.
+"""Dropout on a CPU at a quarter of the cost: four decisions from each random number.
 
 torch draws one number for every activation, which takes about a twelfth of a training step. Sixteen bits are enough to decide.
 """
@@ -16,7 +16,7 @@ class QuickDropout(nn.Dropout):
     """`nn.Dropout` whose share of dropped activations is a multiple of 1/65,536; on other devices than a CPU it is `nn.Dropout`."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - the name that nn.Dropout gives it
-        """The activations, some of them zero and the others scaled so that the mean stays; all as they are outside training."""
+        """The activations, in training with some set to zero and the others scaled so that the mean stays."""
         dropped = round(self.p * VALUES)
         if not self.training or not 0 < dropped < VALUES or input.device.type != "cpu":
             return super().forward(input)

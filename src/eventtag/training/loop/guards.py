@@ -15,7 +15,7 @@ REMEDY = "Lower trainer.learning_rate, or turn mixed precision off"
 
 
 def require_finite_loss(loss: torch.Tensor, *, step: int, articles: Sequence[str] = ()) -> None:
-    """Raise TrainingError, naming the articles of the batch, when its loss is infinite or not a number."""
+    """Raise TrainingError, which names the articles of the batch, if its loss is infinite or not a number."""
     if not torch.isfinite(loss):
         raise TrainingError(
             f"the loss is {loss.item()} at step {step}; training stopped before the update, and saved states are sound.\n"
@@ -24,7 +24,7 @@ def require_finite_loss(loss: torch.Tensor, *, step: int, articles: Sequence[str
 
 
 def require_finite_gradients(norm: torch.Tensor | float | None, *, step: int, articles: Sequence[str]) -> None:
-    """Raise TrainingError, naming the articles of the update's batches, when the norm of its gradients is not finite."""
+    """Raise TrainingError, which names the articles of the update's batches, if the norm of its gradients is not finite."""
     if norm is not None and not torch.isfinite(torch.as_tensor(norm)):
         raise TrainingError(
             f"the gradients of step {step} are not finite (norm {float(norm)}), though the loss is; training stopped before the "
@@ -33,7 +33,7 @@ def require_finite_gradients(norm: torch.Tensor | float | None, *, step: int, ar
 
 
 def require_finite_weights(model: nn.Module, *, step: int) -> None:
-    """Raise TrainingError, naming the first of them, when weights are not finite: such a state is never saved."""
+    """Raise TrainingError, which names the first of them, if weights are not finite; such a state is never saved."""
     for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter).all():
             raise TrainingError(

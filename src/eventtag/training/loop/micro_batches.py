@@ -1,4 +1,4 @@
-"""A step's batch in parts that fit in memory.
+"""Splitting a step's batch into parts that fit in memory.
 
 Letters for shapes: B windows, T tokens of the longest window.
 """

@@ -15,9 +15,9 @@ _LAYER = re.compile(r"\.layers?\.(\d+)\.")
 
 
 def freeze(model: PreTrainedModel, layers: int) -> None:
-    """Leave the embeddings and the lowest `layers` layers of the encoder as they are; 0 trains everything, embeddings included.
+    """Keep the embeddings and the lowest `layers` layers of the encoder fixed; 0 trains everything, embeddings included.
 
-    Raises SettingsError when the encoder has fewer layers.
+    Raises SettingsError if the encoder has fewer layers.
     """
     if not layers:
         return
@@ -39,8 +39,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Groups for an optimizer: by learning rate, and with or without weight decay (`decayed` names the weights that have it).
 
-    The encoder has `learning_rate`; everything that is new has `head_learning_rate`. The encoder's groups are first, since the Trainer logs
-    the rate of the first group.
+    The encoder has `learning_rate`, all new weights have `head_learning_rate`. The encoder's groups are first, since the Trainer logs the
+    rate of the first group.
     """
     inside = {name for name, _ in _encoder_weights(model)}
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
@@ -61,7 +61,7 @@ def count_layers(model: PreTrainedModel) -> int:
 
 
 def layer_of(name: str) -> int:
-    """The layer that a weight of the encoder belongs to: from 0; -1 for embeddings, a high number for what stands on the layers."""
+    """The layer of an encoder's weight: from 0; -1 for embeddings, a high number for weights above the layers."""
     found = _LAYER.search(f".{name}")
     if found:
         return int(found[1])

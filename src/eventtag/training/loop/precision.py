@@ -1,11 +1,11 @@
-"""In which arithmetic training steps run, and which of them is fastest on this machine.
+"""The arithmetic of training steps, and the choice of the fastest on this machine.
 
-`bf16` keeps weights, gradients and the optimizer in float32 and casts the weights to bfloat16 once a step, so that matrix products
-read and write half the bytes; small updates are not lost, as they would be in weights of 8 bits of precision (mixed precision:
-Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740). Autocast would cast every weight and activation at every use, which costs
-more on a CPU than it gains. On a GPU, where it costs nothing, autocast is what `bf16` means.
+`bf16` keeps weights, gradients and the optimizer in float32 and casts the weights to bfloat16 once a step, so that matrix products read and
+write half the bytes. Small updates are not lost, as they would be in weights with 8 bits of precision (mixed precision: Micikevicius et
+al. 2018, https://arxiv.org/abs/1710.03740). Autocast casts every weight and activation at every use, which costs more on a CPU than it
+gains. On a GPU it costs nothing, and `bf16` means autocast.
 
-On a CPU the fused attention kernel can be slower in bfloat16 than plain matrix products (its gradient above all), so the way to compute
+On a CPU the fused attention kernel, above all its gradient, can be slower in bfloat16 than plain matrix products, so the way to compute
 attention is chosen together with the precision.
 """
 
@@ -29,7 +29,7 @@ from eventtag.settings import Precision
 log = logging.getLogger(__name__)
 
 GAIN = 1.15
-"""So many times faster than float32 a step must be for `auto` to leave float32."""
+"""How many times faster than in float32 a step must be for `auto` to choose bfloat16."""
 ROUNDS = 3
 FUSED, PLAIN = "sdpa", "eager"
 
@@ -52,10 +52,10 @@ Step = Callable[[], torch.Tensor]
 def choose_arithmetic(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], wanted: Precision) -> Arithmetic:
     """The arithmetic that `wanted` means for this model on this machine.
 
-    bf16 on a CPU takes plain attention, so that the same settings are the same arithmetic. `auto` there times what is possible on
-    `inputs`, one batch of the model's arguments: forward and backward, CPU seconds, medians of interleaved rounds; it takes bf16 where
-    a step is at least GAIN times faster. Neither weights nor random numbers change. Raises SettingsError where bf16 is wanted and the
-    processor has no instructions for it, or the model recomputes its activations.
+    bf16 on a CPU takes plain attention, so that the same settings mean the same arithmetic. `auto` on a CPU times each possible arithmetic
+    on `inputs`, one batch of the model's arguments (forward and backward, CPU seconds, medians of interleaved rounds). It takes bf16 if a
+    step is at least GAIN times faster. Neither weights nor random numbers change. Raises SettingsError if bf16 is wanted but the processor
+    has no instructions for it, or the model recomputes its activations.
     """
     if wanted is Precision.fp32:
         return Arithmetic()
@@ -88,7 +88,7 @@ def run_model(model: nn.Module, inputs: Mapping[str, torch.Tensor], arithmetic: 
     """The output of `model` for `inputs` in the given arithmetic on a CPU; gradients arrive at its float32 weights."""
     if arithmetic.precision != "bf16" or next(model.parameters()).device.type != "cpu":
         return model(**inputs)
-    # Rows of the embedding tables are cast after they are looked up (`EventtagForTokenClassification`), not whole tables.
+    # Only the rows that are looked up in embedding tables are cast (`EventtagForTokenClassification`), not whole tables.
     tables = _tables(model)
     weights = {name: weight.to(torch.bfloat16) for name, weight in model.named_parameters() if id(weight) not in tables}
     return torch.func.functional_call(model, weights, kwargs=dict(inputs))
@@ -96,7 +96,7 @@ def run_model(model: nn.Module, inputs: Mapping[str, torch.Tensor], arithmetic: 
 
 @contextmanager
 def attention_of(model: PreTrainedModel, implementation: str) -> Iterator[None]:
-    """Within the block, the model computes attention in the given way, where it knows it."""
+    """Within the block, the model computes attention in the given way, if it has it."""
     encoder = _encoder(model)
     before = encoder.config._attn_implementation
     if not _takes(model, implementation) or before == implementation:

@@ -1,7 +1,7 @@
-"""One run in several processes (`torchrun`, `accelerate launch`): which of them this is, and what they tell each other.
+"""One run in several processes (`torchrun`, `accelerate launch`): which one this is, and how they exchange values.
 
-Without a launcher there is one process, and everything here does nothing. All processes see the same run directory; only the first
-writes files, writes to the log and scores articles.
+Without a launcher there is one process, and these functions have no effect. All processes see the same run directory; only the first
+writes files, logs and scores articles.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def process_count() -> int:
-    """How many processes train this run; known before they have found each other."""
+    """The number of processes that train this run, known before they are connected."""
     if _joined():
         return distributed.get_world_size()
     return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
@@ -30,13 +30,13 @@ def is_first_process() -> bool:
 
 
 def require_one_process(command: str) -> None:
-    """Raise SettingsError where a launcher started several processes of a command that does not divide its work among them."""
+    """Raise SettingsError if a launcher started several processes of a command that does not divide its work."""
     if process_count() > 1:
         raise SettingsError(f"{command} runs in one process (found: {process_count()}); start it without a launcher")
 
 
 def wait_for_all() -> None:
-    """Return when every process has come here."""
+    """Return when every process has called this."""
     if _joined():
         distributed.barrier()
 
@@ -61,7 +61,7 @@ def in_any(flag: bool, *, device: torch.device) -> bool:
 
 
 def sum_of_all(values: torch.Tensor) -> torch.Tensor:
-    """The sum of the tensor over all processes, in every process; the tensor itself where there is one."""
+    """The sum of the tensor over all processes, in every process; the tensor itself if there is one process."""
     if not _joined():
         return values
     total = values.clone()
@@ -70,7 +70,7 @@ def sum_of_all(values: torch.Tensor) -> torch.Tensor:
 
 
 def leave_processes() -> None:
-    """Part from the other processes, at the end of a command."""
+    """Disconnect from the other processes, at the end of a command."""
     if _joined():
         distributed.destroy_process_group()
 

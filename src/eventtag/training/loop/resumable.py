@@ -1,9 +1,9 @@
-"""transformers' Trainer with states on disk that are whole or absent, and resumed runs that repeat what was interrupted.
+"""transformers' Trainer with complete states on disk, and resumed runs that repeat what was interrupted.
 
-Where it departs from the stock Trainer, which writes the files of a state one after another under their final names and goes on in
-silence where one is missing: a state is staged, and gets its name when it is complete (`saving`); it can be saved every few steps;
-SIGTERM saves one and ends the process with code 143; a run that had stopped early when it was interrupted stays stopped; the best
-state is found again where the run directory was moved; gradients or weights that are not finite stop the run before they are used.
+The stock Trainer writes the files of a state one after another under their final names, and continues silently if one is missing. Here a
+state gets its name when it is complete (`saving`); it can be saved every few steps; SIGTERM saves one and ends the process with code 143; a
+run that had stopped early when it was interrupted stays stopped; the best state is found again if the run directory was moved; gradients
+or weights that are not finite stop the run before they are used.
 """
 
 from __future__ import annotations
@@ -32,21 +32,19 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 class ResumableTrainer(Trainer):
-    """`save_every` also saves a state whenever that many updates have been made, between those that end an epoch."""
+    """`save_every` also saves a state every so many updates, between those that end an epoch."""
 
     def __init__(self, *args: Any, save_every: int | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self.over = False
-        """Whether the state that the run goes on from was its last."""
+        """Whether the state that the run continues from was its last."""
         self.batch_articles: list[str] = []
         """Ids of the articles behind the current update."""
         self.termination = Termination()
         self.add_callback(SaveWhenDue(save_every, self.termination))
 
     def train(self, *args: Any, **options: Any) -> Any:
-        """As the stock one; raises SystemExit with code 143 when SIGTERM came, after the state was saved. Several processes draw
-        different dropout.
-        """
+        """As the stock one; after SIGTERM it saves the state and raises SystemExit with code 143. Processes draw different dropout."""
         if self.args.process_index:
             torch.manual_seed(self.args.seed + self.args.process_index)
         with self.termination:
@@ -99,14 +97,14 @@ class ResumableTrainer(Trainer):
 
 
 class Termination:
-    """While this context lasts, SIGTERM is noted instead of ending the process; a second one ends it."""
+    """In this context the first SIGTERM is recorded and does not end the process; a second one ends it."""
 
     def __init__(self) -> None:
         self.asked = False
         self._before: Any = None
 
     def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():  # Python lets no other set a handler
+        if threading.current_thread() is threading.main_thread():  # in Python only the main thread may set a handler
             self._before = signal.signal(signal.SIGTERM, self._note)
 
     def __exit__(self, *_: object) -> None:
@@ -119,7 +117,7 @@ class Termination:
 
 
 class SaveWhenDue(TrainerCallback):
-    """Saves every few updates and after SIGTERM. What is saved is logged too, so that a resumed run logs the same means."""
+    """Saves every few updates and after SIGTERM. Each save also logs, so that a resumed run logs the same means."""
 
     def __init__(self, every: int | None, termination: Termination) -> None:
         self.every = every
@@ -127,7 +125,7 @@ class SaveWhenDue(TrainerCallback):
         self.stopping = False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Ask for a state, unless the one that ends the epoch comes next."""
+        """Ask for a state, unless the end of the epoch saves one next."""
         self.stopping = in_any(self.termination.asked, device=args.device)
         ends_epoch = float(state.epoch or 0).is_integer() or control.should_training_stop
         if not ends_epoch and (self.stopping or (self.every is not None and state.global_step % self.every == 0)):
@@ -138,10 +136,10 @@ class SaveWhenDue(TrainerCallback):
         control.should_log = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
-        """End the process when SIGTERM asked for it."""
+        """End the process after SIGTERM."""
         if self.stopping or (process_count() == 1 and self.termination.asked):
             log.warning(
-                "stopped by SIGTERM after step %d of %d, saved in %s; go on with the same command and resume=true",
+                "stopped by SIGTERM after step %d of %d, saved in %s; continue with the same command and resume=true",
                 state.global_step, state.max_steps, state_path(Path(str(args.output_dir)), state.global_step),
             )  # fmt: skip
             raise SystemExit(TERMINATED)

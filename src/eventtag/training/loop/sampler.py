@@ -2,11 +2,11 @@
 
 Batches have a number of windows (`LengthPoolSampler`) or a number of tokens (`TokenBatchSampler`).
 
-Sorting by length within pools of some 50 batches keeps padding small. The order depends on nothing else, so a resumed run meets the
-same batches as one that was never stopped (transformers' own length-grouped sampler draws from the global random state and does not).
+Sorting by length within pools of some 50 batches keeps padding small. The order depends on seed and epoch alone, so a resumed run reads the
+same batches as an uninterrupted one (transformers' own length-grouped sampler draws from the global random state and does not).
 
-Where several processes train, accelerate gives them the batches in turn. So the order is that of one process with their batches put
-together, and each of these is a whole number of batches: the last is filled up with windows whose gold is left out.
+If several processes train, accelerate gives them the batches in turn. The order is therefore that of one process with their batches
+joined, and has a whole number of joined batches: the last is filled up with windows whose gold is left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POOL_BATCHES = 50
 
 
 class TrainingWindows(Dataset[Feature]):
-    """Windows by index; `~index` is the same window without its gold, which changes no loss."""
+    """Windows by index; `~index` is the same window without its gold, which does not change the loss."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self.features = features
@@ -77,10 +77,10 @@ class LengthPoolSampler(Sampler[int]):
 
 
 class TokenBatchSampler(Sampler[list[int]]):
-    """Batches of windows with about as many tokens each, `batch_tokens` on average at most; every epoch has as many batches.
+    """Batches of windows with about the same number of tokens, at most `batch_tokens` on average; every epoch has the same number of
+    batches.
 
-    `batch_tokens` is at least the length of the longest window. The number of batches is a multiple of `processes`, among which they
-    are dealt out.
+    `batch_tokens` is at least the length of the longest window. The number of batches is a multiple of `processes`.
     """
 
     def __init__(self, lengths: Sequence[int], *, batch_tokens: int, seed: int, processes: int = 1) -> None:
@@ -102,11 +102,11 @@ class TokenBatchSampler(Sampler[list[int]]):
         random = np.random.default_rng([self.seed, self.epoch])
         order = random.permutation(len(self.lengths))
         pools = [order[start : start + self.pool_size] for start in range(0, len(order), self.pool_size)]
-        # Up, down, up: a batch that reaches into the next pool meets windows of like length there.
+        # Lengths rise and fall in turn, so that a batch across two pools has windows of like length.
         ways = [self.lengths if number % 2 == 0 else -self.lengths for number in range(len(pools))]
         sequence = np.concatenate([pool[np.argsort(way[pool], kind="stable")] for pool, way in zip(pools, ways, strict=True)])
         ends = np.cumsum(self.lengths[sequence])
-        # Cut where a batch's share of all tokens is reached, and so that none is empty.
+        # Cut where a batch's share of all tokens is reached; no batch is empty.
         cuts = np.searchsorted(ends, ends[-1] * np.arange(1, self.batches) / self.batches)
         steps = np.arange(1, self.batches)
         cuts = np.maximum.accumulate(np.maximum(cuts, steps) - steps) + steps

@@ -1,11 +1,11 @@
-"""The saved states of a run: folders that are whole under their names, or not there.
+"""The saved states of a run: folders that get their names when they are complete.
 
-TRAINER/checkpoint-N/                everything that the run needs to go on after its N-th update; its manifest is written last
+TRAINER/checkpoint-N/                everything that the run needs to continue after its N-th update; its manifest is written last
 TRAINER/.checkpoint-N.*.partial/     a state that is being written, or was when the process was killed
 TRAINER/unsound-checkpoint-N/        a state that was found damaged
 
-A state is sound if each file has the sha256 of its manifest, none that a resumed run needs is missing, and the best state until then,
-which holds the weights that the run may end with, is sound too.
+A state is sound if each file has the sha256 of its manifest, no file that a resumed run needs is missing, and the best state until then
+is sound too, because the run may end with its weights.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ log = logging.getLogger(__name__)
 
 PREFIX = "checkpoint-"
 STATES = (f"{PREFIX}*", f"unsound-{PREFIX}*")
-"""What stands in the folder of states."""
+"""The names of states in their folder."""
 STATE_FILE = "trainer_state.json"
-GO_ON = "go on with the same command and resume=true"
+CONTINUE = "continue with the same command and resume=true"
 
 
 def needed_files(processes: int) -> frozenset[str]:
-    """Files without which a resumed run would go on to other weights; the state of random numbers is one for each process."""
+    """Files without which a resumed run would end with other weights; each process has a state of random numbers."""
     random = ["rng_state.pth"] if processes == 1 else [f"rng_state_{index}.pth" for index in range(processes)]
     return frozenset(["optimizer.pt", "scheduler.pt", STATE_FILE, *random])
 
 
 def state_path(folder: Path, step: int) -> Path:
-    """Where the state after `step` updates is."""
+    """The folder of the state after `step` updates."""
     return folder / f"{PREFIX}{step}"
 
 
 @contextmanager
 def staged_state(path: Path) -> Iterator[Path]:
-    """A folder for all processes to write a state into, which gets its manifest and then its name when all of them are done.
+    """A folder into which all processes write a state. It gets its manifest and then its name when all of them are done.
 
-    Raises OutputError when it cannot be written; the states before are as they were.
+    Raises OutputError if it cannot be written; earlier states stay as they are.
     """
     if not is_first_process():
         yield Path(from_first(""))
@@ -66,25 +66,25 @@ def staged_state(path: Path) -> Iterator[Path]:
         before = newest_number(path.parent)
         sound = f"{state_path(path.parent, before)} is whole" if before is not None else "no state was saved before"
         raise OutputError(
-            f"{path}: the state of the run could not be saved ({_first_line(error)}); {sound}.\nMake room on the disk and {GO_ON}"
+            f"{path}: the state of the run could not be saved ({_first_line(error)}); {sound}.\nMake room on the disk and {CONTINUE}"
         ) from error
 
 
 def newest_sound(folder: Path, *, processes: int) -> Path | None:
-    """The latest sound state; None when there is none. Others, newer than it, are named in the log with what is wrong with them."""
+    """The latest sound state; None if there is none. The log names newer ones with what is wrong with them."""
     for step in sorted(_numbers(folder), reverse=True):
         path = state_path(folder, step)
         try:
             check_state(path, processes=processes)
         except CheckpointError as error:
-            log.warning("%s is not used to go on with: %s", path, error)
+            log.warning("%s is not used: %s", path, error)
             continue
         return path
     return None
 
 
 def check_state(path: Path, *, processes: int) -> None:
-    """Raise CheckpointError, saying what is wrong, when a state is not sound."""
+    """Raise CheckpointError, which says what is wrong, if a state is not sound."""
     listed = check_manifest(path)
     missing = sorted(needed_files(processes) - listed)
     if missing:
@@ -95,7 +95,7 @@ def check_state(path: Path, *, processes: int) -> None:
 
 
 def remove_newer(folder: Path, state: Path | None) -> None:
-    """Take states that are newer than `state` (all, if None) out of the way: a run that goes on from `state` will save them again."""
+    """Remove the states newer than `state` (all, if None); a run that continues from `state` saves them again."""
     last = -1 if state is None else int(state.name.removeprefix(PREFIX))
     for step in _numbers(folder):
         if step > last:
@@ -141,8 +141,8 @@ def _first_line(error: Exception) -> str:
 
 
 def clear_states(run_dir: Path) -> None:
-    """Remove the states of a finished run, its intermediate run, and what a process left that was killed while it removed them. What no
-    run has written stays, and is named in the log.
+    """Remove the states of a finished run, its intermediate run, and what a process left that was killed while removing them. Files that no
+    run has written stay, and the log names them.
     """
     if not is_first_process():
         return

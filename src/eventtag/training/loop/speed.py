@@ -1,4 +1,4 @@
-"""How fast a run trains, and how far that is from what this machine's matrix products allow.
+"""How fast a run trains, compared with the limit that this machine's matrix products set.
 
 A step of a transformer costs about 6 floating-point operations for each weight of a matrix and token (2 forward, 4 backward: Kaplan et
 al. 2020, https://arxiv.org/abs/2001.08361, section 2.1), and 12 H T for each layer and token in attention (H its width, T the window's
@@ -27,7 +27,7 @@ class SpeedMeter:
     tokens: int = 0
     padding: int = 0
     passed: int = 0
-    """Tokens that went through the model: more than `tokens` where a batch is taken twice."""
+    """Tokens that went through the model: more than `tokens` if a batch is read twice."""
     squares: int = 0
     """Sum over windows that went through the model of their squared number of tokens, which attention costs."""
     scoring_seconds: float = 0.0
@@ -42,7 +42,7 @@ class SpeedMeter:
         self.padding += attention_mask.numel() - tokens
 
     def count_pass(self, attention_mask: torch.Tensor) -> None:
-        """Count what goes forward and backward through the model, by its mask [B, T]."""
+        """Count a forward and backward pass by its mask [B, T]."""
         lengths = attention_mask.sum(dim=1)
         self.passed += int(lengths.sum())
         self.squares += int((lengths * lengths).sum())

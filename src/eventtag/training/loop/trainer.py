@@ -1,9 +1,9 @@
-"""transformers' Trainer, told to choose checkpoints by article-level span scores.
+"""transformers' Trainer that chooses checkpoints by article-level span scores.
 
-Where it departs from the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the
-model's head (`eventtag.heads`); the head has its own learning rate; training windows come from
-`LengthPoolSampler`, which deals each update's windows out to the processes; a loss that is not finite stops training before the
-update instead of being logged as 0. How states are saved and resumed is `ResumableTrainer`'s.
+Differences to the stock Trainer: `evaluate` tags whole validation articles and scores their spans; the loss is that of the model's head
+(`eventtag.heads`); the head has its own learning rate; training windows come from `LengthPoolSampler`, which divides each update's windows
+among the processes; a loss that is not finite stops training before the update and is not logged as 0. `ResumableTrainer` saves and
+resumes states.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Score = Callable[[PreTrainedModel], EvaluationReport]
 
 
 class ArticleTrainer(ResumableTrainer):
-    """`settings` are the run's, with its number of epochs; `score` tags and scores the validation articles with the model as it stands."""
+    """`settings` are the run's, with its number of epochs; `score` tags and scores the validation articles with the present model."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ArticleTrainer(ResumableTrainer):
 
     @property
     def network(self) -> PreTrainedModel:
-        """The model itself, without what accelerate wraps around it."""
+        """The model itself, without accelerate's wrapper."""
         network: PreTrainedModel = self.accelerator.unwrap_model(self.model)
         return network
 
@@ -131,11 +131,11 @@ class ArticleTrainer(ResumableTrainer):
         return sampler
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:
-        self.sampler.set_epoch(options["epoch"])  # accelerate does not reach it through all that it may be wrapped in
+        self.sampler.set_epoch(options["epoch"])  # accelerate does not reach it through all wrappers
         super()._run_epoch(*args, **options)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """The training windows in batches of so many windows, or of so many tokens."""
+        """The training windows in batches by number of windows or of tokens."""
         if self.settings.batch_tokens is None:
             return super().get_train_dataloader()
         lengths = [len(feature.input_ids) for feature in self.features]
@@ -156,7 +156,9 @@ class ArticleTrainer(ResumableTrainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """Add up the gradients of a batch; returns its loss. With `adversarial` it is taken a second time, its words moved so far."""
+        """Add up the gradients of a batch; returns its loss. With `adversarial` it is read a second time with its words moved by this
+        length.
+        """
         self.speed.count(inputs["attention_mask"])
         if not self.settings.adversarial:
             return self._pass(model, inputs, num_items_in_batch)
@@ -210,7 +212,7 @@ class ArticleTrainer(ResumableTrainer):
         return metrics
 
     def _score(self, prefix: str) -> dict[str, float]:
-        """Scores of the model as it stands, by the first process for all."""
+        """Scores of the present model, computed by the first process for all."""
         return from_first(self._score_here(prefix) if is_first_process() else {})
 
     def _score_here(self, prefix: str) -> dict[str, float]:
@@ -225,14 +227,14 @@ class ArticleTrainer(ResumableTrainer):
 
 
 def model_inputs(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What of a batch (`features.collate`) the model takes as arguments."""
+    """The entries of a batch (`features.collate`) that are arguments of the model."""
     names = ["input_ids", "attention_mask", *(["casing_ids"] if reads_casing(model) else [])]
     names += ["word_positions"] if "word_positions" in batch else []
     return {name: batch[name] for name in names}
 
 
 def typical_inputs(trainer: ArticleTrainer) -> dict[str, torch.Tensor]:
-    """The model's arguments for one batch of windows of middling length."""
+    """The model's arguments for one batch of windows of medium length."""
     features = sorted(trainer.features, key=lambda feature: len(feature.input_ids))
     size = min(len(features), trainer.args.train_batch_size)
     start = (len(features) - size) // 2
@@ -241,14 +243,14 @@ def typical_inputs(trainer: ArticleTrainer) -> dict[str, torch.Tensor]:
 
 
 class QuietProgress(ProgressCallback):
-    """The Trainer's progress bar without a dictionary printed at every log."""
+    """The Trainer's progress bar, which does not print every log."""
 
     def on_log(self, *args: Any, **kwargs: Any) -> None:
         """Leave logging to EpochLog."""
 
 
 class EpochLog(TrainerCallback):
-    """One line an epoch: training loss and validation scores."""
+    """Logs a line for each epoch: training loss and validation scores."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -277,7 +279,7 @@ class EpochLog(TrainerCallback):
 
 
 class EpochWatch(TrainerCallback):
-    """Hands the validation scores of every epoch to a function."""
+    """Calls a function with the validation scores of every epoch."""
 
     def __init__(self, watch: Callable[[float, dict[str, float]], None]) -> None:
         self.watch = watch

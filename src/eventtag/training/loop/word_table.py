@@ -1,8 +1,7 @@
-"""The gradient of a large embedding table, kept from step to step instead of being made anew in each.
+"""The gradient of a large embedding table, whose memory is kept from step to step.
 
-A batch reads a few hundred rows of a table of tens of thousands, and autograd answers with a gradient of the whole table: on a CPU,
-filling and adding those zeros takes a tenth of a training step. Here the gradient's memory stays, and only the rows that the last step
-touched are set to zero again.
+A batch reads a few hundred of tens of thousands of rows, but autograd makes a gradient of the whole table. On a CPU, filling and adding
+those zeros takes a tenth of a training step. Here the memory stays, and only the rows that the last step used are set to zero again.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from torch import nn
 from torch.nn import functional
 
 MANY = 64
-"""Batches whose rows are remembered apart, where a step adds up that many."""
+"""Most batches of a step whose rows are kept separately."""
 
 
 class KeptGradient:
-    """The gradient of one table, and which of its rows are not zero. Nobody else may write into other rows of it: AdamW does not, an
-    optimizer that keeps its momentum there would.
+    """The gradient of one table, and which of its rows are not zero. No other code may write into other rows. AdamW does not; an optimizer
+    that keeps its momentum there would.
     """
 
     def __init__(self) -> None:
@@ -27,7 +26,7 @@ class KeptGradient:
         self.touched: list[torch.Tensor] = []
 
     def add(self, table: nn.Parameter, ids: torch.Tensor, gradient: torch.Tensor, padding_idx: int | None) -> None:
-        """Add to `table.grad` what [..., H] `gradient` at the rows `ids` [...] makes, summed by row; nothing for the padding row."""
+        """Add `gradient` [..., H] to the rows `ids` [...] of `table.grad`, except to the padding row."""
         if table.grad is None:
             if self.memory is None:
                 self.memory = torch.zeros_like(table)
@@ -76,7 +75,7 @@ class WordTable(nn.Embedding):
 
 
 def keep_gradient(table: nn.Module) -> None:
-    """Turn an `nn.Embedding` into a WordTable; leaves anything else as it is, and what looks its rows up in its own way."""
+    """Turn an `nn.Embedding` into a WordTable; leaves other classes and subclasses as they are."""
     if type(table) is nn.Embedding and table.max_norm is None and not table.sparse and not table.scale_grad_by_freq:
         table.__class__ = WordTable
         vars(table)["kept_gradient"] = KeptGradient()
