@@ -227,3 +227,11 @@ def test_names_from_metadata_are_no_formulas_and_no_markup(tmp_path):
     eventtag.estimate(tagged, CHOSEN, ["country"], quantities=["EVENT"], drawn="random", output=tmp_path / "f")
     assert f",'{odd}," in (tmp_path / "f" / "estimates.csv").read_text()
     assert "<script" not in (tmp_path / "f" / "estimates.html").read_text()
+
+
+def test_a_regression_on_the_constant_alone_is_the_mean_of_the_process():
+    result = eventtag.estimate(TAGGED, CHOSEN, quantities=["EVENT"], drawn="random", regress=["1"], tuning="ppi")
+    fit = result.quantities[0].regression
+    assert fit.names == ("(constant)",)
+    (low,), (high,) = fit.regression.interval(0.95)
+    assert low < TRUTH < high

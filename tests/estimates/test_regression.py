@@ -56,7 +56,24 @@ def test_agrees_with_ppi_python(family, slope):
 
 @pytest.mark.parametrize("family", TUNED)
 def test_chooses_the_lambda_of_ppi_python(family):
-    assert regress_ppi(*ppi_inputs(family)).coefficients == pytest.approx(TUNED[family], abs=1e-7)
+    found = regress_ppi(*ppi_inputs(family), tuning="ppi")
+    assert found.coefficients == pytest.approx(TUNED[family], abs=1e-7)
+
+
+@pytest.mark.parametrize("family", TUNED)
+def test_the_lambda_of_the_sample_is_near_it(family):
+    rest, columns, sample, form = ppi_inputs(family)
+    own, theirs = (regress_ppi(rest, columns, sample, form, tuning=tuning) for tuning in ("sample", "ppi"))
+    assert own.coefficients == pytest.approx(theirs.coefficients, abs=theirs.errors.max())
+    assert own.slope != theirs.slope
+
+
+def test_few_units_that_carry_the_variance_leave_few_degrees_of_freedom():
+    rest, columns, sample, form = ppi_inputs("mean")
+    even = regress_ppi(rest, columns, sample, form, slope=0)
+    gold = np.where(np.arange(len(sample)) == 0, 50.0, sample.gold)
+    one = regress_ppi(rest, columns, Annotated(gold, sample.tagged, sample.weights, sample.units, sample.strata), form, slope=0)
+    assert one.degrees[0] < 3 < even.degrees[0] <= len(sample) - 2
 
 
 DSL = """

@@ -17,9 +17,9 @@ from eventtag.estimates.annotated_sample import Drawn, match_sample
 from eventtag.estimates.dates import Order
 from eventtag.estimates.estimate_files import write_estimates
 from eventtag.estimates.estimate_rows import figure_rows
-from eventtag.estimates.estimating import QuantityFigures, estimate_quantity
+from eventtag.estimates.estimating import CONSTANT, QuantityFigures, estimate_quantity
 from eventtag.estimates.quantities import parse_quantity
-from eventtag.estimates.regression import Family
+from eventtag.estimates.regression import Family, Tuning
 from eventtag.estimates.tagged import TaggedReading, read_tagged
 from eventtag.jobs.job import Job, read_manifest
 from eventtag.models.checkpoint import find_checkpoint
@@ -69,6 +69,7 @@ def estimate(
     drawn: Drawn = "recorded",
     regress: Sequence[str] = (),
     family: Family = "linear",
+    tuning: Tuning = "sample",
     level: float = 0.95,
     output: str | os.PathLike[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -88,17 +89,18 @@ def estimate(
     `tagged` is the whole pool, as `eventtag.predict` wrote it; `gold` the articles that `eventtag.sample` drew from it, annotated. They are
     matched by id. `by` and `quantities` are as in `eventtag.count`. What is estimated is the mean of the pool. `drawn`: `recorded` takes
     the probabilities from the articles' metadata; `random` says that each tagged article had the same chance to be annotated. Without
-    either there are figures, but no intervals. `regress`: columns to regress each quantity on (`time:month` counts months), by `family`
-    `linear` or `poisson`. `checkpoint` is the tagger (default: that of the job which wrote `tagged`); annotated articles that it learnt
-    from are refused, left out or included, as `seen` says. With `output` the files are written into that folder.
+    either there are figures, but no intervals. `regress`: columns to regress each quantity on (`time:month` counts months, `1` is the
+    constant alone), by `family` `linear` or `poisson`; `tuning` says where lambda comes from, `sample`, or `ppi` as in ppi-python.
+    `checkpoint` is the tagger (default: that of the job which wrote `tagged`); annotated articles that it learnt from are refused, left
+    out or included, as `seen` says. With `output` the files are written into that folder.
 
     Raises DataError where no annotated article fits or some were learnt from; SettingsError for a quantity or field that there is not;
     OutputError where the folder exists.
     """
     names = tuple(by.split(",") if isinstance(by, str) else by)
     wanted = tuple(parse_quantity(words, unique=unique, thresholds=thresholds) for words in quantities)
-    _check(quantities, drawn, seen, family, level)
-    predictors = [name.removeprefix("time:") for name in regress]
+    _check(quantities, drawn, seen, family, tuning, level)
+    predictors = [name.removeprefix("time:") for name in regress if name != CONSTANT]
     reading = TaggedReading(format=format, options=options, label_map=label_map, date=date, date_order=date_order)
     table = read_tagged(tagged, wanted, by=list(dict.fromkeys([*names, *predictors])), reading=reading)
     notes = list(table.notes)
@@ -114,7 +116,7 @@ def estimate(
     if regress and not sample.random:
         notes.append("there is no regression either")
     found = tuple(
-        estimate_quantity(table, sample, number, by=names, regress=regress, family=family, level=level)
+        estimate_quantity(table, sample, number, by=names, regress=regress, family=family, tuning=tuning, level=level)
         for number in range(len(wanted))
     )
     folder = None if output is None else Path(output)
@@ -123,10 +125,11 @@ def estimate(
     return EstimateResult(found, names, level, tuple(notes), folder)
 
 
-def _check(quantities: Sequence[str], drawn: str, seen: str, family: str, level: float) -> None:
+def _check(quantities: Sequence[str], drawn: str, seen: str, family: str, tuning: str, level: float) -> None:
     if not quantities:
         raise SettingsError("quantities: none is given; say what is estimated, such as EVENT, any:EVENT, LOCATION~Sudan")
-    for key, value, kinds in (("drawn", drawn, Drawn), ("seen", seen, SeenGold), ("family", family, Family)):
+    choices = (("drawn", drawn, Drawn), ("seen", seen, SeenGold), ("family", family, Family), ("tuning", tuning, Tuning))
+    for key, value, kinds in choices:
         if value not in get_args(kinds):
             raise SettingsError(f"{key}: {value!r} is not allowed; give {' or '.join(get_args(kinds))}")
     if not 0.5 <= level < 1:

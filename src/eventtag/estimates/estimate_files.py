@@ -41,7 +41,7 @@ def write_estimates(
             "family": found.regression.family,
             "method": found.regression.regression.method,
             "lambda": found.regression.regression.slope,
-            "degrees_of_freedom": found.regression.regression.degrees,
+            "degrees_of_freedom": found.regression.regression.degrees.tolist(),
         }
         for found in figures
         if found.regression is not None

@@ -18,13 +18,15 @@ from eventtag.estimates.contrasts import Contrast, difference, trend
 from eventtag.estimates.corrected import Annotated, Estimate, Figure, Tagged, estimate_mean
 from eventtag.estimates.dates import UNITS
 from eventtag.estimates.quantities import Quantity, number_of
-from eventtag.estimates.regression import Family, Regression, Rows, regress_dsl, regress_ppi
+from eventtag.estimates.regression import Family, Regression, Rows, Tuning, regress_dsl, regress_ppi
 from eventtag.estimates.tagged import TaggedTable
 from eventtag.scoring.compare import holm
 
 WITHOUT = "(none)"
 """The value of a field of articles that do not have it."""
 ALL = "all"
+CONSTANT = "1"
+"""In place of a field of a regression: the constant alone, whose coefficient is the mean of the process."""
 NOT_KNOWN = "the annotated articles are not known to be a random sample"
 _YEAR, _MONTH, _WEEK = (re.compile(form) for form in (r"\d{4}", r"\d{4}-\d\d", r"\d{4}-W\d\d"))
 LEAST_PERIODS = 3
@@ -87,6 +89,7 @@ def estimate_quantity(
     by: Sequence[str],
     regress: Sequence[str] = (),
     family: Family = "linear",
+    tuning: Tuning = "sample",
     level: float = 0.95,
 ) -> QuantityFigures:
     """The figures of the quantity of this number; `by` and `regress` are fields of the table.
@@ -125,7 +128,7 @@ def estimate_quantity(
         tuple(cells),
         _changes(cells, by, level),
         _trends(cells, by, level),
-        _regression(table, tagged, annotated, places, regress, family) if regress and sample.random else None,
+        _regression(table, tagged, annotated, places, regress, family, tuning) if regress and sample.random else None,
     )
 
 
@@ -240,6 +243,7 @@ def _regression(
     places: npt.NDArray[np.int64],
     regress: Sequence[str],
     family: Family,
+    tuning: Tuning,
 ) -> Coefficients:
     columns, names = _design(table, regress)
     whole = np.isfinite(tagged) & np.isfinite(columns).all(axis=1)
@@ -255,7 +259,7 @@ def _regression(
     rest = whole.copy()
     rest[places] = False
     if equal and rest.any():
-        found = regress_ppi(Rows(columns[rest], tagged[rest]), columns[places], sample, family)
+        found = regress_ppi(Rows(columns[rest], tagged[rest]), columns[places], sample, family, tuning=tuning)
     else:
         numbers = np.cumsum(whole) - 1
         found = regress_dsl(Rows(columns[whole], tagged[whole]), numbers[places], sample, family)
@@ -268,6 +272,8 @@ def _design(table: TaggedTable, regress: Sequence[str]) -> tuple[npt.NDArray[np.
     """
     columns, names = [np.ones(len(table.ids))], ["(constant)"]
     for given in regress:
+        if given == CONSTANT:
+            continue
         name = given.removeprefix("time:")
         field = table.fields[name]
         present = [value for value in field.tolist() if value is not None]

@@ -5,7 +5,8 @@ variance of the numbers. The coefficients are those of the process that such art
 as well, as is usual for regressions.
 
 * `ppi`, for samples of which every article had the same probability: prediction-powered inference with power tuning, as
-  `ppi_ols_ci` and `ppi_poisson_ci` of ppi-python compute it (Angelopoulos, Duchi, Zrnic 2023, https://arxiv.org/abs/2311.01453).
+  `ppi_ols_ci` and `ppi_poisson_ci` of ppi-python compute it (Angelopoulos, Duchi, Zrnic 2023, https://arxiv.org/abs/2311.01453). Lambda
+  may come from the sample alone, see `Tuning`.
 * `dsl`, for unequal probabilities: the moments of the tagger's numbers plus the inversely weighted difference of people's, as R's
   package dsl solves them for given predictions (Egami et al. 2023, https://arxiv.org/abs/2306.04746).
 
@@ -23,10 +24,13 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from eventtag.errors import DataError
-from eventtag.estimates.corrected import Annotated
+from eventtag.estimates.corrected import Annotated, freedom
 
 Floats = npt.NDArray[np.float64]
 Family = Literal["linear", "poisson"]
+Tuning = Literal["sample", "ppi"]
+"""Where lambda comes from: covariance and variance of the tags in the `sample`; or that covariance and the variance of all tags, cut to
+between 0 and 1, as in PPI++. The first makes intervals narrower and less biased where numbers are skewed (docs/evidence/estimates.md)."""
 STEPS = 100
 """Newton steps after which a Poisson regression has no solution."""
 
@@ -34,14 +38,15 @@ STEPS = 100
 @dataclass(frozen=True)
 class Regression:
     """Coefficients [p] with their covariance [p, p]; `slope` is the lambda of power tuning, 1 for `dsl`. Intervals and p-values are by
-    Student's t with `degrees` degrees of freedom: the sample's units without the coefficients.
+    Student's t with `degrees` [p] degrees of freedom: the sample's units without the coefficients and lambda, or fewer where few of the
+    units carry the variance.
     """
 
     coefficients: Floats
     covariance: Floats
     slope: float
     method: Literal["ppi", "dsl"]
-    degrees: int
+    degrees: Floats
 
     @property
     def errors(self) -> Floats:
@@ -67,23 +72,34 @@ class Rows:
     tagged: Floats
 
 
-def regress_ppi(rest: Rows, columns: Floats, sample: Annotated, family: Family, *, slope: float | None = None) -> Regression:
+def regress_ppi(
+    rest: Rows,
+    columns: Floats,
+    sample: Annotated,
+    family: Family,
+    *,
+    slope: float | None = None,
+    tuning: Tuning = "sample",
+) -> Regression:
     """The regression by prediction-powered inference; `rest` are the articles outside the sample, `columns` [n, p] those of the sample.
 
-    `slope` None finds the lambda with the least sum of variances, between 0 and 1. Raises DataError where columns depend on each other.
+    `slope` None finds the lambda with the least sum of variances, as `tuning` says. Raises DataError where columns depend on each other.
     """
+    tuned = slope is None and tuning == "sample"
     if slope is None:
         first = _solve_ppi(rest, columns, sample, family, 1.0)
-        slope = _best_slope(rest, columns, sample, family, first)
+        slope = _best_slope(rest, columns, sample, family, first, tuning)
     found = _solve_ppi(rest, columns, sample, family, slope)
     count, others = len(sample), len(rest.tagged)
     own, tagged, outside, bread = _gradients(rest, columns, sample, family, found)
     sums = _by_unit(own - slope * tagged, sample.units)
-    sums = sums - sums.mean(axis=0)
-    spread = len(sums) / (len(sums) - 1) * (sums.T @ sums) / count**2
+    influence = (sums - sums.mean(axis=0)) @ bread / count
+    spent = columns.shape[1] + 1
+    influence *= np.sqrt(len(sums) / max(len(sums) - (spent if tuned else 1), 1))
+    covariance = influence.T @ influence
     if slope:
-        spread = spread + slope**2 * np.cov(outside.T).reshape(spread.shape) / others
-    return Regression(found, bread @ spread @ bread, slope, "ppi", _degrees(sample, columns))
+        covariance = covariance + slope**2 / others * bread @ np.cov(outside.T).reshape(covariance.shape) @ bread
+    return Regression(found, covariance, slope, "ppi", _degrees(influence, covariance, spent))
 
 
 def regress_dsl(pool: Rows, places: npt.NDArray[np.int64], sample: Annotated, family: Family) -> Regression:
@@ -102,15 +118,20 @@ def regress_dsl(pool: Rows, places: npt.NDArray[np.int64], sample: Annotated, fa
     found = _newton(moments, columns.shape[1], family, float(np.average(sample.gold, weights=sample.weights)))
     bread = _inverse(moments(found)[1])
     influence = columns * (target - _mean(columns @ found, family)[0])[:, None]
-    of_sample = _by_unit(influence[places], sample.units)
+    of_sample = _by_unit(influence[places], sample.units) @ bread / count
     outside = np.ones(count, dtype=np.bool_)
     outside[places] = False
-    meat = influence[outside].T @ influence[outside] + of_sample.T @ of_sample
-    return Regression(found, bread @ (meat / count**2) @ bread, 1.0, "dsl", _degrees(sample, columns))
+    meat = influence[outside].T @ influence[outside] / count**2
+    covariance = bread @ meat @ bread + of_sample.T @ of_sample
+    return Regression(found, covariance, 1.0, "dsl", _degrees(of_sample, covariance, columns.shape[1]))
 
 
-def _degrees(sample: Annotated, columns: Floats) -> int:
-    return max(1, int(len(np.unique(sample.units)) - columns.shape[1]))
+def _degrees(influence: Floats, covariance: Floats, spent: int) -> Floats:
+    """[p]: Satterthwaite's, of variances of which the sample's units have a part by their influence [G, p] and the rest is known well."""
+    own = (influence**2).sum(axis=0)
+    degrees = np.array([freedom(column, spent=spent) for column in influence.T])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(own > 0, degrees * (np.diag(covariance) / own) ** 2, np.inf))
 
 
 def _solve_ppi(rest: Rows, columns: Floats, sample: Annotated, family: Family, slope: float) -> Floats:
@@ -140,15 +161,19 @@ def _gradients(
     return own, tagged, rest.columns * (mean_rest - rest.tagged)[:, None], _inverse(hessian)
 
 
-def _best_slope(rest: Rows, columns: Floats, sample: Annotated, family: Family, coefficients: Floats) -> float:
-    """The lambda of PPI++ (its proposition 2, with the trace over all coefficients)."""
+def _best_slope(rest: Rows, columns: Floats, sample: Annotated, family: Family, coefficients: Floats, tuning: Tuning) -> float:
+    """The lambda of PPI++ (its proposition 2, with the trace over all coefficients), or that with the variance of the sample."""
     own, tagged, outside, bread = _gradients(rest, columns, sample, family, coefficients)
     count, others = len(sample), len(rest.tagged)
     shared = (own - own.mean(axis=0)).T @ (tagged - tagged.mean(axis=0)) / count
-    varied = np.cov(np.concatenate([tagged, outside]).T).reshape(shared.shape)
+    centred = tagged - tagged.mean(axis=0)
+    varied = centred.T @ centred / count
+    if tuning == "ppi":
+        varied = np.cov(np.concatenate([tagged, outside]).T).reshape(shared.shape)
     above = np.trace(bread @ (shared + shared.T) @ bread)
     below = 2 * (1 + count / others) * np.trace(bread @ varied @ bread)
-    return float(np.clip(above / below, 0, 1)) if below > 0 else 0.0
+    most = 1.0 if tuning == "ppi" else np.inf
+    return float(np.clip(above / below, 0, most)) if below > 0 else 0.0
 
 
 def _by_unit(values: Floats, units: npt.NDArray[np.int64]) -> Floats:

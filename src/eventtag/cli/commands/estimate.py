@@ -89,10 +89,16 @@ def _parser() -> argparse.ArgumentParser:
         "--regress",
         type=nonempty("--regress"),
         metavar="A,B,...",
-        help="regress each quantity on these fields; time:month counts months",
+        help="regress each quantity on these fields; time:month counts months, 1 is the constant alone",
     )
     regression.add_argument(
         "--family", choices=("linear", "poisson"), default="linear", help="least squares, or Poisson with a log link"
+    )
+    regression.add_argument(
+        "--tuning",
+        choices=("sample", "ppi"),
+        default="sample",
+        help="where lambda of a regression comes from: the sample, or all tags, as in ppi-python (default: sample)",
     )
     add_reading(parser)
     return parser
@@ -111,6 +117,7 @@ def _task(arguments: argparse.Namespace) -> int:
         drawn=arguments.drawn,
         regress=_names(arguments.regress),
         family=arguments.family,
+        tuning=arguments.tuning,
         level=arguments.level,
         output=arguments.output,
         checkpoint=arguments.checkpoint,
