@@ -139,3 +139,11 @@ def test_people_s_annotations_are_kept_and_files_without_spans_are_read(tmp_path
     result = eventtag.sample(tmp_path / "new.csv", tmp_path / "s.csv", n=4, by=["country"])
     assert len(list(eventtag.read_articles(tmp_path / "s.csv"))) == 4
     assert any(note.startswith("read as new articles, without spans") for note in result.notes)
+
+
+def test_fields_to_stratify_by_are_checked_and_dates_make_months(tmp_path):
+    dated = [replace(a, meta={"published": f"2024-0{n % 3 + 1}-09"}) for n, a in enumerate(tagged_pool(30, 0))]
+    found = eventtag.sample(dated, tmp_path / "s.jsonl", n=9, by=["month"])
+    assert [(row.stratum, row.drawn) for row in found.strata] == [("2024-01", 3), ("2024-02", 3), ("2024-03", 3)]
+    with pytest.raises(SettingsError, match="by: .*'publisher'"):
+        eventtag.sample(dated, tmp_path / "t.jsonl", n=9, by=["publisher"])
