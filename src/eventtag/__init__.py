@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from eventtag.api.estimate import estimate
     from eventtag.api.evaluate import evaluate
     from eventtag.api.lint import lint
+    from eventtag.api.plan import plan
     from eventtag.api.predict import predict
     from eventtag.api.sample import sample
     from eventtag.api.score import score
@@ -47,6 +48,7 @@ _HOMES = {
     "estimate": "api.estimate",
     "evaluate": "api.evaluate",
     "lint": "api.lint",
+    "plan": "api.plan",
     "predict": "api.predict",
     "read_articles": "formats.registry",
     "read_inputs": "jobs.reading.inputs",
@@ -74,6 +76,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "lint",
+    "plan",
     "predict",
     "read_articles",
     "read_inputs",

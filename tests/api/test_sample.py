@@ -145,5 +145,5 @@ def test_fields_to_stratify_by_are_checked_and_dates_make_months(tmp_path):
     dated = [replace(a, meta={"published": f"2024-0{n % 3 + 1}-09"}) for n, a in enumerate(tagged_pool(30, 0))]
     found = eventtag.sample(dated, tmp_path / "s.jsonl", n=9, by=["month"])
     assert [(row.stratum, row.drawn) for row in found.strata] == [("2024-01", 3), ("2024-02", 3), ("2024-03", 3)]
-    with pytest.raises(SettingsError, match="by: .*'publisher'"):
+    with pytest.raises(SettingsError, match=r"by: .*'publisher'"):
         eventtag.sample(dated, tmp_path / "t.jsonl", n=9, by=["publisher"])

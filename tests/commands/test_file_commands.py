@@ -165,7 +165,7 @@ def test_a_missing_file_is_a_short_message(run, command, tmp_path):
     assert "none: no such file or folder; check the path" in error
 
 
-@pytest.mark.parametrize("command", ["split", "sample", "stats", "agreement", "lint", "convert"])
+@pytest.mark.parametrize("command", ["split", "sample", "plan", "stats", "agreement", "lint", "convert"])
 def test_help_names_every_argument(run, command, capsys):
     with pytest.raises(SystemExit) as ended:
         run(command, "--help")

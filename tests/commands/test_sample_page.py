@@ -4,6 +4,7 @@ import importlib
 import re
 import shlex
 import sys
+from dataclasses import replace
 
 from conftest import REPOSITORY
 
@@ -23,14 +24,20 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch, capsys):
         for number in range(900)
     ]  # fmt: skip
     eventtag.write_articles(pool, tmp_path / "tagged.jsonl")
+    gold = [replace(a, spans=tuple(Span(0, 5, "EVENT") for _ in range(n % 4 > 0))) for n, a in enumerate(pool[:60])]
+    eventtag.write_articles(gold, tmp_path / "test.jsonl")
+    eventtag.write_articles(pool[:60], tmp_path / "outputs" / "mine" / "test" / "predictions.jsonl")
     monkeypatch.chdir(tmp_path)
-    commands = re.findall(r"^eventtag sample .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    commands = re.findall(r"^eventtag (?:sample|plan) .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     for command in commands:
-        monkeypatch.setattr(sys, "argv", ["eventtag sample", *shlex.split(command)[2:]])
-        assert importlib.import_module("eventtag.cli.commands.sample").run() == 0, capsys.readouterr().err
+        name = command.split()[1]
+        monkeypatch.setattr(sys, "argv", [f"eventtag {name}", *shlex.split(command)[2:]])
+        assert importlib.import_module(f"eventtag.cli.commands.{name}").run() == 0, capsys.readouterr().err
     drawn = list(eventtag.read_articles("more.jsonl"))
     assert abs(len(drawn) - 300) <= 5
     assert {article.id for article in eventtag.read_articles("events.jsonl")} < {article.id for article in drawn}
     printed = capsys.readouterr()
     assert re.search(r"^2024-01 +225 +225 +50 ", printed.out, re.MULTILINE)
+    assert re.search(r"^interval of F1 +EVENT +0\.\d+ +0.02 +\d+ +\d+ to \d+$", printed.out, re.MULTILINE)
+    assert re.search(r"^estimate, corrected +any:EVENT ", printed.out, re.MULTILINE)
     assert "what made the draw: more.jsonl.sample.json" in printed.err

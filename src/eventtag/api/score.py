@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eventtag.api.articles import Source, name_of, require_names
-from eventtag.api.gold import read_gold, read_noted
+from eventtag.api.articles import Source, name_of
+from eventtag.api.pairing import pair_with_gold
 from eventtag.article import Article
-from eventtag.corpus.clusters import clusters_of
 from eventtag.reporting.files import write_evaluation
-from eventtag.scoring.pairing import pair_predictions
-from eventtag.scoring.placing import place_predictions
 from eventtag.scoring.report import EvaluationReport, analyse_articles
 from eventtag.settings import EvaluationSettings
 from eventtag.settings.building import build_settings
@@ -83,43 +80,38 @@ def score(
     analysis = evaluation
     if not isinstance(analysis, EvaluationSettings):
         analysis = build_settings(EvaluationSettings, analysis or {}, prefix="evaluation.")
-    reading: dict[str, Any] = {"label_map": label_map}
-    known = read_gold(
-        gold, seen=None, include=True, split=split, labels=labels, format=gold_format, options=gold_options, **reading
+    found = pair_with_gold(
+        predictions,
+        gold,
+        split=split,
+        labels=labels,
+        clusters=clusters,
+        format=format,
+        options=options,
+        label_map=label_map,
+        gold_format=gold_format,
+        gold_options=gold_options,
     )
-    source = name_of(predictions)
-    predicted = read_noted(predictions, known.notes, known.before, format=format, options=options, **reading)
-    require_names("label_map", label_map or (), known.before, "label")
-    placed, remarks = place_predictions(known.articles, predicted)
-    pairs, others = pair_predictions(known.articles, placed, source=source)
-    if others:
-        remarks.append(f"{others} articles are left out, as no gold article has their id")
-    notes = (*known.notes, *(f"{source}: {remark}" for remark in remarks))
-    articles = [article for article, _ in pairs]
-    field_name = clusters or known.cluster_field
-    if field_name is not None:
-        require_names("clusters", [field_name], {name for article in articles for name in article.meta}, "metadata field")
-    units, rule = clusters_of(articles, field_name)
     report = analyse_articles(
-        pairs,
-        known.labels,
-        clusters=units,
-        within=units if field_name is None else clusters_of(articles, None)[0],
+        found.pairs,
+        found.gold.labels,
+        clusters=found.clusters,
+        within=found.within,
         fields=analysis.slices,
         resamples=analysis.resamples,
         level=analysis.level,
         seed=analysis.seed,
     )
     about = {
-        "name": known.name,
-        "split": known.split or "",
-        "articles": len(articles),
-        "predictions": source,
-        "resampled_by": rule,
+        "name": found.gold.name,
+        "split": found.gold.split or "",
+        "articles": len(found.pairs),
+        "predictions": name_of(predictions),
+        "resampled_by": found.rule,
     }
     report = report.described(data=about)
-    scored = tuple(ScoredPrediction(article, tuple(spans)) for article, spans in pairs)
+    scored = tuple(ScoredPrediction(article, tuple(spans)) for article, spans in found.pairs)
     folder = None if run_dir is None else Path(run_dir)
     if folder is not None:
         write_evaluation(report, scored, folder)
-    return ScoreResult(report, scored, notes, folder)
+    return ScoreResult(report, scored, found.notes, folder)

@@ -32,6 +32,7 @@ FILE_COMMANDS = {
     "agreement": "compare two annotations of the same articles",
     "score": "score predictions of any program on annotated articles",
     "count": "count what a tagger found, by month, country or label",
+    "plan": "say how many articles to annotate, from a pilot",
     "compare": "say whether one tagger is better than another",
     "export": "make a checkpoint faster, if it stays as good",
     "job": "say what is missing of a tagging job of many tasks, and put its output together",

@@ -1,0 +1,122 @@
+"""`eventtag plan PREDICTIONS --gold GOLD --f1 0.02`: how many articles to annotate, from a pilot."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+from eventtag.cli.file_command import add_gold, add_reading, gold_source, label_map, nonempty, pairs, run_file_command
+from eventtag.cli.terminal import print_message, print_result
+from eventtag.errors import SettingsError
+from eventtag.reporting.table import table
+
+
+def run() -> int:
+    """Plan as the command line says."""
+    return run_file_command(_parser(), _task)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eventtag plan",
+        description="Say how many articles to annotate, from a pilot: predictions on a few annotated articles. The numbers count the "
+        "pilot's articles too, and each stands with the range that holds the true number with a probability of 80 %%.",
+        epilog="example: eventtag plan outputs/mine/test --gold test.jsonl --f1 0.02 --estimate any:EVENT=0.03",
+    )
+    parser.add_argument(
+        "predictions", type=nonempty("PREDICTIONS"), metavar="PREDICTIONS", help="a file, or the folder of an evaluation"
+    )
+    add_gold(parser)
+    group = parser.add_argument_group("what is wanted")
+    group.add_argument("--f1", type=_number("--f1"), metavar="WIDTH", help="half-width of the interval of each label's strict F1")
+    group.add_argument(
+        "--difference",
+        type=_number("--difference"),
+        metavar="F1",
+        help="difference in F1 to be found with a probability of 80 %%",
+    )
+    group.add_argument(
+        "--other",
+        type=nonempty("--other"),
+        metavar="FILE",
+        help="predictions of the other system (default: one that errs as much, independently or alike)",
+    )
+    group.add_argument(
+        "--estimate",
+        action="append",
+        default=[],
+        metavar="QUANTITY=WIDTH",
+        help="half-width of the interval of a mean over a large pool, such as any:EVENT=0.03 or EVENT=0.2",
+    )
+    group.add_argument("--level", type=_number("--level"), default=0.95, help="level of the intervals and tests (default: 0.95)")
+    group.add_argument(
+        "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
+    )
+    group.add_argument(
+        "--clusters",
+        type=nonempty("--clusters"),
+        metavar="FIELD",
+        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
+    )
+    add_reading(parser)
+    return parser
+
+
+def _task(arguments: argparse.Namespace) -> int:
+    from eventtag.api.plan import plan  # slow to import, and --help needs none of it
+
+    result = plan(
+        arguments.predictions,
+        gold_source(arguments),
+        f1=arguments.f1,
+        difference=arguments.difference,
+        other=arguments.other,
+        estimates=dict(_estimate(words) for words in arguments.estimate),
+        level=arguments.level,
+        split=arguments.split,
+        labels=arguments.labels and arguments.labels.split(","),
+        clusters=arguments.clusters,
+        format=arguments.source_format,
+        options=pairs(arguments.read_option, "--read-option"),
+        label_map=label_map(arguments),
+        gold_format=arguments.gold_from,
+        gold_options=pairs(arguments.gold_option, "--gold-option"),
+    )
+    for note in result.notes:
+        print_message(note)
+    header = ("for", "figure", "pilot", "wanted", "articles", "range", "")
+    rows = [
+        (
+            row.goal,
+            row.figure,
+            None if math.isnan(row.value) else row.value,
+            f"{row.wanted:g}",
+            row.articles,
+            None if row.low is None else f"{row.low} to {row.high}",
+            row.note,
+        )
+        for row in result.rows
+    ]
+    print_result(table(header, rows, left=2))
+    return 0
+
+
+def _estimate(words: str) -> tuple[str, float]:
+    quantity, _, width = words.rpartition("=")
+    if not quantity:
+        raise SettingsError(f"--estimate: {words!r} is not QUANTITY=WIDTH, such as any:EVENT=0.03")
+    return quantity, _number("--estimate")(width)
+
+
+def _number(option: str) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise SettingsError(f"{option}: {value!r} is not allowed; give a number above 0, such as 0.02")
+        return number
+
+    return read

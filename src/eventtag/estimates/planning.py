@@ -1,0 +1,102 @@
+"""How many articles to annotate, from those of a pilot.
+
+A figure's variance over the pilot's units (articles, or clusters that hang together) is that of its jackknife, and falls as one over their
+number. The variance itself comes from few units: it is taken to be distributed as that of chi-square with the degrees of freedom that the
+fourth moment of the units' deviations gives (O'Neill 2014, https://doi.org/10.1080/00031305.2014.966589), and so is the number of units
+that is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, inf
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+from scipy.stats import chi2
+
+from eventtag.scoring.power import effect_by_t
+
+Floats = npt.NDArray[np.float64]
+
+SURE = 0.8
+"""Probability with which the range of the needed number holds the true one, at least about that: see NOMINAL."""
+NOMINAL = 0.9
+"""Probability of the chi-square range. Of skewed counts, whose fourth moment a pilot underestimates, it holds the true number in 78 to 85 %
+of pilots of 20 to 100 units, of others in 90 % and more."""
+MOST = 10**9
+"""More units than anybody annotates."""
+LEAST_UNITS = 5
+"""Units that deviate below which a pilot says next to nothing of a variance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Units that are needed in all, the pilot's among them, and the range that holds the true number with probability SURE; None where the
+    pilot cannot say, and `note` says why. `error` is the pilot's standard error.
+    """
+
+    units: int | None
+    low: int | None
+    high: int | None
+    error: float
+    note: str = ""
+
+
+def units_for_interval(deviations: Floats, half_width: float, *, level: float) -> Needed:
+    """The units with which the interval of a figure is no wider than `half_width` to either side.
+
+    `deviations` [U] are by what each of the pilot's units makes the figure deviate: their squares sum to its variance.
+    """
+    return _solve(deviations, lambda error, degrees: float(stdtrit(degrees, (1 + level) / 2)) * error <= half_width)
+
+
+def units_for_difference(deviations: Floats, difference: float, *, level: float, tests: int = 1) -> Needed:
+    """The units with which a true difference is found with a probability of 0.8, by a test at 1 - `level`, corrected for so many `tests`.
+
+    `deviations` [U] are those of the difference between two systems on the same units.
+    """
+    alpha = (1 - level) / tests
+    return _solve(deviations, lambda error, degrees: float(effect_by_t(degrees, level=alpha)) * error <= difference)
+
+
+def _solve(deviations: Floats, enough: Callable[[float, float], bool]) -> Needed:
+    """The fewest units of which standard error and degrees of freedom are `enough`."""
+    units = len(deviations)
+    error = float(np.sqrt((deviations**2).sum()))
+    deviating = int((deviations != 0).sum())
+    if deviating < LEAST_UNITS:
+        return Needed(
+            None, None, None, error, f"{deviating} units of the pilot tell how the figure varies; {LEAST_UNITS} are needed"
+        )
+    degrees = _degrees(deviations)
+
+    def fewest(variance: float) -> int:
+        low, high = 2, MOST
+        while low < high:
+            middle = (low + high) // 2
+            reached = enough(float(np.sqrt(variance * units / middle)), max(degrees * middle / units, 1.0))
+            low, high = (low, middle) if reached else (middle + 1, high)
+        return low
+
+    tail = (1 - NOMINAL) / 2
+    lowest, highest = (degrees / float(chi2.ppf(q, degrees)) for q in (1 - tail, tail))
+    return Needed(fewest(error**2), fewest(error**2 * lowest), fewest(error**2 * highest), error)
+
+
+def _degrees(deviations: Floats) -> float:
+    """Degrees of freedom of the variance of [U] deviations: 2 over the relative variance of the variance."""
+    units = len(deviations)
+    centred = deviations - deviations.mean()
+    kurtosis = units * float((centred**4).sum()) / float((centred**2).sum()) ** 2
+    if units > 3:  # what a sample's own fourth moment underestimates is added
+        kurtosis = 3 + (units - 1) / ((units - 2) * (units - 3)) * ((units + 1) * (kurtosis - 3) + 6)
+    relative = (max(kurtosis, 1.0) - 1) / units + 2 / (units * (units - 1))
+    return float(np.clip(2 / relative, 1.0, units - 1))
+
+
+def in_articles(units: float | None, per_unit: float) -> int | None:
+    """Articles of so many units."""
+    return None if units is None or units == inf else ceil(units * per_unit)
