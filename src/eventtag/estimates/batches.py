@@ -83,7 +83,8 @@ class TaggedBatch:
 
     def column(self, name: str) -> list[str | None]:
         """[N]: a metadata field as text, as `cell_text` gives it."""
-        return [cell_text(meta.get(name)) for meta in self.meta]
+        values = [meta.get(name) for meta in self.meta]
+        return [value if type(value) is str and value.isascii() and value else cell_text(value) for value in values]
 
     def _code(self, label: str) -> int:
         return self.labels.index(label) if label in self.labels else -1

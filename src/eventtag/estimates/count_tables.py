@@ -6,7 +6,7 @@ a million articles need no more memory than some thousands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class CountTables:
     def __init__(self, folder: Path, *, excel: bool) -> None:
         self._folder, self._excel = folder, excel
         self._waiting = {name: _Waiting(folder / f"{name}.waiting") for name in ("articles", "spans")}
-        self._kinds: dict[str, set[str]] = {}
+        self._kinds: dict[str, set[type]] = {}
         self._made: dict[str, pa.DataType] = {}
 
     def add(
@@ -71,11 +71,11 @@ class CountTables:
 
     def _fields(self, batch: TaggedBatch) -> list[str]:
         """The metadata fields of a batch; which kinds of values each has is noted."""
-        found: dict[str, None] = {}
+        found: dict[str, Any] = {}
         for meta in batch.meta:
-            for name, value in meta.items():
-                found[name] = None
-                self._kinds.setdefault(name, set()).add(_kind(value))
+            found.update(meta)
+        for name in found:
+            self._kinds.setdefault(name, set()).update(_kinds([meta.get(name) for meta in batch.meta]))
         return list(found)
 
     def finish(self, *, note: str) -> int:
@@ -190,23 +190,19 @@ class _Waiting:
         self._path.unlink(missing_ok=True)
 
 
-def _kind(value: object) -> str:
-    if value is None or value == "" or value != value:
-        return "none"
-    if isinstance(value, bool):
-        return "truth"
-    if isinstance(value, int):
-        return "whole" if value in _WHOLE else "text"
-    return "number" if isinstance(value, float) else "text"
+def _kinds(values: Sequence[object]) -> set[type]:
+    """The types of the values; `str` for a whole number that no column of numbers holds."""
+    kinds = set(map(type, values)) - {type(None)}
+    whole = (value for value in values if type(value) is int)
+    return kinds | {str} if int in kinds and not all(value in _WHOLE for value in whole) else kinds
 
 
-def _type(kinds: Iterable[str]) -> Any:
-    kinds = set(kinds) - {"none"}
-    if kinds == {"whole"}:
+def _type(kinds: set[type]) -> Any:
+    if kinds == {int}:
         return pa.int64()
-    if kinds == {"truth"}:
+    if kinds == {bool}:
         return pa.bool_()
-    return pa.float64() if kinds and kinds <= {"whole", "number"} else pa.string()
+    return pa.float64() if kinds and kinds <= {int, float} else pa.string()
 
 
 def _texts(texts: Sequence[str | None]) -> Any:

@@ -47,6 +47,8 @@ _YEAR_LAST = re.compile(rf"(?P<a>\d{{1,2}})(?P<s>[-/.])(?P<b>\d{{1,2}})(?P=s)(?P
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
 _DAY_NAME = re.compile(rf"{_WEEKDAY}(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[-\s]+(?:of\s+)?{_MONTH},?[-\s]+(?P<y>\d{{4}}){_TIME}")
 _NAME_DAY = re.compile(rf"{_WEEKDAY}{_MONTH}\s+(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+)?(?P<y>\d{{4}}){_TIME}")
+KNOWN = 1 << 16
+"""Texts whose dates are remembered."""
 _DATE_CHARACTERS = 80
 """A longer text is no date."""
 
@@ -77,7 +79,7 @@ class PartialDate(NamedTuple):
 Reading = PartialDate | Literal["ambiguous", "no date"]
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=KNOWN)
 def parse_date(text: str, order: Order | None = None) -> Reading:
     """The date that a text is; `ambiguous` where two orders of day and month are possible and `order` is None; else `no date`."""
     text = text.strip().casefold()
@@ -116,12 +118,16 @@ class Periods:
 
     def __init__(self, field: str, unit: Unit, order: Order | None = None) -> None:
         self.field, self.unit, self.order = field, unit, order
+        self._known: dict[str | None, str] = {}
         self._without: Counter[str] = Counter()
         self._example: dict[str, str] = {}
 
     def __call__(self, texts: Sequence[str | None]) -> list[str | None]:
         """The period of each text, None where it has none."""
-        return [self._period(text) for text in texts]
+        if len(self._known) > KNOWN:
+            self._known.clear()
+        known = self._known
+        return [known[text] if text in known else self._period(text) for text in texts]
 
     def notes(self) -> list[str]:
         """A line for each kind of article without a period."""
@@ -148,6 +154,8 @@ class Periods:
             kind = found if isinstance(found, str) else "inexact"
             self._without[kind] += 1
             self._example.setdefault(kind, text[:_DATE_CHARACTERS])
+        else:
+            self._known[text] = period
         return period
 
 
