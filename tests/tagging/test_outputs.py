@@ -64,6 +64,14 @@ def test_our_readers_read_every_output_back(tmp_path, name):
         assert [article.text for article in back] == [article.text for article in ARTICLES]
 
 
+@pytest.mark.parametrize("name", [name for name in PREDICTION_FORMATS if name not in ("csv", "html")])
+def test_every_output_keeps_metadata_or_says_that_it_does_not(tmp_path, name):
+    path, ledger = written(tmp_path, name)
+    back = read_articles(path, name, ledger=LossLedger(), options=READERS.get(name))
+    kept = [dict(article.meta) for article in back] == [dict(article.meta) for article in ARTICLES]
+    assert kept != any("metadata is not kept" in line for line in ledger.summary())
+
+
 @pytest.mark.parametrize("sentences", [False, True])
 def test_csv_has_a_row_a_span_and_one_for_an_article_without_spans(tmp_path, sentences):
     path, ledger = written(tmp_path, "csv", sentences=sentences)

@@ -2,7 +2,7 @@
 
     2014-01-31   2014/1/31   20140131   2014-01   2014         year first, as in ISO 8601
     2014-01-31T23:30:00-05:00   2014-01-31 23:30   20140131233000   the same with a time, which is not looked at
-    31 January 2014   31-Jan-2014   Jan 31, 2014   Fri, 31 Jan 2014 10:00:00 GMT   January 2014   English months
+    31 January 2014   31-Jan-2014   Jan 31, 2014   January 2014   Fri, 31 Jan 2014 10:00:00 GMT   Fri Jan 31 10:00:00 +0000 2014
     31/01/2014   01/31/2014                                    where only one order of day and month is possible
     03/04/2014                                                 ambiguous: read if the order is given, else left out and counted
 
@@ -41,10 +41,15 @@ _TIME = (
     r"(?:(?:\s*t\s*|,?\s+)(?:at\s+)?\d{1,2}(?::?\d{2}){0,2}(?:[.,]\d+)?\s*(?:[ap]\.?m\.?)?\s*"
     r"(?:z|[a-z]{2,5}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?(?:\s*[\[(][^\])]*[\])])?)?"
 )
-_YEAR_FIRST = re.compile(rf"(?P<y>\d{{4}})(?:(?P<s>[-/.])(?P<m>\d{{1,2}})(?:(?P=s)(?P<d>\d{{1,2}}){_TIME})?)?")
+_YEAR_FIRST = re.compile(
+    rf"(?P<y>\d{{4}})(?:(?P<s>[-/.])(?P<m>\d{{1,2}})(?:(?P=s)(?P<d>\d{{1,2}})(?:{_TIME}|z|[+-]\d{{2}}:\d{{2}}))?)?"
+)
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:t?\d{4}(?:\d{2})?(?:\.\d+)?(?:z|[+-]\d{2}:?\d{2})?)?")
 _YEAR_LAST = re.compile(rf"(?P<a>\d{{1,2}})(?P<s>[-/.])(?P<b>\d{{1,2}})(?P=s)(?P<y>\d{{4}}){_TIME}")
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
+_CLOCK_FIRST = re.compile(
+    rf"{_WEEKDAY}{_MONTH}\s+(?P<d>\d{{1,2}})\s+\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:\s+(?:[a-z]{{2,5}}|[+-]\d{{4}}))?\s+(?P<y>\d{{4}})"
+)
 _DAY_NAME = re.compile(rf"{_WEEKDAY}(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[-\s]+(?:of\s+)?{_MONTH},?[-\s]+(?P<y>\d{{4}}){_TIME}")
 _NAME_DAY = re.compile(rf"{_WEEKDAY}{_MONTH}\s+(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+)?(?P<y>\d{{4}}){_TIME}")
 KNOWN = 1 << 16
@@ -87,7 +92,7 @@ def parse_date(text: str, order: Order | None = None) -> Reading:
         return "no date"
     if found := _YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text):
         return _date(found["y"], found["m"], found["d"])
-    if found := _DAY_NAME.fullmatch(text) or _NAME_DAY.fullmatch(text):
+    if found := _DAY_NAME.fullmatch(text) or _NAME_DAY.fullmatch(text) or _CLOCK_FIRST.fullmatch(text):
         month = next((at for at, name in enumerate(_MONTHS, 1) if _is_month(found["name"], name)), 0)
         return _date(found["y"], str(month), found["d"])
     if found := _YEAR_LAST.fullmatch(text):

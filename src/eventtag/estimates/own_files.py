@@ -117,9 +117,13 @@ def _add_record(builder: BatchBuilder, record: Any, data: bytes) -> bool:
     name, text, spans, meta = record.get("id"), record.get("text"), record.get("spans"), record.get("meta", {})
     if type(name) is not str or not name.isascii() or type(text) is not str or type(spans) is not list or type(meta) is not dict:
         return False
-    # Before the spans there are two keys with texts; a text has no quotation mark that is not escaped.
-    place = data.rfind(b'"spans": [')
-    if not data.startswith(b'{"id": "') or place < 0 or data.count(b'": "', 0, place) != _KEYS_BEFORE:
+    # Before the spans stand two keys with texts, side by side; a text has no quotation mark that is not escaped.
+    place = data.rfind(b'", "spans": [')
+    if (
+        place < 0
+        or not data.startswith(b'{"id": "%s", "text": "' % name.encode())
+        or data.count(b'": "', 0, place) != _KEYS_BEFORE
+    ):
         return False
     keys = len(record) - _KEYS_BEFORE + len(meta)
     if not spans:

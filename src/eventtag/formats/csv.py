@@ -107,7 +107,7 @@ def write_csv(
     """
     with staged_file(path) as file:
         if rows == "spans":
-            write_span_table(articles, file, ledger=ledger, sentences=sentences)
+            write_span_table(articles, file, folder=path.parent, ledger=ledger, sentences=sentences)
             return
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(("id", "text", "spans", FIELD))

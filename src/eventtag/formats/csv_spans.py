@@ -68,29 +68,30 @@ def meta_columns(names: Iterable[str], taken: Iterable[str] = _TAKEN) -> dict[st
     return columns
 
 
-def write_span_table(articles: Iterable[Article], file: TextIO, *, ledger: LossLedger, sentences: bool = False) -> None:
-    """Write the table. Its header names the metadata of all articles, so that rows wait in a temporary file until the last is there.
+def write_span_table(
+    articles: Iterable[Article], file: TextIO, *, folder: Path, ledger: LossLedger, sentences: bool = False
+) -> None:
+    """Write the table. Its header names the metadata of all articles, so that rows wait in a nameless file in `folder` until the last is
+    there.
 
     `sentences`: with every span stands its sentence. The articles' texts go to the ledger.
     """
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    names: dict[str, None] = {}
-    with tempfile.TemporaryFile(
-        "w+", encoding="utf-8", dir=Path(file.name).parent if isinstance(file.name, str) else None
-    ) as waiting:
+    names: dict[str, Any] = {}
+    with tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder) as waiting:
         for article in articles:
             note_parts(article, "writing csv", ledger=ledger, kept=("meta",))
             ledger.note(article.id, "writing csv", "text", "a row is a span: the article's text is not kept")
-            names.update(dict.fromkeys(article.meta))
+            names.update(article.meta)
             meta = {name: _meta_cell(value) for name, value in article.meta.items()}
             waiting.write(json.dumps([list(_span_cells(article, sentences=sentences)), meta]) + "\n")
-        columns = meta_columns(names)
-        header = (*SPAN_COLUMNS, *(SENTENCE_COLUMNS if sentences else ()), COUNT_COLUMN, *map(guarded, columns.values()))
-        writer.writerow(header)
+        header = (*SPAN_COLUMNS, *(SENTENCE_COLUMNS if sentences else ()), COUNT_COLUMN)
+        writer.writerow((*header, *map(guarded, meta_columns(names).values())))
         waiting.seek(0)
         for line in waiting:
             rows, meta = json.loads(line)
-            writer.writerows([*cells, *(meta.get(name, "") for name in names)] for cells in rows)
+            cells = [meta.get(name, "") for name in names]
+            writer.writerows([*row, *cells] for row in rows)
 
 
 def _meta_cell(value: object) -> str:
