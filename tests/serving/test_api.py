@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient
 from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
 from eventtag.serving.app import ROUTES
+from eventtag.serving.page import PAGE_ROUTES
 from eventtag.serving.service import Service
 from eventtag.tagging.tagger import Tagger, with_spans
 
@@ -212,3 +214,14 @@ def test_corrections_come_back_as_articles(checkpoint: Path, tmp_path: Path) -> 
             assert refused.status_code == 400
             assert said in refused.json()["error"]
         assert len(lines_of(client.get("/api/corrections").text)) == 1
+
+
+def test_the_page_and_each_of_its_files_are_served(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    names = {path.name for path in (files("eventtag.serving") / "page").iterdir()}
+    assert {route.path.removeprefix("/") or "index.html" for route in PAGE_ROUTES} == names
+    for name in names - {"index.html"}:
+        assert client.get(f"/{name}").content == (files("eventtag.serving") / "page" / name).read_bytes()
+    assert not re.findall(r"\son\w+=|style=|https?://", page.text)

@@ -14,12 +14,14 @@ from starlette.routing import Route
 from eventtag.errors import EventtagError, OutputError
 from eventtag.serving import api, doccano, hugging_face, inception, label_studio
 from eventtag.serving.guard import Guard
+from eventtag.serving.page import PAGE_ROUTES
 from eventtag.serving.refusals import RequestError
 from eventtag.serving.service import Service
 
 log = logging.getLogger(__name__)
 
 ROUTES = (
+    *PAGE_ROUTES,
     Route("/health", api.health),
     Route("/metrics", api.metrics),
     Route("/openapi.json", api.openapi),
