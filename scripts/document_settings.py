@@ -51,14 +51,14 @@ eventtag train run_dir=outputs/mine                                 a directory 
 
 **Your own files.** A folder `configs/` where you work is searched as well: `configs/data/mine.yaml` adds `data=mine`, and
 `configs/experiment/mine.yaml` (first line `# @package _global_`) adds `experiment=mine`. Begin with a copy of ours, such as
-`data/corpus.yaml`. What such a folder says to Hydra itself is not read, or refused ([security](../security.md)).
+`data/corpus.yaml`. Hydra's own settings in such a folder are not read, or are refused ([security](../security.md)).
 
-**Values** need nothing but the shell's quotes: `'data.path=Zürich (1).jsonl'`. A comma separates several values (with `-m` a run
-for each). Where it belongs to a name, quote the value again: `'data.path="Smith, Ann.jsonl"'`. A list is written
-`'data.labels=[EVENT,ACTOR]'`. `${...}` is interpolated in all values but names of files and folders to read or write (`data.path`,
+**Values** need only the shell's quotes: `'data.path=Zürich (1).jsonl'`. A comma separates several values (with `-m` a run
+for each). If a name contains a comma, quote the value again: `'data.path="Smith, Ann.jsonl"'`. A list is written
+`'data.labels=[EVENT,ACTOR]'`. `${...}` is interpolated in all values except names of files and folders to read or write (`data.path`,
 `input`, `output`, `checkpoint`).
 
-**Choices that come along**
+**Choices that eventtag brings**
 
 {groups}
 
@@ -66,20 +66,20 @@ for each). Where it belongs to a name, quote the value again: `'data.path="Smith
 ([public corpora](../how-to/several-corpora.md#public-corpora)). They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
 else in `../shared/corpora`; `data.path=` names another place.
 
-**Your own articles.** `data.path=FILE` alone is enough: it chooses `data=corpus`. Without `data`, `train` takes the sample
+**Your own articles.** `data.path=FILE` is enough and chooses `data=corpus`. Without `data`, `train` takes the sample
 corpus and `evaluate` the articles of the run that made the checkpoint. `data=sample` with another path is refused.
 
-**What belongs to the checkpoint.** Labels and windows are saved in it, and `predict` and `evaluate` take both from there.
-For other articles than those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names:
-put it into a file of your own (`configs/data/mine.yaml`) that both commands name. `data.labels` scores some of the labels alone.
+**Labels and windows** are saved in the checkpoint, and `predict` and `evaluate` take both from it.
+For other articles than those of the checkpoint's run, `evaluate` needs `data.label_map` again if their labels have other names.
+Put it into a file of your own (`configs/data/mine.yaml`) that both commands name. With `data.labels` only some of the labels are scored.
 
 **Defaults** below are those of a command with `data=corpus` and nothing else; `TrainSettings(...)` in Python has the same.
 `model=NAME` changes the encoder alone (`tiny`, for tests, the head too), `trainer=fast` the number of passes. `--cfg job` shows
 every value.
 
-**Resuming.** `run_dir=DIR resume=true` starts a run, or goes on with it if it was interrupted: the same command every time. Other
-settings or other data than before are refused, and a finished run is never overwritten. The resumed run ends with the same weights,
-bit for bit. A directory that is not empty and was not made by the same command is refused.
+**Resuming.** `run_dir=DIR resume=true` starts a run or continues an interrupted one. Settings and data must be the same as before. A finished run is
+never overwritten. A resumed run ends with the same weights, bit for bit. A directory that is not empty and was not made by the same command is
+refused.
 
 """
 
