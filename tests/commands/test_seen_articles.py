@@ -72,7 +72,7 @@ def test_where_all_was_learnt_from_nothing_is_scored_unless_knowingly(evaluate, 
     assert "score these knowingly: seen=include" in shown
     code, report, shown, run_dir = evaluate(f"data.path={path}", "seen=include")
     assert (code, report["articles"], report["data"]["seen"]["scored"]["learnt"]) == (0, 16, 16)
-    note = "cored: 16 of 16 articles that the checkpoint learnt from, so that the scores flatter it much"
+    note = "cored: 16 of 16 articles that the checkpoint learnt from, so the scores are much too high"
     assert f"s{note}" in shown
     assert f"S{note}" in (run_dir / "report.md").read_text()
     assert f"S{note}" in (run_dir / "report.html").read_text()
@@ -107,7 +107,7 @@ def test_an_older_checkpoint_says_that_it_does_not_know(evaluate, checkpoint, co
     write_manifest(old)
     code, report, shown, run_dir = evaluate(f"data.path={corpus_file}", folder=old)
     assert (code, report["articles"], report["data"]["seen"]["known"]) == (0, 24, False)
-    note = "t is not known which articles the checkpoint learnt from; scores on these flatter it"
+    note = "t is not known which articles the checkpoint learnt from; scores on these are too high"
     assert f"i{note}" in shown
     assert f"I{note}" in (run_dir / "report.html").read_text()
     assert not [part for part in report["slices"] if part["dimension"].endswith("in training")]

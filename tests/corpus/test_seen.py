@@ -87,7 +87,7 @@ def test_learnt_articles_are_left_out_and_choosing_ones_are_named(articles):
     assert unseen.notes == (
         "not scored: 10 articles that the checkpoint learnt from, "
         "2 articles whose text the checkpoint learnt from (pre-training, teachers)",
-        "scored: 3 of 12 articles that chose epoch and thresholds of the checkpoint, so that the scores flatter it somewhat",
+        "scored: 3 of 12 articles that chose epoch and thresholds of the checkpoint, so the scores are somewhat too high",
     )
     some = leave_out_seen(articles[15:], seen, among=articles)
     assert some.about["left_out"] == {"learnt": 10, "read": 2, "chose": 3}
@@ -102,11 +102,11 @@ def test_seen_articles_are_scored_only_knowingly(articles):
         leave_out_seen(articles, seen)
     unseen = leave_out_seen(articles, seen, include=True)
     assert unseen.articles == articles
-    assert "scored: 24 of 24 articles that the checkpoint learnt from, so that the scores flatter it much" in unseen.notes
+    assert "scored: 24 of 24 articles that the checkpoint learnt from, so the scores are much too high" in unseen.notes
 
 
 def test_a_checkpoint_that_does_not_know_says_so(articles):
     unseen = leave_out_seen(articles, seen_articles(learnt=articles[:4]) | Seen(unknown=("the teacher old",)))
     assert len(unseen.articles) == 20
-    assert unseen.notes[-1] == "it is not known which articles the teacher old learnt from; scores on these flatter it"
+    assert unseen.notes[-1] == "it is not known which articles the teacher old learnt from; scores on these are too high"
     assert not unseen.about["known"]

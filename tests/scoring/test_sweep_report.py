@@ -40,4 +40,4 @@ def test_what_the_scored_articles_chose_is_said():
 def test_one_seed_cannot_tell_luck():
     report = sweep([(0.9,), (0.8,)], seeds=1)
     assert report.on_other_seeds is None
-    assert "With a single seed nothing tells how much of 90.0 is luck" in caveat(report)
+    assert "A single seed does not show how much of 90.0 is luck" in caveat(report)

@@ -1,6 +1,6 @@
 """What a checkpoint has seen: a hash of each article that it learnt from or was chosen by, kept in the checkpoint.
 
-Scores on these articles flatter. The hash is of the letters and digits of a text alone, so that an article is known again whatever its
+Scores on these articles are too high. The hash is of the letters and digits of a text alone, so that an article is known again whatever its
 id, spans, metadata, white space, punctuation and capitals are. Whoever has an article can find out from the file whether a checkpoint
 learnt from it; nothing else can be read from it.
 """
@@ -189,8 +189,8 @@ def _notes(about: Mapping[str, Any], articles: int, who: str) -> list[str]:
         if count:
             how = "somewhat" if kind == "chose" else "much"
             reason = REASONS[kind].format(who=who)
-            notes.append(f"scored: {count} of {articles} articles {reason}, so that the scores flatter it {how}")
-    notes += [f"it is not known which articles {name} learnt from; scores on these flatter it" for name in about["unknown"]]
+            notes.append(f"scored: {count} of {articles} articles {reason}, so the scores are {how} too high")
+    notes += [f"it is not known which articles {name} learnt from; scores on these are too high" for name in about["unknown"]]
     return notes
 
 

@@ -21,14 +21,14 @@ from eventtag.scoring.learning_curve import CurveReport, CurveRun, LearningCurve
 
 WIDTH, HEIGHT, MARGIN = 300, 220, 40
 CAVEAT = (
-    "The first interval supposes that the scores go on as the power law that was fitted, which nobody knows. The second one ranges over "
-    "all forms that fit these scores as well, such as curves that end or that go on rising; it supposes that F1 climbs beyond them at most "
-    "twice as fast by doubling as it has so far, that further articles are like these, and that training stays the same. With few sizes or "
-    "little difference between them it is wide: such scores promise nothing."
+    "The first interval assumes that the scores continue as the fitted power law, which nobody knows. The second one covers all forms "
+    "that fit these scores as well, such as curves that end or continue to rise. It assumes that each doubling of the articles gains at "
+    "most twice as much as so far, that further articles are like these, and that training stays the same. With few sizes or small "
+    "differences between them it is wide."
 )
 CHOSE = (
-    "The scored articles also chose the epoch and the thresholds at every size, so all scores are a little high and their intervals with "
-    "them; split=test scores others."
+    "The scored articles also chose the epoch and the thresholds at every size, so all scores and intervals are slightly too high; "
+    "split=test scores other articles."
 )
 MISFIT = 0.01
 
@@ -58,8 +58,8 @@ def caveats(report: CurveReport) -> list[str]:
     off = [row for row, curve in report.curves.items() if curve.misfit_p < MISFIT]
     if off:
         said.append(
-            f"The scores of {', '.join(off)} follow none of these forms (p < {MISFIT:g}); repeats=3 tells chance from a change of course, "
-            "and until then their gains are no promise."
+            f"The scores of {', '.join(off)} follow none of these forms (p < {MISFIT:g}), so their gains are not reliable; "
+            "repeats=3 shows whether that is chance."
         )
     if report.data.get("split") == "validation":
         said.append(CHOSE)

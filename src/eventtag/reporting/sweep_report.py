@@ -21,8 +21,8 @@ from eventtag.scoring.candidates import FINISHED, SELECTION, Candidate, MeanScor
 WIDTH, HEIGHT, MARGIN = 300, 200, 40
 MOST_WHISKERS = 30
 CAVEAT = (
-    f"The best of many scores is partly luck: {SELECTION.note}. An interval says what other seeds would do on these articles; one that "
-    "holds 0 points behind the best says that the two cannot be told apart by these seeds."
+    f"The best of many scores is partly luck: {SELECTION.note}. An interval is about other seeds on these articles. "
+    "If that of the points behind the best holds 0, these seeds show no difference between the two."
 )
 
 
@@ -41,10 +41,10 @@ def caveat(report: SweepReport) -> str:
     if best is None:
         return CAVEAT
     if (other := report.on_other_seeds) is None:
-        return f"{CAVEAT} With a single seed nothing tells how much of {100 * best.mean:.1f} is luck; sweep with seeds=3 or more."
+        return f"{CAVEAT} A single seed does not show how much of {100 * best.mean:.1f} is luck; sweep with seeds=3 or more."
     return (
-        f"{CAVEAT} Chosen by all seeds but one, the best candidate has {100 * other:.1f} on the seed left out, on average over the seeds; "
-        f"{100 * best.mean:.1f} is higher or lower by its luck with the seeds that chose it."
+        f"{CAVEAT} If all seeds but one choose, the best candidate has {100 * other:.1f} on the seed left out (mean over the seeds); the "
+        f"difference to {100 * best.mean:.1f} is luck with the seeds that chose it."
     )
 
 

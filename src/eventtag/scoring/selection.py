@@ -1,7 +1,7 @@
 """What the scored articles have chosen about the tagger, and what that does to its scores.
 
-Articles that chose the epoch, or the thresholds, flatter: of several candidates the one is kept that happens to suit them best. An
-interval from resampling these articles knows nothing of the other candidates, so it lies too high as a whole.
+Scores on articles that chose the epoch or the thresholds are too high: of several candidates the one was kept that happened to suit these
+articles best. An interval from resampling them does not know the other candidates, so all of it lies too high.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Selection:
-    """What the scored articles chose (`the epoch`, `the thresholds`), and what is left of the scores where the thresholds of each article
-    were fitted on other folds of them: by row (labels, micro, macro) `precision`, `recall` and `f1`; empty where that was not measured.
+    """What the scored articles chose (`the epoch`, `the thresholds`), and `cross_fitted` scores, with each article's thresholds fitted on
+    other folds: by row (labels, micro, macro) `precision`, `recall` and `f1`; empty if they were not measured.
     """
 
     chose: tuple[str, ...]
@@ -25,13 +25,13 @@ class Selection:
         """One sentence, without a full stop."""
         *first, last = self.chose
         chose = f"{', '.join(first)} and {last}" if first else last
-        note = f"these articles also chose {chose}, so the scores flatter and their intervals lie too high, more so with fewer articles"
+        note = f"these articles also chose {chose}, so the scores and their intervals are too high, above all with few articles"
         if self.cross_fitted:
             note += (
                 f"; with thresholds fitted on other folds of them micro F1 is {self.cross_fitted['micro']['f1']:.4f} and macro F1 "
-                f"{self.cross_fitted['macro']['f1']:.4f}, the epoch still chosen on all"
+                f"{self.cross_fitted['macro']['f1']:.4f} (the epoch is still chosen on all)"
             )
-        return f"{note}; articles that chose nothing give the score to report"
+        return f"{note}; report the score on articles that chose nothing"
 
     def to_json(self) -> dict[str, Any]:
         """JSON-like values."""
