@@ -260,7 +260,7 @@ def regression_rows(designs: Sequence[Design], sizes: Sequence[int], *, corpora:
                     rest = np.ones(len(corpus.gold), dtype=bool)
                     rest[drawn] = False
                     one = np.ones((len(corpus.gold), 1))
-                    mean = regress_ppi(Rows(one[rest], corpus.tagged[rest]), one[drawn], sample, "linear")
+                    mean = regress_ppi(Rows(one[rest], corpus.tagged[rest]), one[drawn], sample, "linear", tuning="ppi")
                     errors.append((mean.coefficients[0] - design.events) / mean.errors[0])
                     widths.append(mean.errors[0])
                     alone.append(sample.gold.std(ddof=1) / len(sample) ** 0.5)
