@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -63,8 +64,8 @@ def tag_article(article: Article) -> StubTagged:
         os._exit(3)
     while text.startswith("POISON sleep"):
         time.sleep(0.01)
-    if text.startswith("POISON regex"):
-        re.match(r"(a|a)+$", "a" * 60 + "b")  # hours in C, which no exception interrupts
+    if text.startswith("POISON hash"):
+        hashlib.pbkdf2_hmac("sha256", b"a", b"b", 2_000_000_000)  # half an hour in C, which no exception interrupts
     if text.startswith("POISON recursion"):
         sys.setrecursionlimit(200)
         tag_article(Article("again", text))

@@ -126,6 +126,17 @@ def test_odd_surroundings_are_told_in_words(folder):
     assert (folder / "out.jsonl.job" / "mine.txt").read_text() == "mine"
 
 
+def test_on_standard_output_an_article_that_fails_or_takes_too_long_is_left_out_alone(folder):
+    poison = [{"id": f"p{n}", "text": f"POISON {what}"} for n, what in enumerate(("sleep", "raise", "nan"))]
+    (folder / "in.jsonl").write_text("\n".join([LINES[0], *map(json.dumps, poison), LINES[1]]) + "\n")
+    done = run("input=in.jsonl", "format=jsonl", "article_seconds=0.3", "max_bad_rows=3", cwd=folder)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["a0", "a1"]
+    assert "in.jsonl:2: took longer than 0.3 seconds; article_seconds= allows more; left out" in done.stderr
+    assert "in.jsonl:3: RuntimeError: cannot multiply 12 by nothing; left out" in done.stderr
+    run("input=in.jsonl", "output=out.jsonl", "article_seconds=0.3", "max_bad_rows=3", cwd=folder)
+    assert (folder / "out.jsonl").read_text() == done.stdout
+
+
 def test_a_half_done_job_notices_rows_that_were_appended(folder):
     (folder / "in.jsonl").write_text("\n".join([*LINES[:8], '{"id": "x", "text": "POISON kill"}', *LINES[8:]]) + "\n")
     job = ("input=in.jsonl", "output=out.jsonl", "shard_rows=8", "workers=1")

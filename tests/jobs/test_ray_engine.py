@@ -96,6 +96,22 @@ def test_a_shard_over_which_actors_died_is_tagged_in_a_process_that_may_die(tmp_
     assert not list(tmp_path.glob(".*.tries"))
 
 
+def test_an_actor_ends_when_code_that_nothing_interrupts_takes_too_long(tmp_path):
+    from eventtag.jobs.job import code_digest
+
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"id": "a", "text": "Police met."}\n{"id": "b", "text": "POISON hash"}\n')
+    shard = Shard(0, 0, tuple(read_rows(str(path))))
+    codes = []
+    for _ in range(3):
+        if (child := os.fork()) == 0:
+            TagShard(MakeStub(), ShardStore(tmp_path), code_digest(), 1, article_seconds=0.3)._answer(shard)
+            os._exit(0)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    assert codes == [1, 1, 0]
+    assert ShardStore(tmp_path).record(0).kinds == {"tag: took longer than seconds": 1}
+
+
 def test_settings_choose_the_engine_and_no_other_output(tmp_path):
     settings = PredictSettings(checkpoint="c", input="i", engine=TaggingEngine.ray, workers=3, ray_cpus=0.5, ray_address="auto")
     engine = _engine(settings, "fp32")

@@ -453,7 +453,7 @@ def test_a_row_that_fails_is_given_up_alone_however_many_fail_around_it(tmp_path
     ("engine", "texts"),
     [
         (inline(MakeStub()(), article_seconds=0.2), ["POISON sleep", "POISON sleep"]),
-        (Workers(MakeStub(), 2, article_seconds=0.5), ["POISON sleep", "POISON regex"]),
+        (Workers(MakeStub(), 2, article_seconds=0.5), ["POISON sleep", "POISON hash"]),
     ],
     ids=["inline", "two"],
 )

@@ -15,6 +15,7 @@ from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.scoring.temperature import apply_temperature
 from eventtag.settings import EvaluationSettings, WindowSettings
 from eventtag.span import Span
+from eventtag.tagging import tagger as tagger_module
 from eventtag.tagging.tagger import Tagger, with_spans
 
 LABELS = LabelSet()
@@ -97,6 +98,20 @@ def test_spans_do_not_depend_on_batch_size_or_company(checkpoint, articles):
             for one, other in zip(alone, together, strict=True):
                 assert [(s.start, s.end, s.label) for s in one] == [(s.start, s.end, s.label) for s in other.spans]
                 assert [s.score for s in one] == pytest.approx([s.score for s in other.spans], abs=1e-5)
+
+
+def test_articles_are_taken_together_up_to_so_many_scores(checkpoint, articles, monkeypatch):
+    tagger = Tagger.load(checkpoint)
+    of_a_word = int(np.prod(tagger.decoder.shape(tagger.labels)))
+    alone = [tagger.tag(article.text) for article in articles]
+    monkeypatch.setattr(tagger_module, "CHUNK_SCORES", 60 * of_a_word)
+    chunks = list(tagger._chunks(articles))
+    words = [sum(len(tokens.words) for _, tokens in chunk) for chunk in chunks]
+    assert [article for chunk in chunks for article, _ in chunk] == list(articles)
+    assert all(count <= 60 or len(chunk) == 1 for count, chunk in zip(words, chunks, strict=True))
+    assert max(map(len, chunks)) > 1
+    assert len(chunks) > 1
+    assert [len(found.spans) for found in tagger.tag_many(articles)] == [len(spans) for spans in alone]
 
 
 def test_an_article_knows_how_many_tokens_it_has(checkpoint, articles):

@@ -13,8 +13,10 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.engines.choice import choose_precision
 from eventtag.errors import DataError, SettingsError
+from eventtag.formats.jsonl import article_from_json
 from eventtag.jobs.array import ArrayTask, array_task
 from eventtag.jobs.assembly import WriteOutput
+from eventtag.jobs.dead_letters import DeadLetter
 from eventtag.jobs.job import Job, decided, read_description
 from eventtag.jobs.outputs import check_format, format_of_path, part_suffix, write_predictions
 from eventtag.jobs.progress import Progress
@@ -23,16 +25,19 @@ from eventtag.jobs.reading.inputs import STANDARD_INPUT, find_files, read_rows
 from eventtag.jobs.reading.rows import InputRow, Place
 from eventtag.jobs.reading.streams import COMPRESSED
 from eventtag.jobs.reading.tables import is_dataset
-from eventtag.jobs.run import Engine, JobOptions, JobReport, run_job
-from eventtag.jobs.shards import Shard
+from eventtag.jobs.run import SHARD_BYTES, Engine, JobOptions, JobReport, run_job
+from eventtag.jobs.shards import Shard, cut_shards
 from eventtag.jobs.store import ShardRecord, ShardStore
+from eventtag.jobs.tagged_shard import tag_shard
 from eventtag.jobs.taggers import LoadTagger
+from eventtag.jobs.time_limit import ArticleClock
 from eventtag.jobs.worker import Tagged
 from eventtag.jobs.workers import Workers
 from eventtag.ledger import LossLedger
 from eventtag.models.checkpoint import WEIGHTS_FILE, checkpoint_folder, read_info
 from eventtag.settings import MISSING, InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
 from eventtag.settings.building import with_values
+from eventtag.stored_json import parse_stored
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +171,18 @@ def build_factory(settings: PredictSettings, precision: str, *, threads: int | N
     )
 
 
+def tag_rows(settings: PredictSettings) -> Iterator[Article | DeadLetter]:
+    """The articles of the input with their spans, in order and without a job; in place of a row that cannot be tagged, its dead letter."""
+    settings = replace(settings, checkpoint=str(checkpoint_folder(settings.checkpoint)))
+    tag = build_factory(settings, settings.precision.value)()
+    clock = ArticleClock(settings.article_seconds)
+    for shard in cut_shards(read_settings_rows(settings), max_rows=settings.shard_rows, max_bytes=SHARD_BYTES):
+        tagged = tag_shard(shard, tag, clock=clock)
+        for position in range(len(shard.rows)):
+            letter = tagged.letters.get(position)
+            yield letter or article_from_json(parse_stored(tagged.articles[position].json))
+
+
 def read_settings_rows(settings: PredictSettings) -> Iterator[InputRow]:
     """The rows of the input that the settings describe."""
     return read_rows(
@@ -175,6 +192,7 @@ def read_settings_rows(settings: PredictSettings) -> Iterator[InputRow]:
         require_id=settings.require_id,
         max_row_bytes=settings.max_row_bytes,
         page_seconds=settings.page_seconds,
+        encoding=settings.encoding,
     )
 
 

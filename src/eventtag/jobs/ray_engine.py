@@ -5,7 +5,8 @@ tags a shard and stores it with the same protocol as a local worker (staged, flu
 folder. What Ray does twice is stored twice under the same name with the same bytes; what it loses is tagged by the next run.
 
 An actor that dies is replaced by Ray and its shard tried again. A shard over which actors have died twice is given to a process of its
-own, watched as in `eventtag.jobs.workers`, which finds the article that is to blame.
+own, watched as in `eventtag.jobs.workers`, which finds the article that is to blame. An actor also dies when an article takes twice
+the time that it may.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class TagShard:
                 raise WorkerError(f"the tagger cannot be loaded ({type(error).__name__}: {error})") from error
             check_tagger(tag)
             self._tag = tag
-        return store_shard(tag_shard(shard, self._tag, clock=ArticleClock(self._article_seconds)), self._store)
+        return store_shard(tag_shard(shard, self._tag, clock=ArticleClock(self._article_seconds, ends=True)), self._store)
 
     def _tag_apart(self, shard: Shard) -> ShardRecord:
         """Tag the shard in a process that may die."""

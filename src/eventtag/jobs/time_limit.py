@@ -1,11 +1,13 @@
 """A time limit for each article, by the process's alarm (setitimer).
 
 Where a worker may die, the kernel ends it (SIGALRM), whatever code it is in, and the process that hands out shards reads from its
-marks which articles it was at. In a process that must go on, the alarm raises OutOfTime, which code in C notices only when it returns.
+marks which articles it was at. In a process that must go on, the alarm raises OutOfTime, which code in C notices only when it returns. An
+actor of Ray does so too, and ends after twice the time, whatever code it is in (by faulthandler's thread, which needs no turn of Python's).
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import struct
@@ -64,14 +66,15 @@ def _inherit_marks(duplicate: Any) -> Marks:
 class ArticleClock:
     """Starts anew with every article that a tagger takes or gives back, so that what takes too long is one article, or few together.
 
-    With `shared`, its marks, the alarm ends the process, else it raises OutOfTime. There is no limit outside of the main thread, or
-    while somebody else has set the alarm.
+    With `shared`, its marks, the alarm ends the process, else it raises OutOfTime. There is no such limit outside of the main thread, or
+    while somebody else has set the alarm. With `ends`, the process ends with exit code 1 after twice the time, in any thread.
     """
 
-    def __init__(self, seconds: float, *, shared: Marks | None = None) -> None:
+    def __init__(self, seconds: float, *, shared: Marks | None = None, ends: bool = False) -> None:
         self.seconds = seconds
         self.marks = (0, 0)
         self._shared = shared
+        self._report = os.open(os.devnull, os.O_WRONLY) if ends else None
         self._running = False
         self._before: Any = None
 
@@ -99,6 +102,8 @@ class ArticleClock:
 
     def stop(self) -> None:
         """No article is at work."""
+        if self._report is not None:
+            faulthandler.cancel_dump_traceback_later()
         if self._running:
             self._running = False
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -110,6 +115,8 @@ class ArticleClock:
             self._shared.write(first, last)
         if self._running:
             signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        if self._report is not None:
+            faulthandler.dump_traceback_later(2 * self.seconds, exit=True, file=self._report)
 
     def _ring(self, *_: object) -> None:
         if self._running:

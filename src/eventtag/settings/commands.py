@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from dataclasses import dataclass, field
@@ -247,6 +248,17 @@ class TaggingEngine(Enum):
     """Actors of a Ray cluster (docs/how-to/cluster.md)."""
 
 
+def _text_encoding(name: str) -> str | None:
+    """Python's name of an encoding, None for UTF-8."""
+    try:
+        "".encode(name)  # refuses codecs that are none of text
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        found = ""
+    _require(bool(found), "encoding", repr(name), "Python's names of encodings: utf-8, cp1252, latin-1, gb18030, ...")
+    return None if found == "utf-8" else found
+
+
 @dataclass
 class PredictSettings:
     """`eventtag predict`."""
@@ -261,6 +273,8 @@ class PredictSettings:
     was interrupted.
     """
     format: OutputFormat = OutputFormat.auto
+    encoding: str | None = None
+    """Encoding of texts, pages, JSONL and CSV without a byte order mark, such as `cp1252`; null: UTF-8, and a page as it declares."""
     text_field: str = "text"
     """Field of a JSONL line that holds the text."""
     id_field: str = "id"
@@ -272,7 +286,8 @@ class PredictSettings:
     page_seconds: float = 30
     """Seconds that reading a web page may take; after that it is a bad row."""
     article_seconds: float = 600
-    """Seconds that tagging an article may take if `output` is a file; after that it is a bad row."""
+    """Seconds that tagging an article may take; after that it is a bad row. With `output=-`, code that hangs outside of Python is not ended; with
+    `engine=ray`, such code takes up to seven times as long."""
     min_score: float = 0.0
     """Spans with a lower score are left out, whatever their label."""
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -312,6 +327,8 @@ class PredictSettings:
     """Write the progress as JSON lines to standard error (`--json-logs` does the same)."""
 
     def __post_init__(self) -> None:
+        if self.encoding is not None:
+            self.encoding = _text_encoding(self.encoding)
         for key in ("checkpoint", "input", "text_field", "id_field", "ray_address"):
             _require_given(key, getattr(self, key))
         _require_names("labels", self.labels)

@@ -9,6 +9,7 @@ Letters for shapes: W words of an article, C tags.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -37,6 +38,8 @@ from eventtag.tagging.emissions import article_emissions
 
 CHUNK_TOKENS = 65_536
 """Tokens of the articles whose windows are sorted by length together; bounds memory while streaming."""
+CHUNK_SCORES = 1 << 23
+"""Scores of words that are in memory at a time, 32 MB, but for those of one article: a span head has some for each width and label."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -175,7 +178,7 @@ class Tagger:
         return next(iter(self.tag_many([text]))).spans
 
     def tag_many(self, articles: Iterable[Article | str], *, only_annotated: bool = False) -> Iterator[TaggedArticle]:
-        """Tag articles or plain texts lazily, in order; holds about CHUNK_TOKENS tokens at a time.
+        """Tag articles or plain texts lazily, in order; holds about CHUNK_TOKENS tokens and CHUNK_SCORES scores at a time.
 
         With `only_annotated`, windows that own nothing of an article's annotated regions are skipped, and no spans are found there. That is
         enough for scoring, and several times faster if little of a corpus was annotated.
@@ -209,15 +212,20 @@ class Tagger:
 
     def _chunks(self, articles: Iterable[Article | str]) -> Iterator[Chunk]:
         chunk: Chunk = []
-        size = 0
+        size = scores = 0
+        of_a_word = math.prod(self.decoder.shape(self.labels))
         for number, item in enumerate(articles):
             article = Article(id=str(number), text=item) if isinstance(item, str) else item
             tokens = tokenise(article.text, self.tokenizer)
+            more = len(tokens.words) * of_a_word
+            if chunk and scores + more > CHUNK_SCORES:
+                yield chunk
+                chunk, size, scores = [], 0, 0
             chunk.append((article, tokens))
-            size += len(tokens.input_ids)
+            size, scores = size + len(tokens.input_ids), scores + more
             if size >= CHUNK_TOKENS:
                 yield chunk
-                chunk, size = [], 0
+                chunk, size, scores = [], 0, 0
         if chunk:
             yield chunk
 

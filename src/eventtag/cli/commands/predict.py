@@ -6,7 +6,6 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -58,11 +57,8 @@ def _task(settings: PredictSettings) -> None:
 
 def _tag_to_screen(settings: PredictSettings) -> None:
     """Tag and write article by article; bad rows are named on standard error."""
-    from eventtag.api.predict import build_factory, read_settings_rows, require_few_bad_rows
-    from eventtag.models.checkpoint import checkpoint_folder
-    from eventtag.tagging.tagger import with_spans
+    from eventtag.api.predict import require_few_bad_rows, tag_rows
 
-    settings = replace(settings, checkpoint=str(checkpoint_folder(settings.checkpoint)))
     chosen = settings.format
     if chosen is OutputFormat.auto:
         chosen = OutputFormat.terminal if sys.stdout.isatty() else OutputFormat.jsonl
@@ -70,22 +66,21 @@ def _tag_to_screen(settings: PredictSettings) -> None:
         raise SettingsError(
             f"format={chosen.value} needs a file: give output=; standard output takes {', '.join(f.value for f in TO_SCREEN)}"
         )
-    tag = build_factory(settings, settings.precision.value)()
     rows = bad = 0
 
     def articles() -> Iterator[Article]:
         nonlocal rows, bad
-        for row in read_settings_rows(settings):
+        for row in tag_rows(settings):
             rows += 1
-            if row.article is not None:
-                yield row.article
+            if isinstance(row, Article):
+                yield row
                 continue
             bad += 1
             if bad <= SHOWN:
                 line = "" if row.place.line is None else f":{row.place.line}"
-                log.warning("%s%s: %s; left out", row.place.file, line, row.problem)
+                log.warning("%s%s: %s; left out", row.place.file, line, row.reason)
 
-    _write(sys.stdout, map(with_spans, tag(articles())), chosen, settings)
+    _write(sys.stdout, articles(), chosen, settings)
     require_few_bad_rows(bad, rows, settings.max_bad_rows, where="dead_letter.jsonl where output= is a file")
 
 

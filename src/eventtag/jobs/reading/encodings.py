@@ -39,22 +39,24 @@ _AS_BROWSERS_READ = {
 _WORD_OF_ANOTHER_SCRIPT = re.compile(rb"[\x80-\xff]{4}")
 
 
-def in_utf8(stream: BinaryIO) -> BinaryIO:
-    """The stream as UTF-8 if it begins with the mark of UTF-16 or UTF-32, else the stream itself.
+def in_utf8(stream: BinaryIO, encoding: str | None = None) -> BinaryIO:
+    """The stream as UTF-8 if it begins with the mark of UTF-16 or UTF-32, or has no mark and is in `encoding`, else the stream itself.
 
-    A lone surrogate of such a stream becomes bytes that are not UTF-8, so that it costs its row alone; a stream that ends inside a
-    character raises EOFError there. Raises DataError as `beginning` does.
+    A lone surrogate of such a stream becomes bytes that are not UTF-8, so that it costs its row alone, and so do bytes that are not of
+    `encoding`; a stream of UTF-16 that ends inside a character raises EOFError there. Raises DataError as `beginning` does.
     """
     head = beginning(stream)
-    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    return stream if encoding is None else io.BufferedReader(_InUtf8(stream, encoding), _CHUNK)
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    if marked is None and (encoding is None or head.startswith(codecs.BOM_UTF8)):
+        return stream
+    return io.BufferedReader(_InUtf8(stream, marked or str(encoding), "surrogatepass" if marked else "surrogateescape"), _CHUNK)
 
 
 class _InUtf8(io.RawIOBase):
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, stream: BinaryIO, encoding: str, errors: str) -> None:
         self._stream = stream
         self._encoding = encoding
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
         self._output = memoryview(b"")
 
     def readable(self) -> bool:

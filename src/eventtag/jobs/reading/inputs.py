@@ -148,15 +148,17 @@ def read_rows(
     max_row_bytes: int = MAX_ROW_BYTES,
     unique_ids: bool = True,
     page_seconds: float = PAGE_SECONDS,
+    encoding: str | None = None,
 ) -> Iterator[InputRow]:
     """Stream the rows of a source (`find_files`), of a Hugging Face dataset on disk, or of standard input (`-`), always in one order.
 
     Rows are read from JSONL, JSON (a list of objects, or objects that follow each other), CSV and Parquet; a text file or a page is one
     row. A file of an unknown suffix, like standard input, is JSON when it begins with `{` or `[{`, a page when it begins with `<html` or
-    `<!doctype html`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix, UTF-16 by its mark. The article's id is the row's
-    `id_field`; a row without one is called `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row
-    has an id). Of several files, ids begin with the file's name and `#`. Fields other than text and id become `meta`. Files of a folder
-    or pattern that are of no known suffix are counted in a warning.
+    `<!doctype html`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix, UTF-16 by its mark; other text is UTF-8, or in
+    `encoding` where that is given, but for Parquet and datasets. The article's id is the row's `id_field`; a row without one is called
+    `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row has an id). Of several files, ids begin with
+    the file's name and `#`. Fields other than text and id become `meta`. Files of a folder or pattern that are of no known suffix are
+    counted in a warning.
 
     Bad rows are those that cannot be read, pages whose reading takes longer than `page_seconds`, rows whose text is empty, holds NUL or
     a lone surrogate, or is longer than `max_row_bytes` (as the row is, too), and, with `unique_ids`, those with the id of an earlier
@@ -165,7 +167,7 @@ def read_rows(
     Raises FormatError, at the first row at the latest, when the source does not exist, holds no articles' files, or is one file that
     cannot be read as what its suffix says.
     """
-    fields = RowFields(text_field, id_field, require_id, max_row_bytes, page_seconds)
+    fields = RowFields(text_field, id_field, require_id, max_row_bytes, page_seconds, encoding)
     rows = _read_source(source, fields)
     return mark_duplicates(rows) if unique_ids else rows
 
@@ -183,7 +185,7 @@ def _read_source(source: str, fields: RowFields) -> Iterator[InputRow]:
         if sys.stdin is None:
             raise FormatError("is closed; give input= a file, or pipe the articles into the command", path="standard input")
         try:
-            yield from _read_guessed(in_utf8(sys.stdin.buffer), "standard input", "stdin", "", fields)
+            yield from _read_guessed(in_utf8(sys.stdin.buffer, fields.encoding), "standard input", "stdin", "", fields)
         except DataError as error:
             raise FormatError(str(error), path="standard input") from error
     elif is_dataset(Path(source)):
@@ -218,7 +220,7 @@ def _read_file(file: InputFile, fields: RowFields, *, alone: bool) -> Iterator[I
         else:
             if suffix in OTHER_SUFFIXES:
                 raise DataError(f"is {suffix}, which is not read; save its text as .txt, a table as .csv or .parquet")
-            with in_utf8(open_stream(file.path)) as stream:
+            with in_utf8(open_stream(file.path), fields.encoding) as stream:
                 _refuse_other_kinds(stream)
                 if suffix in LINE_SUFFIXES + JSON_SUFFIXES:
                     over_lines = goes_over_lines(stream) if suffix in JSON_SUFFIXES else begins_a_list(stream)
@@ -296,7 +298,7 @@ def _article_from_text(name: str, data: bytes) -> Article:
 
 def _page_builder(fields: RowFields) -> Callable[[str, bytes], Article]:
     def build(name: str, data: bytes) -> Article:
-        page, guessed = decode_page(data)
+        page, guessed = decode_page(data) if fields.encoding is None else (data.decode("utf-8"), None)
         article = article_from_page(name, page, seconds=fields.page_seconds)
         return article if guessed is None else replace(article, meta={**article.meta, "encoding": f"{guessed} (guessed)"})
 

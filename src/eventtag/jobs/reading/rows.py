@@ -48,8 +48,8 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class RowFields:
-    """Which field of a row holds the text and which its id, whether a row must have an id (None: if a file's first row has one), and
-    how long a row may be, and how long the reading of a page may take.
+    """Which field of a row holds the text and which its id, whether a row must have an id (None: if a file's first row has one), how
+    long a row may be, how long the reading of a page may take, and in which encoding text is (None: UTF-8, a page as it declares).
     """
 
     text: str = "text"
@@ -57,6 +57,7 @@ class RowFields:
     require_id: bool | None = False
     max_row_bytes: int = MAX_ROW_BYTES
     page_seconds: float = PAGE_SECONDS
+    encoding: str | None = None
 
 
 def article_from_record(record: object, *, fields: RowFields, prefix: str, default: str) -> Article:
@@ -131,7 +132,8 @@ def too_long(max_bytes: int) -> str:
 
 def not_utf8(error: UnicodeDecodeError) -> str:
     """What is wrong with bytes that cannot be decoded."""
-    return f"byte 0x{error.object[error.start]:02x} at offset {error.start} is not UTF-8; save the file as UTF-8"
+    found = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    return f"{found} is not UTF-8; save the file as UTF-8, or give predict its encoding="
 
 
 def _is_clean(name: str) -> bool:

@@ -43,7 +43,7 @@ def read_csv_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputR
     text.
     """
     csv.field_size_limit(max(csv.field_size_limit(), fields.max_row_bytes + 1))
-    with in_utf8(open_stream(path)) as stream:
+    with in_utf8(open_stream(path), fields.encoding) as stream:
         records = _Records(read_bounded_lines(stream, max_bytes=fields.max_row_bytes), fields.max_row_bytes)
         header = records.read_header()
         _require_columns(header, fields)
