@@ -286,8 +286,9 @@ class PredictSettings:
     page_seconds: float = 30
     """Seconds that reading a web page may take; after that it is a bad row."""
     article_seconds: float = 600
-    """Seconds that tagging an article may take; after that it is a bad row. With `output=-`, code that hangs outside of Python is not ended; with
-    `engine=ray`, such code takes up to seven times as long."""
+    """Seconds that tagging an article may take; after that it is a bad row. With `output=-`, code that hangs outside of Python is not
+    ended; with `engine=ray`, such code takes up to seven times as long.
+    """
     min_score: float = 0.0
     """Spans with a lower score are left out, whatever their label."""
     thresholds: dict[str, float] = field(default_factory=dict)
