@@ -17,12 +17,12 @@ import orjson
 from eventtag.errors import DataError, FormatError
 from eventtag.estimates.batches import BATCH, BatchBuilder, TaggedBatch
 from eventtag.formats.arrow_rows import rows_of
-from eventtag.formats.carried import FIELD
 from eventtag.formats.csv_spans import is_span_table, read_span_table
 from eventtag.formats.json_file import parse_json, read_values
 from eventtag.formats.json_shapes import own_shape
 from eventtag.formats.jsonl import article_from_json
 from eventtag.formats.parquet import read_parquet
+from eventtag.formats.records import FIELD
 from eventtag.formats.registry import recognise
 from eventtag.formats.text_file import BYTE_ORDER_MARK, at_line, decode
 from eventtag.ledger import LossLedger

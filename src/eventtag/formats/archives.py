@@ -13,9 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from eventtag.errors import FormatError
 
@@ -26,14 +24,6 @@ MAX_RATIO = 200
 """Bytes that one packed byte may become in a part of more than `SMALL` bytes: XML of annotations gives 10 to 40, bombs 1,000."""
 SMALL = 1 << 24
 _CHUNK = 1 << 20
-
-
-@dataclass
-class _Budget:
-    """What may still be unpacked, of an archive and those inside it together."""
-
-    size: int = MAX_SIZE
-    members: int = MAX_MEMBERS
 
 
 def is_archive(path: Path) -> bool:
@@ -50,7 +40,7 @@ def unpacked(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="eventtag-") as name:
         folder = Path(name) / path.stem
         try:
-            _unpack(path, path, folder, _Budget(MAX_SIZE, MAX_MEMBERS), nested=True)
+            _Archives().unpack(path, path, folder, nested=True)
             yield folder
         except FormatError as error:
             if str(folder) not in str(error):
@@ -60,57 +50,58 @@ def unpacked(path: Path) -> Iterator[Path]:
             raise named from error
 
 
-def _unpack(source: Path | IO[bytes], name: Path, folder: Path, budget: _Budget, *, nested: bool) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with zipfile.ZipFile(source) as archive:
-            inner: list[tuple[Path, PurePosixPath]] = []
-            for member in archive.infolist():
-                budget.members -= 1
-                place = _checked(member, name, budget)
-                if member.is_dir():
-                    continue
-                file = folder / place
-                if file.exists():
-                    raise _refusal(name, member, "is in it twice")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                _copy(archive, member, file, name, budget)
-                if file.suffix.lower() == ".zip" and nested:
-                    inner.append((file, place))
-            for file, place in inner:
-                _unpack(file, name / place, file.with_suffix(""), budget, nested=False)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise FormatError(f"cannot be unpacked as a zip archive ({str(error)[:200]}); export it again", path=name) from error
+class _Archives:
+    """An archive and those inside it; what may still be unpacked holds for all together."""
+
+    def __init__(self) -> None:
+        self.size, self.members = MAX_SIZE, MAX_MEMBERS
+
+    def unpack(self, source: Path, name: Path, folder: Path, *, nested: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with zipfile.ZipFile(source) as archive:
+                for member in archive.infolist():
+                    self.members -= 1
+                    if problem := self._problem(member):
+                        raise _refusal(name, member, problem)
+                    file = folder / member.filename
+                    if member.is_dir():
+                        continue
+                    if file.exists():
+                        raise _refusal(name, member, "is in it twice")
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    self._copy(archive, member, file, name)
+                inner = [member.filename for member in archive.infolist() if member.filename.lower().endswith(".zip") and nested]
+            for place in inner:
+                self.unpack(folder / place, name / place, (folder / place).with_suffix(""), nested=False)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+            raise FormatError(f"cannot be unpacked as a zip archive ({str(error)[:200]}); export it again", path=name) from error
+
+    def _problem(self, member: zipfile.ZipInfo) -> str:
+        """Why a part is refused; empty where it is not."""
+        place = PurePosixPath(member.filename)
+        if self.members < 0:
+            return f"is beyond the {MAX_MEMBERS:,} parts that are read"
+        if place.is_absolute() or ".." in place.parts or not place.parts or "\\" in member.filename or ":" in place.parts[0]:
+            return "points outside the archive's folder"
+        if stat.S_ISLNK(member.external_attr >> 16):
+            return "is a link"
+        return "is encrypted" if member.flag_bits & 1 else ""
+
+    def _copy(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, name: Path) -> None:
+        size = 0
+        with archive.open(member) as packed, file.open("xb") as out:
+            while data := packed.read(_CHUNK):
+                size += len(data)
+                self.size -= len(data)
+                if self.size < 0:
+                    raise _refusal(name, member, f"takes it beyond the {MAX_SIZE:,} bytes that are unpacked")
+                if size > SMALL and size > MAX_RATIO * member.compress_size:
+                    raise _refusal(name, member, f"unpacks to more than {MAX_RATIO} times its size")
+                out.write(data)
 
 
 def _refusal(name: Path, member: zipfile.ZipInfo, problem: str) -> FormatError:
     return FormatError(
         f"{member.filename[:120]!r} {problem}, so that it is not unpacked; unpack it yourself and give the folder", path=name
     )
-
-
-def _checked(member: zipfile.ZipInfo, name: Path, budget: _Budget) -> PurePosixPath:
-    """Where the part goes below the folder; raises FormatError for one that is refused."""
-    place = PurePosixPath(member.filename)
-    if budget.members < 0:
-        raise _refusal(name, member, f"is beyond the {MAX_MEMBERS:,} parts that are read")
-    if place.is_absolute() or ".." in place.parts or not place.parts or "\\" in member.filename or ":" in place.parts[0]:
-        raise _refusal(name, member, "points outside the archive's folder")
-    if stat.S_ISLNK(member.external_attr >> 16):
-        raise _refusal(name, member, "is a link")
-    if member.flag_bits & 1:
-        raise _refusal(name, member, "is encrypted")
-    return place
-
-
-def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, name: Path, budget: _Budget) -> None:
-    size = 0
-    with archive.open(member) as packed, file.open("xb") as out:
-        while data := packed.read(_CHUNK):
-            size += len(data)
-            budget.size -= len(data)
-            if budget.size < 0:
-                raise _refusal(name, member, f"takes it beyond the {MAX_SIZE:,} bytes that are unpacked")
-            if size > SMALL and size > MAX_RATIO * member.compress_size:
-                raise _refusal(name, member, f"unpacks to more than {MAX_RATIO} times its size")
-            out.write(data)

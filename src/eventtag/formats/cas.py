@@ -35,7 +35,7 @@ from eventtag.formats.file_names import write_files
 from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose, exported_files
 from eventtag.formats.mentions import Mentions
 from eventtag.formats.tokenised import note_parts
-from eventtag.formats.xml_events import Attributes, parse_xml, xml_text
+from eventtag.formats.xml_tree import read_xml, xml_text
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 
@@ -64,7 +64,7 @@ def read_xmi(
 
     def load(file: Path) -> Any:
         system_file = Path(typesystem_file) if typesystem_file else _find_type_system(file, path)
-        parse_xml(system_file)
+        read_xml(system_file)  # only to see that it is safe
         types = _annotated_types(file)
         system = _load(system_file, cassis.load_typesystem)
         for name, count in types.items():
@@ -99,18 +99,14 @@ def _find_type_system(file: Path, root: Path) -> Path:
 
 def _annotated_types(file: Path) -> Counter[str]:
     """How many annotations an XMI file has of each type, as a reader that knows no types sees them."""
-    spaces: dict[str, str] = {}
+    root = read_xml(file)
+    spaces = {key.removeprefix("xmlns:"): value for key, value in root.attributes.items() if key.startswith("xmlns:")}
     found: Counter[str] = Counter()
-
-    def begin(name: str, attributes: Attributes, line: int) -> None:  # noqa: ARG001 - as `parse_xml` calls it
-        if name == "xmi:XMI":
-            spaces.update((key.removeprefix("xmlns:"), value) for key, value in attributes.items() if key.startswith("xmlns:"))
-        elif "begin" in attributes and "end" in attributes:
-            prefix, _, local = name.rpartition(":")
+    for element in root.children:
+        if "begin" in element.attributes and "end" in element.attributes:
+            prefix, _, local = element.name.rpartition(":")
             space = spaces.get(prefix, "").removeprefix("http:///").removesuffix(".ecore").replace("/", ".")
             found[local if space in ("", "uima.noNamespace") else f"{space}.{local}"] += 1
-
-    parse_xml(file, begin=begin)
     return found
 
 

@@ -12,7 +12,8 @@ ENTITY_MENTION becomes ENTITY_MENTION_PER. The article's id is the file's name w
 files of several subfolders share a name, it is the path relative to the folder.
 
 In ECB+ only listed sentences are annotated: the option `sentences` names the list (`ECBplus_coreference_sentences.csv`, with the
-columns Topic, File and Sentence Number), which becomes the `annotated` regions. A list named `annotated_sentences.csv` beside the
+columns Topic, File and Sentence Number: `1,10ecbplus,1` is sentence 1 of 1_10ecbplus, and where Topic is empty, File is the article's
+whole id), which becomes the `annotated` regions. A list named `annotated_sentences.csv` beside the
 files, as the writer makes it, is used unasked. In MEANTIME the first sentences are annotated: `first_sentences=6`.
 
 Sources: Bartalesi Lenzi et al. 2012 (https://aclanthology.org/L12-1072/), Cybulska and Vossen 2014
@@ -21,19 +22,20 @@ Sources: Bartalesi Lenzi et al. 2012 (https://aclanthology.org/L12-1072/), Cybul
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from eventtag.article import Article, Region
-from eventtag.errors import FormatError, OutputError, SettingsError
-from eventtag.formats.cat_sentences import LIST_NAME, SentenceList, format_sentence_list, read_sentence_list
+from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.file_names import article_files, require_file_name
 from eventtag.formats.mentions import Discontinuous, Mentions
+from eventtag.formats.text_file import at_line, read_lines
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line
-from eventtag.formats.xml_events import Attributes, parse_xml, xml_text
+from eventtag.formats.xml_tree import Element, read_xml, xml_text
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_folder
@@ -41,17 +43,11 @@ from eventtag.staging import staged_folder
 _ECB_NAME = re.compile(r"(\d+)_\d+(ecb|ecbplus)")
 _TAG = re.compile(r"[A-Za-z_][\w.\-]*")
 _STAGE = "writing cat"
+LIST_NAME = "annotated_sentences.csv"
+COLUMNS = ("Topic", "File", "Sentence Number")
 _ATTRIBUTES = ("doc_id", "lang", "url")
 """Attributes of the document that become metadata."""
 _NUMBER = re.compile(r"(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class _Markable:
-    tag: str
-    attributes: Attributes
-    line: int
-    words: list[int] = field(default_factory=list)
 
 
 def read_cat(
@@ -78,16 +74,21 @@ def read_cat(
     if len({file.stem for file, _ in files}) == len(files):
         files = [(file, file.stem) for file, _ in files]
     list_path = _find_list(sentences, path)
-    listed = None if list_path is None else read_sentence_list(list_path)
+    listed = None if list_path is None else _read_list(list_path)
     for file, name in files:
-        reader = _CatReader(file)
+        document = _Document(file)
         annotated = None
         if first_sentences is not None:
-            annotated = tuple(region for _, region in sorted(reader.sentences.items())[:first_sentences])
+            annotated = tuple(region for _, region in sorted(document.sentences.items())[:first_sentences])
         elif listed is not None:
-            annotated = _listed_regions(file.stem, reader.sentences, listed)
-        spans = reader.spans(Mentions(name, ledger, discontinuous))
-        yield Article(name, reader.builder.text, spans, annotated, meta=_meta(file, path, reader.attributes, reader.date))
+            for number, line in listed.get(file.stem, {}).items():
+                if number not in document.sentences:
+                    problem = f"the article {file.stem!r} has no sentence {number}; correct the list"
+                    raise FormatError(problem, path=list_path, line=line)
+            annotated = tuple(document.sentences[number] for number in listed.get(file.stem, ()))
+        spans = document.spans(Mentions(name, ledger, discontinuous))
+        meta = _meta(file, path, document.root.attributes, document.date)
+        yield Article(name, document.text.text, spans, annotated, meta=meta)
 
 
 def sniff_cat(head: str) -> str | None:
@@ -116,7 +117,7 @@ def write_cat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) ->
         if len(whole) < len(listed):
             for name in sorted(whole):
                 ledger.note(name, _STAGE, "annotated", "that all is annotated becomes a list of all sentences")
-            (folder / LIST_NAME).write_text(format_sentence_list(listed), encoding="utf-8", newline="")
+            (folder / LIST_NAME).write_text(_format_list(listed), encoding="utf-8", newline="")
 
 
 def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedger) -> str:
@@ -158,113 +159,122 @@ def _sentence_numbers(article: Article, sentences: Sequence[Sequence[Region]], l
     return inside
 
 
-def _attributes(attributes: Attributes) -> str:
+def _attributes(attributes: Mapping[str, str]) -> str:
     return "".join(f" {key}={quoteattr(xml_text(value))}" for key, value in attributes.items())
 
 
-class _CatReader:
-    """One file's words, sentences and markables. Raises FormatError while reading."""
+class _Document:
+    """One file's words, sentences and markables. Raises FormatError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.attributes: Attributes = {}
-        self.date: str | None = None
-        self.builder = TextBuilder()
+        self.root = read_xml(path)
+        self.text = TextBuilder()
         self.sentences: dict[int, Region] = {}
-        self.markables: list[_Markable] = []
-        self._words: dict[str, int] = {}
-        self._refers: dict[str, str] = {}
-        self._relation: dict[str, str] | None = None
-        self._depth: list[str] = []
-        self._has_markables = False
-        self._token: Attributes = {}
-        parse_xml(path, begin=self._begin, end=self._end)
-        if not self._words and not self._has_markables:
+        self.words: dict[str, int] = {}
+        with at_line(path, self.root.line):
+            if self.root.name != "Document":
+                raise DataError(f"the root is `{self.root.name}`, not `Document`; is it CAT XML?")
+        tokens, groups = self._children(self.root, "token"), self._children(self.root, "Markables")
+        for token in tokens:
+            with at_line(path, token.line):
+                self._add_word(token)
+        if not tokens and not groups:
             raise FormatError("holds neither a `token` nor `Markables`; is it CAT XML?", path=path)
+        self.markables = [markable for group in groups for markable in group.children]
+        times = [m.attributes for m in self.markables if m.attributes.get("functionInDocument") == "CREATION_TIME"]
+        self.date = times[-1].get("value") if times else None
+        anchors = (anchor for markable in self.markables for anchor in self._children(markable, "token_anchor"))
+        read = {id(element) for element in (*tokens, *anchors)}
+        for element in self.root.walk():
+            if element.name in ("token", "token_anchor") and id(element) not in read:
+                where = "the text" if element.name == "token" else "a markable"
+                raise FormatError(f"a `{element.name}` outside {where}", path=path, line=element.line)
 
-    def _fail(self, problem: str, line: int) -> FormatError:
-        return FormatError(problem, path=self.path, line=line)
+    @staticmethod
+    def _children(element: Element, name: str) -> list[Element]:
+        return [child for child in element.children if child.name == name]
 
-    def _begin(self, name: str, attributes: Attributes, line: int) -> None:
-        if not self._depth:
-            if name != "Document":
-                raise self._fail(f"the root is `{name}`, not `Document`; is it CAT XML?", line)
-            self.attributes = attributes
-        elif name == "Markables":
-            self._has_markables = True
-        elif name == "token":
-            self._token = attributes
-        elif name == "token_anchor":
-            self._anchor(attributes, line)
-        elif self._depth[-1] == "Markables":
-            self.markables.append(_Markable(name, attributes, line))
-            if attributes.get("functionInDocument") == "CREATION_TIME":
-                self.date = attributes.get("value")
-        elif self._depth[-1] == "Relations":
-            self._relation = {} if name == "REFERS_TO" else None
-        elif self._relation is not None and name in ("source", "target"):
-            self._relation[name + attributes.get("m_id", "")] = attributes.get("m_id", "")
-        self._depth.append(name)
-
-    def _end(self, name: str, text: str, line: int) -> None:
-        self._depth.pop()
-        if name == "token":
-            number = self._token.get("sentence", "")
-            if not re.fullmatch(r"\d{1,9}", number):
-                raise self._fail(f"the token's `sentence` is {number!r}; it must be a whole number", line)
-            self._word(text, int(number), self._token.get("t_id", ""), line)
-        elif name == "REFERS_TO" and self._relation is not None:
-            target = next((value for key, value in self._relation.items() if key.startswith("target")), "")
-            self._refers.update({value: target for key, value in self._relation.items() if key.startswith("source")})
-            self._relation = None
-
-    def _word(self, text: str, sentence: int, name: str, line: int) -> None:
-        if not name or name in self._words:
-            raise self._fail(f"the token's `t_id` is {name!r}, which is empty or taken; every token needs its own", line)
-        self._words[name] = len(self._words)
-        self.builder.add(text, sentence)
-        start, end = self.builder.offsets[-1]
+    def _add_word(self, token: Element) -> None:
+        number, name = token.attributes.get("sentence", ""), token.attributes.get("t_id", "")
+        if not re.fullmatch(r"\d{1,9}", number):
+            raise DataError(f"the token's `sentence` is {number!r}; it must be a whole number")
+        if not name or name in self.words:
+            raise DataError(f"the token's `t_id` is {name!r}, which is empty or taken; every token needs its own")
+        self.words[name] = len(self.words)
+        self.text.add(token.text, int(number))
+        start, end = self.text.offsets[-1]
         if start < end:
-            self.sentences[sentence] = (self.sentences.get(sentence, (start, end))[0], end)
-
-    def _anchor(self, attributes: Attributes, line: int) -> None:
-        name = attributes.get("t_id", "")
-        if len(self._depth) < 2 or self._depth[-2] != "Markables":
-            raise self._fail("a `token_anchor` outside a markable", line)
-        if name not in self._words:
-            raise self._fail(f"the `token_anchor` points to the token {name!r}, which is not there", line)
-        self.markables[-1].words.append(self._words[name])
+            self.sentences[int(number)] = (self.sentences.get(int(number), (start, end))[0], end)
 
     def spans(self, mentions: Mentions) -> tuple[Span, ...]:
-        """The spans of the markables."""
-        types = {m.attributes.get("m_id", ""): m.attributes["ent_type"] for m in self.markables if m.attributes.get("ent_type")}
-        text = self.builder.text
+        types = self._types()
+        text = self.text.text
         for markable in self.markables:
-            if not markable.words:
-                continue
-            kind = types.get(self._refers.get(markable.attributes.get("m_id", ""), ""))
-            label = f"{markable.tag}_{kind}" if kind else markable.tag
-            words = [self.builder.offsets[word] for word in markable.words]
-            filled = [(start, end) for start, end in words if start < end]
-            if filled:
+            words = []
+            for anchor in self._children(markable, "token_anchor"):
+                name = anchor.attributes.get("t_id", "")
+                with at_line(self.path, anchor.line):
+                    if name not in self.words:
+                        raise DataError(f"the `token_anchor` points to the token {name!r}, which is not there")
+                words.append(self.text.offsets[self.words[name]])
+            kind = types.get(markable.attributes.get("m_id", ""))
+            label = f"{markable.name}_{kind}" if kind else markable.name
+            if filled := [(start, end) for start, end in words if start < end]:
                 mentions.add_fragments(filled, label, text, f"line {markable.line}")
-            else:
+            elif words:
                 mentions.add_words(words, label, f"line {markable.line}")
         return mentions.spans
 
+    def _types(self) -> dict[str, str]:
+        """Of each markable that refers to an instance with a type: that type."""
+        instances = {
+            m.attributes.get("m_id", ""): m.attributes["ent_type"] for m in self.markables if m.attributes.get("ent_type")
+        }
+        found: dict[str, str] = {}
+        for group in self._children(self.root, "Relations"):
+            for relation in self._children(group, "REFERS_TO"):
+                target = next((end.attributes.get("m_id", "") for end in self._children(relation, "target")), "")
+                if target in instances:
+                    sources = self._children(relation, "source")
+                    found.update((source.attributes.get("m_id", ""), instances[target]) for source in sources)
+        return found
 
-def _listed_regions(article_id: str, sentences: Mapping[int, Region], listed: SentenceList) -> tuple[Region, ...]:
-    regions = []
-    for number, line in listed.of(article_id).items():
-        if number not in sentences:
-            raise FormatError(
-                f"the article {article_id!r} has no sentence {number}; correct the list", path=listed.path, line=line
-            )
-        regions.append(sentences[number])
-    return tuple(regions)
+
+def _read_list(path: Path) -> dict[str, dict[int, int]]:
+    """The list of annotated sentences: article id -> sentence number -> line. Raises FormatError with file and line."""
+    articles: dict[str, dict[int, int]] = {}
+    names: list[str] = []
+    for number, line in read_lines(path):
+        row = [cell.strip() for cell in next(csv.reader([line]), [])]
+        with at_line(path, number):
+            if not names:
+                names = row
+                if not set(COLUMNS) <= set(names):
+                    raise DataError(f"the columns are {names}; needed: {', '.join(COLUMNS)}")
+            elif any(row):
+                if len(row) != len(names):
+                    raise DataError(f"{len(row)} columns where the header has {len(names)}")
+                topic, file, sentence = (row[names.index(column)] for column in COLUMNS)
+                if not file or not re.fullmatch(r"\d{1,9}", sentence):
+                    raise DataError(f"File is {file!r} and Sentence Number {sentence!r}; give a name and a whole number")
+                articles.setdefault(f"{topic}_{file}" if topic else file, {})[int(sentence)] = number
+    return articles
 
 
-def _meta(file: Path, root: Path, attributes: Attributes, date: str | None) -> dict[str, str]:
+def _format_list(listed: Mapping[str, Sequence[int]]) -> str:
+    """The list's content for these articles; an id such as 1_10ecbplus gives the topic 1."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for article_id, numbers in listed.items():
+        match = re.fullmatch(r"(\d+)_(.+)", article_id)
+        topic, file = (match[1], match[2]) if match else ("", article_id)
+        writer.writerows((topic, file, number) for number in numbers)
+    return buffer.getvalue()
+
+
+def _meta(file: Path, root: Path, attributes: Mapping[str, str], date: str | None) -> dict[str, str]:
     meta = {key: attributes[key] for key in _ATTRIBUTES if attributes.get(key)} | _meta_of_name(file.stem)
     if "topic" not in meta and root.is_dir() and file.parent != root:
         meta["collection"] = file.parent.name

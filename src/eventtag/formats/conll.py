@@ -14,21 +14,29 @@ one space, the sentences by a newline. The tag scheme (IOB1, IOB2, BIOES, BILOU,
 An article begins at `-DOCSTART-` (its id may follow in brackets, as in AIDA), at `# newdoc` or HIPE's `# document_id = ID`; in the
 dialect of the CASE shared tasks at `SAMPLE_START`, its sentences separated by `[SEP]`. In a file without any of these every block
 between empty lines is an article of its own. The option `article=file` makes the file one, `article=block` each block (Label Studio's
-export has one `-DOCSTART-` before all tasks). CoNLL-2012: see `formats.conll_2012`.
+export has one `-DOCSTART-` before all tasks).
+
+CoNLL-2012 (OntoNotes) has documents between `#begin document` and `#end document`, and named entities as brackets in column 10. The number
+of columns differs from sentence to sentence, by the number of predicates. Coreference (the last column) is not read.
+
+    #begin document (bc/cctv/00/cctv_0000); part 000
+    bc/cctv/00/cctv_0000   0   0   Kyiv   NNP   (TOP(S(NP*)   -   -   -   Speaker#1   (GPE)   *   (12)
+    bc/cctv/00/cctv_0000   0   1   fell   VBD   (VP*)))       fall 01 1   Speaker#1   *       (V*)   -
 
 Sources: Tjong Kim Sang and De Meulder 2003 (https://aclanthology.org/W03-0419/), Hürriyetoğlu et al. 2021
-(https://aclanthology.org/2021.case-1.11/), Benikova et al. 2014 (GermEval), https://hipe-eval.github.io/HIPE-2022/
+(https://aclanthology.org/2021.case-1.11/), Benikova et al. 2014 (GermEval), https://hipe-eval.github.io/HIPE-2022/,
+https://conll.cemantix.org/2012/data.html
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from eventtag.article import Article
-from eventtag.errors import OutputError
-from eventtag.formats.conll_2012 import is_conll_2012, read_conll_2012
+from eventtag.errors import DataError, FormatError, OutputError
 from eventtag.formats.conll_layout import (
     BARE_TAG,
     MAX_BARE,
@@ -46,14 +54,16 @@ from eventtag.formats.conll_layout import (
 from eventtag.formats.conllu import sniff_conllu
 from eventtag.formats.mentions import Mentions
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, WritableScheme, illegal_tags, spans_of_tags, tags_of_spans
-from eventtag.formats.text_file import read_lines
-from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line
+from eventtag.formats.text_file import at_line, read_lines
+from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line, writable_spans
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
-from eventtag.span import flatten
 from eventtag.staging import staged_file
 
 __all__ = ["ConllLayout", "read_conll", "recognise_conll", "sniff_conll", "write_conll"]
+_BEGIN = "#begin document"
+WORD, ENTITY = 3, 10
+_BRACKETS = re.compile(r"((?:\([^\s()*]+)*)\*?(\)*)")
 
 
 def read_conll(
@@ -70,9 +80,9 @@ def read_conll(
     in the ledger. Raises FormatError with file and line for a row with another number of columns or something that cannot be a
     tag.
     """
-    if is_conll_2012(next((line for _, line in read_lines(path) if line.strip()), "")):
+    if next((line for _, line in read_lines(path) if line.strip()), "").startswith(_BEGIN):
         ledger.remark("columns of CoNLL-2012: words in column 3, named entities in column 10")
-        yield from read_conll_2012(path, ledger=ledger)
+        yield from _read_2012(path, ledger)
         return
     layout = recognise_conll(path, tag_column=tag_column, word_column=word_column, article=article)
     if layout.columns:
@@ -107,9 +117,63 @@ def _add_sentence(text: TextBuilder, block: Block, layout: ConllLayout, mentions
             mentions.add_words(words, chunk.label, f"line {block.lines[chunk.first]}")
 
 
+def _read_2012(path: Path, ledger: LossLedger) -> Iterator[Article]:
+    """Stream the documents; the id is the document's name and its part. Raises FormatError with file and line."""
+    document: _Document2012 | None = None
+    for number, line in read_lines(path):
+        with at_line(path, number):
+            if line.startswith(("#begin document", "#end document")):
+                if document is not None:
+                    yield document.article(path)
+                document = None
+                if line.startswith("#begin document"):
+                    name, _, part = line.removeprefix("#begin document").partition(";")
+                    name, part = name.strip().removeprefix("(").removesuffix(")"), part.strip().removeprefix("part").strip()
+                    document = _Document2012(Mentions(f"{name}-{part}" if part else name, ledger))
+            elif line.strip():
+                if document is None:
+                    raise DataError(f"{line[:40]!r} stands outside a document (#begin document ... #end document)")
+                document.row(line.split(), number)
+            elif document is not None:
+                document.sentence += 1
+    if document is not None:
+        yield document.article(path)
+
+
+class _Document2012:
+    def __init__(self, mentions: Mentions) -> None:
+        self.mentions = mentions
+        self.text = TextBuilder()
+        self.sentence = 0
+        self.opened: list[tuple[int, str, int]] = []
+        """Of each open entity, the innermost last: its first word, its label and its line."""
+
+    def row(self, cells: list[str], number: int) -> None:
+        if len(cells) <= ENTITY:
+            raise DataError(f"{len(cells)} columns where CoNLL-2012 has at least 11 before coreference")
+        word = len(self.text.offsets)
+        self.text.add(cells[WORD], self.sentence)
+        match = _BRACKETS.fullmatch("*" if cells[ENTITY] == "-" else cells[ENTITY])
+        if match is None:
+            raise DataError(f"{cells[ENTITY]!r} is no named entity, such as (GPE), (ORG* or *)")
+        self.opened += [(word, label, number) for label in match[1].split("(")[1:]]
+        for _ in match[2]:
+            if not self.opened:
+                raise DataError("closes a named entity that is not open")
+            first, label, _ = self.opened.pop()
+            self.mentions.add_words(self.text.offsets[first:], label)
+
+    def article(self, path: Path) -> Article:
+        """The article; raises FormatError for an entity that is never closed."""
+        if self.opened:
+            _, label, line = self.opened[-1]
+            raise FormatError(f"opens a named entity {label!r} that is never closed", path=path, line=line)
+        return Article(self.mentions.article_id, self.text.text, self.mentions.spans)
+
+
 def sniff_conll(head: str) -> str | None:
     """Why the beginning of a file looks like this format, or None."""
-    if is_conll_2012(head.lstrip()):
+    if head.lstrip().startswith(_BEGIN):
         return "begins with #begin document, as files of CoNLL-2012"
     if is_old_webanno(head) or sniff_conllu(head):
         return None
@@ -152,15 +216,8 @@ def write_conll(articles: Iterable[Article], path: Path, *, ledger: LossLedger, 
 
 def _tagged_sentences(article: Article, scheme: WritableScheme, ledger: LossLedger) -> Iterator[list[tuple[str, str]]]:
     stage = "writing conll"
-    writable = []
-    for span in article.spans:
-        if any(character.isspace() for character in span.label) or not span.label:
-            ledger.add_span(article.id, stage, "dropped", "its label has white space, which a tag cannot", span)
-        else:
-            writable.append(span)
-    kept, dropped = flatten(writable, "longest")
-    for span, _ in dropped:
-        ledger.add_span(article.id, stage, "dropped", "overlaps a longer span", span)
+    problem = "its label has white space, which a tag cannot"
+    kept = writable_spans(article, stage, ledger=ledger, labels=r"\S+", problem=problem, flat=True)
     sentences = words_by_line(replace(article, spans=tuple(kept)), whole_spans=True)
     chunks = spans_over_words(article, kept, sentences, stage=stage, ledger=ledger)
     note_parts(article, stage, ledger=ledger)

@@ -1,7 +1,7 @@
 """The layout of a CoNLL file, recognised over the whole file, and its rows by blocks.
 
 Recognised are: what separates columns, a header row, which column holds the words and which the tags, the tag scheme, and where
-articles begin. Files of the CoNLL-2012 shared task have brackets in place of tags: `formats.conll_2012`.
+articles begin.
 """
 
 from __future__ import annotations
@@ -165,7 +165,6 @@ class _Survey:
         self.prefixes: list[bool] = []
 
     def add(self, line: str) -> None:
-        """Take one line."""
         if not line or line.isspace():
             self.expected = {"1"}
         elif line.startswith(_DOCSTART) and not (self.named and not _DOCSTART_ID.fullmatch(line)):

@@ -14,8 +14,8 @@ newdoc`. Empty nodes (`1.1`) have no text: of a mention that begins or ends at o
 Other numbers of columns are read where `# global.columns` names them (CoNLL-U Plus). Where MISC has no mention in the whole file, a
 column of IOB tags, if there is one, holds them.
 
-Sources: https://universaldependencies.org/format.html, https://ufal.mff.cuni.cz/corefud (file format),
-https://gucorpling.org/gum/
+Sources: https://universaldependencies.org/format.html, https://universaldependencies.org/ext-format.html,
+https://ufal.mff.cuni.cz/corefud (file format), https://gucorpling.org/gum/
 """
 
 from __future__ import annotations
@@ -23,20 +23,26 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError, OutputError
-from eventtag.formats.conllu_layout import ROW, Layout, recognise_conllu
 from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.tag_schemes import spans_of_tags
 from eventtag.formats.text_file import at_line, read_lines
-from eventtag.formats.tokenised import note_parts, spans_over_words, words_by_line
+from eventtag.formats.tokenised import note_parts, spans_over_words, words_by_line, writable_spans
 from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
 from eventtag.staging import staged_file
 
+_ROW = re.compile(r"(\d{1,6})(?:([-.])(\d{1,6}))?")
+"""The first column: a word, a token of several words (`1-2`), or an empty node (`1.1`)."""
+MISC = 9
+_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*")
+_MENTIONS = re.compile(r"(?:^|\|)(?:Entity=(?!_(?:\||$))|(?:NE|NER|ne|ner)=)")
+_IOB = re.compile(r"[O_]|[BIESLUMW]-\S+")
+_NER = re.compile(r"(?:^|[:_])(?:NE|NER)(?:$|[:_])")
 DEFAULT_FIELDS = ("eid", "etype", "head", "other")
 TAG_KEYS = ("NE", "NER", "ne", "ner")
 _STAGE = "writing conllu"
@@ -52,7 +58,7 @@ def read_conllu(path: Path, *, ledger: LossLedger, discontinuous: Discontinuous 
     The file is read twice, first to recognise its columns. Mentions at empty nodes only are noted in the ledger. Raises FormatError with
     file and line for a row with another number of columns, or a mention that is closed but not open or never closed.
     """
-    layout = recognise_conllu(path)
+    layout = _recognise(path)
     if layout.said:
         ledger.remark(layout.said)
     document = _Document(path.stem, layout)
@@ -86,10 +92,73 @@ def sniff_conllu(head: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the form, MISC and a column of tags stand; `said` is what a reader states of it."""
+
+    columns: int = 10
+    form: int = 1
+    misc: int | None = MISC
+    tag: int | None = None
+    said: str = ""
+
+
+def _recognise(path: Path) -> _Layout:
+    """The layout of a file: where MISC has no mention at all, a column of IOB tags holds them, if there is one.
+
+    Raises FormatError with file and line for columns that nothing explains.
+    """
+    declared: list[str] = []
+    columns = first = 0
+    mentions = False
+    tags: dict[int, bool] = {}  # of each column that holds nothing but tags, whether any has a prefix
+    for number, line in read_lines(path):
+        if match := _COLUMNS.match(line):
+            declared = line[match.end() :].split()
+        cells = line.split("\t")
+        if len(cells) < 3 or not _ROW.fullmatch(cells[0]):
+            continue
+        if not columns:
+            columns, first = len(cells), number
+            tags = dict.fromkeys(range(2, columns), False)
+        misc = declared.index("MISC") if "MISC" in declared else MISC
+        mentions = mentions or (misc < len(cells) and bool(_MENTIONS.search(cells[misc])))
+        for column in list(tags):
+            cell = cells[column] if column < len(cells) else ""
+            if not _IOB.fullmatch(cell):
+                del tags[column]
+            elif cell not in ("O", "_"):
+                tags[column] = True
+    found = [column for column, prefixed in tags.items() if prefixed]
+    if declared:
+        named = [column for column, name in enumerate(declared) if _NER.search(name.upper())]
+        layout = _Layout(
+            len(declared),
+            declared.index("FORM") if "FORM" in declared else 1,
+            declared.index("MISC") if "MISC" in declared else None,
+        )
+        found = named or found
+    else:
+        layout = _Layout(columns or 10, misc=MISC if columns >= 10 or not columns else None)
+    if mentions or not columns:
+        return layout
+    if found:
+        name = declared[found[-1]] if declared else str(found[-1] + 1)
+        return replace(layout, tag=found[-1], said=f"mentions are the tags in column {name}")
+    if columns != 10:
+        raise FormatError(
+            f"has rows of {columns} columns, none of which holds mentions; name them (`# global.columns = ID FORM ... NER`), or read "
+            "the file as conll",
+            path=path,
+            line=first,
+        )
+    return replace(layout, said="there is neither Entity= nor NE= in MISC, so that there is no mention")
+
+
 class _Document:
     """One article while it is read. Mentions are ranges of its words, half-open: an empty node stands between two words."""
 
-    def __init__(self, name: str, layout: Layout, fields: tuple[str, ...] = DEFAULT_FIELDS) -> None:
+    def __init__(self, name: str, layout: _Layout, fields: tuple[str, ...] = DEFAULT_FIELDS) -> None:
         self.name = name
         self.layout = layout
         self.fields = fields
@@ -112,7 +181,6 @@ class _Document:
         self.parts: dict[str, list[range]] = {}
 
     def end_sentence(self) -> None:
-        """What follows begins on a new line."""
         self._end_token()
         self.glue = "\n" if self.length else ""
         first = len(self.words) - len(self.tags)
@@ -120,7 +188,6 @@ class _Document:
         self.tags = []
 
     def comment(self, line: str) -> None:
-        """Take metadata and the names of the mention fields."""
         match = _COMMENT.fullmatch(line)
         if match and match[1] == "global.Entity":
             self.fields = tuple(match[2].strip().split("-"))
@@ -130,7 +197,7 @@ class _Document:
     def row(self, line: str, number: int) -> None:
         """Take one word, token of several words or empty node; raises DataError."""
         layout, cells = self.layout, line.split("\t")
-        match = ROW.fullmatch(cells[0])
+        match = _ROW.fullmatch(cells[0])
         if len(cells) != layout.columns or match is None or not cells[layout.form]:
             raise DataError(f"{line[:60]!r} is not a row of {layout.columns} columns (number, word, lemma, ...)")
         form, word, kind = cells[layout.form], int(match[1]), match[2]
@@ -231,51 +298,36 @@ def _rows(article: Article, ledger: LossLedger) -> Iterator[str]:
     yield f"# newdoc id = {article.id}"
     yield from (f"# meta::{key} = {value}" for key, value in meta.items())
     sentences = words_by_line(article)
-    glue = _glue(sentences)
-    marked = _marks(article, sentences, glue, ledger)
-    position = 0
+    words: list[tuple[str, str]] = []  # each with what the rows put after it
+    for sentence in sentences:
+        for (start, end), (following, _) in itertools.pairwise([*sentence, (-1, -1)]):
+            words.append((article.text[start:end], "\n" if following < 0 else " " if end < following else ""))
+    marked = iter(_marks(article, sentences, words, ledger))
+    rows = iter(words)
     for sentence in sentences:
         yield f"# text = {article.text[sentence[0][0] : sentence[-1][1]]}".replace("\r", " ").replace("\n", " ")
-        for number, (start, end) in enumerate(sentence, start=1):
-            misc = [f"Entity={''.join(marked[position])}"] if marked[position] else []
-            misc += ["SpaceAfter=No"] if not glue[position] else []
-            yield f"{number}\t{article.text[start:end]}" + "\t_" * 7 + f"\t{'|'.join(misc) or '_'}"
-            position += 1
+        for number in range(1, len(sentence) + 1):
+            (word, glue), brackets = next(rows), next(marked)
+            misc = ([f"Entity={''.join(brackets)}"] if brackets else []) + ([] if glue else ["SpaceAfter=No"])
+            yield f"{number}\t{word}" + "\t_" * 7 + f"\t{'|'.join(misc) or '_'}"
         yield ""
 
 
-def _glue(sentences: Sequence[Sequence[tuple[int, int]]]) -> list[str]:
-    """What the rows put after each word: nothing, a space, or a line end after a sentence."""
-    glue = []
-    for sentence in sentences:
-        glue += [" " if end < following else "" for (_, end), (following, _) in itertools.pairwise(sentence)]
-        glue.append("\n")
-    return glue
-
-
 def _marks(
-    article: Article, sentences: Sequence[Sequence[tuple[int, int]]], glue: Sequence[str], ledger: LossLedger
+    article: Article, sentences: Sequence[Sequence[Region]], words: Sequence[tuple[str, str]], ledger: LossLedger
 ) -> list[list[str]]:
     """The brackets at each word."""
-    places: list[tuple[int, int]] = []
-    pieces: list[str] = []
-    length = 0
-    words = [word for sentence in sentences for word in sentence]
-    for (start, end), after in zip(words, glue, strict=True):
-        places.append((length, length + end - start))
-        pieces += (article.text[start:end], after)
-        length += end - start + len(after)
-    if "".join(pieces[:-1]) != article.text:
+    starts = [0, *itertools.accumulate(len(word) + len(glue) for word, glue in words)]
+    places = [(start, start + len(word)) for start, (word, _) in zip(starts, words, strict=False)]
+    if "".join(word + glue for word, glue in words).removesuffix("\n") != article.text:
         ledger.note(article.id, _STAGE, "text", "holds words only: white space between them is not kept")
     marked: list[list[str]] = [[] for _ in words]
-    usable = [span for span in article.spans if _usable(article, span, ledger)]
+    problem = "its label has white space, a bracket, a hyphen or another sign of the format"
+    usable = writable_spans(article, _STAGE, ledger=ledger, labels=r"[^\s()|=\-\[\]]+", problem=problem)
     found = spans_over_words(article, usable, sentences, stage=_STAGE, ledger=ledger, places=places)
     for number, item in enumerate(found, start=1):
-        opening = f"(e{number}-{item.span.label}"
-        if item.first == item.last:
-            marked[item.first].append(f"{opening})")
-        else:
-            marked[item.first].append(opening)
+        marked[item.first].append(f"(e{number}-{item.span.label}" + (")" if item.first == item.last else ""))
+        if item.first < item.last:
             marked[item.last].append(f"e{number})")
     return marked
 
@@ -288,12 +340,3 @@ def _is_line(key: object, value: object) -> bool:
         and value == value.strip()
         and value.isprintable()
     )
-
-
-def _usable(article: Article, span: Span, ledger: LossLedger) -> bool:
-    if re.fullmatch(r"[^\s()|=\-\[\]]+", span.label):
-        return True
-    ledger.add_span(
-        article.id, _STAGE, "dropped", "its label has white space, a bracket, a hyphen or another sign of the format", span
-    )
-    return False

@@ -17,13 +17,11 @@ from typing import Literal
 
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
-from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.csv_cells import SEPARATOR, csv_rows, guarded, unguarded
 from eventtag.formats.csv_spans import write_span_table
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.offsets import Offsets
-from eventtag.formats.records import read_placed
-from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, Columns, is_as_written
+from eventtag.formats.records import FIELD, SPANS_COLUMNS, TEXT_COLUMNS, Columns, carry, is_as_written, read_placed
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span

@@ -24,7 +24,7 @@ from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.arrow_rows import plain_value
 from eventtag.formats.csv_cells import csv_rows, guarded, unguarded
-from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS
+from eventtag.formats.records import SPANS_COLUMNS, TEXT_COLUMNS
 from eventtag.formats.text_file import at_line
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger

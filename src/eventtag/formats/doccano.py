@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eventtag.article import Article
-from eventtag.formats.carried import FIELD, carried_id, carry
 from eventtag.formats.json_file import dump_json, list_of, read_records, text_of
 from eventtag.formats.json_shapes import first_value, is_own
 from eventtag.formats.offsets import UNITS, OffsetMap, Offsets, Unit
-from eventtag.formats.records import Record, read_placed
+from eventtag.formats.records import FIELD, Record, carried_id, carry, read_placed
 from eventtag.formats.span_lists import foreign_spans, spans_field
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file

@@ -21,16 +21,24 @@ from typing import Any
 from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.arrow_rows import numbered_rows
-from eventtag.formats.carried import FIELD, carried_id, carry
 from eventtag.formats.json_file import dump_json, parse_value
-from eventtag.formats.mentions import Mentions
+from eventtag.formats.mentions import Mentions, joined
 from eventtag.formats.offsets import Offsets
-from eventtag.formats.records import Build, Record, read_placed
-from eventtag.formats.table_row import SPANS_COLUMNS, TEXT_COLUMNS, Columns, choose_column
+from eventtag.formats.records import (
+    FIELD,
+    SPANS_COLUMNS,
+    TEXT_COLUMNS,
+    Build,
+    Columns,
+    Record,
+    carried_id,
+    carry,
+    choose_column,
+    read_placed,
+)
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
-from eventtag.formats.tokenised import joined, spans_over_words, words_by_line
+from eventtag.formats.tokenised import spans_over_words, words_by_line, words_joined, writable_spans
 from eventtag.ledger import LossLedger
-from eventtag.span import flatten
 from eventtag.staging import staged_folder
 
 TOKENS_COLUMNS = ("tokens", "words")
@@ -164,7 +172,9 @@ def _record(
     mentions = Mentions(name, ledger)
     for chunk in spans_of_tags([tag or OUTSIDE for tag in found]):
         mentions.add_words(places[chunk.first : chunk.last + 1], chunk.label)
-    annotated = _annotated(found, places, text) if None in found else None
+    annotated = None
+    if None in found:
+        annotated = tuple(joined((w for w, tag in zip(places, found, strict=True) if tag is not None and w[0] < w[1]), text))
     own = {tokens, tags, FIELD, "id", "text", "offsets", "ignored"}
     meta = {key: value for key, value in row.items() if key not in own and value is not None and value != ""}
     return Record(name, text, meta=meta, carried=carried, placed=mentions.spans, annotated=annotated)
@@ -173,7 +183,7 @@ def _record(
 def _text(row: Mapping[str, Any], words: Sequence[object]) -> tuple[str, list[Region]]:
     text, offsets = row.get("text"), row.get("offsets")
     if not isinstance(text, str) or not isinstance(offsets, list):
-        return joined(map(str, words))
+        return words_joined(map(str, words))
     places = [(int(start), int(end)) for start, end in offsets]
     if len(places) != len(words) or any(not 0 <= start <= end <= len(text) for start, end in places):
         raise DataError("'offsets' must have a [start, end] inside 'text' for every word")
@@ -189,22 +199,6 @@ def _tag(value: object, names: Sequence[str] | None) -> str | None:
     if isinstance(value, int) and names is not None and 0 <= value < len(names):
         return str(names[value])
     raise DataError(f"the tag {value!r} has no name; the tags must be a ClassLabel or texts")
-
-
-def _annotated(tags: Sequence[str | None], places: Sequence[Region], text: str) -> tuple[Region, ...]:
-    """The stretches of words that have a tag."""
-    regions: list[Region] = []
-    open_region = False
-    for tag, (start, end) in zip(tags, places, strict=True):
-        if tag is None or start == end:
-            open_region = open_region and tag is not None
-            continue
-        if open_region and not text[regions[-1][1] : start].strip():
-            regions[-1] = (regions[-1][0], end)
-        else:
-            regions.append((start, end))
-        open_region = True
-    return tuple(regions)
 
 
 def write_hf_dataset(
@@ -260,9 +254,7 @@ def _no_progress_bars(datasets: Any) -> Iterator[None]:
 
 
 def _row(article: Article, ledger: LossLedger) -> dict[str, Any]:
-    kept, dropped = flatten(article.spans, "longest")
-    for span, _ in dropped:
-        ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
+    kept = writable_spans(article, _STAGE, ledger=ledger, flat=True)
     sentences = words_by_line(article)
     words = [word for sentence in sentences for word in sentence]
     chunks = spans_over_words(article, kept, sentences, stage=_STAGE, ledger=ledger, places=words)

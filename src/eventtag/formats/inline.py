@@ -23,15 +23,15 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.file_names import article_files, file_for
-from eventtag.formats.text_file import read_text
-from eventtag.formats.tokenised import note_parts
+from eventtag.formats.text_file import read_text, write_text
+from eventtag.formats.tokenised import note_parts, writable_spans
 from eventtag.ledger import LossLedger
-from eventtag.span import Span, flatten
+from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 SHORT_NAMES = {"A": "ACTOR", "E": "EVENT", "L": "LOCATION"}
 _STAGE = "writing inline"
-_LABEL = re.compile(r"[^\[\]|\\\s=]+")
+_LABEL = r"[^\[\]|\\\s=]+"
 _KEY = re.compile(r"[^\s:](?:[^:\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s:])?")
 _TOKEN = re.compile(r"\\([\[\]|\\])|\[|\|([^\[\]|\\\s]+)\]|\]")
 
@@ -123,17 +123,10 @@ def write_inline(articles: Iterable[Article], path: Path, *, ledger: LossLedger)
             file = file_for(folder, article.id, ".txt")
             if article.id != article.id.strip():
                 raise OutputError(f"article {article.id!r}: its id has white space at its edges; give it another")
-            writable = []
-            for span in article.spans:
-                if _LABEL.fullmatch(span.label):
-                    writable.append(span)
-                else:
-                    ledger.add_span(article.id, _STAGE, "dropped", "its label has white space or a sign of the markup", span)
-            kept, dropped = flatten(writable, "longest")
-            for span, _ in dropped:
-                ledger.add_span(article.id, _STAGE, "dropped", "overlaps a longer span", span)
+            problem = "its label has white space or a sign of the markup"
+            kept = writable_spans(article, _STAGE, ledger=ledger, labels=_LABEL, problem=problem, flat=True)
             note_parts(article, _STAGE, ledger=ledger, meta=tuple(_header_meta(article)))
-            file.write_text(format_inline(article, kept), encoding="utf-8", newline="")
+            write_text(file, format_inline(article, kept))
 
 
 def format_inline(article: Article, spans: Iterable[Span]) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, BinaryIO, NoReturn, TypeGuard
 
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.arrow_rows import plain_value
-from eventtag.formats.text_file import BYTE_ORDER_MARK, at_line, decode, read_lines
+from eventtag.formats.text_file import at_line, not_utf8, read_lines
 
 MAX_LITERAL = 1_000_000
 """Characters of a Python literal that are parsed; longer ones are refused."""
@@ -99,9 +100,8 @@ def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def read_values(path: Path) -> Iterator[tuple[int, Any]]:
     """(line on which it begins, value) for every value of a file, as `read_records`; a list that begins with a text is a value."""
     first = next((line for _, line in read_lines(path) if line.strip()), "").strip()
-    if first.startswith("[") and not first[1:].lstrip().startswith('"'):
-        return _array_items(path)
-    return _following_values(path) if _goes_on(first) else _line_values(path)
+    in_array = first.startswith("[") and not first[1:].lstrip().startswith('"')
+    return _following_values(path, in_array=in_array) if in_array or _goes_on(first) else _line_values(path)
 
 
 def _goes_on(line: str) -> bool:
@@ -122,44 +122,37 @@ def _line_values(path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, parse_json(line)
 
 
-def _following_values(path: Path) -> Iterator[tuple[int, Any]]:
-    buffer = _Buffer(path)
-    while buffer.peek():
-        yield buffer.next_value()
-        if buffer.peek() == ",":
-            buffer.skip(1)
+def _following_values(path: Path, *, in_array: bool) -> Iterator[tuple[int, Any]]:
+    """Values one after another, or those of an array, in bounded memory."""
+    with path.open("rb") as file:
+        unread = _Unread(file, path)
+        if in_array:
+            unread.skip(1)
+        while unread.text[:1] != "]" if in_array else unread.text:
+            yield unread.next_value()
+            comma = unread.text[:1] == ","
+            if comma:
+                unread.skip(1)
+            if in_array and comma and unread.text[:1] == "]":
+                raise FormatError("a comma before the end of the array; take it away", path=path, line=unread.line)
+            if in_array and not comma and unread.text[:1] != "]":
+                raise FormatError("neither a comma nor the end of the array after a record", path=path, line=unread.line)
+        if in_array:
+            unread.skip(1)
+            if unread.text:
+                raise FormatError("something follows the end of the array", path=path, line=unread.line)
 
 
-def _array_items(path: Path) -> Iterator[tuple[int, Any]]:
-    buffer = _Buffer(path)
-    buffer.skip(1)  # the bracket
-    while True:
-        if buffer.peek() == "]":
-            buffer.skip(1)
-            if buffer.peek():
-                raise FormatError("something follows the end of the array", path=path, line=buffer.line)
-            return
-        yield buffer.next_value()
-        if buffer.peek() == ",":
-            buffer.skip(1)
-            if buffer.peek() == "]":
-                raise FormatError("a comma before the end of the array; take it away", path=path, line=buffer.line)
-        elif buffer.peek() != "]":
-            raise FormatError("neither a comma nor the end of the array after a record", path=path, line=buffer.line)
+class _Unread:
+    """The unread part of a file: `text` begins after white space, on `line`, and is empty at the end of the file."""
 
-
-class _Buffer:
-    """The unread part of a file, as text that begins after white space."""
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
         self.path = path
         self.line = 1
         self.text = ""
-        self._rest = b""
-        self._chunk = CHUNK
-        self._file = path.open("rb")
-        if self._file.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
-            self._file.seek(0)
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._size = CHUNK
         self.skip(0)
 
     def next_value(self) -> tuple[int, Any]:
@@ -169,52 +162,33 @@ class _Buffer:
             try:
                 value, end = _DECODER.raw_decode(self.text)
             except (ValueError, RecursionError) as error:
-                if not isinstance(error, json.JSONDecodeError) or not self.grow():
+                if not isinstance(error, json.JSONDecodeError) or not self._grow():
                     raise FormatError(f"not valid JSON ({_problem(error, self.text)})", path=self.path, line=line) from error
                 continue
-            if end < len(self.text) or not self.grow():
+            if end < len(self.text) or not self._grow():
                 break
         self.skip(end)
         return line, value
 
-    def grow(self) -> bool:
-        """Read more, each time twice as much as before within one record; False at the end of the file."""
-        if self._file.closed:
-            return False
-        data = self._file.read(self._chunk)
-        self._chunk *= 2
-        if not data:
-            self._file.close()
-            if self._rest:
-                decode(self._rest, self.path, line=self.line + self.text.count("\n"))
-            return False
-        data = self._rest + data
-        cut = len(data)
-        while cut > max(len(data) - 4, 0) and data[cut - 1] & 0xC0 == 0x80:
-            cut -= 1
-        if cut and data[cut - 1] >= 0xC0:
-            cut -= 1  # a character whose bytes may not be complete
-        else:
-            cut = len(data)
-        self.text += decode(data[:cut], self.path, line=self.line + self.text.count("\n"))
-        self._rest = data[cut:]
-        return True
+    def _grow(self) -> bool:
+        """Read more, each time twice as much as before within one value; False at the end of the file."""
+        data = self._file.read(self._size)
+        self._size *= 2
+        try:
+            self.text += self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise not_utf8(error, self.path, self.line + self.text.count("\n")) from error
+        return bool(data)
 
     def skip(self, size: int) -> None:
         """Go past `size` characters and the white space after them."""
-        self._chunk = CHUNK
-        self.line += self.text.count("\n", 0, size)
-        self.text = self.text[size:]
+        self._size = CHUNK
         while True:
-            stripped = self.text.lstrip()
-            self.line += self.text.count("\n", 0, len(self.text) - len(stripped))
-            self.text = stripped
-            if stripped or self._file.closed or not self.grow():
+            rest = self.text[size:].lstrip()
+            self.line += self.text.count("\n", 0, len(self.text) - len(rest))
+            self.text, size = rest, 0
+            if rest or not self._grow():
                 return
-
-    def peek(self) -> str:
-        """The next character; empty at the end of the file."""
-        return self.text[:1]
 
 
 def text_of(record: Mapping[str, Any], key: str) -> str:

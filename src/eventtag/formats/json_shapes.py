@@ -18,7 +18,7 @@ from typing import Any
 from eventtag.errors import DataError
 from eventtag.formats.span_lists import SPAN_FIELDS, foreign_spans, holds_spans, spans_field
 from eventtag.formats.tag_schemes import spans_of_tags
-from eventtag.formats.tokenised import joined
+from eventtag.formats.tokenised import words_joined
 
 KEYS = ("id", "text", "spans", "annotated", "labels", "meta")
 SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence"}
@@ -195,7 +195,7 @@ def _places(words: Sequence[str], text: Any) -> tuple[str, list[tuple[int, int]]
             position = start + len(word)
             places.append((start, position))
         return text, places
-    return joined(words)
+    return words_joined(words)
 
 
 def first_value(head: str) -> Any:

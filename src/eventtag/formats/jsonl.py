@@ -20,7 +20,6 @@ from typing import Any
 
 from eventtag.article import Article
 from eventtag.errors import DataError
-from eventtag.formats.carried import carry
 from eventtag.formats.doccano import sniff_doccano
 from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_values, text_of
 from eventtag.formats.json_shapes import KEYS, first_value, name_shape, own_shape
@@ -28,6 +27,7 @@ from eventtag.formats.label_studio import sniff_label_studio
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, resolve_spans, same_surface
 from eventtag.formats.prodigy import sniff_prodigy
 from eventtag.formats.re3d import sniff_re3d
+from eventtag.formats.records import carry
 from eventtag.formats.span_lists import UnreadSpans, score_of
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger

@@ -17,27 +17,29 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.json_file import dump_json, mapping_of
-from eventtag.formats.label_studio_regions import Regions, read_regions, results_of
-from eventtag.formats.label_studio_tasks import Fields, Task, read_single_tasks, read_tasks
-from eventtag.formats.label_studio_text import (
+from eventtag.formats.label_studio_regions import (
+    Regions,
     Shown,
     choose_field,
     is_hypertext,
     is_in_paragraphs,
     is_region,
+    read_regions,
+    results_of,
     shown,
     text_fields,
 )
+from eventtag.formats.label_studio_tasks import Fields, Task, read_single_tasks, read_tasks
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, place_spans
 from eventtag.formats.prodigy import merged_regions
+from eventtag.formats.records import FIELD, carried_id, carry, uncarry
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -71,7 +73,12 @@ def read_label_studio(
     for task in read_tasks(path, reader.records):
         with at_line(path, task.line):
             yield from reader.articles(task)
-    reader.require_read()
+    if reader.elsewhere and ledger.seen == reader.before:
+        raise FormatError(
+            f"none of its {reader.elsewhere} regions lies on the text that is read; they lie on the tags "
+            f"{', '.join(sorted(reader.objects))}\nname the field and the tag: text_field=..., to_name=...",
+            path=path,
+        )
 
 
 def sniff_label_studio(head: str) -> str | None:
@@ -86,77 +93,52 @@ def sniff_label_studio(head: str) -> str | None:
     return None
 
 
+@dataclass
 class _Reader:
     """What the tasks of one file have in common, and how each becomes articles."""
 
-    def __init__(
-        self,
-        path: Path,
-        ledger: LossLedger,
-        annotations: Annotations,
-        annotator: str | int | None,
-        text_field: str | None,
-        to_name: str | None,
-        offsets: Offsets,
-    ) -> None:
-        self.path = path
-        self.ledger = ledger
-        self.annotations = annotations
-        self.annotator = annotator
-        self.text_field = text_field
-        self.to_name = to_name
-        self.offsets = offsets
+    path: Path
+    ledger: LossLedger
+    annotations: Annotations
+    annotator: str | int | None
+    text_field: str | None
+    to_name: str | None
+    offsets: Offsets
+
+    def __post_init__(self) -> None:
         self.unit: Unit = "codepoints"
         self.hypertext = self.paragraphs = False
-        self.objects: dict[str, int] = {}
+        self.objects: Counter[str] = Counter()
         """By tag, how many regions of the file lie on it."""
         self.records: Counter[str] = Counter()
         """Of the tasks whose annotations are records of their own, the number of these."""
-        self._odd = False
-        """Whether there are texts in which units of offsets differ."""
-        self._before = ledger.seen
-        self._elsewhere = 0
+        self.before, self.elsewhere = self.ledger.seen, 0
 
     def survey(self) -> None:
         """Look at all regions of the file: on which tags they lie, in texts of which kind, and what their offsets count."""
+        odd = False  # whether there are texts in which units of offsets differ
         for task in read_single_tasks(self.path):
+            if task.single and task.id is not None:
+                self.records[task.id] += 1
+            odd = odd or not str(task.data).isascii() or "\\r" in str(task.data)
             with at_line(self.path, task.line):
-                self._survey_task(task)
-        evidence = self._evidence() if self._odd else ()
-        self.unit = file_unit(evidence, offsets=self.offsets, ledger=self.ledger, path=self.path)
-
-    def _survey_task(self, task: Task) -> None:
-        if task.single and task.id is not None:
-            self.records[task.id] += 1
-        self._odd = self._odd or not str(task.data).isascii() or "\\r" in str(task.data)
-        for item in self._chosen(task):
-            for result in results_of(item):
-                value = result.get("value")
-                if not isinstance(value, Mapping) or not is_region(value):
-                    continue
-                if isinstance(name := result.get("to_name"), str):
-                    self.objects[name] = self.objects.get(name, 0) + 1
-                self.hypertext = self.hypertext or is_hypertext(value)
-                self.paragraphs = self.paragraphs or is_in_paragraphs(value)
+                values = [(result, result.get("value")) for item in self._chosen(task) for result in results_of(item)]
+            for result, value in values:
+                if isinstance(value, Mapping) and is_region(value):
+                    if isinstance(name := result.get("to_name"), str):
+                        self.objects[name] += 1
+                    self.hypertext = self.hypertext or is_hypertext(value)
+                    self.paragraphs = self.paragraphs or is_in_paragraphs(value)
+        self.unit = file_unit(self._evidence() if odd else (), offsets=self.offsets, ledger=self.ledger, path=self.path)
 
     def _evidence(self) -> Iterator[tuple[str, list[ForeignSpan]]]:
         for task in read_single_tasks(self.path):
             with at_line(self.path, task.line):
                 where = self._shown(task.data)
-                if where.text.isascii() and "\r\n" not in where.text:
-                    continue
-                tag = self._object(task.data, where)
-                for item in self._chosen(task):
-                    yield where.text, read_regions(results_of(item), where, tag).spans
-
-    def require_read(self) -> None:
-        """Raise FormatError where all regions of the file lie on other tags than the text's."""
-        if self._elsewhere and self.ledger.seen == self._before:
-            raise FormatError(
-                f"none of its {self._elsewhere} regions lies on the text that is read; they lie on the tags "
-                f"{', '.join(sorted(self.objects))}\nname the field and the tag: text_field=..., to_name=...",
-                path=self.path,
-            )
+                if not where.text.isascii() or "\r\n" in where.text:
+                    tag = self._object(task.data, where)
+                    for item in self._chosen(task):
+                        yield where.text, read_regions(results_of(item), where, tag).spans
 
     def _chosen(self, task: Task) -> list[Fields]:
         """The annotations that may be read, the one that counts first."""
@@ -205,22 +187,23 @@ class _Reader:
         name = carried_id(carried) or task.id or f"{self.path.stem}-{task.number}"
         chosen = self._chosen(task)
         self._note_what_is_passed_over(task, chosen, name)
-        used = len(chosen) if self.annotations == "each" else 1
+        each = self.annotations == "each"
         for position, item in enumerate(chosen):
             regions = read_regions(results_of(item), where, tag)
             spans = self._spans(regions, name, where)
-            if position >= used:
-                self._drop(spans, name)
+            if position and not each:
+                asked = self.annotations == "first"
+                reason = "is another annotator's" + ("" if asked else " (annotations=first drops, annotations=each keeps them)")
+                for span in spans:
+                    self.ledger.add_span(name, "reading", "dropped", reason, span, asked=asked)
                 continue
-            several = self.annotations == "each" and (task.minimal or len(chosen) > 1)
             who = next(iter(_names(item.get("completed_by"))), "")
+            several = each and (task.minimal or len(chosen) > 1)
             article_id = f"{name}@{who or position + 1}" if several else name
             meta = _meta(item.get("data", task.data) if task.minimal else task.data, task.meta, where.field)
             article = Article(id=article_id, text=where.laid_out(), spans=tuple(spans), meta=meta)
             article = uncarry(self._without_lost(article, regions, where), carried)
-            if who and self.annotations == "each":
-                article = replace(article, meta={**article.meta, "annotator": who})
-            yield article
+            yield replace(article, meta={**article.meta, "annotator": who}) if who and each else article
         if not chosen:
             article = Article(id=name, text=where.laid_out(), meta=_meta(task.data, task.meta, where.field))
             yield replace(uncarry(article, carried), annotated=())
@@ -236,21 +219,13 @@ class _Reader:
         if not chosen and task.drafts:
             self.ledger.remark("a task that nobody annotated has a draft, which is not read: submit it")
 
-    def _drop(self, spans: list[Span], name: str) -> None:
-        asked = self.annotations == "first"
-        reason = (
-            "is another annotator's" if asked else "is another annotator's (annotations=first drops, annotations=each keeps them)"
-        )
-        for span in spans:
-            self.ledger.add_span(name, "reading", "dropped", reason, span, asked=asked)
-
     def _spans(self, regions: Regions, name: str, where: Shown) -> list[Span]:
         ledger = self.ledger
         ledger.seen += len(regions.lost)
         for lost, reason in regions.lost:
             ledger.add_span(name, "reading", "dropped", reason, _inside(lost, where))
         if regions.elsewhere:
-            self._elsewhere += len(regions.elsewhere)
+            self.elsewhere += len(regions.elsewhere)
             reason = "regions on another tag than the text's are not read (text_field, to_name)"
             ledger.note(name, "reading", "spans", reason, detail=", ".join(regions.elsewhere))
         if regions.answers:

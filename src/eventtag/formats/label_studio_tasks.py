@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eventtag.formats.json_file import list_of, mapping_of, read_records
-from eventtag.formats.label_studio_text import MINIMAL_FIELDS, is_region
+from eventtag.formats.label_studio_regions import MINIMAL_FIELDS, is_region
 from eventtag.formats.text_file import at_line
 
 Fields = Mapping[str, Any]

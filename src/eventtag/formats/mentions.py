@@ -18,6 +18,17 @@ from eventtag.span import Span
 Discontinuous = Literal["cover", "longest", "error"]
 
 
+def joined(pieces: Iterable[Region], text: str) -> list[Region]:
+    """The pieces of a text, sorted; those with nothing or only white space between them are one."""
+    runs: list[Region] = []
+    for start, end in sorted(pieces):
+        if runs and not text[runs[-1][1] : start].strip():
+            runs[-1] = (runs[-1][0], max(end, runs[-1][1]))
+        else:
+            runs.append((start, end))
+    return runs
+
+
 class Mentions:
     """Collects the spans of an article; a span that stands twice is named in the ledger as merged."""
 
@@ -55,17 +66,11 @@ class Mentions:
             self.drop(Span(words[0][0], words[0][0], label), "holds only white space", detail)
 
     def add_fragments(self, fragments: Iterable[Region], label: str, text: str, detail: str = "") -> Span:
-        """Take a mention of one or more fragments, in any order; those with nothing or only white space between them are one. The span that
-        it becomes is returned.
+        """Take a mention of one or more fragments, in any order; the span that it becomes is returned.
 
         Raises DataError for a discontinuous mention under the policy `error`.
         """
-        runs: list[Region] = []
-        for start, end in sorted(fragments):
-            if runs and not text[runs[-1][1] : start].strip():
-                runs[-1] = (runs[-1][0], max(end, runs[-1][1]))
-            else:
-                runs.append((start, end))
+        runs = joined(fragments, text)
         whole = Span(runs[0][0], runs[-1][1], label)
         if len(runs) == 1:
             self.add(whole, detail)

@@ -15,13 +15,11 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.errors import FormatError
 from eventtag.formats.arrow_rows import numbered_rows, require_distinct_columns
-from eventtag.formats.carried import FIELD, carry
 from eventtag.formats.csv import span_record
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.jsonl import sentence_record
 from eventtag.formats.offsets import Offsets
-from eventtag.formats.records import read_placed
-from eventtag.formats.table_row import Columns
+from eventtag.formats.records import FIELD, Columns, carry, read_placed
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file

@@ -23,10 +23,9 @@ from typing import Any
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
-from eventtag.formats.carried import FIELD, carried_id, carry
-from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of, whole
+from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_records, text_of
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit
-from eventtag.formats.records import Record, read_placed
+from eventtag.formats.records import FIELD, Record, carried_id, carry, read_placed
 from eventtag.formats.span_lists import foreign_spans, spans_field
 from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
@@ -130,11 +129,12 @@ def _record(raw: Mapping[str, Any], default: str) -> Record:
     own = {*OWN_FIELDS, field, *meta}
     meta |= {key: value for key, value in raw.items() if key not in own and not key.startswith("_") and value is not None}
     spans = foreign_spans(list_of(raw, field) if field else [], raw.get("label"))
-    tokens = [
-        ForeignSpan(whole(token.get("start"), "`start`"), whole(token.get("end"), "`end`"), "", token["text"])
+    tokens = (
+        ForeignSpan(token["start"], token["end"], "", token["text"])
         for token in list_of(raw, "tokens")
         if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
-    ]
+        if is_whole(token.get("start")) and is_whole(token.get("end"))
+    )
     return Record(name, text, spans, meta, carried, unit, tokens, others=raw)
 
 

@@ -18,10 +18,9 @@ from typing import Any
 
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, SettingsError
-from eventtag.formats.carried import FIELD, carried_id, carry
 from eventtag.formats.json_file import dump_json, read_records, text_of, whole
 from eventtag.formats.offsets import ForeignSpan
-from eventtag.formats.records import Record, read_placed
+from eventtag.formats.records import FIELD, Record, carried_id, carry, read_placed
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span

@@ -1,26 +1,85 @@
 """Articles that stand in one record each (a row of a table, a JSON object), from the records of a file to placed spans.
 
 What the unit of a file's offsets is shows only in all its records together: they are read twice where it is to be found.
+
+What a tool's own format has no field for is carried along in one field of ours: tools pass on fields that they do not know. The field
+`eventtag` holds an article's id, annotated regions, annotated labels and metadata. In a table the spans stand in one column, as JSON or
+Python's way of writing it, or as a list of the table's own types (`formats.span_lists`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
-from eventtag.formats.carried import uncarry
+from eventtag.formats.json_file import parse_value, whole
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, place_spans
-from eventtag.formats.span_lists import UnreadSpans
+from eventtag.formats.span_lists import SPAN_FIELDS, UnreadSpans, foreign_spans
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 
+FIELD = "eventtag"
 Raw = TypeVar("Raw")
+TEXT_COLUMNS = ("text", "body", "content", "article", "sentence")
+SPANS_COLUMNS = SPAN_FIELDS
+MISSING = frozenset({"nan", "NaN", "NA", "N/A", "<NA>", "None", "null", "NULL"})
+"""How pandas, R, Python and databases write that there is no value."""
+
+
+def carry(article: Article) -> dict[str, Any]:
+    """The article without text and spans, JSON-like."""
+    record: dict[str, Any] = {"id": article.id}
+    if article.annotated is not None:
+        record["annotated"] = [list(region) for region in article.annotated]
+    if article.labels is not None:
+        record["labels"] = list(article.labels)
+    if article.meta:
+        record["meta"] = dict(article.meta)
+    return record
+
+
+def carried_id(record: object) -> str | None:
+    """The id that was carried along; None where there is none."""
+    return record["id"] if isinstance(record, Mapping) and isinstance(record.get("id"), str) else None
+
+
+def uncarry(article: Article, record: object) -> Article:
+    """The article with what was carried along instead of its own; itself where nothing was.
+
+    Metadata that the article has besides (a column that somebody added) stays.
+
+    Raises DataError when the field is not as `carry` makes it, or does not fit the text.
+    """
+    if not isinstance(record, Mapping):
+        return article
+    try:
+        annotated: Sequence[Any] | None = record.get("annotated")
+        labels: Sequence[Any] | None = record.get("labels")
+        regions: tuple[Region, ...] | None = (
+            None
+            if annotated is None
+            else tuple((whole(s, "a region's start"), whole(e, "a region's end")) for s, e in _list(annotated))
+        )
+        return replace(
+            article,
+            annotated=regions,
+            labels=None if labels is None else tuple(map(str, _list(labels))),
+            meta={**article.meta, **(record.get("meta") or {})},
+        )
+    except (TypeError, ValueError) as error:
+        raise DataError(f"article {article.id!r}: the field `{FIELD}` is damaged ({error}); take it away") from error
+
+
+def _list(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{str(value)[:40]!r} is no list")
+    return value
 
 
 @dataclass(slots=True)
@@ -38,7 +97,7 @@ class Record:
     meta: dict[str, Any] = field(default_factory=dict)
     carried: object = None
     unit: Unit | None = None
-    tokens: Sequence[ForeignSpan] = ()
+    tokens: Iterable[ForeignSpan] = ()
     placed: tuple[Span, ...] | None = None
     others: Mapping[str, object] = field(default_factory=dict)
     annotated: tuple[Region, ...] | None = None
@@ -99,3 +158,81 @@ def _evidence(rows: Iterable[tuple[int | str, Raw]], build: Build[Raw]) -> Itera
                 record = build(row, "", unused)
                 if record is not None and record.unit is None:
                     yield record.text, [*record.tokens, *record.spans]
+
+
+def find_column(columns: Sequence[str], usual: Sequence[str]) -> str | None:
+    """The first of the usual names that is there, in capitals or not."""
+    for name in usual:
+        for column in (name, *columns):
+            if column in columns and (column == name or column.strip().casefold() == name.casefold()):
+                return column
+    return None
+
+
+def choose_column(columns: Sequence[str], wanted: str | None, usual: Sequence[str], what: str) -> str:
+    """The column that the user names, or the first of the usual names; raises DataError naming all columns."""
+    found = find_column(columns, usual) if wanted is None else wanted if wanted in columns else None
+    if found is not None:
+        return found
+    there = f"there are: {', '.join(columns)}"
+    if wanted is not None:
+        raise DataError(f"there is no column {wanted!r}; {there}")
+    raise DataError(f"which column holds the {what}? {there}; name it with {what}_column")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a table hold the text, the spans and the id."""
+
+    text: str
+    spans: str
+    id: str | None
+
+    @classmethod
+    def choose(
+        cls, columns: Sequence[str], text_column: str | None = None, spans_column: str | None = None, id_column: str = "id"
+    ) -> Columns:
+        """The columns that the user names or the usual ones; raises DataError naming all columns."""
+        text = choose_column(columns, text_column, TEXT_COLUMNS, "text")
+        spans = choose_column(columns, spans_column, SPANS_COLUMNS, "spans")
+        return cls(text, spans, find_column(columns, [id_column]))
+
+    def record(self, row: Mapping[str, Any], default: str, ledger: LossLedger) -> Record:
+        """The row as a record; every other column that is not empty becomes metadata. Raises DataError."""
+        text, cell, given = row[self.text], row[self.spans], None if self.id is None else row[self.id]
+        if not isinstance(text, str):
+            raise DataError(f"column {self.text!r} is {str(text)[:40]!r}; it must be a text")
+        name = default if given is None or str(given) == "" else str(given)
+        missing = cell != cell or (isinstance(cell, str) and cell.strip() in MISSING)
+        if missing:
+            ledger.note(
+                name, "reading", "spans", "its spans are a missing value (nan), which is read as no span", detail=str(cell)
+            )
+        empty = missing or cell is None or (isinstance(cell, str) and not cell.strip())
+        carried = row.get(FIELD)
+        return Record(
+            name,
+            text,
+            [] if empty else foreign_spans(parse_value(cell) if isinstance(cell, str) else cell),
+            {
+                key: value
+                for key, value in row.items()
+                if key not in (self.text, self.spans, self.id, FIELD) and value is not None and value != ""
+            },
+            parse_value(carried) if isinstance(carried, str) and carried else carried,
+            unit="codepoints" if is_as_written(row) else None,
+            others={key: _value(row[key]) for key in row if key != self.spans and key.strip().casefold() in SPANS_COLUMNS},
+        )
+
+
+def _value(cell: object) -> object:
+    """What a cell holds that is not read; itself where it is no list."""
+    if isinstance(cell, str) and cell.lstrip().startswith(("[", "{")):
+        with suppress(DataError):
+            return parse_value(cell)
+    return cell
+
+
+def is_as_written(row: Mapping[str, Any]) -> bool:
+    """Whether eventtag wrote the row, whose offsets then count code points."""
+    return isinstance(row.get(FIELD), str) and row[FIELD].startswith("{")

@@ -65,21 +65,19 @@ class Format:
     scores: bool = False
     flat: bool = False
 
-    def _function(self, verb: str) -> Callable[..., Any] | None:
+    def _function(self, verb: str) -> Any:
         module = importlib.import_module(f"eventtag.formats.{self.module or self.name}")
         return getattr(module, f"{verb}_{self.name}", None)
 
     @property
     def read(self) -> Callable[..., Iterator[Article]]:
         """The reader."""
-        function = self._function("read")
-        assert function is not None
-        return function
+        return self._function("read")  # type: ignore[no-any-return]
 
     @property
     def write(self) -> Callable[..., None] | None:
         """The writer, where there is one."""
-        return self._function("write")
+        return self._function("write")  # type: ignore[no-any-return]
 
     def sniff(self, head: str) -> str | None:
         """Why the beginning of a file looks like the format; None where it does not, or the format has no recogniser."""
@@ -166,41 +164,43 @@ def recognise(path: Path) -> tuple[Format, str]:
     In a folder the files of the most frequent suffix decide, the first ones that are not empty; where they are of no known format,
     those of the next. Where nothing is recognised, a suffix that only one format has decides.
     """
-    if not path.exists():
-        raise FormatError("no such file or folder; check the path", path=path)
+    _require_there(path)
     if is_archive(path):
         with unpacked(path) as folder:
             return recognise(folder)
-    if path.is_dir():
-        for entry in FORMATS.values():
-            marker = next((marker for marker in entry.markers if (path / marker).is_file()), None)
-            if marker:
+    for entry in FORMATS.values() if path.is_dir() else ():
+        for marker in entry.markers:
+            if (path / marker).is_file():
                 return entry, f"holds a file {marker}"
     samples = _samples(path) if path.is_dir() else [path]
-    empty = 0
-    fitting: list[tuple[Format, str]] = []
+    empty = bool(samples)
     for sample in samples:
-        head = _head(sample)
-        if not head.strip():
-            empty += 1
+        if not (head := _head(sample)).strip():
             continue
+        empty = False
         fitting = _sniff(head, sample.suffix.lower())
         if len(fitting) == 1:
             entry, reason = fitting[0]
             return entry, reason if sample == path else f"{sample.relative_to(path)} {reason}"
         if fitting:
-            break
-    if not fitting:
-        for suffix in dict.fromkeys(sample.suffix.lower() for sample in samples):
-            alone = [entry for entry in FORMATS.values() if suffix in entry.suffixes]
-            if len(alone) == 1:
-                return alone[0], f"ends in {suffix}, as files of no other format do"
-        if empty == len(samples) > 0:
-            raise FormatError("is empty, so that its format cannot be recognised; check the path", path=path)
-    guess = "several formats fit: " + ", ".join(entry.name for entry, _ in fitting) if fitting else "no known format fits"
-    if not fitting and samples and (found := describe(_head(samples[0]))):
-        guess += f": {found}\nif it is one of them all the same"
-    raise FormatError(f"{guess}; name it (--from NAME, data.format=NAME; known: {', '.join(FORMATS)})", path=path)
+            raise _unknown("several formats fit: " + ", ".join(entry.name for entry, _ in fitting), path)
+    for suffix in dict.fromkeys(sample.suffix.lower() for sample in samples):
+        alone = [entry for entry in FORMATS.values() if suffix in entry.suffixes]
+        if len(alone) == 1:
+            return alone[0], f"ends in {suffix}, as files of no other format do"
+    if empty:
+        raise FormatError("is empty, so that its format cannot be recognised; check the path", path=path)
+    found = describe(_head(samples[0])) if samples else ""
+    raise _unknown("no known format fits" + (f": {found}\nif it is one of them all the same" if found else ""), path)
+
+
+def _require_there(path: Path) -> None:
+    if not path.exists():
+        raise FormatError("no such file or folder; check the path", path=path)
+
+
+def _unknown(problem: str, path: Path) -> FormatError:
+    return FormatError(f"{problem}; name it (--from NAME, data.format=NAME; known: {', '.join(FORMATS)})", path=path)
 
 
 def _samples(folder: Path) -> list[Path]:
@@ -246,27 +246,22 @@ def read_articles(
     DataError) with file and line, SettingsError for an unknown format or option, DataError for an id that occurs twice in a file.
     """
     path = Path(path)
-    if ledger is None:
-        ledger = LossLedger()
-        return _told(read_articles(path, format_name, ledger=ledger, label_map=label_map, options=options), ledger, path)
-    if not path.exists():
-        raise FormatError("no such file or folder; check the path", path=path)
+    told = LossLedger() if ledger is None else ledger
+    _require_there(path)
     if is_archive(path):
-        return _from_archive(path, format_name, ledger=ledger, label_map=label_map, options=options)
-    entry = recognise(path)[0] if format_name == "auto" else get_format(format_name)
-    _check_options(entry, _options(entry.read), options or {})
-    articles = _read_files(entry, path, ledger, options or {})
-    if label_map:
-        articles = map_labels(articles, label_map, ledger=ledger)
-    return _distinct(articles, path)
+        articles = _from_archive(path, format_name, ledger=told, label_map=label_map, options=options)
+    else:
+        entry = recognise(path)[0] if format_name == "auto" else get_format(format_name)
+        _check_options(entry, _options(entry.read), options or {})
+        articles = _read_files(entry, path, told, options or {})
+        if label_map:
+            articles = map_labels(articles, label_map, ledger=told)
+        articles = _distinct(articles, path)
+    return articles if ledger is told else _told(articles, told, path)
 
 
 def _told(articles: Iterator[Article], ledger: LossLedger, path: Path) -> Iterator[Article]:
     yield from articles
-    _warn_of_losses(ledger, path)
-
-
-def _warn_of_losses(ledger: LossLedger, path: Path) -> None:
     for line in ledger.summary():
         log.warning("%s: %s", path, line)
 
@@ -370,36 +365,27 @@ def write_articles(
     if ledger is None:
         ledger = LossLedger()
         write_articles(articles, path, format_name, ledger=ledger, options=options)
-        _warn_of_losses(ledger, path)
+        for line in ledger.summary():
+            log.warning("%s: %s", path, line)
         return
     entry = get_format(format_of_suffix(path) if format_name == "auto" else format_name)
     if entry.write is None:
         raise SettingsError(f"format {entry.name} can be read but not written")
     _check_options(entry, _options(entry.write), options or {})
-    if not entry.surrogates:
-        articles = _without_surrogates(articles, f"writing {entry.name}", ledger)
-    if not entry.scores:
-        articles = _without_scores(articles, f"writing {entry.name}", ledger)
-    entry.write(_distinct_files(articles, path) if entry.folder else articles, path, ledger=ledger, **(options or {}))
+    kept = (_holdable(article, entry, ledger) for article in articles)
+    entry.write(_distinct_files(kept, path) if entry.folder else kept, path, ledger=ledger, **(options or {}))
 
 
-def _without_scores(articles: Iterable[Article], stage: str, ledger: LossLedger) -> Iterator[Article]:
-    for article in articles:
-        if any(span.score is not None for span in article.spans):
-            ledger.note(article.id, stage, "spans", "scores are not kept")
-            yield replace(article, spans=tuple(Span(span.start, span.end, span.label) for span in article.spans))
-        else:
-            yield article
-
-
-def _without_surrogates(articles: Iterable[Article], stage: str, ledger: LossLedger) -> Iterator[Article]:
-    """Lone surrogates, which come out of damaged JSON and which UTF-8 cannot hold, become U+FFFD."""
-    for article in articles:
-        if not article.text.isascii() and _SURROGATE.search(article.text):
-            ledger.note(article.id, stage, "text", "lone surrogates become U+FFFD")
-            yield replace(article, text=_SURROGATE.sub("\ufffd", article.text))
-        else:
-            yield article
+def _holdable(article: Article, entry: Format, ledger: LossLedger) -> Article:
+    """The article without what the format cannot hold; lone surrogates, which come out of damaged JSON, become U+FFFD."""
+    stage = f"writing {entry.name}"
+    if not entry.surrogates and not article.text.isascii() and _SURROGATE.search(article.text):
+        ledger.note(article.id, stage, "text", "lone surrogates become U+FFFD")
+        article = replace(article, text=_SURROGATE.sub("\ufffd", article.text))
+    if not entry.scores and any(span.score is not None for span in article.spans):
+        ledger.note(article.id, stage, "spans", "scores are not kept")
+        article = replace(article, spans=tuple(Span(span.start, span.end, span.label) for span in article.spans))
+    return article
 
 
 def _distinct_files(articles: Iterable[Article], path: Path) -> Iterator[Article]:

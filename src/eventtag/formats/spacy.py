@@ -17,9 +17,10 @@ from typing import Any
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
-from eventtag.formats.carried import FIELD, carried_id, carry, uncarry
 from eventtag.formats.extras import load_extra
 from eventtag.formats.json_file import dump_json, parse_value
+from eventtag.formats.mentions import joined
+from eventtag.formats.records import FIELD, carried_id, carry, uncarry
 from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span, flatten
@@ -94,16 +95,7 @@ def _annotated(doc: Any) -> tuple[Region, ...] | None:
     """The stretches of tokens with an entity annotation (`ent_iob` 0 is missing); None where all have one, or there is a group."""
     if GROUP in doc.spans or all(token.ent_iob for token in doc):
         return None
-    regions: list[Region] = []
-    for token in doc:
-        start, end = token.idx, token.idx + len(token)
-        if not token.ent_iob or start == end:
-            continue
-        if regions and regions[-1][1] >= start - 1 and token.i and doc[token.i - 1].ent_iob:
-            regions[-1] = (regions[-1][0], end)
-        else:
-            regions.append((start, end))
-    return tuple(regions)
+    return tuple(joined(((token.idx, token.idx + len(token)) for token in doc if token.ent_iob and len(token)), doc.text))
 
 
 def write_spacy(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost

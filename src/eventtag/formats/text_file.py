@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from eventtag.errors import DataError, FormatError
@@ -46,24 +45,34 @@ def decode(data: bytes, path: Path, *, line: int = 1) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line += data.count(b"\n", 0, error.start)
-        problem = f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8"
-        if line == 1 and data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            problem = "is UTF-16, not UTF-8"
-        raise FormatError(f"{problem}; save the file as UTF-8", path=path, line=line) from error
+        raise not_utf8(error, path, line) from error
 
 
-@contextmanager
-def at_line(path: Path, line: int | str | None) -> Iterator[None]:
+def not_utf8(error: UnicodeDecodeError, path: Path, line: int) -> FormatError:
+    """The error of bytes that begin on `line` and are not UTF-8."""
+    data, at = error.object, error.start
+    line += data.count(b"\n", 0, at)
+    utf16 = line == 1 and data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    problem = "is UTF-16, not UTF-8" if utf16 else f"byte 0x{data[at]:02x} at offset {at} is not UTF-8"
+    return FormatError(f"{problem}; save the file as UTF-8", path=path, line=line)
+
+
+class at_line:  # noqa: N801 - it is used like a function
     """Within the block, a DataError becomes a FormatError that names the file and the line, or the place by another name."""
-    try:
-        yield
-    except FormatError:
-        raise
-    except DataError as error:
-        if isinstance(line, str):
-            raise FormatError(f"{line}: {error}", path=path) from error
-        raise FormatError(str(error), path=path, line=line) from error
+
+    __slots__ = ("line", "path")
+
+    def __init__(self, path: Path, line: int | str | None) -> None:
+        self.path = path
+        self.line = line
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, DataError) and not isinstance(error, FormatError):
+            problem = f"{self.line}: {error}" if isinstance(self.line, str) else str(error)
+            raise FormatError(problem, path=self.path, line=self.line if isinstance(self.line, int) else None) from error
 
 
 def write_text(path: Path, text: str) -> None:

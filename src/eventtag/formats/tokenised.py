@@ -18,7 +18,7 @@ import regex
 
 from eventtag.article import Article, Region
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
+from eventtag.span import Span, flatten
 from eventtag.text.words import TOKEN
 
 _RUN = re.compile(r"\S+")
@@ -60,7 +60,7 @@ class TextBuilder:
         return "".join(self.pieces)
 
 
-def joined(words: Iterable[str]) -> tuple[str, list[Region]]:
+def words_joined(words: Iterable[str]) -> tuple[str, list[Region]]:
     """(the words joined by one space, the place of each)."""
     builder = TextBuilder()
     for word in words:
@@ -127,6 +127,27 @@ def note_parts(
         ledger.note(article.id, stage, "labels", "which labels were being marked is not kept")
     if "meta" not in kept and (lost := sorted(set(article.meta) - set(meta))):
         ledger.note(article.id, stage, "meta", "metadata is not kept", detail=", ".join(lost))
+
+
+def writable_spans(
+    article: Article, stage: str, *, ledger: LossLedger, labels: str = r"(?s:.+)", problem: str = "", flat: bool = False
+) -> list[Span]:
+    """The spans that a format can hold, sorted; the ledger names the others.
+
+    `labels`: a pattern of the labels that it can write; `problem` says what others have. `flat`: of spans that overlap only the longest.
+    """
+    kept = []
+    for span in article.spans:
+        if re.fullmatch(labels, span.label):
+            kept.append(span)
+        else:
+            ledger.add_span(article.id, stage, "dropped", problem, span)
+    if not flat:
+        return kept
+    kept, dropped = flatten(kept, "longest")
+    for span, _ in dropped:
+        ledger.add_span(article.id, stage, "dropped", "overlaps a longer span", span)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ DECIDING = (
     "labels.py", "span.py", "article.py", "text/*.py", "encoding/*.py", "heads/*.py", "scoring/temperature.py",
     "models/checkpoint.py", "models/network.py", "engines/*.py",
     "tagging/tagger.py", "tagging/emissions.py", "jobs/outputs.py",
-    "formats/jsonl.py", "formats/json_file.py", "formats/carried.py",
+    "formats/jsonl.py", "formats/json_file.py", "formats/records.py",
     "jobs/shards.py", "jobs/store.py", "jobs/tagged_shard.py", "jobs/taggers.py",
 )  # fmt: skip
 """The modules that decide which shards a job has and what stands in them. What reads the input is not among them: the rows that were

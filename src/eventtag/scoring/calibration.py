@@ -24,6 +24,7 @@ from eventtag.scoring.reliability import Reliability as Reliability
 from eventtag.scoring.reliability import reliability as reliability
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.scoring.temperature import apply_temperature
+from eventtag.span import Span
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -172,20 +173,19 @@ def collect_predictions(pairs: Iterable[Pair], labels: LabelSet) -> dict[str, Sc
     support = dict.fromkeys(labels.labels, 0)
     for article, predicted in pairs:
         gold, tagged = scored_spans(article, predicted, labels)
-        best: dict[tuple[int, int, str], float] = {}
+        best: dict[Span, float] = {}
         for span in predicted:
             if span.score is None:
                 raise DataError(
                     f"article {article.id!r}: predicted span {span.label} {span.start}-{span.end} has no score; "
                     "calibration and thresholds need predictions with scores"
                 )
-            key = (span.start, span.end, span.label)
-            best[key] = max(best.get(key, 0.0), span.score)
+            best[span] = max(best.get(span, 0.0), span.score)
         answers = set(gold)
         for span in gold:
             support[span.label] += 1
         for span in tagged:
-            scores[span.label].append(best[span.start, span.end, span.label])
+            scores[span.label].append(best[span])
             correct[span.label].append(span in answers)
     return {
         label: ScoredPredictions(

@@ -25,7 +25,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from eventtag.article import Article
 from eventtag.labels import LabelSet
@@ -46,18 +46,7 @@ Kind = Literal[
     "label and boundary",
     "likely gold error",
 ]
-KINDS: tuple[Kind, ...] = (
-    "missed",
-    "spurious",
-    "wrong label",
-    "too short",
-    "too long",
-    "shifted",
-    "split",
-    "merged",
-    "label and boundary",
-    "likely gold error",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 NONE = "none"
 """Stands for the absence of a span in the confusion matrix; no label can collide with it, for its row and column are the last."""
 
@@ -135,7 +124,7 @@ def find_errors(pairs: Sequence[Pair], labels: LabelSet, *, training: Mentions |
     confusion = [[0] * (size + 1) for _ in range(size + 1)]
     for article, predicted in pairs:
         gold, tagged = scored_spans(article, predicted, labels)
-        scores = {(s.start, s.end, s.label): s.score for s in predicted if s.score is not None}
+        scores = {span: span.score for span in predicted if span.score is not None}
         for component in overlap_components(gold, tagged):
             for match in match_component(*component, "type"):
                 row = size if match.gold is None else position[match.gold.label]
@@ -234,10 +223,10 @@ def _doubtful(
     article: Article,
     gold: Sequence[Span],
     predicted: Span,
-    scores: Mapping[tuple[int, int, str], float],
+    scores: Mapping[Span, float],
     known: Callable[[str, str], int],
 ) -> bool:
-    if scores.get((predicted.start, predicted.end, predicted.label), 0.0) < SURE:
+    if scores.get(predicted, 0.0) < SURE:
         return False
     words = surface(article, predicted)
     like = known(words, predicted.label)

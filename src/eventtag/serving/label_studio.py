@@ -23,9 +23,9 @@ from starlette.responses import JSONResponse
 
 from eventtag.article import Article
 from eventtag.errors import EventtagError
-from eventtag.formats.carried import FIELD, carried_id
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.label_studio import read_label_studio
+from eventtag.formats.records import FIELD, carried_id
 from eventtag.ledger import LossLedger
 from eventtag.serving.batches import Found
 from eventtag.serving.refusals import RequestError, new_article, parse_object

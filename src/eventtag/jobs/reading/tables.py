@@ -16,7 +16,7 @@ from typing import Any
 from eventtag.errors import DataError
 from eventtag.formats.arrow_rows import require_distinct_columns, rows_of
 from eventtag.formats.csv_cells import SEPARATOR, unguarded
-from eventtag.formats.table_row import is_as_written
+from eventtag.formats.records import is_as_written
 from eventtag.jobs.reading.encodings import in_utf8
 from eventtag.jobs.reading.rows import InputRow, Place, RowFields, article_from_record, not_utf8, too_long
 from eventtag.jobs.reading.streams import BoundedLine, open_stream, read_bounded_lines

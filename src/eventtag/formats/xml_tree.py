@@ -1,4 +1,4 @@
-"""Streaming XML without its dangers: no document type, no entities, no recursion, errors with file and line.
+"""XML without its dangers: no document type, no entities, no recursion, errors with file and line.
 
 Parsing is defusedxml's (https://pypi.org/project/defusedxml/): a document type declaration, and with it every entity bomb, is
 refused before it is read.
@@ -7,7 +7,8 @@ refused before it is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler, ErrorHandler
@@ -18,9 +19,6 @@ from defusedxml.sax import make_parser
 
 from eventtag.errors import FormatError
 
-Attributes = Mapping[str, str]
-
-
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -29,50 +27,57 @@ def xml_text(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text)
 
 
-def _nothing(name: str, content: object, line: int) -> None:
-    """The file is parsed only to see that it is safe."""
+@dataclass(slots=True)
+class Element:
+    """An element; `text` is its own, without its children's."""
+
+    name: str
+    attributes: Mapping[str, str]
+    line: int
+    text: str = ""
+    children: list[Element] = field(default_factory=list)
+
+    def walk(self) -> Iterator[Element]:
+        """All elements below it, in no order."""
+        waiting = [*self.children]
+        while waiting:
+            yield (element := waiting.pop())
+            waiting += element.children
 
 
-class _Forwarder(ContentHandler):
-    """Calls `begin` and `end` as `parse_xml` says."""
-
-    def __init__(self, begin: Callable[[str, Attributes, int], None], end: Callable[[str, str, int], None]) -> None:
+class _Builder(ContentHandler):
+    def __init__(self) -> None:
         super().__init__()
-        self._begin = begin
-        self._end = end
-        self._texts: list[list[str]] = []
-        self._locator_seen: Locator | None = None
+        self.root = Element("", {}, 1)
+        self._open: list[tuple[Element, list[str]]] = [(self.root, [])]
+        self._locator: Locator | None = None
 
     def setDocumentLocator(self, locator: Locator) -> None:  # noqa: N802 - the name is SAX's
-        self._locator_seen = locator
-
-    @property
-    def line(self) -> int:
-        return (self._locator_seen.getLineNumber() if self._locator_seen else None) or 1
+        self._locator = locator
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
-        self._texts.append([])
-        self._begin(name, dict(attrs.items()), self.line)
+        line = (self._locator.getLineNumber() if self._locator else None) or 1
+        element = Element(name, dict(attrs.items()), line)
+        self._open[-1][0].children.append(element)
+        self._open.append((element, []))
 
     def characters(self, content: str) -> None:
-        if self._texts:
-            self._texts[-1].append(content)
+        self._open[-1][1].append(content)
 
-    def endElement(self, name: str) -> None:  # noqa: N802
-        self._end(name, "".join(self._texts.pop()), self.line)
+    def endElement(self, name: str) -> None:  # noqa: ARG002, N802
+        element, texts = self._open.pop()
+        element.text = "".join(texts)
 
 
-def parse_xml(
-    path: Path, *, begin: Callable[[str, Attributes, int], None] = _nothing, end: Callable[[str, str, int], None] = _nothing
-) -> None:
-    """Call `begin(name, attributes, line)` and `end(name, text, line)` for every element of the file, in its order; text is the element's
-    own, without its children's.
+def read_xml(path: Path) -> Element:
+    """The root of a file.
 
     Raises FormatError, with the line where it is known, for anything that is not well-formed XML without a document type.
     """
+    builder = _Builder()
     parser = make_parser()
     parser.forbid_dtd = True
-    parser.setContentHandler(_Forwarder(begin, end))
+    parser.setContentHandler(builder)
     parser.setErrorHandler(ErrorHandler())
     try:
         with path.open("rb") as file:
@@ -87,3 +92,4 @@ def parse_xml(
         ) from error
     except (OSError, ValueError, LookupError) as error:
         raise FormatError(f"cannot be read ({error}); check the path and the encoding that it declares", path=path) from error
+    return builder.root.children[0]
