@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventtag.api.articles import Source, name_of
+from eventtag.api.gold import read_noted
 from eventtag.api.pairing import pair_with_gold
 from eventtag.article import Article
+from eventtag.corpus.ceiling import measure_ceiling
 from eventtag.reporting.files import write_evaluation
 from eventtag.scoring.report import EvaluationReport, analyse_articles
 from eventtag.settings import EvaluationSettings
@@ -66,6 +68,7 @@ def score(
     label_map: Mapping[str, str | None] | None = None,
     gold_format: str = "auto",
     gold_options: Mapping[str, Any] | None = None,
+    second: Source | None = None,
     evaluation: EvaluationSettings | Mapping[str, Any] | None = None,
 ) -> ScoreResult:
     """Score predictions of any program on gold articles: `score("theirs.conll", "gold.jsonl").report`.
@@ -73,7 +76,9 @@ def score(
     Articles are matched by id, or by their order where no id fits and there are as many of both. Texts must be the same but for white
     space. `gold` is a file, articles, or the settings of a corpus, of which `split` is scored. `clusters`: the metadata field whose
     values are resampled together. `format`, `options` and `label_map` say how the predictions are read, `gold_format` and
-    `gold_options` how the gold articles are. `evaluation` are the settings of that group. With `run_dir` the report is written there.
+    `gold_options` how the gold articles are. `second` is another annotation of gold articles, in a
+    format that is recognised: the report then sets the scores beside the two annotators' agreement. `evaluation` are the settings of that
+    group. With `run_dir` the report is written there.
 
     Raises DataError where articles are missing or texts differ, OutputError where a file of the report exists.
     """
@@ -109,9 +114,23 @@ def score(
         "predictions": name_of(predictions),
         "resampled_by": found.rule,
     }
+    notes = list(found.notes)
+    if second is not None:
+        other = {article.id: article for article in read_noted(second, notes, set(), label_map=label_map)}
+        measured = measure_ceiling(
+            found.pairs,
+            other,
+            found.gold.labels,
+            clusters=found.clusters,
+            resamples=analysis.resamples,
+            level=analysis.level,
+            seed=analysis.seed,
+        )
+        report = replace(report, ceiling=measured)
+        notes.append(f"{name_of(second)}: {measured.articles} of {len(found.pairs)} articles are annotated twice")
     report = report.described(data=about)
     scored = tuple(ScoredPrediction(article, tuple(spans)) for article, spans in found.pairs)
     folder = None if run_dir is None else Path(run_dir)
     if folder is not None:
         write_evaluation(report, scored, folder)
-    return ScoreResult(report, scored, found.notes, folder)
+    return ScoreResult(report, scored, tuple(notes), folder)

@@ -135,9 +135,7 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
     common = [name for name in of_a if name in of_b]
     if not common:
         raise DataError("the two have no article in common; articles are matched by id")
-    different = [f"article {name!r}" for name in common if of_a[name].text != of_b[name].text]
-    if different:
-        raise DataError(summarise_problems("the two have different texts, so offsets cannot be compared:", different, shown=3))
+    require_same_texts([(of_a[name], of_b[name]) for name in common])
     if labels is None:
         both = [article for name in common for article in (of_a[name], of_b[name])]
         labels = sorted({span.label for article in both for span in article.spans})
@@ -145,7 +143,7 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
     micro = LabelAgreement()
     disagreements: list[Disagreement] = []
     for name in common:
-        first, second = _comparable(of_a[name], of_b[name], labels)
+        first, second = comparable(of_a[name], of_b[name], labels)
         _count_spans(first, second, found, micro)
         _count_words(first, second, found, micro)
         disagreements += _disagreements(first, second)
@@ -159,7 +157,14 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
     )
 
 
-def _comparable(a: Article, b: Article, labels: Sequence[str]) -> tuple[Article, Article]:
+def require_same_texts(pairs: Iterable[tuple[Article, Article]]) -> None:
+    """Raise DataError for pairs of articles of which the texts differ."""
+    different = [f"article {a.id!r}" for a, b in pairs if a.text != b.text]
+    if different:
+        raise DataError(summarise_problems("the two have different texts, so offsets cannot be compared:", different, shown=3))
+
+
+def comparable(a: Article, b: Article, labels: Sequence[str]) -> tuple[Article, Article]:
     """Both with only the spans that count, and with the labels and regions that both annotated."""
     both = set(a.annotated_labels(labels)) & set(b.annotated_labels(labels))
     regions = _common_regions(a.regions, b.regions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eventtag.reporting.table import table_lines
+from eventtag.scoring.ceiling import Ceiling
 from eventtag.scoring.compare import Comparison, Difference, PairComparison
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.seeds import SeedSummary
@@ -40,11 +41,27 @@ def render_table(report: EvaluationReport) -> str:
         if (detectable := intervals.detectable()) is not None:
             lines.append(f"smallest detectable difference in micro F1 to an unrelated system: {detectable:.4f}")
         lines += intervals.notes
+    if report.ceiling is not None:
+        lines += ["", *render_ceiling(report.ceiling), ""]
     if report.cross_check is not None:
         lines.append(report.cross_check.note)
     if report.calibration is not None and report.calibration.note:
         lines.append(report.calibration.note)
     return "\n".join(lines)
+
+
+def render_ceiling(ceiling: Ceiling) -> list[str]:
+    """The tagger's F1 beside that of the two annotators, and the ratio with its interval."""
+    header = ("F1", "tagger", "annotators", "ratio", f"{100 * ceiling.level:g} % interval")
+    rows = [
+        (name, row.tagger, row.annotators, row.ratio, None if row.low is None else f"{row.low:.3f}-{row.high:.3f}")
+        for name, row in ceiling.rows.items()
+    ]
+    clusters = "" if ceiling.units == ceiling.articles else f" in {ceiling.units} clusters"
+    return [
+        *table_lines(header, rows),
+        f"both against the same gold, on what both annotators looked at of {ceiling.articles} articles{clusters}",
+    ]
 
 
 def render_comparison(comparison: Comparison, *, resampled_by: str) -> str:

@@ -368,6 +368,17 @@ def difference_interval(
     return np.maximum(estimate - width, -1.0), np.minimum(estimate + width, 1.0), error
 
 
+def ratio_interval(samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float) -> tuple[Floats, Floats]:
+    """Lower and upper end, [...], of ratios of which these are the logarithms: symmetric about the estimate's logarithm.
+
+    nan where one of the leave-one-out values is; resamples that are nan are left out.
+    """
+    known = np.where(np.isnan(samples), estimate, samples)
+    _, width = _symmetric(known, estimate, leave_one_out, level=level)
+    width = np.where(np.isnan(leave_one_out).any(axis=0), np.nan, width)
+    return np.exp(estimate - width), np.exp(estimate + width)
+
+
 def _symmetric(
     samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float, freedom: Floats | None = None
 ) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from eventtag.errors import DataError
 from eventtag.labels import LabelSet
 from eventtag.scoring.bootstrap import RESAMPLES, Bootstrap, bootstrap
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
+from eventtag.scoring.ceiling import Ceiling
 from eventtag.scoring.conventional import ConventionalScore, FirstComeTally, conventional_scores
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
@@ -95,7 +96,8 @@ class EvaluationReport:
 
     `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts. Of `left_out`
     articles more nobody knows what is right: no region of theirs is annotated, or none of the labels was being marked. `selection` says
-    what these articles chose about the tagger, None where they chose nothing. `checkpoint` and `data` say what was evaluated on what;
+    what these articles chose about the tagger, None where they chose nothing; `ceiling` sets its scores beside those of a second annotator.
+    `checkpoint` and `data` say what was evaluated on what;
     they are JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests are computed.
     """
 
@@ -109,6 +111,7 @@ class EvaluationReport:
     errors: ErrorReport | None = None
     calibration: CalibrationReport | None = None
     selection: Selection | None = None
+    ceiling: Ceiling | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     tally: Tally | None = field(default=None, repr=False, compare=False)
@@ -172,6 +175,7 @@ class EvaluationReport:
             "articles": self.articles,
             "left_out": self.left_out,
             "selection": None if self.selection is None else self.selection.to_json(),
+            "ceiling": None if self.ceiling is None else self.ceiling.to_json(),
             "checkpoint": self.checkpoint,
             "data": self.data,
             "schemes": {name: _scheme_json(scores) for name, scores in self.schemes.items()},

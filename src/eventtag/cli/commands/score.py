@@ -36,6 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     add_gold(parser)
     add_reading(parser)
     parser.add_argument(
+        "--second",
+        type=nonempty("--second"),
+        metavar="FILE",
+        help="another annotation of the gold articles: the scores stand beside the agreement of the two annotators",
+    )
+    parser.add_argument(
         "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
     )
     parser.add_argument(
@@ -64,6 +70,7 @@ def _task(arguments: argparse.Namespace) -> int:
         gold_source(arguments),
         run_dir=arguments.output,
         split=arguments.split,
+        second=arguments.second,
         labels=arguments.labels and arguments.labels.split(","),
         clusters=arguments.clusters,
         format=arguments.source_format,
