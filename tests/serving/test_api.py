@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from served_app import made_client, made_server, made_tagger, serving  # noqa: F
 from starlette.testclient import TestClient
 
 from eventtag.article import Article
+from eventtag.cli.commands import agreement
 from eventtag.formats.jsonl import json_line
 from eventtag.serving.app import ROUTES
 from eventtag.serving.page import PAGE_ROUTES
@@ -181,6 +184,23 @@ def test_articles_of_the_corpus_through_the_api(client: TestClient, articles: tu
     found = [[(s["start"], s["end"], s["label"]) for s in line["spans"]] for line in lines_of(answer.text)]
     assert found == [[(s.start, s.end, s.label) for s in tagger.tag(article.text)] for article in articles]
     assert sum(map(len, found)) > 100
+
+
+def test_agreement_reads_the_corrections_of_two_annotators(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    article = make_article("a", "Police/ACTOR met Rebels/ACTOR in Lima/LOCATION .")
+    with serving(checkpoint, tmp_path / "a") as (client, _):
+        for who, spans in (("Ann", article.spans), ("Bob", article.spans[:2])):
+            record = json.loads(json_line(replace(article, spans=spans)))
+            assert client.post("/api/corrections", json={"annotator": who, "article": record}).status_code == 201
+        (tmp_path / "both.jsonl").write_text(client.get("/api/corrections").text, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["eventtag", str(tmp_path / "both.jsonl")])
+    assert agreement.run() == 0
+    shown = capsys.readouterr().out
+    assert "Ann / Bob" in shown
+    assert "1 articles; only in A: 0, only in B: 0" in shown
+    assert "1 disagreements" in shown
 
 
 def test_corrections_come_back_as_articles(checkpoint: Path, tmp_path: Path) -> None:

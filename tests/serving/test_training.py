@@ -223,7 +223,7 @@ def test_corrections_of_two_annotators_are_one_article(corpus: Corpus, tmp_path:
     store = Corrections(tmp_path)
     other = replace(NEW, spans=NEW.spans[:1])
     store.save([Correction("1", "page", "Ann", NEW), Correction("2", "page", "Bob", other)])
-    added = add_corrections(corpus, [one.exported() for one in store])
+    added = add_corrections(corpus, store.exported())
     (learnt,) = [article for article in added.corpus.splits["train"] if article.text == NEW.text]
     assert learnt.spans == other.spans
     store.close()

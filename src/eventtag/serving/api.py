@@ -190,9 +190,8 @@ async def corrections(request: Request) -> Response:
     service = service_of(request)
     if request.method == "POST":
         return await _correct(request, service)
-    who = request.query_params.get("annotator")
-    chosen = [correction for correction in service.corrections if who is None or correction.annotator == who]
-    lines = [json_line(correction.exported()) + "\n" for correction in chosen]
+    exported = service.corrections.exported(request.query_params.get("annotator"))
+    lines = [json_line(article) + "\n" for article in exported]
     return Response("".join(lines), media_type=JSONL)
 
 

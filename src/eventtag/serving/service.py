@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from eventtag.article import Article
 from eventtag.serving.batches import Batches, Found, Model
@@ -60,6 +60,8 @@ class Service:
                     raise RequestError("the server is receiving too much at once; ask again in a few seconds", status=429)
                 pieces.append(piece)
             return b"".join(pieces)
+        except ClientDisconnect as error:
+            raise _gone_away() from error
         finally:
             self.held -= size
 
@@ -82,10 +84,14 @@ async def while_connected(request: Request, work: Awaitable[Answer]) -> Answer:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             working.cancel()
-            raise RequestError("the client has gone", status=499)
+            raise _gone_away()
         return working.result()
     finally:
         leaving.cancel()
+
+
+def _gone_away() -> RequestError:
+    return RequestError("the client has gone", status=499)
 
 
 async def _gone(request: Request) -> None:

@@ -55,14 +55,17 @@ class Correction:
     document: str = ""
     time: str = ""
 
-    def exported(self) -> Article:
-        """The article with the annotator, the tool and the rejected spans in its metadata."""
+    def exported(self, *, several: bool = False) -> Article:
+        """The article with the annotator, the tool and the rejected spans in its metadata; of an article that has `several` corrections,
+        the id ends in `@` and the annotator, as everywhere.
+        """
         meta: dict[str, Any] = {**self.article.meta, "source": self.source}
         if self.annotator:
             meta[ANNOTATOR_FIELD] = self.annotator
         if self.rejected:
             meta[REJECTED_FIELD] = [_span_record(span) for span in self.rejected]
-        return replace(self.article, meta=meta)
+        name = f"{self.article.id}@{self.annotator}" if several else self.article.id
+        return replace(self.article, id=name, meta=meta)
 
 
 class Corrections:
@@ -90,6 +93,12 @@ class Corrections:
     def __iter__(self) -> Iterator[Correction]:
         with self._lock:
             return iter(list(self._current.values()))
+
+    def exported(self, annotator: str | None = None) -> list[Article]:
+        """All corrections as articles with ids of their own, in the order in which they were made; of one annotator where it is named."""
+        chosen = [one for one in self if annotator is None or one.annotator == annotator]
+        ids = Counter(one.article.id for one in chosen)
+        return [one.exported(several=ids[one.article.id] > 1) for one in chosen]
 
     def counts(self) -> Counter[str]:
         """How many corrections there are by source."""

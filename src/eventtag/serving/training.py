@@ -115,7 +115,7 @@ class Trainings:
             if self.running:
                 raise RequestError("a training is going on already; wait until it is done", status=409)
             settings_of_run(self.base)
-            corrections = [correction.exported() for correction in self.corrections]
+            corrections = self.corrections.exported()
             if not corrections:
                 raise RequestError("there is no correction to learn from; correct and submit some articles first", status=409)
             if self._done_with == self.corrections.events:
@@ -130,7 +130,6 @@ class Trainings:
                 "corrections": len(corrections),
             }
             write_json(folder / REQUEST_FILE, asked)
-            # Ids may stand twice, of two annotators; they are made distinct when the articles are added to the others.
             write_jsonl(corrections, folder / ARTICLES_FILE, ledger=LossLedger())
             program = f"import sys; sys.path[:] = {sys.path!r}; from eventtag.serving.retraining import main; main()"
             with (folder / LOG_FILE).open("wb") as output:
