@@ -235,3 +235,21 @@ def test_a_regression_on_the_constant_alone_is_the_mean_of_the_process():
     assert fit.names == ("(constant)",)
     (low,), (high,) = fit.regression.interval(0.95)
     assert low < TRUTH < high
+
+
+def test_no_contrast_has_an_interval_where_the_sample_is_not_known_to_be_random():
+    figures = eventtag.estimate(TAGGED, CHOSEN, ["month"], quantities=["EVENT"]).quantities[0]
+    assert figures.whole.corrected.low is None
+    contrasts = [figures.trends[0].contrast, *(change.contrast for change in figures.changes)]
+    assert all(contrast.figure.low is contrast.p is None for contrast in contrasts)
+    assert {contrast.note for contrast in contrasts} == {"the annotated articles are not known to be a random sample"}
+
+
+def test_ids_of_other_articles_are_refused_and_single_other_texts_said(sample):
+    other = [replace(article, text="Quite another text, which has no event.", spans=()) for article in sample]
+    with pytest.raises(DataError, match="have another text than the tagged one with their id, the first is 'a"):
+        eventtag.estimate(TAGGED, other, quantities=["EVENT"])
+    place = next(place for place, article in enumerate(sample) if len(article.spans) > 2)
+    one = [*sample[:place], other[place], *sample[place + 1 :]]
+    said = eventtag.estimate(TAGGED, one, quantities=["EVENT"]).notes
+    assert any(note.startswith("1 of ") and "another text" in note for note in said)

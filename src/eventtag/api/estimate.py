@@ -13,7 +13,7 @@ from eventtag.api.gold import read_noted
 from eventtag.article import Article
 from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, SettingsError
-from eventtag.estimates.annotated_sample import Drawn, match_sample
+from eventtag.estimates.annotated_sample import Drawn, TextCheck, match_sample
 from eventtag.estimates.dates import Order
 from eventtag.estimates.estimate_files import write_estimates
 from eventtag.estimates.estimate_rows import figure_rows
@@ -102,12 +102,14 @@ def estimate(
     _check(quantities, drawn, seen, family, tuning, level)
     predictors = [name.removeprefix("time:") for name in regress if name != CONSTANT]
     reading = TaggedReading(format=format, options=options, label_map=label_map, date=date, date_order=date_order)
-    table = read_tagged(tagged, wanted, by=list(dict.fromkeys([*names, *predictors])), reading=reading)
-    notes = list(table.notes)
-    before: set[str] = set()
-    articles = read_noted(gold, notes, before, label_map=label_map, format=gold_format, options=gold_options)
+    notes: list[str] = []
+    articles = read_noted(gold, notes, set(), label_map=label_map, format=gold_format, options=gold_options)
     if not articles:
         raise DataError(f"{name_of(gold)}: holds no article; check the path and --gold-from")
+    check = TextCheck(articles)
+    fields = list(dict.fromkeys([*names, *predictors]))
+    table = read_tagged(tagged, wanted, by=fields, reading=reading, look=check)
+    notes += [*table.notes, *check.notes(name_of(gold))]
     labels = set(table.labels) | {span.label for article in articles for span in article.spans}
     require_names("quantities", [q.label for q in wanted if q.label is not None], labels, "label")
     articles = _unseen(articles, tagged, checkpoint, seen, name_of(gold), notes)

@@ -16,6 +16,7 @@ from eventtag.api.articles import Source, name_of, read_source
 from eventtag.article import Article
 from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, FormatError, SettingsError
+from eventtag.estimates.annotated_sample import PROBABILITY, STRATUM, UNIT
 from eventtag.estimates.dates import Order
 from eventtag.estimates.drawing import Drawn, article_probabilities, draw_sample
 from eventtag.estimates.pool import Pool, Units, read_pool, units_of
@@ -30,8 +31,6 @@ from eventtag.staging import require_absent
 if TYPE_CHECKING:
     import pandas as pd
 
-PROBABILITY, STRATUM, UNIT = "sample_probability", "sample_stratum", "sample_unit"
-"""Metadata fields of a drawn article."""
 ANNOTATION_STATE = ("jsonl", "csv", "parquet", "label_studio", "prodigy")
 """Formats that tell an article that nobody annotated from one in which there was nothing to annotate."""
 MANY_COPIES = 10

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
-from eventtag.estimates.batches import batches_of
+from eventtag.estimates.batches import TaggedBatch, batches_of
 from eventtag.estimates.corrected import Annotated
 from eventtag.estimates.quantities import Quantity, number_of
 from eventtag.estimates.tagged import TaggedTable
@@ -61,6 +61,42 @@ class SampledArticles:
         strata = _joined(self.strata[known], units)
         sample = Annotated(self.values[known, number], numbers[known], self.weights[known], units, strata)
         return sample, self.places[known]
+
+
+class TextCheck:
+    """Looks whether the tagged articles have the texts of the annotated ones with their ids, by the mentions that the tagger found."""
+
+    def __init__(self, gold: Sequence[Article]) -> None:
+        self._texts = {article.id: article.text for article in gold}
+        self._checked: set[str] = set()
+        self._others: dict[str, str] = {}
+
+    def __call__(self, batch: TaggedBatch) -> None:
+        """Look at a batch of the tagged articles."""
+        ours = np.array([name in self._texts for name in batch.ids], dtype=np.bool_)
+        for place in np.flatnonzero(ours[batch.rows]).tolist():
+            name = batch.ids[int(batch.rows[place])]
+            start, end = int(batch.starts[place]), int(batch.ends[place])
+            self._checked.add(name)
+            if self._texts[name][start:end] != batch.surfaces[place]:
+                there, found = self._texts[name][start:end], batch.surfaces[place]
+                self._others.setdefault(name, f"at {start}-{end} the tagger found {found!r}, and there stands {there!r}")
+
+    def notes(self, source: str) -> list[str]:
+        """A line where texts differ. Raises DataError where most of them do: then the ids are those of other articles."""
+        if not self._others:
+            return []
+        name, example = next(iter(self._others.items()))
+        found = (
+            f"{len(self._others)} of {len(self._checked)} annotated articles have another text than the tagged one with "
+            "their id, the first is "
+            f"{name!r}: {example}"
+        )
+        if len(self._others) * 2 > len(self._checked):
+            raise DataError(
+                f"{source}: {found}\ngive the annotated articles of a sample of the tagged ones, with their ids and texts"
+            )
+        return [f"{found}; check that these are the same articles"]
 
 
 def match_sample(

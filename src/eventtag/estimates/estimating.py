@@ -126,8 +126,8 @@ def estimate_quantity(
         quantity,
         whole,
         tuple(cells),
-        _changes(cells, by, level),
-        _trends(cells, by, level),
+        _changes(cells, by, level, random=sample.random),
+        _trends(cells, by, level, random=sample.random),
         _regression(table, tagged, annotated, places, regress, family, tuning) if regress and sample.random else None,
     )
 
@@ -192,7 +192,7 @@ def series_of(cells: Sequence[Cell], place: int) -> dict[tuple[str, ...], list[C
     return found
 
 
-def _changes(cells: Sequence[Cell], by: Sequence[str], level: float) -> tuple[Change, ...]:
+def _changes(cells: Sequence[Cell], by: Sequence[str], level: float, *, random: bool) -> tuple[Change, ...]:
     """From each period to the next; without periods, of each cell against the one with the most articles."""
     place = period_field(cells, by)
     if place is not None:
@@ -202,7 +202,7 @@ def _changes(cells: Sequence[Cell], by: Sequence[str], level: float) -> tuple[Ch
         pairs = [(largest, cell) for cell in cells if cell is not largest]
     else:
         return ()
-    contrasts = [difference(first.estimate, second.estimate, level=level) for first, second in pairs]
+    contrasts = [_known(difference(first.estimate, second.estimate, level=level), random=random) for first, second in pairs]
     known = [contrast.p for contrast in contrasts if contrast.p is not None]
     adjusted = iter(holm(np.array(known)).tolist() if known else [])
     return tuple(
@@ -211,7 +211,11 @@ def _changes(cells: Sequence[Cell], by: Sequence[str], level: float) -> tuple[Ch
     )
 
 
-def _trends(cells: Sequence[Cell], by: Sequence[str], level: float) -> tuple[Trend, ...]:
+def _known(contrast: Contrast, *, random: bool) -> Contrast:
+    return contrast if random else Contrast(Figure(contrast.figure.value), None, NOT_KNOWN)
+
+
+def _trends(cells: Sequence[Cell], by: Sequence[str], level: float, *, random: bool) -> tuple[Trend, ...]:
     place = period_field(cells, by)
     if place is None:
         return ()
@@ -220,7 +224,7 @@ def _trends(cells: Sequence[Cell], by: Sequence[str], level: float) -> tuple[Tre
         if len(series) >= LEAST_PERIODS:
             times = [period_number(cell.values[place]) or 0 for cell in series]
             contrast = trend([cell.estimate for cell in series], times, level=level)
-            found.append(Trend(values, len(series), contrast))
+            found.append(Trend(values, len(series), _known(contrast, random=random)))
     return tuple(found)
 
 

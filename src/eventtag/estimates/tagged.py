@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,9 +78,14 @@ DEFAULT_READING = TaggedReading()
 
 
 def read_tagged(
-    source: Tagged, quantities: Sequence[Quantity], *, by: Sequence[str] = (), reading: TaggedReading = DEFAULT_READING
+    source: Tagged,
+    quantities: Sequence[Quantity],
+    *,
+    by: Sequence[str] = (),
+    reading: TaggedReading = DEFAULT_READING,
+    look: Callable[[TaggedBatch], None] = lambda _: None,
 ) -> TaggedTable:
-    """The articles of a source with the fields and quantities that are asked for.
+    """The articles of a source with the fields and quantities that are asked for; `look` sees each batch.
 
     Raises FormatError and DataError as `read_articles` does, also for an id that stands twice and a file of which no article was tagged;
     SettingsError for a field that no article has, and where the date field cannot be told.
@@ -93,6 +98,7 @@ def read_tagged(
     values: list[Floats] = []
     labels: set[str] = set()
     for batch in stream:
+        look(batch)
         ids.extend(batch.ids)
         for name, texts in grouping(batch).items():
             same = shared[name]
