@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from eventtag.api.articles import Source
 from eventtag.api.pairing import PairedGold, pair_with_gold
-from eventtag.api.sample import PROBABILITY
 from eventtag.errors import DataError, SettingsError
+from eventtag.estimates.annotated_sample import PROBABILITY
 from eventtag.estimates.corrected import Annotated, Tagged, estimate_mean
 from eventtag.estimates.planning import Floats, Needed, in_articles, units_for_difference, units_for_interval
 from eventtag.estimates.quantities import parse_quantity
