@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from stub_tagger import MakeStub, inline
 
+from eventtag.cli.commands import job as command
+from eventtag.jobs.array import ArrayTask, Division
 from eventtag.jobs.job import Job
 from eventtag.jobs.lock import JobLock
+from eventtag.jobs.reading.inputs import read_rows
+from eventtag.jobs.run import JobOptions, run_job
 
 STUB = REPOSITORY / "tests" / "commands" / "stub_predict.py"
 SBATCH = r"""
@@ -69,13 +74,45 @@ def test_the_script_and_the_commands_of_the_page(folder):
     assert (folder / "tagged.parquet").read_bytes() == (folder / "one.parquet").read_bytes()
 
 
-def test_an_output_that_no_task_could_put_together_is_put_together_by_a_command(folder):
-    predict = "eventtag predict checkpoint=c input='news/*.jsonl.gz' output=out.html workers=1 precision=auto"
-    Job(folder / "out.html").folder.mkdir()
-    with JobLock(Job(folder / "out.html").lock, shared=True):  # as a task does that is killed at its end
-        said = run(folder, f"{predict} shard=1/1").stderr
-    assert "all shards are stored, and another task puts the output together" in said
-    assert "out.html: 1800 spans in 600 articles" in run(folder, "eventtag job assemble out.html.job").stderr
-    page = (folder / "out.html").read_text()
-    assert "<title>*.jsonl.gz, tagged by eventtag</title>" in page
-    assert page.count("Miners") == 600
+def write_input(path: Path) -> Path:
+    """23 rows, of which one is bad."""
+    lines = [json.dumps({"id": f"a{n}", "text": f"Police met Miners number {n} in Lima."}) for n in range(23)]
+    path.write_text("\n".join([*lines[:3], "{", *lines[4:]]) + "\n")
+    return path
+
+
+def job(*arguments: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["eventtag", *arguments])
+        return command.run()
+
+
+def test_an_output_that_no_task_could_put_together_is_put_together_by_a_command(tmp_path, capsys):
+    source, output = write_input(tmp_path / "in.jsonl"), tmp_path / "out.html"
+    page = {"labels": ["ACTOR"], "title": "in.jsonl, tagged by eventtag"}
+    Job(output).folder.mkdir()
+    with JobLock(Job(output).lock, shared=True):  # as a task does that is killed at its end
+        report = run_job(
+            read_rows(str(source)),
+            output,
+            inline(MakeStub()()),
+            settings={"format": "html", "sentences": False},
+            options=JobOptions(shard_rows=5, output=page, task=ArrayTask(1, Division(1))),
+        )
+    assert report.missing == 0
+    assert job("status", str(output)) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "",
+        f"{output}: 5 of 5 shards are stored\nput the output together: eventtag job assemble {output}\n",
+    )
+    assert job("assemble", str(Job(output).folder), "--max-bad-rows", "0") == 1
+    assert "1 of 23 rows could not be tagged, which is more than max_bad_rows=0" in capsys.readouterr().err
+    assert "<title>in.jsonl, tagged by eventtag</title>" in output.read_text()
+    assert output.read_text().count("Miners") == 22
+    assert job("assemble", str(output)) == 0
+    assert f"{output}: 66 spans in 22 articles; finished before, nothing to do" in capsys.readouterr().err
+    assert job("assemble", str(output), "--max-bad-rows", "x") == job("status", str(tmp_path / "nothing.html")) == 1
+    said = capsys.readouterr().err
+    assert "--max-bad-rows: 'x' is not allowed" in said
+    assert "no tagging job has this output or folder" in said
