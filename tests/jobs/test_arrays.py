@@ -154,6 +154,36 @@ def test_a_task_with_other_settings_is_refused_also_where_nothing_is_tagged(tmp_
             tag(source, output, settings={"checkpoint": "c2", "thresholds": {"EVENT": 0.5}}, task=task(2))
         with pytest.raises(OutputError, match=r"is divided into 3 tasks \(1-3\), not into 4 tasks \(1-4\)"):
             tag(source, output, task=task(2, 4))
+    for number in (1, 2, 3):
+        tag(source, output, task=task(number))
+    assert job_status(output).finished
+    with pytest.raises(OutputError, match=r'checkpoint: "c1", now "c2"'):
+        tag(source, output, settings={"checkpoint": "c2", "thresholds": {"EVENT": 0.5}}, task=task(2))
+    with pytest.raises(OutputError, match="the input has changed since this job began"):
+        tag(write_input(tmp_path / "longer.jsonl", 24), output, task=task(2))
+
+
+def test_what_fails_in_a_task_is_told_unless_another_one_has_finished_the_job_meanwhile(tmp_path, source):
+    output = tmp_path / "out.jsonl"
+
+    def others(shards, store):
+        for number in (1, 2, 3):
+            enter, JobLock.__enter__ = JobLock.__enter__, lambda self: self
+            try:
+                tag(source, output, task=task(number))
+            finally:
+                JobLock.__enter__ = enter
+        yield from ()
+        raise OSError(errno.ENOENT, "No such file or directory", str(store.path(0)))
+
+    assert tag(source, output, others, task=task(1)).missing is None
+
+    def fails(shards, store):
+        raise OSError(errno.EIO, "Input/output error", "x")
+        yield
+
+    with pytest.raises(OutputError, match="x: cannot be read or written"):
+        tag(source, tmp_path / "new.jsonl", fails, task=task(1))
 
 
 def test_tasks_that_read_different_inputs_are_an_error(tmp_path, source):

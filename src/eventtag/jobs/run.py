@@ -147,9 +147,10 @@ def run_job(
         prepare_folder(job)
         try:
             return _run(job, fingerprint({**settings, **cut}), work, engine, write, options)
-        except (OSError, OutputError):
-            # Shards, locks and what is half-written are gone where another task has finished the job.
-            manifest = None if options.task is None else read_manifest(job.manifest)
+        except (OSError, OutputError) as error:
+            # Shards, locks and what is half-written are gone where another task has finished the job meanwhile.
+            gone = options.task is not None and any(isinstance(cause, OSError) for cause in (error, error.__cause__))
+            manifest = read_manifest(job.manifest) if gone else None
             if manifest is None or not is_output(job, manifest):
                 raise
             return work.report(manifest)
