@@ -239,6 +239,14 @@ def test_only_articles_that_mention_something_are_counted_and_the_others_are_sai
     assert [row["article_id"] for row in rows_of(tmp_path / "counts" / "articles.csv")] == ["a3"]
 
 
+def test_a_label_that_no_span_has_is_said():
+    counted = count_tagged(ARTICLES, CountSettings(quantities=["any:EVNT"], mentioning=["ACTOR~police"], thresholds={"LOC": 0.5}))
+    assert counted.notes[:2] == (
+        "no span has the label 'EVNT'; found: =L, ACTOR, EVENT; did you mean EVENT?",
+        "no span has the label 'LOC'; found: =L, ACTOR, EVENT",
+    )
+
+
 def test_a_batch_that_lacks_a_field_or_label_has_empty_cells_and_zeros(tmp_path, monkeypatch):
     articles = [
         Article("a", TEXT, meta={"late": None}),
@@ -295,9 +303,12 @@ def test_an_error_in_the_last_article_leaves_nothing(tmp_path):
 
 
 def test_what_predict_writes_is_counted_alike(tmp_path):
-    found = []
+    found, tables = [], []
     for name in ("jsonl", "parquet", "csv"):
         write_predictions(ARTICLES, tmp_path / f"tagged.{name}", name, ledger=LossLedger())
-        found.append(count_tagged(tmp_path / f"tagged.{name}", CountSettings(by=["month", "country", "label"])).rows)
+        wanted = CountSettings(by=["month", "country", "label"])
+        found.append(count_tagged(tmp_path / f"tagged.{name}", wanted, folder=tmp_path / f"of_{name}").rows)
+        tables.append((tmp_path / f"of_{name}" / "articles.csv").read_bytes())
+    assert tables[0] == tables[1]
     assert found[0] == found[1] == found[2]
     assert list(read_articles(tmp_path / "tagged.jsonl")) == ARTICLES

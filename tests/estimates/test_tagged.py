@@ -231,6 +231,14 @@ def test_csv_without_articles_that_have_no_spans_is_refused(tmp_path):
         read_tagged(path, QUANTITIES)
 
 
+def test_numbers_in_csv_are_numbers_and_other_texts_stay_texts(tmp_path):
+    meta = {"n": -3, "share": 0.25, "negative": "-3", "code": "007", "version": "1.10", "year": 2014.0, "plain": "12"}
+    path = written(tmp_path, "csv", [Article("a", "Kyiv", meta=meta)])
+    batch = next(read_batches(path, ledger=LossLedger()))
+    assert batch.meta[0] == meta | {"plain": 12}
+    assert list(map(batch.column, meta)) == [["-3"], ["0.25"], ["-3"], ["007"], ["1.10"], ["2014"], ["12"]]
+
+
 def test_csv_that_was_filtered_is_refused(tmp_path):
     path = written(tmp_path, "csv")
     with path.open(newline="") as file:

@@ -27,6 +27,7 @@ from eventtag.estimates.tagged import (
     DEFAULT_READING,
     Tagged,
     TaggedReading,
+    label_notes,
     open_tagged,
     reading_notes,
     unknown_counts,
@@ -175,7 +176,8 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
             named = dict(zip(map(str, quantities), values.T, strict=True)) if settings.quantities else {}
             tables.add(batch, counted, periods, by_label, named)
     grouping.require_found()
-    notes = [*reading_notes(source, ledger), *grouping.notes(), *unknown_notes(unknown, quantities)]
+    notes = [*reading_notes(source, ledger), *grouping.notes()]
+    notes += [*label_notes((*quantities, *mentioning, every), labels), *unknown_notes(unknown, quantities)]
     if mentioning:
         notes.append(
             f"{left_out:,} of {articles + left_out:,} articles are left out, since they do not mention {' and '.join(settings.mentioning)}"

@@ -18,6 +18,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,12 @@ def read_tagged(
         quantities=tuple(quantities),
         labels=tuple(sorted(labels)),
         date_field=grouping.date_field,
-        notes=(*reading_notes(source, ledger), *grouping.notes(), *unknown_notes(unknown_counts(table), quantities)),
+        notes=(
+            *reading_notes(source, ledger),
+            *grouping.notes(),
+            *label_notes(quantities, labels),
+            *unknown_notes(unknown_counts(table), quantities),
+        ),
     )
 
 
@@ -281,6 +287,19 @@ def reading_notes(source: Tagged, ledger: LossLedger) -> list[str]:
                 f"{dead:,} rows of the tagged input could not be tagged and are in no count; they stand in "
                 f"{manifest.with_name('dead_letter.jsonl')}"
             )
+    return said
+
+
+def label_notes(quantities: Iterable[Quantity], labels: Iterable[str]) -> list[str]:
+    """A line for each label of a quantity, or of its thresholds, that no span has."""
+    found = sorted(set(labels))
+    named = {label: None for quantity in quantities for label in (quantity.label, *quantity.thresholds) if label is not None}
+    said = []
+    for label in named:
+        if label not in found:
+            near = get_close_matches(label, found, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            said.append(f"no span has the label {label!r}; found: {', '.join(found) or 'none'}{meant}")
     return said
 
 

@@ -34,6 +34,7 @@ SPAN_COLUMNS = ("article_id", "start", "end", "label", "text", "score")
 SENTENCE_COLUMNS = ("sentence_start", "sentence_end", "sentence")
 COUNT_COLUMN = "article_spans"
 _TAKEN = {*SPAN_COLUMNS, *SENTENCE_COLUMNS, COUNT_COLUMN, *SPANS_COLUMNS, *TEXT_COLUMNS, "id", "eventtag"}
+_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -115,10 +116,10 @@ def _span_cells(article: Article, *, sentences: bool) -> Iterator[list[object]]:
 
 @dataclass(frozen=True, slots=True)
 class SpanTableArticle:
-    """An article of the table: its metadata as text, and its spans in columns."""
+    """An article of the table: its metadata as text and numbers, and its spans in columns."""
 
     id: str
-    meta: Mapping[str, str]
+    meta: Mapping[str, str | int | float]
     starts: list[int]
     ends: list[int]
     labels: list[str]
@@ -157,7 +158,7 @@ def read_span_table(path: Path) -> Iterator[SpanTableArticle]:
 def _article(rows: list[tuple[list[str], int]], counts: int, fields: Mapping[int, str], path: Path) -> SpanTableArticle:
     cells, line = rows[0]
     name = unguarded(cells[0])
-    meta = {field: unguarded(cells[at]) for at, field in fields.items() if cells[at]}
+    meta = {field: _meta_value(cells[at]) for at, field in fields.items() if cells[at]}
     found = SpanTableArticle(name, meta, [], [], [], [], [])
     with at_line(path, line):
         expected = _number(cells[counts], COUNT_COLUMN, int)
@@ -177,6 +178,15 @@ def _article(rows: list[tuple[list[str], int]], counts: int, fields: Mapping[int
         found.labels.append(unguarded(cells[3]))
         found.surfaces.append(unguarded(cells[4]))
     return found
+
+
+def _meta_value(cell: str) -> str | int | float:
+    """A number where the cell is written as `cell_text` writes one, else its text: `007` and `1.10` are texts."""
+    if _NUMBER.fullmatch(cell):
+        number = float(cell) if "." in cell else int(cell)
+        if cell_text(number) == cell:
+            return number
+    return unguarded(cell)
 
 
 def _number(cell: str, column: str, kind: Any) -> Any:
