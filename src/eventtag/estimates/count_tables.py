@@ -6,6 +6,7 @@ a million articles need no more memory than some thousands.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,14 +61,16 @@ class CountTables:
         self._waiting["articles"].add(articles | shared)
         places = pa.array(rows)
         spans = {
-            "article_id": ids.take(places),
+            "article_id": pa.DictionaryArray.from_arrays(places, ids),
             "start": pa.array(batch.starts[counted]),
             "end": pa.array(batch.ends[counted]),
-            "label": pa.DictionaryArray.from_arrays(batch.codes[counted], _texts(batch.labels)).cast(pa.string()),
-            "text": _texts([batch.surfaces[at] for at in np.flatnonzero(counted).tolist()]),
+            "label": pa.DictionaryArray.from_arrays(batch.codes[counted], _texts(batch.labels)),
+            "text": _texts(list(itertools.compress(batch.surfaces, counted.tolist()))),
             "score": _numbers(batch.scores[counted], pa.float64()),
         }
-        self._waiting["spans"].add(spans | {name: column.take(places) for name, column in shared.items()})
+        self._waiting["spans"].add(
+            spans | {name: pa.DictionaryArray.from_arrays(places, column) for name, column in shared.items()}
+        )
 
     def _fields(self, batch: TaggedBatch) -> list[str]:
         """The metadata fields of a batch; which kinds of values each has is noted."""
@@ -107,7 +110,7 @@ class CountTables:
         with TableWriter(self._folder / name, schema, excel=self._excel, note=note) as writer:
             for columns, rows in waiting.batches():
                 filled = [_filled(columns, column, kind, rows) for column, kind in types.items()]
-                writer.write(pa.RecordBatch.from_arrays(filled, schema=schema))
+                writer.write(filled)
         waiting.close()
 
 
@@ -115,9 +118,9 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], path: Pat
     """Write rows as `path`.csv and `path`.parquet; a column's type is that of its values, text where it has none."""
     arrays = [pa.array([row[at] for row in rows], from_pandas=True) for at in range(len(columns))]
     arrays = [array.cast(pa.string()) if pa.types.is_null(array.type) else array for array in arrays]
-    batch = pa.RecordBatch.from_arrays(arrays, names=list(columns))
-    with TableWriter(path, batch.schema, excel=excel, note=note) as writer:
-        writer.write(batch)
+    schema = pa.schema([(name, array.type) for name, array in zip(columns, arrays, strict=True)])
+    with TableWriter(path, schema, excel=excel, note=note) as writer:
+        writer.write(arrays)
 
 
 class TableWriter:
@@ -145,10 +148,10 @@ class TableWriter:
         self._file.close()
         self._parquet.close()
 
-    def write(self, batch: Any) -> None:
-        """Write a batch."""
-        self._csv.write_batch(pa.RecordBatch.from_arrays([_guarded(column) for column in batch.columns], names=self._names))
-        self._group.append(batch.replace_schema_metadata(self._schema.metadata))
+    def write(self, columns: Sequence[Any]) -> None:
+        """Write columns of the schema's types; texts may be dictionaries of texts."""
+        self._csv.write_batch(pa.RecordBatch.from_arrays([_guarded(column) for column in columns], names=self._names))
+        self._group.append(pa.RecordBatch.from_arrays([_plain(column) for column in columns], schema=self._schema))
         if len(self._group) == GROUP:
             self._flush()
 
@@ -221,7 +224,8 @@ def _filled(columns: Mapping[str, Any], name: str, kind: Any, rows: int) -> Any:
     looked at for it.
     """
     if name in columns:
-        return columns[name].cast(kind)
+        column = columns[name]
+        return column if kind == pa.string() else _plain(column).cast(kind)
     if not name.startswith(_LABEL):
         return pa.nulls(rows, kind)
     looked_at = columns[_UNSEEN].to_pylist() if _UNSEEN in columns else [None] * rows
@@ -239,7 +243,15 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
+def _plain(column: Any) -> Any:
+    """The column without a dictionary."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
 def _guarded(column: Any) -> Any:
+    """The column, without a dictionary, as `guarded` gives each of its texts."""
+    if pa.types.is_dictionary(column.type):
+        return _plain(pa.DictionaryArray.from_arrays(column.indices, _guarded(column.dictionary)))
     if not pa.types.is_string(column.type):
         return column
     runs = pc.match_substring_regex(column, f"^(?:{FORMULA.pattern})")
