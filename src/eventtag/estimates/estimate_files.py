@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eventtag.estimates.estimate_rows import Rows, change_rows, coefficient_rows, figure_rows
-from eventtag.estimates.estimating import ALL, QuantityFigures, period_field, series_of
+from eventtag.estimates.estimate_rows import WORTH, Rows, change_rows, coefficient_rows, figure_rows, summary_rows
+from eventtag.estimates.estimating import QuantityFigures, period_field, series_of
 from eventtag.formats.csv_cells import guarded
 from eventtag.reporting.page import render_template
 from eventtag.reporting.series_plot import Moment, series_plot
@@ -22,7 +22,8 @@ ESTIMAND = (
 )
 READING = (
     "corrected: by people's numbers of the sample, with its interval. naive: the tagger's numbers as if they were right, with the interval "
-    "that would then be printed; it does not hold the truth as often as it says. annotated alone: people's numbers without the tagger."
+    "that would then be printed; it does not hold the truth as often as it says. annotated alone: people's numbers without the tagger. "
+    + WORTH
 )
 
 
@@ -71,9 +72,12 @@ def _page(
     parts = []
     for found in figures:
         name = str(found.quantity)
-        mine = {
+        header, cells = summary_rows(found, by)
+        mine = {"estimates": (header, [[_shown(cell) for cell in row] for row in cells])}
+        mine |= {
             title: (columns[1:], [[_shown(cell) for cell in row[1:]] for row in rows if row[0] == name])
             for title, (columns, rows) in tables.items()
+            if title != "estimates"
         }
         parts.append((name, _plots(found, by), {title: table for title, table in mine.items() if table[1]}))
     return render_template(
@@ -111,4 +115,4 @@ def _plots(found: QuantityFigures, by: Sequence[str]) -> list[Markup]:
 def _shown(cell: Any) -> str:
     if cell is None:
         return "–"
-    return f"{cell:.4g}" if isinstance(cell, float) else "all articles" if cell == ALL else str(cell)
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -17,6 +17,7 @@ FIGURES = (
     "effective_annotated", "half_width_ratio", "lambda", "note",
 )  # fmt: skip
 """Columns of estimates.csv behind those of the cell."""
+WORTH = "worth: so many annotated articles would give the corrected interval without a tagger"
 Rows = list[list[Any]]
 
 
@@ -28,6 +29,26 @@ def figure_rows(figures: Sequence[QuantityFigures], by: Sequence[str]) -> tuple[
         rows.append([name, "whole", *([ALL] * len(by)), *_figures(found.whole)])
         rows += [[name, "cell", *cell.values, *_figures(cell.estimate)] for cell in found.cells]
     return ["quantity", "part", *by, *FIGURES], rows
+
+
+def summary_rows(found: QuantityFigures, by: Sequence[str]) -> tuple[list[str], Rows]:
+    """The same for people: each figure with its interval in one cell."""
+    cells = [(("all articles", *[""] * (len(by) - 1)), found.whole), *((cell.values, cell.estimate) for cell in found.cells)]
+    rows = [
+        [
+            *values, estimate.articles, estimate.annotated,
+            *map(_interval, (estimate.naive, estimate.gold, estimate.corrected)),
+            None if estimate.effective is None else f"{estimate.effective:.0f}", estimate.note,
+        ]
+        for values, estimate in cells
+    ]  # fmt: skip
+    return [*(by or ("cell",)), "articles", "annotated", "naive", "annotated alone", "corrected", "worth", ""], rows
+
+
+def _interval(figure: Figure) -> str | None:
+    if figure.value is None:
+        return None
+    return f"{figure.value:.4g}" + ("" if figure.low is None else f" ({figure.low:.4g} to {figure.high:.4g})")
 
 
 def _figures(found: Estimate) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command, share
 from eventtag.cli.terminal import print_message, print_result
@@ -106,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _task(arguments: argparse.Namespace) -> int:
     from eventtag.api.estimate import estimate
-    from eventtag.estimates.estimate_rows import change_rows, coefficient_rows
+    from eventtag.estimates.estimate_rows import WORTH, change_rows, coefficient_rows, summary_rows
 
     thresholds = pairs(arguments.threshold, "--threshold")
     result = estimate(
@@ -136,33 +135,16 @@ def _task(arguments: argparse.Namespace) -> int:
         print_message(note)
     for figures in result.quantities:
         print_result(f"{figures.quantity}: mean of an article, with {100 * result.level:g} % intervals")
-        cells = [(("all articles", *[""] * (len(result.by) - 1)), figures.whole)]
-        cells += [(cell.values, cell.estimate) for cell in figures.cells]
-        header = (*(result.by or ("cell",)), "articles", "annotated", "naive", "annotated alone", "corrected", "worth", "")
-        _print(header, [[*names, *_cells(found)] for names, found in cells], left=max(1, len(result.by)))
+        header, cells = summary_rows(figures, result.by)
+        _print(header, cells, left=max(1, len(result.by)))
         for columns, rows in (change_rows([figures]), coefficient_rows([figures], result.level)):
             if rows:
                 _print(columns[1:], [[_number(cell) for cell in row[1:]] for row in rows], left=3 if "kind" in columns else 1)
         print_result("")
-    print_message(
-        "naive: the tagger's numbers as if they were right; worth: so many annotated articles would give the corrected interval without a "
-        "tagger; p_holm: corrected for the number of differences"
-    )
+    print_message(f"naive: the tagger's numbers as if they were right; {WORTH}; p_holm: corrected for the number of differences")
     if result.folder is not None:
         print_message(f"files: {result.folder}/estimates.csv, differences.csv, estimates.json and estimates.html")
     return 0
-
-
-def _cells(found: Any) -> list[object]:
-    worth = None if found.effective is None else f"{found.effective:.0f}"
-    figures = [_interval(figure) for figure in (found.naive, found.gold, found.corrected)]
-    return [found.articles, found.annotated, *figures, worth, found.note]
-
-
-def _interval(figure: Any) -> str | None:
-    if figure.value is None:
-        return None
-    return f"{figure.value:.4g}" + ("" if figure.low is None else f" ({figure.low:.4g} to {figure.high:.4g})")
 
 
 def _number(cell: object) -> object:
