@@ -1,6 +1,7 @@
 """How often does a threshold break its promise? Re-splits articles many times, for docs/evidence/thresholds.md.
 
     python scripts/simulate_thresholds.py
+    python scripts/simulate_thresholds.py --tests
     python scripts/simulate_thresholds.py --recorded sample FOLDER --data data.path=split.jsonl data.split_field=split
 
 Validation articles are drawn and choose a threshold for a precision; the threshold breaks the promise if its precision on new articles is
@@ -10,6 +11,9 @@ the corpus are drawn together.
 
 * plug-in: the lowest threshold that reaches the target on all validation articles, as without `evaluation.confidence`.
 * promised: half of the validation articles chose epoch and calibration, the other half choose the threshold.
+
+`--tests` measures the test behind the promise in place of that: how often it rejects at the level 0.10 where the precision of made-up
+articles is exactly the target, beside Student's t over articles.
 
 Columns: share of re-splits in which the promise is broken, and in which there is a threshold at all; mean precision and recall on new
 articles where there is one; and what the plug-in threshold's recall is.
@@ -23,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import t as student
 
 from eventtag.api.score import score
 from eventtag.cli.hydra_task import compose_data
@@ -30,7 +35,7 @@ from eventtag.corpus.clusters import clusters_of
 from eventtag.labels import LabelSet
 from eventtag.reporting.table import table
 from eventtag.scoring.calibration import ScoredPredictions, precision_recall_curve
-from eventtag.scoring.guarantee import UnitPredictions, guarantee_threshold, predictions_by_unit
+from eventtag.scoring.guarantee import UnitPredictions, guarantee_threshold, predictions_by_unit, promise_p_value
 
 POPULATION = 20_000
 
@@ -129,6 +134,41 @@ def recorded(folder: Path, data: list[str]) -> tuple[dict[str, UnitPredictions],
     return predictions_by_unit(pairs, LabelSet(result.report.labels), clusters), rule
 
 
+def rejections(
+    target: float, articles: int, spans: float, together: float, repeats: int, random: np.random.Generator
+) -> tuple[float, float]:
+    """How often the test, and Student's t, reject at the level 0.10 where the precision is the target: articles with so many spans in the
+    mean, whose precisions vary by a beta distribution with the intraclass correlation `together`.
+    """
+    found = np.zeros(2)
+    for _ in range(repeats):
+        counts = (
+            1 + random.negative_binomial(2.0, 2.0 / (1.0 + spans), articles) if spans > 1 else np.ones(articles, dtype=np.int64)
+        )
+        size = 1 / together - 1 if together else 0.0
+        chance = random.beta(target * size, (1 - target) * size, articles) if together else np.full(articles, target)
+        unit = np.repeat(np.arange(articles), counts)
+        correct = random.random(len(unit)) < chance[unit]
+        one = UnitPredictions(np.full(len(unit), 0.5), correct, unit, counts)
+        gains = np.bincount(unit, weights=correct, minlength=articles) - target * counts
+        spread = gains.std(ddof=1) / np.sqrt(articles)
+        t = gains.mean() / spread if spread > 0 else np.inf * np.sign(gains.mean())
+        found += (promise_p_value(one, target, 0.9) <= 0.1, t >= student.ppf(0.9, articles - 1))
+    return float(found[0] / repeats), float(found[1] / repeats)
+
+
+def show_tests(repeats: int) -> None:
+    """Print how often the tests reject."""
+    random = np.random.default_rng(1)
+    rows = []
+    for target in (0.8, 0.9, 0.97):
+        for articles in (10, 20, 40, 100):
+            for spans, together in ((1.0, 0.0), (3.0, 0.1), (10.0, 0.02), (10.0, 0.1), (30.0, 0.03)):
+                used, plain = rejections(target, articles, spans, together, repeats, random)
+                rows.append((target, articles, spans, together, f"{used:.1%}", f"{plain:.1%}"))
+    print(table(("target", "articles", "spans an article", "correlation", "the test", "Student's t"), rows))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -136,9 +176,13 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=0.9)
     parser.add_argument("--targets", type=float, nargs="+", default=[0.8, 0.9])
     parser.add_argument("--articles", type=int, nargs="+", default=[40, 80, 160])
+    parser.add_argument("--tests", action="store_true")
     parser.add_argument("--recorded", nargs=2, metavar=("NAME", "FOLDER"))
     parser.add_argument("--data", nargs="+", default=[], metavar="data.KEY=VALUE")
     arguments = parser.parse_args()
+    if arguments.tests:
+        show_tests(arguments.repeats)
+        return
     rows = []
 
     def add(name: str, articles: int, target: float, pair: tuple[Outcome, Outcome]) -> None:

@@ -147,3 +147,12 @@ def test_fields_to_stratify_by_are_checked_and_dates_make_months(tmp_path):
     assert [(row.stratum, row.drawn) for row in found.strata] == [("2024-01", 3), ("2024-02", 3), ("2024-03", 3)]
     with pytest.raises(SettingsError, match=r"by: .*'publisher'"):
         eventtag.sample(dated, tmp_path / "t.jsonl", n=9, by=["publisher"])
+
+
+def test_a_table_of_spans_holds_no_article_to_annotate(tmp_path):
+    ledger = eventtag.LossLedger()
+    eventtag.write_predictions(tagged_pool(12, 0), tmp_path / "tagged.csv", "csv", ledger=ledger)
+    with pytest.raises(DataError, match=r"tagged.csv: its rows are spans, .* holds no texts to annotate"):
+        eventtag.sample(tmp_path / "tagged.csv", tmp_path / "s.jsonl", n=3)
+    eventtag.write_predictions(tagged_pool(12, 0), tmp_path / "tagged.parquet", "parquet", ledger=ledger)
+    assert len(eventtag.sample(tmp_path / "tagged.parquet", tmp_path / "s.jsonl", n=3, counts=["EVENT"]).articles) == 3

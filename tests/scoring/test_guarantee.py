@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from simulate_thresholds import compare, made, plug_in, splits_of_made, subset
+from simulate_thresholds import compare, made, plug_in, rejections, splits_of_made, subset
 
 from eventtag.labels import LabelSet
 from eventtag.scoring.guarantee import UnitPredictions, _curve, guarantee_threshold, predictions_by_unit
@@ -19,17 +19,11 @@ def test_a_promise_is_broken_in_a_tenth_of_all_cases_at_most_where_plug_in_thres
     assert promised.recall > 0.85 * plain.recall
 
 
-@pytest.mark.parametrize("units", [15, 60])
-def test_the_test_itself_holds_its_level_where_spans_of_an_article_are_right_or_wrong_together(units):
-    random = np.random.default_rng(2)
-    rejected = 0
-    for _ in range(800):
-        spans = random.geometric(0.15, units)
-        unit = np.repeat(np.arange(units), spans)
-        correct = random.random(len(unit)) < random.beta(0.9 * 9, 0.1 * 9, units)[unit]  # precision 0.9 exactly
-        found = UnitPredictions(np.full(len(unit), 0.5), correct, unit, spans)
-        rejected += int(_curve(found, "precision").p_values(0.9, 0.9)[-1] <= 0.1)
-    assert rejected / 800 <= 0.1 + 2 * (0.1 * 0.9 / 800) ** 0.5
+@pytest.mark.parametrize(("articles", "spans", "together"), [(15, 6.0, 0.1), (60, 6.0, 0.1), (40, 1.0, 0.0)])
+def test_the_test_itself_holds_its_level_where_spans_of_an_article_are_right_or_wrong_together(articles, spans, together):
+    rejected, plain = rejections(0.9, articles, spans, together, 800, np.random.default_rng(2))
+    assert rejected <= 0.1 + 2 * (0.1 * 0.9 / 800) ** 0.5
+    assert plain > rejected
 
 
 @pytest.mark.parametrize("kind", ["precision", "recall"])

@@ -22,6 +22,7 @@ from eventtag.estimates.drawing import Drawn, article_probabilities, draw_sample
 from eventtag.estimates.pool import Pool, Units, read_pool, units_of
 from eventtag.estimates.sample_record import Design, SampleRecord, read_record, record_path, write_record
 from eventtag.estimates.tagged import TaggedReading
+from eventtag.formats.csv_spans import is_span_table
 from eventtag.formats.registry import format_of_suffix, get_format, read_articles, recognise, write_articles
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
@@ -162,11 +163,17 @@ def _read(pool: Source, ledger: LossLedger, notes: list[str], **reading: Any) ->
     if not isinstance(pool, str | os.PathLike) or given != "auto" or reading.get("options"):
         yield from read_source(pool, ledger, **reading)
         return
+    path = Path(pool)
+    if any(is_span_table(file) for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path]) if file.suffix == ".csv"):
+        raise DataError(
+            f"{path}: its rows are spans, as `eventtag predict` writes CSV, and it holds no texts to annotate; draw from JSONL or Parquet "
+            "that predict wrote, or from the articles themselves"
+        )
     try:
-        recognise(Path(pool))
-        next(read_articles(pool, ledger=LossLedger()), None)
+        recognise(path)
+        next(read_articles(path, ledger=LossLedger()), None)
     except FormatError as error:
-        if not Path(pool).exists():
+        if not path.exists():
             raise
         reason = str(error).splitlines()[0].removeprefix(f"{os.fspath(pool)}: ")
     else:

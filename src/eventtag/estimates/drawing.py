@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventtag.errors import DataError
+from eventtag.estimates.annotated_sample import PROBABILITY
 from eventtag.estimates.pool import Pool, Units
 from eventtag.estimates.sample_record import Design, SampleRecord
 from eventtag.estimates.sampling import Floats, Mask, draw, draw_further, inclusion_probabilities, sizes_by_counts
@@ -81,7 +82,7 @@ def _articles_of(earlier: SampleRecord, pool: Pool, units: Units, first: Floats)
     share = np.bincount(units.of_article) if earlier.design.copies == "one" else np.ones(len(units))
     for number in kept:
         unit = units.of_article[number]
-        was, would_be = earlier.drawn[pool.ids[number]]["sample_probability"], first[unit] / share[unit]
+        was, would_be = earlier.drawn[pool.ids[number]][PROBABILITY], first[unit] / share[unit]
         if abs(was - would_be) > _SAME * was:
             raise DataError(
                 f"article {pool.ids[number]!r} was drawn with probability {was:.6g}, and from this pool it would have been {would_be:.6g}: "

@@ -155,6 +155,12 @@ def _curve(found: UnitPredictions, kind: Kind) -> _Curve:
     return _Curve(scores[last], c, k, cc, ck, kk, holding)
 
 
+def promise_p_value(found: UnitPredictions, target: float, confidence: float) -> float:
+    """The p-value of the hypothesis that the precision of all these spans is below the target on new units; 1 where there is no span."""
+    p = _curve(found, "precision").p_values(target, confidence)
+    return float(p[-1]) if len(p) else 1.0
+
+
 def guarantee_threshold(
     kind: Kind, choosing: UnitPredictions, held: UnitPredictions, *, target: float, confidence: float
 ) -> Guarantee:
