@@ -5,8 +5,8 @@
     python scripts/run_tutorial.py --page                     only write the page
     python scripts/run_tutorial.py --check                    say whether the page is up to date (exit code 1 if not)
 
-The notebook is the source. `!` begins a shell command, as in Jupyter. Of a cell with the tag `last-lines` only the last lines of the output
-are kept. The pictures need Chromium.
+The notebook is the source. `!` begins a shell command, as in Jupyter. `lines` in a cell's metadata says which lines of the output are kept.
+The pictures need Chromium.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ SHORT = (
     "trainer.head_learning_rate=1e-2 trainer.adversarial=0 window.max_length=24 window.stride=6"
 )
 """Settings with which a tiny model learns the articles of the tests in seconds."""
-LAST_LINES = 8
 HEAD = "<!-- Made from first-tagger.ipynb by scripts/run_tutorial.py: edit the notebook. -->\n\n"
 Cell = dict[str, Any]
 
@@ -79,10 +78,10 @@ def run(cells: list[Cell], folder: Path, short: Path | None) -> None:
         text = run_commands(source, short) if source.startswith("!") else run_python(source, names)
         print(text, flush=True)
         text = text.replace(f"{folder}/", "")
-        if "last-lines" in tags(cell):
-            text = "\n".join(text.rstrip().splitlines()[-LAST_LINES:]) + "\n"
+        first, last = cell["metadata"].get("lines", (None, None))
+        lines = text.rstrip().splitlines(keepends=True)[first:last]
         cell["execution_count"] = number
-        cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": text.splitlines(keepends=True)}] if text else []
+        cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": lines}] if lines else []
 
 
 def run_commands(source: str, short: Path | None) -> str:
@@ -127,11 +126,6 @@ def render(cells: list[Cell]) -> str:
         for output in cell.get("outputs", ()):
             parts.append("```text\n" + "".join(output["text"]).rstrip() + "\n```")
     return HEAD + "\n\n".join(part.strip("\n") for part in parts) + "\n"
-
-
-def tags(cell: Cell) -> list[str]:
-    """The cell's tags."""
-    return list(cell["metadata"].get("tags", ()))
 
 
 def draw(folder: Path) -> None:
