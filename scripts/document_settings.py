@@ -77,9 +77,7 @@ Put it into a file of your own (`configs/data/mine.yaml`) that both commands nam
 `model=NAME` changes the encoder alone (`tiny`, for tests, the head too), `trainer=fast` the number of passes. `--cfg job` shows
 every value.
 
-**Resuming.** `run_dir=DIR resume=true` starts a run or continues an interrupted one. Settings and data must be the same as before. A
-finished run is never overwritten. A resumed run ends with the same weights, bit for bit. A directory that is not empty and was not made
-by the same command is refused.
+**Resuming** with `run_dir=DIR resume=true` is described under [training](../how-to/training.md#continue-after-an-interruption).
 
 """
 
