@@ -152,7 +152,7 @@ def test_a_sample_that_cannot_correct_is_refused(sample, change, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"quantities": []}, "quantities: none is given"),
+        ({"quantities": []}, "quantity: none is given"),
         ({"quantities": ["EVNT"]}, "no label 'EVNT'.*did you mean EVENT"),
         ({"quantities": ["EVENT"], "drawn": "random"}, "drawn: random contradicts"),
         ({"quantities": ["EVENT"], "level": 0.2}, "level: 0.2 is not allowed"),

@@ -111,7 +111,7 @@ def estimate(
     table = read_tagged(tagged, wanted, by=fields, reading=reading, look=check)
     notes += [*table.notes, *check.notes(name_of(gold))]
     labels = set(table.labels) | {span.label for article in articles for span in article.spans}
-    require_names("quantities", [q.label for q in wanted if q.label is not None], labels, "label")
+    require_names("quantity", [q.label for q in wanted if q.label is not None], labels, "label")
     articles = _unseen(articles, tagged, checkpoint, seen, name_of(gold), notes)
     sample = match_sample(table, articles, wanted, drawn=drawn, source=name_of(gold))
     notes += sample.notes
@@ -129,7 +129,7 @@ def estimate(
 
 def _check(quantities: Sequence[str], drawn: str, seen: str, family: str, tuning: str, level: float) -> None:
     if not quantities:
-        raise SettingsError("quantities: none is given; say what is estimated, such as EVENT, any:EVENT, LOCATION~Sudan")
+        raise SettingsError("quantity: none is given; say what is estimated, such as EVENT, any:EVENT, LOCATION~Sudan")
     choices = (("drawn", drawn, Drawn), ("seen", seen, SeenGold), ("family", family, Family), ("tuning", tuning, Tuning))
     for key, value, kinds in choices:
         if value not in get_args(kinds):

@@ -88,7 +88,8 @@ class Estimate:
     `slope` is lambda, `mean` the corrected mean before it is kept within its bounds. `effective`: so many annotated articles would give the
     same interval without a tagger; None where that is not known. `note` and `gold_note` say why there is no interval; empty where there is
     one. `errors` are the units that tell how wrong the tagger is (LEAST_ERRORS). `deviations` [U]: by what each of the sample's units makes
-    the mean deviate, so that their squares sum to its variance; `inside` [U] says which units have articles in the cell.
+    the mean deviate, so that their squares sum to its variance; `inside` [U] says which units have articles in the cell. Both are empty
+    where none has.
     """
 
     articles: int
@@ -118,14 +119,14 @@ def estimate_mean(
 
     Units of the sample without an article in the cell count as well: how many are in the cell is chance.
     """
-    units = _Units.of(sample, inside)
     naive = _naive(tagged, level, bounds)
+    if not inside.any():
+        none, empty = "none of its articles is annotated", Figure(None)
+        nobody = np.zeros(0, dtype=np.bool_)
+        return Estimate(tagged.articles, 0, naive, empty, empty, 0.0, np.nan, None, none, none, 0, np.zeros(0), nobody)
+    units = _Units.of(sample, inside)
     held = np.zeros(len(units.stratum_of), dtype=np.bool_)
     held[units.numbers] = True
-    if not held.any():
-        none = "none of its articles is annotated"
-        empty = Figure(None)
-        return Estimate(tagged.articles, 0, naive, empty, empty, 0.0, np.nan, None, none, none, 0, np.zeros(len(held)), held)
     corrected, gold, slope = units.whole(tagged.mean)
     deviations, of_gold = units.jackknife(tagged.mean)
     errors, unusual, usual = _telling(sample, inside)
