@@ -62,7 +62,7 @@ for each). If a name contains a comma, quote the value again: `'data.path="Smith
 
 {groups}
 
-**Where corpora are.** `python scripts/fetch_corpus.py NAME --accept-licence` downloads a corpus to `data/corpora/`
+**Where corpora are.** `eventtag fetch NAME --accept-licence` downloads a corpus to `data/corpora/`
 ([public corpora](../how-to/several-corpora.md#public-corpora)). They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
 else in `../shared/corpora`; `data.path=` names another place.
 

@@ -264,6 +264,7 @@ def test_predictions_go_to_standard_output_alone_and_to_a_page(tmp_path, checkpo
 def test_thresholds_are_chosen_in_training_and_set_aside_on_the_command_line(tmp_path, data, corpus_file):
     # (a single epoch: the model is poor enough that a target matters)
     trained = run("train", *data, *TINY, "evaluation.target_recall.ACTOR=0.01", "run_dir=run", cwd=tmp_path)
+    assert "report: run/report.html\ncheckpoint: run/checkpoint\nnext: eventtag evaluate checkpoint=run\n" in trained.stderr
     saved = json.loads((tmp_path / "run" / "checkpoint" / "eventtag.json").read_text())["calibration"]
     if "ACTOR" in saved["thresholds"]:
         assert "threshold of ACTOR" in trained.stderr

@@ -1,6 +1,7 @@
 """A run that was interrupted ends as one that was not, to the last bit; and what interrupts it leaves its states sound."""
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -88,13 +89,16 @@ def test_a_run_resumed_from_any_state_ends_with_the_same_weights(corpus_file, tm
         assert predictions[0] == predictions[1]
 
 
-def test_a_run_that_had_stopped_early_stays_stopped(corpus_file, tmp_path, monkeypatch):
+def test_a_run_that_had_stopped_early_stays_stopped(corpus_file, tmp_path, monkeypatch, caplog):
     """The patience that is used up is saved too: at this rate no epoch is better than the first."""
+    caplog.set_level("INFO", "eventtag")
     trainer = {"epochs": 6, "patience": 2, "learning_rate": 1e-9, "head_learning_rate": 1e-9}
     settings = settings_of(corpus_file, tmp_path / "run", resume=True, trainer=trainer)
     stop_before_finishing(monkeypatch, settings)
     shutil.copytree(tmp_path / "run", tmp_path / "earlier")
     assert len(train(settings).metrics["epochs"]) == 3
+    assert "stopped early after epoch 3 of 6: for 2 epochs no micro_f1 of the validation articles was above 0." in caplog.text
+    assert len(re.findall(r"epoch [123]: .*; at most \d+ s left", caplog.text)) == 3
     newest = newest_sound(tmp_path / "earlier" / "trainer", processes=1)
     shutil.rmtree(newest)
     resumed = settings_of(corpus_file, tmp_path / "earlier", resume=True, trainer=trainer)

@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from tqdm.contrib.logging import logging_redirect_tqdm
 from yaml import MarkedYAMLError
 
 from eventtag.cli.launched import fit_to_launcher
@@ -70,7 +71,11 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
                 with named_full_disk("an output"):
                     return task(composed)
             composed.run_dir = HydraConfig.get().runtime.output_dir
-            with named_full_disk(composed.run_dir), recorded_run(command.replace("_", "-"), composed.run_dir, config):
+            with (
+                named_full_disk(composed.run_dir),
+                recorded_run(command.replace("_", "-"), composed.run_dir, config),
+                logging_redirect_tqdm(),  # what is logged stands above a progress bar, not in it
+            ):
                 return task(composed)
         except MissingMandatoryValue as error:
             failures.append(f"{error.full_key} must be given: add {error.full_key}=... to the command")

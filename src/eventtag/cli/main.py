@@ -34,6 +34,7 @@ FILE_COMMANDS = {
     "count": "count what a tagger found, by month, country or label",
     "plan": "say how many articles to annotate, from a pilot",
     "compare": "say whether one tagger is better than another",
+    "fetch": "bring a public corpus to this computer",
     "export": "make a checkpoint faster, if it stays as good",
     "job": "say what is missing of a tagging job of many tasks, and put its output together",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from pathlib import Path
 
 from eventtag.cli.hydra_task import run_hydra
@@ -34,5 +35,9 @@ def _task(settings: TrainSettings) -> float:
     leave_processes()
     strict = result.evaluation.report.strict
     log.info("\nvalidation articles, best epoch %g:\n%s", result.metrics["best_epoch"], render_table(result.evaluation.report))
-    log.info("\ncheckpoint: %s", result.checkpoint)
+    folder = result.checkpoint.parent
+    run_dir = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    named = shlex.quote(f"checkpoint={run_dir}")
+    log.info("\nreport: %s\ncheckpoint: %s", run_dir / "report.html", run_dir / "checkpoint")
+    log.info("next: eventtag evaluate %s\n      eventtag predict %s input=NEW_ARTICLES output=tagged.jsonl", named, named)
     return strict.micro.f1 if settings.trainer.metric.value == "micro_f1" else strict.macro.f1

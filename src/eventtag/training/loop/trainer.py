@@ -9,6 +9,7 @@ resumes states.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -90,7 +91,7 @@ class ArticleTrainer(ResumableTrainer):
         self.remove_callback(PrinterCallback)
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(QuietProgress())
-        self.add_callback(EpochLog())
+        self.add_callback(EpochLog(settings.patience))
 
     @property
     def network(self) -> PreTrainedModel:
@@ -250,10 +251,27 @@ class QuietProgress(ProgressCallback):
 
 
 class EpochLog(TrainerCallback):
-    """Logs a line for each epoch: training loss and validation scores."""
+    """Logs a line for each epoch: training loss, validation scores, and the time that is left at most. Where the run stops early, a
+    further line says why.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int | None = None) -> None:
+        self.patience = patience
         self.losses: list[float] = []
+        self.begun = (0.0, 0)
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
+        """Note the time and the update from which the time left is reckoned."""
+        self.begun = (time.monotonic(), state.global_step)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
+        """Say why the run ends before its last epoch."""
+        if self.patience is not None and state.global_step < state.max_steps:
+            metric = str(args.metric_for_best_model).removeprefix("eval_")
+            log.info(
+                "stopped early after epoch %.3g of %g: for %d epochs no %s of the validation articles was above %.4f (trainer.patience)",
+                state.epoch, state.num_train_epochs, self.patience, metric, state.best_metric,
+            )  # fmt: skip
 
     def on_log(
         self,
@@ -274,8 +292,22 @@ class EpochLog(TrainerCallback):
                 for key, value in logs.items()
                 if key.startswith("eval_") and key.endswith("_f1") and key not in ("eval_micro_f1", "eval_macro_f1")
             )
-            log.info("epoch %.3g: %svalidation F1 %.4f (%s)", state.epoch or 0, loss, logs["eval_micro_f1"], labels)
+            log.info(
+                "epoch %.3g: %svalidation F1 %.4f (%s)%s",
+                state.epoch or 0,
+                loss,
+                logs["eval_micro_f1"],
+                labels,
+                self._left(state),
+            )
             self.losses.clear()
+
+    def _left(self, state: TrainerState) -> str:
+        started, step = self.begun
+        if not step < state.global_step < state.max_steps:
+            return ""
+        seconds = (time.monotonic() - started) / (state.global_step - step) * (state.max_steps - state.global_step)
+        return f"; at most {seconds / 60:.0f} min left" if seconds >= 90 else f"; at most {seconds:.0f} s left"
 
 
 class EpochWatch(TrainerCallback):

@@ -1,40 +1,30 @@
-"""Bring a corpus from its authors' home to data/corpora/NAME, where `data=NAME` finds it.
+"""Corpora from their authors' homes, put where `data=NAME` finds them.
 
-    python scripts/fetch_corpus.py                                  which corpora there are, with their licences
-    python scripts/fetch_corpus.py ecbplus                          show the licence, and how to accept it
-    python scripts/fetch_corpus.py ecbplus --accept-licence         fetch
-    python scripts/fetch_corpus.py ecbplus --accept-licence --from /copies/ecbPlus     take a copy on disk (a folder or a zip)
-
-What is checked. A corpus is fetched by git at the commit below. A commit's id is a hash over everything in it, and git computes it
-again from what it received, so that other data cannot come under it. On top of that the sha256 of every file is written into
-manifest.json beside the corpus, and one over all of them into corpora.lock.json beside this script: that is done by the first fetch,
-and each later one is held to it. No sha256 stands there before somebody has fetched the corpus. A copy on disk (`--from`) may be a part
-of a corpus, has no commit to be checked against, and is not entered into the lock.
+A corpus is fetched by git at the commit below. A commit's id is a hash over everything in it, and git computes it again from what it
+received, so that other data cannot come under it. The sha256 of every file is written into manifest.json beside the corpus, and one over
+all of them into corpora.lock.json beside the corpora: that is done by the first fetch, and each later one is held to it. A copy on disk may
+be a part of a corpus, has no commit to be checked against, and is not entered into the lock.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
-import os
+import logging
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventtag.cli.hydra_task import CORPORA_VARIABLE, compose_data
-from eventtag.corpus.loading import load_corpus
-from eventtag.corpus.seen import Seen
-from eventtag.errors import DataError, EventtagError, OutputError
-from eventtag.staging import require_absent, staged_folder
+from eventtag.errors import DataError, OutputError
+from eventtag.staging import json_text, require_absent, staged_folder, write_json
+from eventtag.stored_json import read_stored
 
-ROOT = Path(__file__).resolve().parent.parent
-LOCK = Path(__file__).with_name("corpora.lock.json")
+log = logging.getLogger(__name__)
+
+LOCK = "corpora.lock.json"
 MANIFEST = "manifest.json"
 LARGEST = 1 << 30
 """Bytes that an archive may unpack to."""
@@ -79,7 +69,7 @@ HOMES = {
         "http://www.newsreader-project.eu/results/data/wikinews/",
         None,
         "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). Cite the paper. "
-        "Download meantime_newsreader_english_oct15.zip from that page, then give it with --from",
+        "Download meantime_newsreader_english_oct15.zip from that page, then give it with --copy",
         (Part(("intra_cross-doc_annotation", "*/intra_cross-doc_annotation"), "intra_cross-doc_annotation"),),
     ),
     "gum_news": Home(
@@ -124,45 +114,26 @@ HOMES = {
 }
 
 
-def main() -> int:
-    """Fetch a corpus; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="?", choices=HOMES, help="which corpus")
-    parser.add_argument("--accept-licence", action="store_true", help="you have read the licence and accept it")
-    parser.add_argument("--from", dest="source", type=Path, help="take this folder or zip, do not download")
-    parser.add_argument("--home", help="another address of the repository, for a mirror; the commit stays the same")
-    parser.add_argument("--to", type=Path, default=ROOT / "data" / "corpora", help="folder for corpora (default: data/corpora)")
-    arguments = parser.parse_args()
-    if arguments.name is None:
-        for name, home in HOMES.items():
-            print(f"{name}: {home.title}\n  {home.address}\n  licence: {home.licence}")
-        return 0
-    home = HOMES[arguments.name]
-    print(f"{home.title}\n{home.address}\nlicence: {home.licence}", file=sys.stderr)
-    if not arguments.accept_licence:
-        print("\nnothing is fetched; if you accept this licence, add --accept-licence", file=sys.stderr)
-        return 1
-    try:
-        target = arguments.to / arguments.name
-        require_absent(target)
-        with tempfile.TemporaryDirectory() as scratch:
-            source = Path(arguments.source) if arguments.source else _download(home, arguments.home, Path(scratch) / "home")
-            if source.is_file():
-                source = _unpack(source, Path(scratch) / "unpacked")
-            _install(arguments.name, home, source, target, fetched=arguments.source is None)
-        os.environ[CORPORA_VARIABLE] = str(arguments.to)
-        corpus = load_corpus(compose_data([arguments.name]), seen=Seen())
-    except EventtagError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{target}: {len(corpus.articles('all'))} articles; train with data={arguments.name}")
-    return 0
+def fetch(name: str, folder: Path, *, source: Path | None = None, mirror: str | None = None) -> Path:
+    """Put the corpus into FOLDER/NAME, which is returned: from its home, a `mirror` of that, or `source`, a folder or zip on disk.
+
+    Whoever calls this accepts the corpus's licence (`HOMES[name].licence`). Raises OutputError where FOLDER/NAME exists or what came is not
+    what an earlier fetch found, DataError where the corpus cannot be had or a part of it is missing.
+    """
+    home, target = HOMES[name], folder / name
+    require_absent(target)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = source or _download(home, mirror, Path(scratch) / "home")
+        if found.is_file():
+            found = _unpack(found, Path(scratch) / "unpacked")
+        _install(name, home, found, target, fetched=source is None)
+    return target
 
 
 def _download(home: Home, mirror: str | None, folder: Path) -> Path:
     """The commit's files that are needed, in a new folder; git checks every one against the commit's id."""
     if home.commit is None:
-        raise DataError(f"{home.address}: is no repository; download the corpus there and give it with --from")
+        raise DataError(f"{home.address}: is no repository; download the corpus there and give it with --copy")
     folder.mkdir(parents=True)
     patterns = [pattern for part in home.parts for source in part.sources for pattern in (f"/{source}", f"/{source}/**")]
     for command in (
@@ -173,10 +144,10 @@ def _download(home: Home, mirror: str | None, folder: Path) -> Path:
         ["checkout", "--quiet", home.commit],
     ):
         try:
-            done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=False)
+            done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603, S607 - the user's git
         except OSError as error:
             raise DataError(
-                f"git is needed to fetch a corpus ({error.strerror}); install it, or give a copy with --from"
+                f"git is needed to fetch a corpus ({error.strerror}); install it, or give a copy with --copy"
             ) from error
         if done.returncode:
             raise DataError(f"{mirror or home.address}: git {command[0]} failed: {done.stderr.strip()[-300:]}")
@@ -215,8 +186,8 @@ def _install(name: str, home: Home, source: Path, target: Path, *, fetched: bool
         origin = {"home": home.address, "commit": home.commit} if fetched else {"home": home.address, "copied_from": str(source)}
         manifest = {"name": name, **origin, "licence": home.licence, "sha256": digest, "files": files}
         if fetched:
-            _hold_to_lock(name, home, digest)
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            _hold_to_lock(name, home, digest, target.parent / LOCK)
+        (folder / MANIFEST).write_text(json_text(manifest), encoding="utf-8")
 
 
 def _place(item: Path, folder: Path) -> None:
@@ -242,18 +213,17 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _hold_to_lock(name: str, home: Home, digest: str) -> None:
+def _hold_to_lock(name: str, home: Home, digest: str, lock: Path) -> None:
     """Compare with what an earlier fetch of this commit found; the first one is written down."""
-    known = json.loads(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
-    entry = known.get(name)
-    if entry is not None and entry["commit"] == home.commit:
-        if entry["sha256"] != digest:
-            raise OutputError(f"{name}: its sha256 is {digest}, {LOCK.name} has {entry['sha256']}; nothing is kept")
+    try:
+        known = read_stored(lock) if lock.exists() else {}
+        entry = known.get(name, {})
+        same = entry.get("commit") == home.commit
+    except (OSError, ValueError, AttributeError) as error:
+        raise OutputError(f"{lock}: cannot be read ({error}); remove it if nobody needs the sha256 of earlier fetches") from error
+    if same:
+        if entry.get("sha256") != digest:
+            raise OutputError(f"{name}: its sha256 is {digest}, {lock} has {entry.get('sha256')}; nothing is kept")
         return
-    known[name] = {"commit": home.commit, "sha256": digest}
-    LOCK.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"first fetch of this commit: its sha256 {digest} is written into {LOCK}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    write_json(lock, {**known, name: {"commit": home.commit, "sha256": digest}}, replace=True)
+    log.info("first fetch of this commit: its sha256 %s is written into %s", digest, lock)

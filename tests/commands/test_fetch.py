@@ -1,5 +1,5 @@
-import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+
+from eventtag.api.fetch import HOMES, LOCK
+from eventtag.cli.commands import fetch as fetch_command
 
 CAT = """<Document doc_name="1_1ecb.xml" doc_id="D1"><token t_id="1" sentence="0" number="0">Kyiv</token>
 <token t_id="2" sentence="0" number="1">fell</token><Markables><{0} m_id="7"><token_anchor t_id="2"/></{0}></Markables></Document>"""
@@ -40,20 +43,14 @@ KEPT = {
 
 
 @pytest.fixture
-def script(monkeypatch, tmp_path):
-    spec = importlib.util.spec_from_file_location("fetch_corpus", REPOSITORY / "scripts" / "fetch_corpus.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "fetch_corpus", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "LOCK", tmp_path / "lock.json")
+def fetch(monkeypatch):
     monkeypatch.setenv("EVENTTAG_CORPORA", "")
 
     def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["fetch_corpus.py", *arguments])
-        return module.main()
+        monkeypatch.setattr(sys, "argv", ["eventtag fetch", *arguments])
+        return fetch_command.run()
 
-    module.run = run
-    return module
+    return run
 
 
 def build(folder: Path, files: dict[str, str]) -> Path:
@@ -63,24 +60,24 @@ def build(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def test_nothing_is_fetched_before_the_licence_is_accepted(script, tmp_path, capsys):
+def test_nothing_is_fetched_before_the_licence_is_accepted(fetch, tmp_path, capsys):
     home = build(tmp_path / "home", TREES["litbank"])
-    assert script.run("litbank", "--from", str(home), "--to", str(tmp_path / "corpora")) == 1
+    assert fetch("litbank", "--copy", str(home), "--to", str(tmp_path / "corpora")) == 1
     assert "CC BY 4.0" in (said := capsys.readouterr().err)
     assert "--accept-licence" in said
     assert not (tmp_path / "corpora").exists()
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_a_copy_of_each_home_becomes_the_corpus_of_its_configuration(script, tmp_path, name, capsys):
+def test_a_copy_of_each_home_becomes_the_corpus_of_its_configuration(fetch, tmp_path, name, capsys):
     home = build(tmp_path / "home", TREES[name])
-    assert script.run(name, "--accept-licence", "--from", str(home), "--to", str(tmp_path / "corpora")) == 0, capsys.readouterr()
+    assert fetch(name, "--accept-licence", "--copy", str(home), "--to", str(tmp_path / "corpora")) == 0, capsys.readouterr()
     manifest = json.loads((tmp_path / "corpora" / name / "manifest.json").read_text())
     assert sorted(manifest["files"]) == KEPT[name]
     assert manifest["copied_from"] == str(home)
-    assert not script.LOCK.exists()
+    assert not (tmp_path / "corpora" / LOCK).exists()
     assert f"train with data={name}" in capsys.readouterr().out
-    assert script.run(name, "--accept-licence", "--from", str(home), "--to", str(tmp_path / "corpora")) == 1
+    assert fetch(name, "--accept-licence", "--copy", str(home), "--to", str(tmp_path / "corpora")) == 1
     assert "exists already" in capsys.readouterr().err
 
 
@@ -98,7 +95,7 @@ def git(folder: Path, *command: str) -> str:
 
 
 @pytest.fixture
-def repository(script, tmp_path, monkeypatch):
+def repository(tmp_path, monkeypatch):
     """A home under git, at whose commit ECB+ is pinned."""
     home = ecbplus_home(tmp_path / "home")
     (home / "other.bin").write_bytes(b"not needed")
@@ -107,57 +104,64 @@ def repository(script, tmp_path, monkeypatch):
     git(home, "config", "uploadpack.allowAnySHA1InWant", "true")
     git(home, "add", ".")
     git(home, "commit", "--quiet", "-m", "data")
-    pinned = replace(script.HOMES["ecbplus"], commit=git(home, "rev-parse", "HEAD"))
-    monkeypatch.setitem(script.HOMES, "ecbplus", pinned)
+    pinned = replace(HOMES["ecbplus"], commit=git(home, "rev-parse", "HEAD"))
+    monkeypatch.setitem(HOMES, "ecbplus", pinned)
     return home
 
 
-def test_a_corpus_is_fetched_at_its_commit_and_held_to_the_lock(script, repository, tmp_path, capsys):
+def test_a_corpus_is_fetched_at_its_commit_and_held_to_the_lock(fetch, repository, tmp_path, capsys):
     (repository / "ECB+_LREC2014" / "ECBplus_coreference_sentences.csv").write_text("changed later")
     git(repository, "commit", "--quiet", "-am", "later")
     arguments = ["ecbplus", "--accept-licence", "--home", repository.as_uri(), "--to"]
-    assert script.run(*arguments, str(tmp_path / "one")) == 0, capsys.readouterr()
+    assert fetch(*arguments, str(tmp_path / "one")) == 0, capsys.readouterr()
     manifest = json.loads((tmp_path / "one" / "ecbplus" / "manifest.json").read_text())
     assert sorted(manifest["files"]) == ["ECB+/1/1_1ecb.xml", "ECBplus_coreference_sentences.csv"]
-    lock = json.loads(script.LOCK.read_text())
+    lock = json.loads((tmp_path / "one" / LOCK).read_text())
     assert lock["ecbplus"] == {"commit": manifest["commit"], "sha256": manifest["sha256"]}
     assert "first fetch of this commit" in capsys.readouterr().err
-    assert script.run(*arguments, str(tmp_path / "two")) == 0
-    script.LOCK.write_text(json.dumps({"ecbplus": {**lock["ecbplus"], "sha256": "0" * 64}}))
-    assert script.run(*arguments, str(tmp_path / "three")) == 1
-    assert "nothing is kept" in capsys.readouterr().err
-    assert not (tmp_path / "three" / "ecbplus").exists()
+    corpus = tmp_path / "one" / "ecbplus"
+    shutil.rmtree(corpus)
+    assert fetch(*arguments, str(tmp_path / "one")) == 0
+    shutil.rmtree(corpus)
+    for content, message in (
+        (json.dumps({"ecbplus": {**lock["ecbplus"], "sha256": "0" * 64}}), "nothing is kept"),
+        ("[]", "corpora.lock.json: cannot be read"),
+    ):
+        (tmp_path / "one" / LOCK).write_text(content)
+        assert fetch(*arguments, str(tmp_path / "one")) == 1
+        assert message in capsys.readouterr().err
+        assert not corpus.exists()
 
 
-def test_a_home_without_the_commit_is_an_error(script, repository, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(script.HOMES, "ecbplus", replace(script.HOMES["ecbplus"], commit="1" * 40))
-    assert script.run("ecbplus", "--accept-licence", "--home", repository.as_uri(), "--to", str(tmp_path / "corpora")) == 1
+def test_a_home_without_the_commit_is_an_error(fetch, repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(HOMES, "ecbplus", replace(HOMES["ecbplus"], commit="1" * 40))
+    assert fetch("ecbplus", "--accept-licence", "--home", repository.as_uri(), "--to", str(tmp_path / "corpora")) == 1
     assert "git fetch failed" in capsys.readouterr().err
 
 
-def test_a_corpus_without_a_repository_is_downloaded_by_hand(script, tmp_path, capsys):
-    assert script.run("meantime", "--accept-licence", "--to", str(tmp_path)) == 1
-    assert "download the corpus there and give it with --from" in capsys.readouterr().err
+def test_a_corpus_without_a_repository_is_downloaded_by_hand(fetch, tmp_path, capsys):
+    assert fetch("meantime", "--accept-licence", "--to", str(tmp_path)) == 1
+    assert "download the corpus there and give it with --copy" in capsys.readouterr().err
     archive = tmp_path / "meantime_newsreader_english_oct15.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         for name, text in TREES["meantime"].items():
             opened.writestr(f"meantime_newsreader_english_oct15/{name}", text)
-    assert script.run("meantime", "--accept-licence", "--from", str(archive), "--to", str(tmp_path)) == 0
+    assert fetch("meantime", "--accept-licence", "--copy", str(archive), "--to", str(tmp_path)) == 0
 
 
-def test_an_archive_that_leads_out_of_its_folder_is_refused(script, tmp_path, capsys):
+def test_an_archive_that_leads_out_of_its_folder_is_refused(fetch, tmp_path, capsys):
     archive = tmp_path / "evil.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("../../escaped.txt", "x")
-    assert script.run("meantime", "--accept-licence", "--from", str(archive), "--to", str(tmp_path / "corpora")) == 1
+    assert fetch("meantime", "--accept-licence", "--copy", str(archive), "--to", str(tmp_path / "corpora")) == 1
     assert "leads out of the folder" in capsys.readouterr().err
     assert not list(tmp_path.parent.glob("**/escaped.txt"))
 
 
 @pytest.mark.corpora
-def test_the_copies_at_hand_are_taken(script, tmp_path, capsys):
+def test_the_copies_at_hand_are_taken(fetch, tmp_path, capsys):
     corpora = REPOSITORY.parent / "shared" / "corpora"
     if not corpora.is_dir():
         pytest.skip("needs the real corpora")
-    assert script.run("litbank", "--accept-licence", "--from", str(corpora / "litbank"), "--to", str(tmp_path)) == 0
+    assert fetch("litbank", "--accept-licence", "--copy", str(corpora / "litbank"), "--to", str(tmp_path)) == 0
     assert "20 articles" in capsys.readouterr().out
