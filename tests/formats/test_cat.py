@@ -98,6 +98,14 @@ def test_a_meantime_mention_takes_the_type_of_its_entity(tmp_path):
         ((TOKENS + MARKABLES).replace('t_id="5"/', 't_id="99"/'), "1_2ecbplus.xml:10: .*token '99'"),
         ((TOKENS + MARKABLES).replace('t_id="2" sentence="0"', 't_id="1" sentence="0"'), ":3: the token's `t_id` is '1'"),
         ((TOKENS + MARKABLES).replace('sentence="1" number="1"', 'sentence="x" number="1"'), ":7: the token's `sentence` is 'x'"),
+        (
+            (TOKENS + MARKABLES).replace("<Markables>", '<Markables>\n<A m_id="1"><token t_id="9" sentence="0">x</token></A>'),
+            ":9: a `token` outside",
+        ),
+        (
+            (TOKENS + MARKABLES).replace("<Markables>", '<token_anchor t_id="1"/>\n<Markables>'),
+            ":8: a `token_anchor` outside a markable",
+        ),
         ("<html><body/></html>", ":1: the root is `html`"),
         ("<Document/>", "holds neither a `token`"),
         ('<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><Document>&b;</Document>', "document type or entities"),

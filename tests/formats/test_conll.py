@@ -4,7 +4,8 @@ import pytest
 
 from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError, SettingsError
-from eventtag.formats.conll import read_conll, recognise_conll, sniff_conll, write_conll
+from eventtag.formats.conll import read_conll, sniff_conll, write_conll
+from eventtag.formats.conll_layout import recognise_conll
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 

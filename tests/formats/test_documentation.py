@@ -17,8 +17,8 @@ READ_ALONE = ["jsonl", "inline", "conll", "conllu", "cat", "webanno_tsv", "label
 def test_every_format_has_its_options_in_the_table_and_a_section_with_an_example(entry):
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| [`{entry.name}`]"))
     reading, writing = row.split("|")[4:6]
-    assert tuple(re.findall(r"`(\w+)`", reading)) == entry.options
-    assert tuple(re.findall(r"`(\w+)`", writing)) == entry.write_options
+    assert tuple(re.findall(r"`(\w+)`", reading)) == tuple(entry.options)
+    assert tuple(re.findall(r"`(\w+)`", writing)) == tuple(entry.write_options)
     assert f"\n## {entry.name}\n" in PAGE
     assert "```" in PAGE.split(f"\n## {entry.name}\n")[1].split("\n## ")[0]
 

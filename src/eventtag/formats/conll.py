@@ -60,19 +60,13 @@ from eventtag.formats.webanno_tsv import is_old_webanno
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
-__all__ = ["ConllLayout", "read_conll", "recognise_conll", "sniff_conll", "write_conll"]
 _BEGIN = "#begin document"
 WORD, ENTITY = 3, 10
 _BRACKETS = re.compile(r"((?:\([^\s()*]+)*)\*?(\)*)")
 
 
 def read_conll(
-    path: Path,
-    *,
-    ledger: LossLedger,
-    tag_column: int | None = None,
-    word_column: int | None = None,
-    article: Articles = "auto",
+    path: Path, *, ledger: LossLedger, tag_column: int | None = None, word_column: int | None = None, article: Articles = "auto"
 ) -> Iterator[Article]:
     """Stream the articles of a file, which is read three times: first to recognise its layout.
 

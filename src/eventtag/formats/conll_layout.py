@@ -93,8 +93,8 @@ def recognise_conll(
     for a column that is not there.
     """
     survey = _Survey()
-    for number, line in read_lines(path):
-        with at_line(path, number):
+    with at_line(path, None) as place:
+        for place.line, line in read_lines(path):
             survey.add(line)
     layout = survey.layout(path, tag_column, word_column, article)
     evidence = SchemeEvidence()
@@ -240,33 +240,33 @@ class _Survey:
 def blocks_of(path: Path, layout: ConllLayout) -> Iterator[Block]:
     """Every block, streamed; one without words may stand for an article without text, or be of no meaning."""
     block = Block()
-    for number, line in read_lines(path):
-        if not line or line.isspace():
-            yield block
-            block = Block()
-        elif line.startswith(_DOCSTART) and not (layout.named and not _DOCSTART_ID.fullmatch(line)):
-            yield block
-            match = _DOCSTART_ID.fullmatch(line)
-            block = Block(begins=layout.marker == _DOCSTART, name=match[1] if match else None)
-        elif line.startswith("#") and is_comment(line, layout.columns):
-            if (newdoc := _NEWDOC.fullmatch(line)) and layout.marker == "# newdoc":
+    with at_line(path, None) as place:
+        for place.line, line in read_lines(path):
+            if not line or line.isspace():
                 yield block
-                block = Block(begins=True, name=(newdoc[1] or newdoc[2] or "").strip() or None)
-            elif (match := _COMMENT_ID.fullmatch(line)) and layout.marker == "empty lines":
-                block.name = match[1]
-        else:
-            cells = cells_of(line, layout.separator, layout.columns)
-            if layout.header and tuple(cells) == layout.header:
-                continue
-            with at_line(path, number):
-                word, tags = _row(cells, layout)
-            if layout.marker == "SAMPLE_START" and word in ("SAMPLE_START", "[SEP]"):
+                block = Block()
+            elif line.startswith(_DOCSTART) and not (layout.named and not _DOCSTART_ID.fullmatch(line)):
                 yield block
-                block = Block(begins=word == "SAMPLE_START")
+                match = _DOCSTART_ID.fullmatch(line)
+                block = Block(begins=layout.marker == _DOCSTART, name=match[1] if match else None)
+            elif line.startswith("#") and is_comment(line, layout.columns):
+                if (newdoc := _NEWDOC.fullmatch(line)) and layout.marker == "# newdoc":
+                    yield block
+                    block = Block(begins=True, name=(newdoc[1] or newdoc[2] or "").strip() or None)
+                elif (match := _COMMENT_ID.fullmatch(line)) and layout.marker == "empty lines":
+                    block.name = match[1]
             else:
-                block.words.append(word)
-                block.tags.append(tags)
-                block.lines.append(number)
+                cells = cells_of(line, layout.separator, layout.columns)
+                if layout.header and tuple(cells) == layout.header:
+                    continue
+                word, tags = _row(cells, layout)
+                if layout.marker == "SAMPLE_START" and word in ("SAMPLE_START", "[SEP]"):
+                    yield block
+                    block = Block(begins=word == "SAMPLE_START")
+                else:
+                    block.words.append(word)
+                    block.tags.append(tags)
+                    block.lines.append(place.line)
     yield block
 
 

@@ -115,13 +115,7 @@ def _is_medium(feature: Any) -> bool:
 
 
 def _read_split(
-    path: Path,
-    split: str,
-    rows: Any,
-    tokens_column: str | None,
-    tags_column: str | None,
-    offsets: Offsets,
-    ledger: LossLedger,
+    path: Path, split: str, rows: Any, tokens_column: str | None, tags_column: str | None, offsets: Offsets, ledger: LossLedger
 ) -> Iterator[Article]:
     media = [name for name, feature in rows.features.items() if _is_medium(feature)]
     if media:

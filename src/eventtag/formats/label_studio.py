@@ -223,7 +223,7 @@ class _Reader:
         ledger = self.ledger
         ledger.seen += len(regions.lost)
         for lost, reason in regions.lost:
-            ledger.add_span(name, "reading", "dropped", reason, _inside(lost, where))
+            ledger.add_span(name, "reading", "dropped", reason, _inside(lost, where), detail=lost.surface or "")
         if regions.elsewhere:
             self.elsewhere += len(regions.elsewhere)
             reason = "regions on another tag than the text's are not read (text_field, to_name)"

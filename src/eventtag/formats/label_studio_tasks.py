@@ -81,9 +81,10 @@ def _task(record: Fields, line: int, number: int) -> Task:
         kept, skipped = _read_or_skipped([record])
         return Task(line, number, _id(inner), data, kept, skipped=skipped, single=True, meta=_mapping(inner.get("meta")))
     if not isinstance(record.get("data"), Mapping):
-        regions = {key: value for key, value in record.items() if _is_regions(value)}
-        data = {key: value for key, value in record.items() if key not in regions and key not in MINIMAL_FIELDS}
-        annotation = {"result": _minimal_results(regions), "completed_by": record.get("annotator"), "data": data}
+        results = [_minimal_result(name, item) for name, value in record.items() for item in _items(value) if is_region(item)]
+        others = {*MINIMAL_FIELDS, *(result["from_name"] for result in results)}
+        data = {key: value for key, value in record.items() if key not in others}
+        annotation = {"result": results, "completed_by": record.get("annotator"), "data": data}
         return Task(line, number, _id(record), data, (annotation,), minimal=True, single=True)
     listed = list_of(record, "annotations" if "annotations" in record else "completions")
     kept, skipped = _read_or_skipped([mapping_of(item, "one of `annotations`") for item in listed])
@@ -114,17 +115,12 @@ def _read_or_skipped(annotations: Sequence[Fields]) -> tuple[tuple[Fields, ...],
     return kept, any(item.get("result") for item in annotations if item not in kept)
 
 
-def _is_regions(value: object) -> bool:
+def _items(value: Any) -> list[Any]:
     """JSON_MIN has the regions of a control under the control's name: in a list, or alone."""
-    return any(is_region(item) for item in (value if isinstance(value, list) else [value]))
+    return value if isinstance(value, list) else [value]
 
 
-def _minimal_results(fields: Fields) -> list[Fields]:
-    results: list[Fields] = []
-    for name, value in fields.items():
-        for item in value if isinstance(value, list) else [value]:
-            if is_region(item):
-                kind = next((key for key in item if key.endswith("labels")), None)
-                kind = kind or next((key for key in ("taxonomy", "choices", "rating", "number") if key in item), "labels")
-                results.append({"type": kind, "from_name": name, "value": item})
-    return results
+def _minimal_result(name: str, value: Fields) -> Fields:
+    kinds = [key for key in value if key.endswith("labels")]
+    kinds += [key for key in ("taxonomy", "choices", "rating", "number") if key in value]
+    return {"type": next(iter(kinds), "labels"), "from_name": name, "value": value}

@@ -92,9 +92,4 @@ def _row(article: Article, *, sentences: bool) -> dict[str, Any]:
     if sentences:
         places = sentences_of_spans(article)
         spans = [s | {"sentence": sentence_record(article, places[span])} for s, span in zip(spans, article.spans, strict=True)]
-    return {
-        "id": article.id,
-        "text": article.text,
-        "spans": spans,
-        FIELD: dump_json(carry(article)),
-    }
+    return {"id": article.id, "text": article.text, "spans": spans, FIELD: dump_json(carry(article))}

@@ -34,23 +34,19 @@ HEAD_SIZE = 65536
 """Bytes of a file's beginning that a format may look at to recognise itself."""
 MAX_LINE = 1 << 23
 """Bytes that are read beyond that to complete a line: an article may be long."""
-MAX_FILES = 20000
-"""Files of a folder that are looked at to recognise its format."""
-SAMPLES = 5
-"""Files of one suffix whose beginnings are read for that."""
+MAX_FILES, SAMPLES = 20000, 5
+"""Files of a folder that are looked at to recognise its format, and of one suffix those whose beginnings are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One annotation format: a module of `eventtag.formats` with `read_NAME`, `write_NAME` and `sniff_NAME`.
+    """One annotation format: its module (called as it, or `module`) has `read_NAME`, `write_NAME` and `sniff_NAME`.
 
-    A reader is `read(path, *, ledger, **options) -> Iterator[Article]`, a writer `write(articles, path, *, ledger, **options)`;
-    their keyword parameters are the format's options; one whose type is a Literal must be of its values. `sniff(head)` says why a file's
-    beginning (decoded as UTF-8, bad bytes replaced) looks like the format, or None; `sign` is a pattern that says it, with the reason.
-    `folder`: the reader takes a folder itself, and the writer makes one; of other
-    formats a folder is read file by file. `markers`: files by whose names a folder is recognised. `extra`: the optional
-    dependency that is needed. `module`: the module, where it is not called like the format. `surrogates`, `scores`: it can hold lone
-    surrogates, scores of spans. `flat`: it holds one layer of spans, of which none overlap.
+    A reader is `read(path, *, ledger, **options) -> Iterator[Article]`, a writer `write(articles, path, *, ledger, **options)`; their
+    keyword parameters are the format's options. `sniff(head)` says why a file's beginning (decoded as UTF-8, bad bytes replaced) looks
+    like the format, or None; `sign` is a pattern that says it, with the reason. `folder`: the reader takes a folder itself, and the writer
+    makes one; of other formats a folder is read file by file. `markers`: files by whose names a folder is recognised. `extra`: the optional
+    dependency that is needed. `surrogates`, `scores`: it can hold lone surrogates, scores of spans.
     """
 
     name: str
@@ -89,18 +85,17 @@ class Format:
         return None
 
     @property
-    def options(self) -> tuple[str, ...]:
-        """Names of the reader's options."""
-        return tuple(_options(self.read))
+    def options(self) -> dict[str, tuple[Any, ...]]:
+        """The reader's options, each with the values that it may have; none where anything of its type is allowed."""
+        return _options(self.read)
 
     @property
-    def write_options(self) -> tuple[str, ...]:
-        """Names of the writer's options."""
-        return tuple(_options(self.write)) if self.write else ()
+    def write_options(self) -> dict[str, tuple[Any, ...]]:
+        """The writer's options, likewise."""
+        return _options(self.write) if self.write else {}
 
 
 def _options(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
-    """The options of a reader or writer, each with its allowed values; none where anything of its type is allowed."""
     types = get_type_hints(function)
     parameters = inspect.signature(function).parameters.values()
     names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "ledger"]
@@ -252,7 +247,7 @@ def read_articles(
         articles = _from_archive(path, format_name, ledger=told, label_map=label_map, options=options)
     else:
         entry = recognise(path)[0] if format_name == "auto" else get_format(format_name)
-        _check_options(entry, _options(entry.read), options or {})
+        _check_options(entry, entry.options, options or {})
         articles = _read_files(entry, path, told, options or {})
         if label_map:
             articles = map_labels(articles, label_map, ledger=told)
@@ -262,6 +257,10 @@ def read_articles(
 
 def _told(articles: Iterator[Article], ledger: LossLedger, path: Path) -> Iterator[Article]:
     yield from articles
+    _warn(ledger, path)
+
+
+def _warn(ledger: LossLedger, path: Path) -> None:
     for line in ledger.summary():
         log.warning("%s: %s", path, line)
 
@@ -362,18 +361,15 @@ def write_articles(
     would be one file.
     """
     path = Path(path)
-    if ledger is None:
-        ledger = LossLedger()
-        write_articles(articles, path, format_name, ledger=ledger, options=options)
-        for line in ledger.summary():
-            log.warning("%s: %s", path, line)
-        return
+    told = LossLedger() if ledger is None else ledger
     entry = get_format(format_of_suffix(path) if format_name == "auto" else format_name)
     if entry.write is None:
         raise SettingsError(f"format {entry.name} can be read but not written")
-    _check_options(entry, _options(entry.write), options or {})
-    kept = (_holdable(article, entry, ledger) for article in articles)
-    entry.write(_distinct_files(kept, path) if entry.folder else kept, path, ledger=ledger, **(options or {}))
+    _check_options(entry, entry.write_options, options or {})
+    kept: Iterator[Article] = (_holdable(article, entry, told) for article in articles)
+    entry.write(_distinct_files(kept, path) if entry.folder else kept, path, ledger=told, **(options or {}))
+    if ledger is None:
+        _warn(told, path)
 
 
 def _holdable(article: Article, entry: Format, ledger: LossLedger) -> Article:

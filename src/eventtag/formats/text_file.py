@@ -58,7 +58,9 @@ def not_utf8(error: UnicodeDecodeError, path: Path, line: int) -> FormatError:
 
 
 class at_line:  # noqa: N801 - it is used like a function
-    """Within the block, a DataError becomes a FormatError that names the file and the line, or the place by another name."""
+    """Within the block, a DataError becomes a FormatError that names the file and the line, or the place by another name; `line` may be
+    set anew within it.
+    """
 
     __slots__ = ("line", "path")
 
@@ -66,8 +68,8 @@ class at_line:  # noqa: N801 - it is used like a function
         self.path = path
         self.line = line
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> at_line:
+        return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, DataError) and not isinstance(error, FormatError):
