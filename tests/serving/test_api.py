@@ -111,6 +111,27 @@ def test_an_article_that_is_too_long_is_refused(client: TestClient) -> None:
     assert "text 2 has 1,000,001 characters" in answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/tag", {"texts": [""] * 100_001}),
+        ("/api/tag", {"articles": [0] * 100_001}),
+        ("/hf", {"inputs": [""] * 100_001}),
+        ("/label_studio/predict", {"tasks": [0] * 100_001}),
+    ],
+)
+def test_too_many_articles_are_refused_before_they_take_memory(client: TestClient, path: str, body: dict[str, Any]) -> None:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 413
+    assert "100,001 entries, at most 100,000" in answer.json()["error"]
+
+
+def test_a_file_of_too_many_rows_is_refused(client: TestClient) -> None:
+    answer = client.post("/api/read", params={"name": "a.jsonl"}, content=b"1\n" * 100_001)
+    assert answer.status_code == 413
+    assert "100,000 articles" in answer.json()["error"]
+
+
 def test_every_address_of_the_api_is_described(client: TestClient) -> None:
     described = client.get("/openapi.json").json()
     here = {

@@ -22,7 +22,7 @@ from eventtag.formats.jsonl import article_from_json, json_line
 from eventtag.jobs.reading.inputs import SUFFIXES, read_rows
 from eventtag.serving.metrics import Sample, render
 from eventtag.serving.openapi import describe
-from eventtag.serving.refusals import MAX_ARTICLE, RequestError, kind, parse_body, parse_object, text_of
+from eventtag.serving.refusals import MAX_ARTICLE, MAX_ARTICLES, RequestError, kind, list_of, parse_body, parse_object, text_of
 from eventtag.serving.service import Service, service_of
 from eventtag.serving.store import Correction
 from eventtag.span import Span
@@ -106,7 +106,7 @@ def _asked(request: Request, body: bytes) -> tuple[list[Article], bool]:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in (JSONL, "application/x-ndjson", "application/x-jsonlines"):
         lines = [parse_body(line) for line in body.splitlines() if line.strip()]
-        return _articles(lines, "line"), request.query_params.get("certainty") in ("1", "true")
+        return _articles(list_of(lines, "the body"), "line"), request.query_params.get("certainty") in ("1", "true")
     asked = parse_object(body)
     given = [key for key in ("text", "texts", "articles") if key in asked]
     if len(given) != 1:
@@ -117,12 +117,10 @@ def _asked(request: Request, body: bytes) -> tuple[list[Article], bool]:
     if not isinstance(asked.get("certainty", False), bool):
         raise RequestError("`certainty` must be true or false")
     value = asked[given[0]]
-    if given != ["text"] and not isinstance(value, list):
-        raise RequestError(f"`{given[0]}` is {kind(value)}; it must be a list")
     if given == ["articles"]:
-        articles = _articles(value, "article")
+        articles = _articles(list_of(value, "`articles`"), "article")
     else:
-        texts = [value] if given == ["text"] else value
+        texts = [value] if given == ["text"] else list_of(value, "`texts`")
         articles = [Article(str(number), text_of(text, f"text {number}")) for number, text in enumerate(texts, start=1)]
     return articles, bool(asked.get("certainty"))
 
@@ -174,9 +172,10 @@ def _read_file(body: bytes, name: str) -> tuple[list[Article], list[str]]:
                     article = replace(row.article, id=row.article.id.replace(file.name, shown))
                     characters += len(article.text)
                     articles.append(article)
-                if characters > 64 * MAX_ARTICLE:
+                if characters > 64 * MAX_ARTICLE or len(articles) + len(problems) > MAX_ARTICLES:
                     raise RequestError(
-                        f"{shown} holds more than {64 * MAX_ARTICLE:,} characters; tag it by eventtag predict", status=413
+                        f"{shown} holds more than {64 * MAX_ARTICLE:,} characters or {MAX_ARTICLES:,} articles; tag it by eventtag predict",
+                        status=413,
                     )
         except RequestError:
             raise

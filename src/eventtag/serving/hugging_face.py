@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from eventtag.serving.batches import Found
-from eventtag.serving.refusals import RequestError, kind, new_article, parse_object
+from eventtag.serving.refusals import RequestError, kind, list_of, new_article, parse_object
 from eventtag.serving.service import service_of
 
 STRATEGIES = ("none", "simple", "first", "average", "max")
@@ -35,7 +35,7 @@ async def token_classification(request: Request) -> JSONResponse:
     ignored = parameters.get("ignore_labels") or []
     if not isinstance(ignored, list):
         raise RequestError(f"`ignore_labels` is {kind(ignored)}; it must be a list of labels")
-    texts = inputs if isinstance(inputs, list) else [inputs]
+    texts = list_of(inputs, "`inputs`") if isinstance(inputs, list) else [inputs]
     articles = [new_article(str(number), text, f"`inputs` {number}") for number, text in enumerate(texts, start=1)]
     _, found = await service.tag(request, articles)
     answers = [_entities(item, strategy == "none", ignored) for item in found]

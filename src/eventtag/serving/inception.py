@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.extras import load_extra
-from eventtag.serving.refusals import RequestError, kind, new_article, parse_object
+from eventtag.serving.refusals import RequestError, kind, list_of, new_article, parse_object
 from eventtag.serving.service import Service, service_of
 from eventtag.serving.store import Correction
 from eventtag.span import Span, score_of
@@ -87,9 +87,7 @@ async def train(request: Request) -> Response:
     service = service_of(request)
     asked = parse_object(await service.body(request))
     wish = read_wish(asked)
-    documents = asked.get("documents")
-    if not isinstance(documents, list):
-        raise RequestError("`documents` is missing or no list")
+    documents = list_of(asked.get("documents"), "`documents`")
     await run_in_threadpool(_keep, documents, _type_system(asked), wish, service)
     if service.trainings.running:
         raise RequestError("a training is going on already; what you annotated is kept for the next one", status=429)

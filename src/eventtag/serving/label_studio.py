@@ -28,7 +28,7 @@ from eventtag.formats.label_studio import read_label_studio
 from eventtag.formats.records import FIELD, carried_id
 from eventtag.ledger import LossLedger
 from eventtag.serving.batches import Found
-from eventtag.serving.refusals import RequestError, new_article, parse_object
+from eventtag.serving.refusals import RequestError, list_of, new_article, parse_object
 from eventtag.serving.service import Service, service_of
 from eventtag.serving.store import Correction
 
@@ -122,9 +122,7 @@ async def predict(request: Request) -> JSONResponse:
     """One prediction a task, in their order."""
     service = service_of(request)
     asked = parse_object(await service.body(request))
-    tasks = asked.get("tasks")
-    if not isinstance(tasks, list):
-        raise RequestError("`tasks` is missing or no list")
+    tasks = list_of(asked.get("tasks"), "`tasks`")
     interface = read_interface(asked.get("label_config"), service.labels)
     articles = [_article(task, number, interface) for number, task in enumerate(tasks, start=1)]
     model, found = await service.tag(request, [article for article in articles if article is not None], certainty=True)

@@ -12,6 +12,8 @@ from eventtag.stored_json import parse_stored
 
 MAX_ARTICLE = 1_000_000
 """Characters of an article: a long book, and seconds of tagging in which others wait."""
+MAX_ARTICLES = 100_000
+"""Articles of a request: many empty ones would fill the memory that their text does not."""
 
 
 class RequestError(EventtagError):
@@ -35,6 +37,17 @@ def parse_object(body: bytes) -> Mapping[str, Any]:
     value = parse_body(body)
     if not isinstance(value, Mapping):
         raise RequestError(f"the body is {kind(value)}; it must be a JSON object")
+    return value
+
+
+def list_of(value: object, what: str) -> list[Any]:
+    """A list of articles, texts or tasks; raises RequestError for anything else, and for more than MAX_ARTICLES."""
+    if not isinstance(value, list):
+        raise RequestError(f"{what} is {kind(value)}; it must be a list")
+    if len(value) > MAX_ARTICLES:
+        raise RequestError(
+            f"{what} has {len(value):,} entries, at most {MAX_ARTICLES:,} are taken; send fewer at once", status=413
+        )
     return value
 
 
