@@ -132,6 +132,11 @@ def test_articles_that_training_saw_are_left_out(pool, tmp_path):
     assert any("30 articles" in note for note in result.notes)
 
 
+def test_a_tagged_article_with_annotated_regions_is_open_all_the_same(tmp_path):
+    tagged = [replace(a, annotated=((0, 6),), labels=("ACTOR", "EVENT")) for a in tagged_pool(10, 0)]
+    assert all(a.annotated == () for a in eventtag.sample(tagged, tmp_path / "s.jsonl", n=4).articles)
+
+
 def test_people_s_annotations_are_kept_and_files_without_spans_are_read(tmp_path):
     gold = [replace(a, spans=(Span(0, 6, "ACTOR"),)) for a in tagged_pool(10, 0)]
     assert all(a.spans for a in eventtag.sample(gold, tmp_path / "gold.jsonl", n=4).articles)

@@ -16,7 +16,7 @@ from eventtag.models.checkpoint import Calibration
 from eventtag.reporting.console import render_table
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
-from eventtag.reporting.model_card import render_model_card
+from eventtag.reporting.model_card import _scores, render_model_card
 from eventtag.scoring.calibration import collect_predictions, cross_fitted_ece, precision_recall_curve
 from eventtag.scoring.report import score_articles
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
@@ -339,6 +339,7 @@ def test_articles_held_apart_choose_the_promised_threshold_and_nothing_else(tagg
     assert "keeps a precision of 0.6 or more on new articles of this kind with 90 % confidence; on the 30 articles" in caplog.text
     assert fitted.temperatures == fit_calibration(choosing, LABELS, settings, fitted_on={}).temperatures
     assert fitted.targets["EVENT"]["confidence"] == 0.9
+    assert "of EVENT keeps a precision of 0.6 or more on articles of this kind, with 90 % confidence." in _scores(asdict(fitted))
     plain = fit_calibration(choosing, LABELS, replace(settings, confidence=None), fitted_on={})
     assert fitted.thresholds["EVENT"] != plain.thresholds["EVENT"]
     assert {k: v for k, v in fitted.thresholds.items() if k != "EVENT"} == {

@@ -41,7 +41,7 @@ class Pool:
     """Articles by number, in the order in which they were read.
 
     `strata` [A] are the values that an article was stratified by, `counts` [A] its predicted spans, weighted by their probabilities; `keys`
-    [A] 64-bit hashes of the ids, by which units are ordered. `annotated`: whether the pool holds annotations by people.
+    [A] 64-bit hashes of the ids, by which units are ordered. `annotated`: whether the pool holds spans of people, which have no score.
     """
 
     file: IO[bytes]
@@ -85,7 +85,7 @@ def read_pool(
     known: dict[tuple[str, ...], tuple[str, ...]] = {}
     for article, values in _with_values(articles, by, dates, [] if notes is None else notes):
         people = tuple(span for span in article.spans if span.score is None)
-        pool.annotated = pool.annotated or bool(people or article.annotated or article.labels)
+        pool.annotated = pool.annotated or bool(people)
         pool.ids.append(article.id)
         pool.keys.append(_key(article.id))
         pool.strata.append(known.setdefault(values, values))

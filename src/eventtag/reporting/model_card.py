@@ -109,6 +109,13 @@ def _scores(calibration: Mapping[str, Any] | None) -> str:
             f"{escape_cell(label)} below {threshold:.3f}" for label, threshold in calibration["thresholds"].items()
         )
         text += f" Spans with low scores are left out: {listed}."
+    for label, target in calibration.get("targets", {}).items():
+        if target.get("confidence") is not None:
+            kind = "precision" if "target_precision" in target else "recall"
+            text += (
+                f" The threshold of {escape_cell(label)} keeps a {kind} of {target[f'target_{kind}']:g} or more on articles of this kind, "
+                f"with {100 * target['confidence']:g} % confidence."
+            )
     if calibration["overlapping"]:
         listed = ", ".join(
             f"{escape_cell(label)} below {threshold:.1f}" for label, threshold in calibration["overlapping"].items()
