@@ -34,7 +34,6 @@ from eventtag.cli.hydra_task import compose_data
 from eventtag.corpus.clusters import clusters_of
 from eventtag.labels import LabelSet
 from eventtag.reporting.table import table
-from eventtag.scoring.calibration import ScoredPredictions, precision_recall_curve
 from eventtag.scoring.guarantee import UnitPredictions, guarantee_threshold, predictions_by_unit, promise_p_value
 
 POPULATION = 20_000
@@ -65,8 +64,12 @@ def subset(found: UnitPredictions, units: np.ndarray) -> UnitPredictions:
 
 def plug_in(found: UnitPredictions, target: float) -> float | None:
     """The lowest threshold that reaches the target on these articles."""
-    curve = precision_recall_curve(ScoredPredictions(found.scores, found.correct, int(found.gold.sum())))
-    return next((point.threshold for point in reversed(curve) if point.precision >= target), None)
+    order = np.argsort(-found.scores, kind="stable")
+    scores = found.scores[order]
+    last = np.append(scores[1:] != scores[:-1], True)[: len(scores)]
+    precision = np.cumsum(found.correct[order]) / np.arange(1, len(scores) + 1)
+    reached = np.flatnonzero(last & (precision >= target))
+    return float(scores[reached[-1]]) if len(reached) else None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, norm
-from scipy.stats import t as student
+from scipy.special import betainc, stdtrit
+from scipy.stats import norm
 
 from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import collect_predictions
@@ -122,10 +122,11 @@ class _Curve:
         with np.errstate(divide="ignore", invalid="ignore"):
             effective = np.where(variance > 0, share * (1 - share) / variance, n)
         effective = np.minimum(effective, n)
-        few = student.ppf(confidence, np.maximum(n - 1, 1)) / student.ppf(confidence, np.maximum(m - 1, 1))
+        few = stdtrit(np.maximum(n - 1, 1), confidence) / stdtrit(np.maximum(m - 1, 1), confidence)
         effective *= few**2
-        p = beta.cdf(target, effective * share, effective * (1 - share) + 1)
-        return np.where((self.holding < 2) | (share <= 0), 1.0, p)
+        possible = (self.holding >= 2) & (share > 0)
+        right = np.where(possible, effective * share, 1.0)
+        return np.asarray(np.where(possible, betainc(right, effective * (1 - share) + 1, target), 1.0))
 
     def residuals(self, share: Floats) -> Floats:
         """[P] sums over units, the added one included, of (c - share k)^2."""
