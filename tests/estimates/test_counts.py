@@ -229,13 +229,13 @@ def test_quantities_have_a_row_each_and_a_column_in_the_articles(tmp_path):
         ("Perú", "column:deaths", 1, 1, 12, 1.0, 12.0),
     )
     assert [row["column:deaths"] for row in rows_of(tmp_path / "counts" / "articles.csv")] == ["-3", "12", ""]
-    assert "column:deaths: 1 articles have no number in the field 'deaths'; they are left out of its figures" in counted.notes
+    assert "column:deaths: articles that have no number in the field 'deaths': 1, left out of its figures" in counted.notes
 
 
 def test_only_articles_that_mention_something_are_counted_and_the_others_are_said(tmp_path):
     counted = count_tagged(ARTICLES, CountSettings(mentioning=["EVENT~fell"]), folder=tmp_path / "counts")
     assert (counted.articles, counted.spans, counted.left_out, counted.rows[0][0]) == (1, 1, 2, 1)
-    assert "2 of 3 articles are left out, since they do not mention EVENT~fell" in counted.notes
+    assert "articles that do not mention EVENT~fell: 2 of 3, left out" in counted.notes
     assert [row["article_id"] for row in rows_of(tmp_path / "counts" / "articles.csv")] == ["a3"]
 
 

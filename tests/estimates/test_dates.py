@@ -79,11 +79,11 @@ def test_articles_without_a_period_are_counted_by_what_is_wrong():
     periods = Periods("date", "month")
     assert periods(["2014-03-01", None, "03/04/2014", "soon", "2014", "soon"]) == ["2014-03", None, None, None, None, None]
     assert periods.notes() == [
-        "1 articles have no date: they are in the cell without a month",
-        "1 articles have a date of which day and month cannot be told apart ('03/04/2014'); give --date-order dmy or mdy: "
-        "they are in the cell without a month",
-        "2 articles have a date that is not read as a date ('soon'): they are in the cell without a month",
-        "1 articles have a date that is not exact enough for a month ('2014'): they are in the cell without a month",
+        "articles that have no date: 1, counted in the cell without a month",
+        "articles that have a date of which day and month cannot be told apart ('03/04/2014'; give --date-order dmy or mdy): 1, "
+        "counted in the cell without a month",
+        "articles that have a date that is not read as a date ('soon'): 2, counted in the cell without a month",
+        "articles that have a date that is not exact enough for a month ('2014'): 1, counted in the cell without a month",
     ]
 
 

@@ -89,8 +89,8 @@ def test_every_output_of_predict_gives_the_same_table(tmp_path, name):
     assert table.labels == ("ACTOR", "EVENT", "LOCATION")
     assert table.date_field == "date"
     assert "dates are taken from the metadata field 'date' (--date FIELD names another)" in table.notes
-    assert "2 articles have no date: they are in the cell without a month" in table.notes
-    assert "column:deaths: 2 articles have no number in the field 'deaths'; they are left out of its figures" in table.notes
+    assert "articles that have no date: 2, counted in the cell without a month" in table.notes
+    assert "column:deaths: articles that have no number in the field 'deaths': 2, left out of its figures" in table.notes
 
 
 @pytest.mark.parametrize("name", ["jsonl", "parquet", "csv"])
@@ -144,10 +144,8 @@ def test_unusual_rows_go_through_the_reader_of_the_format(tmp_path):
     np.testing.assert_array_equal(table.values, [[1, 1], [0, nan], [nan, nan], [0, 0], [0, 0]])
     assert table.ids.tolist() == ["7", "é", "x", "y", "z"]
     assert table.fields["country"].tolist() == [None, None, None, "Ukraine", None]
-    assert "1 articles of mixed.jsonl have no field `spans`: they count as articles without spans" in table.notes
-    assert (
-        "EVENT: 1 articles were not annotated as a whole, or not for all labels; they are left out of its figures" in table.notes
-    )
+    assert "articles of mixed.jsonl that have no field `spans`: 1, counted as articles without spans" in table.notes
+    assert "EVENT: articles that were not annotated as a whole, or not for all labels: 1, left out of its figures" in table.notes
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
     notes += [*label_notes((*quantities, *mentioning, every), labels), *unknown_notes(unknown, quantities)]
     if mentioning:
         notes.append(
-            f"{left_out:,} of {articles + left_out:,} articles are left out, since they do not mention {' and '.join(settings.mentioning)}"
+            f"articles that do not mention {' and '.join(settings.mentioning)}: {left_out:,} of {articles + left_out:,}, left out"
         )
     columns, rows = _cell_rows(settings, by, quantities, labels, tally)
     return Counts(columns, rows, articles, spans, left_out, tuple(notes))

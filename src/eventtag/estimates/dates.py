@@ -138,7 +138,7 @@ class Periods:
         """A line for each kind of article without a period."""
         ways = {
             "missing": "have no {field}",
-            "ambiguous": "have a {field} of which day and month cannot be told apart ({example}); give --date-order dmy or mdy",
+            "ambiguous": "have a {field} of which day and month cannot be told apart ({example}; give --date-order dmy or mdy)",
             "no date": "have a {field} that is not read as a date ({example})",
             "inexact": "have a {field} that is not exact enough for a {unit} ({example})",
         }
@@ -146,7 +146,7 @@ class Periods:
         for kind, way in ways.items():
             if count := self._without[kind]:
                 what = way.format(field=self.field, unit=self.unit, example=repr(self._example.get(kind)))
-                said.append(f"{count:,} articles {what}: they are in the cell without a {self.unit}")
+                said.append(f"articles that {what}: {count:,}, counted in the cell without a {self.unit}")
         return said
 
     def _period(self, text: str | None) -> str | None:

@@ -81,7 +81,7 @@ def _jsonl_batches(path: Path, builder: BatchBuilder, ledger: LossLedger) -> Ite
     if number and untagged == number:
         raise DataError(f"{path}: no article has the field `spans`, so nobody has tagged it; tag it with eventtag predict")
     if untagged:
-        ledger.remark(f"{untagged:,} articles of {path.name} have no field `spans`: they count as articles without spans")
+        ledger.remark(f"articles of {path.name} that have no field `spans`: {untagged:,}, counted as articles without spans")
     for remark in sorted(said):
         ledger.remark(remark)
 

@@ -190,7 +190,9 @@ class Grouping:
             said += periods.notes()
         for name, count in self._lists.items():
             if count:
-                said.append(f"{count:,} articles have a list or object as {name}: each different one makes a cell of its own")
+                said.append(
+                    f"articles that have a list or object as {name}: {count:,}; each different one makes a cell of its own"
+                )
         return said
 
 
@@ -318,5 +320,5 @@ def unknown_notes(counts: Ints, quantities: Sequence[Quantity]) -> list[str]:
                 if quantity.kind == "column"
                 else "were not annotated as a whole, or not for all labels"
             )
-            said.append(f"{quantity}: {count:,} articles {why}; they are left out of its figures")
+            said.append(f"{quantity}: articles that {why}: {count:,}, left out of its figures")
     return said
