@@ -8,7 +8,7 @@ from eventtag.formats.registry import write_articles
 from eventtag.models.checkpoint import read_info
 from eventtag.settings import EvaluationSettings, TrainSettings
 from eventtag.training import finish, run
-from eventtag.training.calibration import evaluate_calibrated
+from eventtag.training.fitted_calibration import evaluate_calibrated
 
 
 def test_epochs_are_chosen_by_the_other_half_of_the_validation_articles(tmp_path, monkeypatch):

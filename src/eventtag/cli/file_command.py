@@ -101,7 +101,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_gold(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add the arguments that say what the gold articles are; `gold_source` reads them."""
+    """Add the arguments that say what the gold articles are and what of them is scored; `scored_on` reads them."""
     gold = parser.add_argument_group("gold articles")
     gold.add_argument("--gold", type=nonempty("--gold"), metavar="FILE", help="the gold articles")
     gold.add_argument(
@@ -126,7 +126,31 @@ def add_gold(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="format of --gold (default: recognised)",
     )
     gold.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
+    gold.add_argument(
+        "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
+    )
+    gold.add_argument(
+        "--clusters",
+        type=nonempty("--clusters"),
+        metavar="FIELD",
+        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
+    )
     return gold
+
+
+def scored_on(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the arguments of `add_gold` and `add_reading` say, as the keyword arguments of functions that score predictions."""
+    return {
+        "gold": gold_source(arguments),
+        "split": arguments.split,
+        "labels": arguments.labels and arguments.labels.split(","),
+        "clusters": arguments.clusters,
+        "format": arguments.source_format,
+        "options": pairs(arguments.read_option, "--read-option"),
+        "label_map": label_map(arguments),
+        "gold_format": arguments.gold_from,
+        "gold_options": pairs(arguments.gold_option, "--gold-option"),
+    }
 
 
 def gold_source(arguments: argparse.Namespace) -> Source:

@@ -7,7 +7,6 @@ intermediate/             beside the candidates' folder: the checkpoint of inter
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -22,7 +21,7 @@ from eventtag.ledger import LossLedger
 from eventtag.scoring.candidates import FAILED, FINISHED, PRUNED
 from eventtag.settings import TrainSettings
 from eventtag.settings.sweep import SweepSettings
-from eventtag.staging import remove_whole, staged_file
+from eventtag.staging import remove_whole, write_json
 from eventtag.stored_json import read_stored
 from eventtag.training.intermediate import INTERMEDIATE, intermediate_settings
 from eventtag.training.loop.saving import clear_states
@@ -143,5 +142,4 @@ def read_outcome(folder: Path) -> Outcome | None:
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Write the outcome in one step."""
-    with staged_file(folder / OUTCOME_FILE) as stream:
-        json.dump(asdict(outcome), stream, indent=2)
+    write_json(folder / OUTCOME_FILE, asdict(outcome))

@@ -8,7 +8,6 @@ RUN/intermediate/                       the intermediate checkpoint, for all siz
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
@@ -27,7 +26,7 @@ from eventtag.ledger import LossLedger
 from eventtag.run_folder import RUN_FILES, claimed_folder
 from eventtag.scoring.learning_curve import CurveReport, CurveRun, CurveScore, curve_scores, fit_learning_curves
 from eventtag.settings import CurveSplit, LearningCurveSettings, TrainSettings
-from eventtag.staging import remove_known, remove_partial, remove_whole, staged_file
+from eventtag.staging import remove_known, remove_partial, remove_whole, write_json
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.intermediate import INTERMEDIATE, remove_shared
@@ -134,8 +133,7 @@ def _run(settings: LearningCurveSettings, corpus: Corpus, subset: tuple[Article,
     score = CurveRun(
         len(subset), repeat, settings.seed + repeat, count_spans(subset, corpus.labels), curve_scores(evaluation.report)
     )
-    with staged_file(folder / SCORE_FILE) as stream:
-        json.dump(asdict(score), stream, indent=2)
+    write_json(folder / SCORE_FILE, asdict(score))
 
 
 def _read_score(file: Path) -> CurveRun:

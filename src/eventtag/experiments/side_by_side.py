@@ -22,7 +22,7 @@ from eventtag.errors import TrainingError
 from eventtag.jobs.lock import JobLock
 
 
-class Workers:
+class CandidateWorkers:
     """`count` processes for calls of `work`; with one, calls are made in this process."""
 
     def __init__(self, count: int, work: Callable[[Any], int], *, lock: JobLock) -> None:
@@ -37,7 +37,7 @@ class Workers:
             threads = max(1, torch.get_num_threads() // count)
             self.pool = ProcessPoolExecutor(count, mp_context=context, initializer=_prepare, initargs=(reader, lock, threads))
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> CandidateWorkers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -26,7 +26,7 @@ from eventtag.errors import SettingsError, TrainingError
 from eventtag.experiments.candidate import Outcome, read_outcome, run_candidate, train_settings, write_outcome
 from eventtag.experiments.journal import mend_journal, open_journal
 from eventtag.experiments.search_space import Parameter, Plain, read_space, values_of
-from eventtag.experiments.side_by_side import Workers
+from eventtag.experiments.side_by_side import CandidateWorkers
 from eventtag.jobs.lock import JobLock
 from eventtag.run_folder import claimed_folder
 from eventtag.scoring.candidates import FAILED, FINISHED, PRUNED, Candidate, SweepReport
@@ -87,7 +87,7 @@ def _run_sweep(settings: SweepSettings) -> SweepReport:
         remove_partial(run_dir, SWEEP_FILES)
         mend_journal(run_dir / JOURNAL_FILE)
         study = _open_study(settings)
-        with Workers(min(settings.workers, settings.trials), train_candidate, lock=lock) as workers:
+        with CandidateWorkers(min(settings.workers, settings.trials), train_candidate, lock=lock) as workers:
             for task, trial in _tasks(study, settings, parameters):
                 if not _known(study, settings, task, trial):
                     workers.start(task)

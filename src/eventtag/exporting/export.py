@@ -9,7 +9,6 @@ The checkpoint's own files, its manifest and so its fingerprint do not change.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -27,7 +26,7 @@ from eventtag.exporting.gate import Verdict, judge
 from eventtag.labels import LabelSet
 from eventtag.manifest import write_manifest
 from eventtag.models.checkpoint import Checkpoint, load_checkpoint
-from eventtag.staging import require_absent, staged_folder
+from eventtag.staging import require_absent, staged_folder, write_json
 from eventtag.tagging.tagger import Tagger
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ def export_checkpoint(
             "data": dict(data or {}),
             "versions": {name: version(name) for name in ("torch", "onnx", LIBRARIES[precision])},
         }
-        (folder / EXPORT_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(folder / EXPORT_FILE, record)
         write_manifest(folder)
     return verdict
 

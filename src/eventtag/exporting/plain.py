@@ -8,7 +8,6 @@ the training articles, shrunk to the mean of all tokens if it is rare there.
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +30,7 @@ from eventtag.manifest import is_listed
 from eventtag.models.checkpoint import load_checkpoint, save_tokenizer
 from eventtag.models.encoders import set_labels
 from eventtag.models.network import EventtagForTokenClassification
-from eventtag.staging import require_absent, staged_folder
+from eventtag.staging import require_absent, staged_folder, write_json
 from eventtag.tagging.tagger import Tagger
 
 RECORD_FILE = "eventtag_export.json"
@@ -95,7 +94,7 @@ def export_plain(
         save_tokenizer(checkpoint.tokenizer, folder)
         if is_listed(path, SEEN_FILE):
             shutil.copyfile(path / SEEN_FILE, folder / SEEN_FILE)
-        (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / RECORD_FILE, record)
     return loss
 
 

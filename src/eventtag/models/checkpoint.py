@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Collection, Mapping
@@ -31,7 +30,7 @@ from eventtag.labels import LabelSet
 from eventtag.manifest import MANIFEST_FILE, check_manifest, read_json, sha256_of, write_manifest
 from eventtag.models.accepted import CONFIG_FILE, INDEX_FILE, require_fitting, require_known_kind, require_own_weights
 from eventtag.settings import WindowSettings
-from eventtag.staging import staged_folder
+from eventtag.staging import staged_folder, write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -134,7 +133,7 @@ def save_checkpoint(
             "agreement": info.agreement,
             "crosses_lines": info.crosses_lines,
         }
-        (folder / INFO_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(folder / INFO_FILE, content)
         (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
         if seen is not None:
             write_seen(seen, folder)

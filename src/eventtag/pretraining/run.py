@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import logging
 import os
 import time
@@ -37,7 +36,7 @@ from eventtag.pretraining.text_windows import TextWindow, build_text_windows, co
 from eventtag.pretraining.trainer import MaskedTrainer
 from eventtag.run_folder import claimed_folder
 from eventtag.settings.pretrain import PretrainSettings
-from eventtag.staging import named_full_disk, remove_partial, remove_whole, require_absent, staged_file, staged_folder
+from eventtag.staging import named_full_disk, remove_partial, remove_whole, require_absent, staged_folder, write_json
 from eventtag.stored_json import read_stored
 from eventtag.training.learnt import seen_by_encoder
 from eventtag.training.loop.arguments import build_pretraining_arguments
@@ -116,7 +115,7 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
             remove_whole(run_dir / "encoder")  # stopped while it finished; it writes the same again
         require_absent(run_dir / "encoder")
     else:
-        _write_json(run_dir / RECORD_FILE, record)
+        write_json(run_dir / RECORD_FILE, record)
     log.info(
         "%d articles in %d windows, %d held out in %d; encoder %s%s",
         texts.about["articles"], len(texts.train), texts.about["held_out"], len(texts.held_out), settings.model.name,
@@ -137,8 +136,8 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
         encoder.tokenizer.save_pretrained(folder)
         content = {**record, "held_out": {key: metrics[key] for key in ("before", "head_alone", "epochs", "after")}}
         write_seen(texts.seen | seen_by_encoder(settings.model.name), folder)
-        (folder / RECORD_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _write_json(run_dir / METRICS_FILE, metrics)
+        write_json(folder / RECORD_FILE, content)
+    write_json(run_dir / METRICS_FILE, metrics)
     clear_states(run_dir)
     return PretrainingResult(run_dir / "encoder", metrics)
 
@@ -253,9 +252,3 @@ def _metrics(trainer: MaskedTrainer, before: float, seconds: float) -> dict[str,
         "loss": [{"epoch": entry["epoch"], "loss": entry["loss"]} for entry in history if "loss" in entry],
         "seconds": seconds,
     }
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with staged_file(path) as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")

@@ -21,7 +21,7 @@ from eventtag.errors import DataError
 from eventtag.settings import WindowSettings
 
 
-class Job(NamedTuple):
+class WindowAt(NamedTuple):
     """A window to run: its number of tokens, the article's place in the chunk, and the window."""
 
     size: int
@@ -31,7 +31,7 @@ class Job(NamedTuple):
 
 def plan_jobs(
     texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]], *, capacity: int, stride: int
-) -> list[Job]:
+) -> list[WindowAt]:
     """The windows of all texts that own one of the tokens `wanted` (rising, for each text), sorted by length.
 
     `capacity` and `stride` as in `plan_windows`.
@@ -41,7 +41,7 @@ def plan_jobs(
         for window in plan_windows(tokens, capacity=capacity, stride=stride):
             low, high = np.searchsorted(wanted[article], (window.own_start, window.own_end))
             if low < high:
-                jobs.append(Job(window.end - window.start, article, window))
+                jobs.append(WindowAt(window.end - window.start, article, window))
     jobs.sort(key=lambda job: job.size)
     return jobs
 
@@ -86,7 +86,7 @@ def require_numbers(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def input_arrays(
-    texts: Sequence[TokenisedText], batch: Sequence[Job], *, special: SpecialTokens
+    texts: Sequence[TokenisedText], batch: Sequence[WindowAt], *, special: SpecialTokens
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """`input_ids`, `casing_ids` [B, T] of windows of one length, with the special tokens around them."""
     before, behind = len(special.prefix), len(special.suffix)
@@ -100,7 +100,7 @@ def input_arrays(
     return input_ids, casing_ids
 
 
-def batches(jobs: Sequence[Job], batch_tokens: int, *, special: int) -> Iterator[Sequence[Job]]:
+def batches(jobs: Sequence[WindowAt], batch_tokens: int, *, special: int) -> Iterator[Sequence[WindowAt]]:
     """Batches of jobs (sorted by length) of one length and at most `batch_tokens` tokens; a longer job is alone."""
     start = 0
     while start < len(jobs):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,10 +16,10 @@ from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.model_card import render_model_card
 from eventtag.reporting.training import TrainingHistory
 from eventtag.settings import TrainSettings
-from eventtag.staging import staged_file
+from eventtag.staging import write_json
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.agreement import check_precisions
-from eventtag.training.calibration import evaluate_calibrated
+from eventtag.training.fitted_calibration import evaluate_calibrated
 from eventtag.training.learnt import learns_across_lines
 from eventtag.training.loop.saving import clear_states
 from eventtag.training.loop.trainer import ArticleTrainer
@@ -75,7 +74,7 @@ def finish(
         "seed": settings.seed,
         "epoch": best["epoch"],
         "metric": settings.trainer.metric.value,
-        "validation": score_of(history, best["epoch"]),
+        "validation": scores_of_epoch(history, best["epoch"]),
         "versions": record["versions"],
     }
     data = {**record["data"]["validation"], "seen": leave_out_seen(corpus.splits["validation"], seen, include=True).about}
@@ -124,7 +123,7 @@ def finish(
     return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
 
 
-def score_of(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
+def scores_of_epoch(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:
     """The validation scores of an epoch, keys without their `eval_`, sorted as in saved states, so that a resumed run writes the same as an
     uninterrupted one.
     """
@@ -140,10 +139,3 @@ def read_history(history: Sequence[Mapping[str, Any]], labels: Sequence[str], be
 
     scores = {name: curve(f"eval_{name}_f1") for name in (*labels, "micro")}
     return TrainingHistory(curve("loss"), curve("learning_rate"), scores, best_epoch)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON; the file appears when it is complete."""
-    with staged_file(path) as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")

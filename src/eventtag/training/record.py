@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-import json
 import platform
 from collections.abc import Collection, Mapping
 from enum import Enum
@@ -17,7 +16,7 @@ from eventtag.ledger import LossLedger
 from eventtag.models.encoders import local_files
 from eventtag.settings import TrainSettings
 from eventtag.settings.former_keys import explain_former
-from eventtag.staging import staged_file
+from eventtag.staging import write_json
 from eventtag.stored_json import read_stored
 from eventtag.training.data.teachers import read_unlabelled, teacher_fingerprints
 from eventtag.training.loop.precision import Arithmetic
@@ -119,8 +118,7 @@ def claim_folder(file: Path, record: dict[str, Any], *, free: Collection[str], r
     """
     kept = {**record, "settings": {key: value for key, value in record["settings"].items() if key not in free}}
     if not file.exists():
-        with staged_file(file) as stream:
-            json.dump(kept, stream, indent=2, ensure_ascii=False)
+        write_json(file, kept)
     elif not resume:
         raise OutputError(f"{file.parent}: holds {what}; continue it with resume=true, or give another run_dir")
     else:

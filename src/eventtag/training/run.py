@@ -40,16 +40,16 @@ from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import Precision, TrainSettings
 from eventtag.settings.model import LEARN_OVERLAPS
-from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file
+from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file, write_json
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.data.features import build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
 from eventtag.training.finish import METRICS_FILE as METRICS_FILE
 from eventtag.training.finish import TrainingResult as TrainingResult
-from eventtag.training.finish import finish, write_json
+from eventtag.training.finish import finish
+from eventtag.training.fitted_calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.intermediate import IntermediateRun, plan_intermediate, share, take_weights
 from eventtag.training.learnt import learns_across_lines, seen_in_run
 from eventtag.training.loop.arguments import build_arguments, enable_checkpointing

@@ -8,11 +8,9 @@ from pathlib import Path
 from eventtag.cli.file_command import (
     add_gold,
     add_reading,
-    gold_source,
-    label_map,
     nonempty,
-    pairs,
     run_file_command,
+    scored_on,
     whole_number,
 )
 from eventtag.cli.terminal import print_message, print_result
@@ -63,15 +61,6 @@ def _parser() -> argparse.ArgumentParser:
         help="articles that a checkpoint among the systems learnt from: left out (the default), or scored all the same",
     )
     add_reading(parser)
-    parser.add_argument(
-        "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
-    )
-    parser.add_argument(
-        "--clusters",
-        type=nonempty("--clusters"),
-        metavar="FIELD",
-        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
-    )
     parser.add_argument("--level", type=float, default=0.95, help="confidence of the intervals (default: 0.95)")
     parser.add_argument(
         "--resamples",
@@ -94,17 +83,9 @@ def _task(arguments: argparse.Namespace) -> int:
         require_absent(Path(arguments.output))
     result = compare(
         *arguments.systems,
-        gold=gold_source(arguments),
         seeds=arguments.seeds,
-        split=arguments.split,
         seen=arguments.seen,
-        labels=arguments.labels and arguments.labels.split(","),
-        clusters=arguments.clusters,
-        format=arguments.source_format,
-        options=pairs(arguments.read_option, "--read-option"),
-        label_map=label_map(arguments),
-        gold_format=arguments.gold_from,
-        gold_options=pairs(arguments.gold_option, "--gold-option"),
+        **scored_on(arguments),
         level=arguments.level,
         resamples=arguments.resamples,
         seed=arguments.seed,

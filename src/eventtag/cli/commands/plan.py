@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 
-from eventtag.cli.file_command import add_gold, add_reading, gold_source, label_map, nonempty, pairs, run_file_command
+from eventtag.cli.file_command import add_gold, add_reading, nonempty, run_file_command, scored_on
 from eventtag.cli.terminal import print_message, print_result
 from eventtag.errors import SettingsError
 from eventtag.reporting.table import table
@@ -50,15 +50,6 @@ def _parser() -> argparse.ArgumentParser:
         help="half-width of the interval of a mean over a large pool, such as any:EVENT=0.03 or EVENT=0.2",
     )
     group.add_argument("--level", type=_number("--level"), default=0.95, help="level of the intervals and tests (default: 0.95)")
-    group.add_argument(
-        "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
-    )
-    group.add_argument(
-        "--clusters",
-        type=nonempty("--clusters"),
-        metavar="FIELD",
-        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
-    )
     add_reading(parser)
     return parser
 
@@ -68,20 +59,12 @@ def _task(arguments: argparse.Namespace) -> int:
 
     result = plan(
         arguments.predictions,
-        gold_source(arguments),
         f1=arguments.f1,
         difference=arguments.difference,
         other=arguments.other,
         estimates=dict(_estimate(words) for words in arguments.estimate),
         level=arguments.level,
-        split=arguments.split,
-        labels=arguments.labels and arguments.labels.split(","),
-        clusters=arguments.clusters,
-        format=arguments.source_format,
-        options=pairs(arguments.read_option, "--read-option"),
-        label_map=label_map(arguments),
-        gold_format=arguments.gold_from,
-        gold_options=pairs(arguments.gold_option, "--gold-option"),
+        **scored_on(arguments),
     )
     for note in result.notes:
         print_message(note)

@@ -7,11 +7,9 @@ import argparse
 from eventtag.cli.file_command import (
     add_gold,
     add_reading,
-    gold_source,
-    label_map,
     nonempty,
-    pairs,
     run_file_command,
+    scored_on,
     whole_number,
 )
 from eventtag.cli.terminal import print_message, print_result
@@ -42,15 +40,6 @@ def _parser() -> argparse.ArgumentParser:
         help="another annotation of the gold articles: the scores stand beside the agreement of the two annotators",
     )
     parser.add_argument(
-        "--labels", type=nonempty("--labels"), metavar="A,B,...", help="labels to score (default: those of the gold articles)"
-    )
-    parser.add_argument(
-        "--clusters",
-        type=nonempty("--clusters"),
-        metavar="FIELD",
-        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
-    )
-    parser.add_argument(
         "--resamples", type=whole_number("--resamples", least=100), help="resamples of the intervals (default: as in evaluate)"
     )
     parser.add_argument("--seed", type=whole_number("--seed", least=0), help="seed of the resamples")
@@ -67,17 +56,9 @@ def _task(arguments: argparse.Namespace) -> int:
     wanted = {"resamples": arguments.resamples, "seed": arguments.seed}
     result = score(
         arguments.predictions,
-        gold_source(arguments),
         run_dir=arguments.output,
-        split=arguments.split,
         second=arguments.second,
-        labels=arguments.labels and arguments.labels.split(","),
-        clusters=arguments.clusters,
-        format=arguments.source_format,
-        options=pairs(arguments.read_option, "--read-option"),
-        label_map=label_map(arguments),
-        gold_format=arguments.gold_from,
-        gold_options=pairs(arguments.gold_option, "--gold-option"),
+        **scored_on(arguments),
         evaluation={key: value for key, value in wanted.items() if value is not None},
     )
     for note in result.notes:
