@@ -10,22 +10,10 @@ Zero division: precision is 0.0 where nothing was predicted, recall is 0.0 where
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-
-STATISTICS = (
-    "gold_correct",
-    "gold_incorrect",
-    "gold_partial",
-    "missed",
-    "predicted_correct",
-    "predicted_incorrect",
-    "predicted_partial",
-    "spurious",
-)
-"""What one cell of a tally holds, in this order: four outcomes of gold spans, four of predicted spans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +66,10 @@ class Counts:
     def f1(self) -> float:
         """Harmonic mean of precision and recall; 0.0 where both are 0.0."""
         return harmonic_mean(self.precision, self.recall)
+
+
+STATISTICS = tuple(field.name for field in fields(Counts))
+"""What one cell of a tally holds, in this order: four outcomes of gold spans, four of predicted spans."""
 
 
 def _ratio(part: float, whole: float) -> float:
