@@ -8,7 +8,8 @@ surest, and goes down; for a recall it begins with all spans and goes up.
 Spans of one article are right or wrong together, so the p-value is over units (articles or clusters): that of a binomial test with the
 effective number of spans, which follows from the ratio's variance over units and their number (Korn and Graubard 1998,
 https://www150.statcan.gc.ca/n1/pub/12-001-x/1998002/article/4356-eng.pdf). One wrong span in a unit of its own is added: without it, units
-that happen to hold no error promise too much. scripts/simulate_thresholds.py measures how often the promise is broken.
+that happen to hold no error promise too much. The precision meant is that on as many new articles (AS_MANY).
+scripts/simulate_thresholds.py measures how often the promise is broken.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ Kind = Literal["precision", "recall"]
 
 POWER = 0.8
 """The chance of success for which the needed number of units is given."""
+AS_MANY = 1.0
+"""The promise is about so many times as many new articles as chose the threshold. Their own precision varies as well, so the variance is
+that of a difference: without that, precision on few new articles is below the target oftener than promised.
+"""
 MOST_TIMES = 1e4
 """So many times the units at hand are tried at most."""
 
@@ -121,7 +126,7 @@ class _Curve:
         variance = self.residuals(share) * m / np.maximum(m - 1, 1) / n**2
         with np.errstate(divide="ignore", invalid="ignore"):
             effective = np.where(variance > 0, share * (1 - share) / variance, n)
-        effective = np.minimum(effective, n)
+        effective = np.minimum(effective, n) / (1 + 1 / AS_MANY)
         few = stdtrit(np.maximum(n - 1, 1), confidence) / stdtrit(np.maximum(m - 1, 1), confidence)
         effective *= few**2
         possible = (self.holding >= 2) & (share > 0)
