@@ -172,7 +172,7 @@ def tagger(tmp_path, sample):
     folder = tmp_path / "tagger"
     folder.mkdir()
     (folder / "eventtag.json").write_text("{}")
-    write_seen(seen_articles(learnt=sample[:3]), folder)
+    write_seen(seen_articles(learnt=sample[:3], chose=sample[3:5]), folder)
     write_manifest(folder)
     return folder
 
@@ -185,6 +185,9 @@ def test_articles_that_the_tagger_learnt_from_are_refused_unless_told(sample, ta
     included = eventtag.estimate(TAGGED, sample, quantities=["EVENT"], checkpoint=tagger, seen="include")
     assert included.quantities[0].whole.annotated == 240
     assert any("included, though the tagger learnt from them" in note for note in included.notes)
+    assert any(
+        "2 of 240 annotated articles are ones that chose epoch and thresholds of the tagger" in note for note in included.notes
+    )
 
 
 def test_the_tagger_is_the_one_of_the_job_that_tagged(sample, tagger, tmp_path):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from eventtag.api.articles import Source, name_of, require_names
 from eventtag.api.gold import read_noted
 from eventtag.article import Article
-from eventtag.corpus.seen import Seen, read_seen
+from eventtag.corpus.seen import REASONS, Seen, read_seen
 from eventtag.errors import DataError, SettingsError
 from eventtag.estimates.annotated_sample import Drawn, TextCheck, match_sample
 from eventtag.estimates.dates import Order
@@ -155,7 +155,14 @@ def _unseen(
         )
     if seen is None:
         return articles
-    learnt = [article for article in articles if seen.kind_of(article) == "learnt"]
+    kinds = [seen.kind_of(article) for article in articles]
+    for kind in ("read", "chose"):
+        if count := kinds.count(kind):
+            reason = REASONS[kind].format(who="the tagger")
+            notes.append(
+                f"{count} of {len(articles)} annotated articles are ones {reason}: it may err a little less in them than in others"
+            )
+    learnt = [article for article, kind in zip(articles, kinds, strict=True) if kind == "learnt"]
     if not learnt:
         return articles
     found = f"{len(learnt)} of {len(articles)} annotated articles, the first is {learnt[0].id!r}"
