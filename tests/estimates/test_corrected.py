@@ -125,7 +125,7 @@ def test_light_articles_with_errors_say_little_of_heavy_ones():
     sample = plain(gold, tagged, pool=1000)
     heavy = Annotated(sample.gold, sample.tagged, np.where(np.arange(60) < 8, 2.0, 40.0), sample.units, sample.strata)
     found = estimate_mean(Tagged(1000, 500.0, 500.0), heavy, everything(gold), bounds=(0, 1))
-    assert found.note == "the tagger errs in 0.4 of 60 annotated units (by weight), 3 are needed"
+    assert found.note == found.gold_note == "the tagger errs in 0.4 of 60 annotated units (by weight), 3 are needed"
 
 
 def test_a_cell_without_annotated_articles_says_so():

@@ -32,6 +32,8 @@ LEAST_UNITS = 10
 """Annotated units of a cell below which its interval holds the truth too seldom (docs/evidence/estimates.md)."""
 LEAST_ERRORS = 3
 """Annotated units with an error of the tagger that an interval needs, counted as shares of the largest weight."""
+UNEVEN = 2
+"""From so many times the smallest weight on, the interval of the annotated articles alone needs LEAST_ERRORS as well."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ def estimate_mean(
     if units.open.any():  # else everything is annotated
         note = _objection(units, f"the tagger errs in {errors:.2g}", errors)
         gold_note = _objection(units, f"people's number is not {usual:g} in {unusual:.2g}", unusual)
+        if sample.weights.max() > UNEVEN * sample.weights.min():  # what the tagger missed weighs as much in this figure
+            gold_note = gold_note or note
     one = figure(corrected, deviations, freedom(deviations[held], spent=2), level, bounds, note)
     other = figure(gold, of_gold, freedom(of_gold[held], spent=1), level, bounds, gold_note)
     count = int(inside.sum())
