@@ -25,7 +25,7 @@ from eventtag.article import Article, Region
 from eventtag.errors import FormatError
 from eventtag.formats.file_names import article_files, file_for, visible_files
 from eventtag.formats.mentions import Discontinuous, Mentions
-from eventtag.formats.offsets import UNIT_NAMES, ForeignSpan, OffsetMap, Unit, likely_unit, resolve_spans
+from eventtag.formats.offsets import UNIT_NAMES, UNITS, ForeignSpan, OffsetMap, Unit, likely_unit, resolve_spans
 from eventtag.formats.text_file import read_lines, read_text, write_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
@@ -77,7 +77,7 @@ def sniff_brat(head: str) -> str | None:
 def _read_article(file: Path, mentions: Mentions) -> Article:
     text = read_text(file.with_suffix(".txt"))
     found, others, scores = _read_lines(file)
-    unit = likely_unit([(text, [span for mention in found for span in _foreign(mention)])])
+    unit = _unit(text, found)
     if unit != "codepoints":
         mentions.ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
     offsets = OffsetMap(text, unit)
@@ -125,6 +125,26 @@ def _read_lines(file: Path) -> tuple[list[_Mention], list[str], dict[str, float]
         elif line.strip():
             raise FormatError(f"{line[:60]!r} is not a standoff line (T1<TAB>LABEL START END<TAB>text)", path=file, line=number)
     return mentions, others, scores
+
+
+def _unit(text: str, mentions: Sequence[_Mention]) -> Unit:
+    """The unit under which most mentions of the file have their surfaces; where none has a surface, the likely one.
+
+    One unit holds for a file: a mention that repeats may by chance stand at another one's offsets.
+    """
+    with_surface = [mention for mention in mentions if mention.surface is not None]
+    if not with_surface:
+        return likely_unit([(text, [span for mention in mentions for span in _foreign(mention)])])
+    best: Unit = "codepoints"
+    most = -1
+    for unit in UNITS:
+        offsets = OffsetMap(text, unit)
+        count = sum(_fragments_at(text, mention, offsets) is not None for mention in with_surface)
+        if count > most:
+            best, most = unit, count
+        if count == len(with_surface):
+            break
+    return best
 
 
 def _fragments_at(text: str, mention: _Mention, offsets: OffsetMap) -> list[tuple[int, int]] | None:
