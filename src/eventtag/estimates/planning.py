@@ -24,8 +24,10 @@ Floats = npt.NDArray[np.float64]
 SURE = 0.8
 """Probability with which the range of the needed number holds the true one, at least about that: see NOMINAL."""
 NOMINAL = 0.9
-"""Probability of the chi-square range. Of skewed counts, whose fourth moment a pilot underestimates, it holds the true number in 78 to 85 %
-of pilots of 20 to 100 units, of others in 90 % and more."""
+"""Probability of the chi-square range. In 2,000 made-up pilots of 20 to 100 units each it held the true variance in 91 to 98 % for even
+figures and shares, in 73 to 82 % for skewed counts (negative binomial), and in 63 to 69 % where a few articles have most of the spans
+(log-normal rates), as a pilot underestimates their fourth moment.
+"""
 MOST = 10**9
 """More units than anybody annotates."""
 LEAST_UNITS = 5
