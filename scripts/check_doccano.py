@@ -13,7 +13,7 @@ import urllib.request
 from auto_labeling_pipeline.labels import SequenceLabels
 from auto_labeling_pipeline.mappings import MappingTemplate
 from auto_labeling_pipeline.models import CustomRESTRequestModel
-from auto_labeling_pipeline.pipeline import pipeline
+from auto_labeling_pipeline.pipeline import pipeline as label_by_rest
 from auto_labeling_pipeline.postprocessing import PostProcessor
 
 TEXTS = (
@@ -32,7 +32,7 @@ def main() -> int:
             url=f"{address}/doccano", method="POST", params={}, headers={}, body={"text": "{{ text }}"}
         )
         mapping = MappingTemplate(label_collection=SequenceLabels, template="{{ input | tojson }}")
-        stored = pipeline(text, model, mapping, PostProcessor({})).dict()
+        stored = label_by_rest(text, model, mapping, PostProcessor({})).dict()
         request = urllib.request.Request(f"{address}/api/tag", json.dumps({"text": text}).encode())  # noqa: S310 - our own
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             spans = json.loads(answer.read())["spans"]

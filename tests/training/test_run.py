@@ -243,7 +243,7 @@ def test_windows_longer_than_the_model_reads_are_refused(corpus_file, tmp_path):
     [
         ({"num_train_epochs": 3}, "use trainer.epochs="),
         ({"train_sampling_strategy": "group_by_length"}, "cannot be changed"),
-        ({"dataloader_persistent_workers": True}, "cannot be changed: workers would go on"),
+        ({"dataloader_persistent_workers": True}, "cannot be changed: workers would continue"),
         ({"eval_on_start": True}, "cannot be changed"),
         ({"data_seed": 3}, "use seed="),
         ({"label_smoothing_factor": 0.1}, "cannot be changed: it has no effect"),
