@@ -196,7 +196,16 @@ await until(() => accepted() === 0);
 await paste("Nurses praised Moscow .\\n\\nPolice attacked Rebels in Lima .");
 press("ArrowRight"); press("c");
 await until(() => document.querySelector("#list .sub").textContent === " partly accepted");
-seen.title = byId("title").textContent;
+seen.before = mentions();
+byId("annotator").value = "Ann";
+byId("annotator").dispatchEvent(new Event("change"));
+await until(() => accepted() === 20);
+byId("annotator").value = "Bob";
+byId("annotator").dispatchEvent(new Event("change"));
+await until(() => accepted() === 0 && mentions().length);
+seen.after = mentions();
+press("u");
+seen.undone = byId("status").textContent;
 show(seen);
 """
     with browsing(checkpoint, tmp_path) as run:
@@ -205,6 +214,9 @@ show(seen);
     with browsing(checkpoint, tmp_path) as run:
         seen = run(again)
     assert seen["ann"] == 20
+    assert seen["after"] == seen["before"]  # also the mentions of the paragraph that nobody has accepted
+    assert "Lima" in seen["after"]
+    assert seen["undone"] == "There is nothing to undo."
     assert len(kept(tmp_path)) == 21
     part = kept(tmp_path)[-1]
     assert (part.annotator, part.article.annotated) == ("Bob", ((0, 23),))

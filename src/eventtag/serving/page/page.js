@@ -90,6 +90,14 @@ async function restore() {
   const response = await ask(`api/corrections?annotator=${encodeURIComponent(name())}`);
   const records = lines(await response.text()).filter((record) => record.meta && record.meta.source === "page");
   const kept = records.map((record) => taken(record, true));
+  const parts = kept.filter((article) => article.regions.length);
+  const again = parts.length ? await tag(parts.map(({ id, text, meta }) => ({ id, text, meta }))) : [];
+  again.forEach(({ spans }, number) => { // what nobody has accepted yet is suggested as before
+    const article = parts[number];
+    const outside = spans.filter((span) => !article.regions.some(([start, end]) => overlap(span, { start, end })));
+    article.spans = inOrder([...article.spans, ...outside]);
+    article.suggested = [...article.suggested, ...outside];
+  });
   const ids = new Set(kept.map((article) => article.id));
   const before = articles.filter((article) => !ids.has(article.id) && !article.accepted && !article.regions.length);
   articles = [...kept, ...before];
@@ -120,7 +128,7 @@ function showList() {
   const done = articles.filter((article) => article.accepted).length;
   byId("count").textContent = articles.length ? `${done} of ${articles.length} accepted` : "";
   byId("list").replaceChildren(...articles.map((article, index) => {
-    const state = article.accepted ? "accepted" : article.regions.length ? "partly accepted" : article.past.length ? "changed" : "open";
+    const state = article.accepted ? "accepted" : article.past.length ? "changed" : article.regions.length ? "partly accepted" : "open";
     const button = make("button", { type: "button" }, article.id, make("span", { className: "sub", text: ` ${state}` }));
     if (index === current) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => openArticle(index));
@@ -302,7 +310,7 @@ async function accept(region = null) {
   const record = { id: article.id, text: article.text, meta: article.meta, spans, ...(regions ? { annotated: regions } : {}) };
   const body = { annotator: name(), article: record, rejected: rejected.map(({ start, end, label }) => ({ start, end, label })) };
   const answer = await (await post("api/corrections", JSON.stringify(body))).json();
-  article.past.push({ spans: article.spans, accepted: article.accepted, regions: article.regions });
+  article.past = []; // the server has it now: it is changed by correcting and accepting it again
   article.regions = regions || [];
   article.accepted = !regions;
   say(`Kept; there are ${answer.corrections} corrections.`);
@@ -364,7 +372,7 @@ document.addEventListener("drop", (event) => {
   addFiles([...event.dataTransfer.files]).catch(() => {});
 });
 window.addEventListener("beforeunload", (event) => {
-  if (articles.some((article) => article.past.length && !article.accepted && !article.regions.length)) event.preventDefault();
+  if (articles.some((article) => article.past.length)) event.preventDefault();
 });
 byId("text").addEventListener("mouseup", takeSelection);
 byId("files").addEventListener("change", (event) => { addFiles([...event.target.files]).catch(() => {}); event.target.value = ""; });
