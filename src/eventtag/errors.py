@@ -64,7 +64,7 @@ class OutputError(EventtagError):
 
 
 class RunFinishedError(OutputError):
-    """The run that is to be gone on with is finished, with the same settings and data; the command line says so and exits with 0."""
+    """The run that is to be continued is finished, with the same settings and data; the command line says so and exits with 0."""
 
 
 def summarise_problems(title: str, problems: Sequence[str], *, shown: int = 5) -> str:

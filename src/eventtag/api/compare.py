@@ -121,7 +121,7 @@ def compare(
     tallies |= {name: tuple(_tally(run.report) for run in summary.runs) for name, summary in recipes.items()}
     require_names("label_map", label_map or (), found.before, "label")
     if recipes and found.split == "validation":
-        found.notes.append("note: the validation articles picked the runs, so that these scores flatter them")
+        found.notes.append("note: the validation articles picked the runs, so that these scores are too high")
     comparison, rule = None, ""
     if len(tallies) > 1:
         units, rule = clusters_of(list(found.articles.values()), field_name)

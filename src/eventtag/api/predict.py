@@ -1,4 +1,4 @@
-"""`eventtag.predict`: new articles tagged into a file, as a job that goes on where it was cut off."""
+"""`eventtag.predict`: new articles tagged into a file, as a job that continues where it was cut off."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def predict(
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Any,
 ) -> JobReport:
-    """Tag new articles into a file: `predict("outputs/mine", "news/*.jsonl", "tagged.parquet")`. Called again, it goes on where it was cut
+    """Tag new articles into a file: `predict("outputs/mine", "news/*.jsonl", "tagged.parquet")`. Called again, it resumes where it was cut
     off.
 
     `checkpoint` may be a run, too. Further keyword arguments are the settings of `eventtag predict` (docs/reference/settings.md). A worker

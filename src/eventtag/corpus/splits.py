@@ -1,4 +1,4 @@
-"""Splits that do not flatter: whole articles, groups and near-duplicates stay together.
+"""Splits that do not raise scores: whole articles, groups and near-duplicates stay together.
 
 Articles that must not be parted (one topic, one source, copies of one text) are one unit. Units are drawn for test and validation at
 random, each with the same probability, and the rest is train. A stratified draw is balanced: each split has its share of articles,

@@ -169,7 +169,7 @@ def begin(
     mended: bool = False,
     alone: bool = True,
 ) -> dict[str, Any]:
-    """Start the job, or go on with it, and return what job.json says; `decisive` is the job's fingerprint. Call it with the job's lock.
+    """Start the job, or continue it, and return what job.json says; `decisive` is the job's fingerprint. Call it with the job's lock.
 
     `more` is written beside it, of which `extent` is another when the input has grown or shrunk (None: not known). Settings named in
     `adopted` are those with which the job was started. `mended`: bad rows may have been mended since. `alone`: no other process is at work,

@@ -130,7 +130,7 @@ def run_job(
     options: JobOptions | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> JobReport:
-    """Tag all rows into `output`, or go on with it; rows that cannot be tagged are written to dead_letter.jsonl in the job's folder.
+    """Tag all rows into `output`, or continue it; rows that cannot be tagged are written to dead_letter.jsonl in the job's folder.
 
     `settings` are all that decide the output besides the rows (checkpoint, labels, thresholds ...), as JSON-like values; they must be
     those that the job was started with. `write` makes the output from the articles; without it they are project JSONL. Its bytes

@@ -75,7 +75,7 @@ class CalibrationReport:
     """Calibration of the span scores, all labels together and each for itself.
 
     `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None where no temperature is in force.
-    `fitted_here` says that these articles fitted the temperatures, so that `overall` flatters; `cross_fitted_ece` is then the error
+    `fitted_here` says that these articles fitted the temperatures, so that `overall` is too low; `cross_fitted_ece` is then the error
     with temperatures that were fitted on other folds of them, and `cross_fitted_expected` what chance alone would give. `thresholds`
     are those below which spans were left out, `overlapping` those of spans that overlap a more probable one.
     """
@@ -99,7 +99,7 @@ class CalibrationReport:
             if self.raw is not None and self.raw.overall is not None:
                 line += f"; {self.raw.overall.ece:.4f} before temperature scaling"
             if self.fitted_here:
-                line += "; these articles fitted the temperatures, so the first figure flatters"
+                line += "; these articles fitted the temperatures, so the first figure is too low"
                 if self.cross_fitted_ece is not None:
                     line += f" ({self.cross_fitted_ece:.4f} with temperatures fitted on other folds of them"
                     line += ")" if self.cross_fitted_expected is None else f", {self.cross_fitted_expected:.4f} by chance alone)"

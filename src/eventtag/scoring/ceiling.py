@@ -19,10 +19,10 @@ from eventtag.scoring.bootstrap import (
     figure_sums,
     figures,
     marked_mask,
-    ratio_interval,
     resampled_sums,
     sum_clusters,
 )
+from eventtag.scoring.interval_ends import ratio_interval
 from eventtag.scoring.tally import Tally
 
 SCHEME = "strict"

@@ -29,12 +29,11 @@ from eventtag.labels import LabelSet
 from eventtag.scoring.bootstrap import (
     RESAMPLES,
     Floats,
-    difference_interval,
     resampled_sums,
-    share_interval,
     sum_clusters,
 )
 from eventtag.scoring.compare import holm
+from eventtag.scoring.interval_ends import difference_interval, share_interval
 from eventtag.scoring.mentions import Mentions, surface
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.span import Span

@@ -152,7 +152,7 @@ def retrain(folder: Path) -> dict[str, Any]:
 
 def _about_split(split: str) -> Iterator[str]:
     if split != "test":
-        yield f"there are no test articles, so the scores are of {split} articles, which chose the epoch too and flatter both checkpoints"
+        yield f"there are no test articles, so the scores are of {split} articles, which chose the epoch too, so that both are too high"
 
 
 def _tally(report: EvaluationReport) -> Tally:

@@ -269,6 +269,8 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     trained = with_epochs(settings.trainer, [len(feature.input_ids) for feature in features], processes=process_count())
     found = head.decoder(model)
     crosses_lines = learns_across_lines(corpus)
+    if not crosses_lines:
+        log.info("no span of the training articles goes on in the next line, so the tagger will find none that does")
     for article in corpus.splits["validation"]:
         words = tokenise(article.text, tokenizer).words
         record_unmatchable(
