@@ -31,11 +31,12 @@ class Article:
     `annotated`: the regions that an annotator has looked at, sorted and disjoint; None means all of the text, an empty tuple none
     of it. `labels`: the labels that the annotator was marking; None means all. Where nobody looked, or for a label that nobody
     marked, there is no gold: neither loss nor score counts it. `meta` is JSON-like and carried along. Spans are sorted; they may
-    overlap.
+    overlap. `rejected`: spans that an annotator says are not exactly mentions with that label, anywhere in the text; nothing is said
+    of what else is there.
 
     Raises DataError, naming the article, when a span or region is empty, lies outside the text or is not of its type, when regions
-    overlap, when a span has a label that `labels` excludes, when a label is empty, or when the id or a label holds a lone surrogate,
-    which no file in UTF-8 can hold.
+    overlap, when a span has a label that `labels` excludes, when a label is empty, when a gold span is rejected too, or when the id or
+    a label holds a lone surrogate, which no file in UTF-8 can hold.
     """
 
     id: str
@@ -44,25 +45,35 @@ class Article:
     annotated: tuple[Region, ...] | None = None
     labels: tuple[str, ...] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    rejected: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         size = len(self.text)
         _refuse_surrogates(self.id, "its id", self.id)
-        for label in {*(span.label for span in self.spans), *(self.labels or ())}:
+        for label in {*(span.label for span in (*self.spans, *self.rejected)), *(self.labels or ())}:
             if not label.strip():
                 raise DataError(f"article {self.id!r}: a span or `labels` has the label {label!r}; give it a name")
             _refuse_surrogates(label, "a label", self.id)
-        for span in self.spans:
+        for span in (*self.spans, *self.rejected):
             if not 0 <= span.start < span.end <= size:
                 raise DataError(
                     f"article {self.id!r}: span {span.label} {span.start}-{span.end} is outside its text "
                     f"(0 <= start < end <= {size} is allowed)"
                 )
+        for span in self.spans:
             if self.labels is not None and span.label not in self.labels:
                 raise DataError(
                     f"article {self.id!r}: span {span.start}-{span.end} has the label {span.label!r}, "
                     f"but its annotated labels are {list(self.labels)}"
                 )
+        if self.rejected:
+            no = set(self.rejected)
+            both = next((span for span in self.spans if span.score is None and span in no), None)
+            if both is not None:
+                raise DataError(
+                    f"article {self.id!r}: {both.label} {both.start}-{both.end} is among its spans and among its rejected spans; keep one"
+                )
+            object.__setattr__(self, "rejected", tuple(sorted(no)))
         object.__setattr__(self, "spans", tuple(sorted(self.spans)))
         if self.annotated is not None:
             regions = tuple(sorted(self.annotated))

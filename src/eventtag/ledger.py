@@ -24,7 +24,7 @@ KEPT = 50_000
 """Entries, and notes, that a ledger holds in memory."""
 
 Outcome = Literal["moved", "merged", "cut", "dropped", "unmatchable"]
-Part = Literal["id", "text", "tags", "spans", "annotated", "labels", "meta", "article"]
+Part = Literal["id", "text", "tags", "spans", "annotated", "labels", "meta", "rejected", "article"]
 
 
 @dataclass(frozen=True, slots=True)

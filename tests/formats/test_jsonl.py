@@ -24,7 +24,8 @@ def test_articles_come_back_with_everything(tmp_path):
             "a", "Kyiv 👩\r\n\ud800", (Span(0, 4, "L"), Span(0, 6, "E")), ((0, 3), (4, 5)), ("L", "E"), {"k": {"x": [1, None]}}
         ),
         Article("b", "x", (Span(0, 1, "L", 0.5),), ()),
-        Article("c", ""),
+        Article("c", "Kyiv fell", rejected=(Span(5, 9, "E"), Span(0, 4, "L"))),
+        Article("d", ""),
     ]
     ledger = LossLedger()
     write_jsonl(articles, tmp_path / "o.jsonl", ledger=ledger)

@@ -47,3 +47,17 @@ def test_a_label_that_nothing_fits_is_an_error_or_keeps_its_name():
 def test_scores_are_kept():
     article, _ = mapped(Article("a", "x", (Span(0, 1, "A", 0.5),)), {"A": "B"})
     assert article.spans == (Span(0, 1, "B", 0.5),)
+
+
+def test_a_rejected_span_stays_only_where_its_label_alone_becomes_the_new_one():
+    article = Article("a", "Kyiv fell", rejected=(Span(0, 4, "PERSON"), Span(5, 9, "WAR"), Span(0, 9, "DATE")))
+    found, ledger = mapped(article, {"PERSON": "ACTOR", "ORG": "ACTOR", "WAR": "EVENT", "DATE": None})
+    assert found.rejected == (Span(5, 9, "EVENT"),)
+    assert [note.reason.partition(": ")[2] for note in ledger.notes] == [
+        "DATE maps to nothing",
+        "PERSON becomes ACTOR, as other labels do",
+    ]
+    found, _ = mapped(article, {"PERSON": "WAR"}, keep_others=True)
+    assert found.rejected == (Span(0, 9, "DATE"),)
+    found, _ = mapped(article, {"P*": "ACTOR", "*": None})  # what else the pattern stands for is not known
+    assert found.rejected == ()

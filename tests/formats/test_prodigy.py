@@ -111,7 +111,16 @@ def test_rows_without_a_view_are_binary_where_a_model_scored_their_spans(tmp_pat
     ]
     articles, ledger = read(tmp_path, *rows)
     assert [(mentions(a), a.annotated) for a in articles] == [([("Kyiv", "LOC")], ((0, 4),)), ([], ())]
+    assert [a.rejected for a in articles] == [(), (Span(0, 4, "LOC"),)]
+    assert ledger.entries == []
     assert [note.reason for note in ledger.notes] == ["a span of it is accepted in one row and rejected in another"]
+
+
+def test_which_of_several_rejected_spans_is_wrong_is_not_known(tmp_path):
+    both = [{"start": 0, "end": 4, "label": "LOC", "score": 0.5}, {"start": 5, "end": 9, "label": "EVENT", "score": 0.5}]
+    (article,), ledger = read(tmp_path, {"text": "Kyiv fell", "spans": both, "answer": "reject"})
+    assert (article.spans, article.annotated, article.rejected) == ((), (), ())
+    assert [entry.reason for entry in ledger.entries] == ["the answer is reject"] * 2
 
 
 def test_two_annotators_who_differ_are_named(tmp_path):

@@ -33,6 +33,10 @@ def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta
             span = Span(start, draw(st.integers(start + 1, min(size, start + 9))), draw(st.sampled_from(labels)))
             if not flat or not any(span.overlaps(other) for other in spans):
                 spans.add(span)
+    rejected: set[Span] = set()
+    if size and regions and draw(st.booleans()):
+        start = draw(st.integers(0, size - 1))
+        rejected = {Span(start, draw(st.integers(start + 1, size)), draw(st.sampled_from(labels)))} - spans
     annotated = None
     if regions and draw(st.booleans()):
         edges = sorted(draw(st.sets(st.integers(0, size), max_size=4)))
@@ -46,6 +50,7 @@ def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta
         meta=draw(st.dictionaries(st.sampled_from(["topic", "date"]), st.sampled_from(["1", "x y", "é"]), max_size=2))
         if meta
         else {},
+        rejected=tuple(rejected),
     )
 
 

@@ -20,7 +20,7 @@ from eventtag.formats.span_lists import SPAN_FIELDS, foreign_spans, holds_spans,
 from eventtag.formats.tag_schemes import spans_of_tags
 from eventtag.formats.tokenised import words_joined
 
-KEYS = ("id", "text", "spans", "annotated", "labels", "meta")
+KEYS = ("id", "text", "spans", "annotated", "labels", "meta", "rejected")
 SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence"}
 WORDS = ("tokens", "words", "tokenized_text")
 TAGS = ("ner_tags", "tags", "labels", "ner")

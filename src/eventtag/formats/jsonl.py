@@ -1,11 +1,13 @@
 """The project's own format: one article a line, as a JSON object.
 
     {"id": "a1", "text": "...", "spans": [{"start": 0, "end": 4, "label": "ACTOR"}],
-     "annotated": [[0, 120]], "labels": ["ACTOR", "EVENT"], "meta": {"split": "train"}}
+     "annotated": [[0, 120]], "labels": ["ACTOR", "EVENT"], "meta": {"split": "train"},
+     "rejected": [{"start": 5, "end": 9, "label": "EVENT"}]}
 
 Offsets are Unicode code points, half-open. `annotated` absent: all of the text was annotated. `labels` absent: for all labels.
-`spans` and `meta` may be absent. A predicted span carries its `score` as well, its `text`, and where it was asked for its
-`sentence` (`{"start": 0, "end": 20, "text": "..."}`); a `text` that contradicts its offsets is an error. JSON: RFC 8259.
+`spans`, `meta` and `rejected` (what is not exactly a mention with that label) may be absent. A predicted span carries its `score` as
+well, its `text`, and where it was asked for its `sentence` (`{"start": 0, "end": 20, "text": "..."}`); a `text` that contradicts its
+offsets is an error. JSON: RFC 8259.
 
 An array of such objects is read as well, one object over several lines, and what else is certain (`formats.json_shapes`).
 """
@@ -56,6 +58,8 @@ def read_jsonl(path: Path, *, ledger: LossLedger, offsets: Offsets = "codepoints
                 text, items = str(record.get("text")), record.get("spans") or []
                 placed = resolve_spans(str(record["id"]), text, _foreign(record), ledger=ledger, unit=unit)
                 spans = [{**item, "start": s.start, "end": s.end} for item, s in zip(items, placed, strict=True) if s is not None]
+                if record.get("rejected"):
+                    raise DataError(f"its rejected spans count code points; write offsets in {unit} as code points too")
                 record = {**record, "spans": spans}
             article = article_from_json(record)
         ledger.seen += len(article.spans)
@@ -147,12 +151,13 @@ def article_from_json(record: Any) -> Article:
             raise DataError(f"unknown field {unknown[0]!r}; allowed: {', '.join(KEYS)}; put others into `meta`")
         meta = mapping_of(record.get("meta") or {}, "`meta`")
         spans = _spans(record, text)
+        rejected = tuple(map(_span, list_of(record, "rejected")))
         regions = None if annotated is None else tuple(map(_region, list_of(record, "annotated")))
         if labels is not None and not all(isinstance(label, str) for label in list_of(record, "labels")):
             raise DataError(f"`labels` must be a list of texts, found {str(labels)[:60]}")
     except DataError as error:
         raise DataError(f"article {name!r}: {error}") from error
-    return Article(name, text, spans, regions, None if labels is None else tuple(labels), meta)
+    return Article(name, text, spans, regions, None if labels is None else tuple(labels), meta, rejected)
 
 
 def _spans(record: Mapping[str, Any], text: str) -> tuple[Span, ...]:

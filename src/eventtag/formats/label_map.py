@@ -19,7 +19,8 @@ def map_labels(
 
     A pattern is a shell pattern such as `HUMAN_PART*`; the value is the new label, or None to drop the span (recorded in the
     ledger as asked for). Two spans that become the same are merged (recorded). `labels` of an article are renamed likewise,
-    and those that nothing fits left out. `keep_others`: a label that nothing fits keeps its name.
+    and those that nothing fits left out. `keep_others`: a label that nothing fits keeps its name. A rejected span is left out (noted in
+    the ledger) where several labels become one: not to be a PERSON says nothing about being an ACTOR, if organisations are actors too.
 
     Raises DataError for a label that nothing fits, naming article and label.
     """
@@ -39,6 +40,13 @@ def map_labels(
             f"add `{label}: NEW_LABEL`, or `{label}: null` to drop it"
         )
 
+    def alone(label: str, target: str) -> bool:
+        """Whether no other label becomes `target`."""
+        sources = {key for key, value in label_map.items() if value == target}
+        if keep_others and target not in label_map:
+            sources.add(target)
+        return sources == {label}
+
     for article in articles:
         spans: dict[Span, None] = {}
         for span in article.spans:
@@ -57,14 +65,22 @@ def map_labels(
         if labels is not None:
             renamed_labels = (mapped(old, None) for old in labels)
             labels = tuple(dict.fromkeys(label for label in renamed_labels if label is not None))
-        yield replace(article, spans=tuple(spans), labels=labels)
+        rejected = []
+        for span in article.rejected:
+            label = mapped(span.label, article.id)
+            if label is not None and alone(span.label, label):
+                rejected.append(replace(span, label=label))
+            else:
+                reason = "maps to nothing" if label is None else f"becomes {label}, as other labels do"
+                ledger.note(article.id, "mapping labels", "rejected", f"rejected spans are left out: {span.label} {reason}")
+        yield replace(article, spans=tuple(spans), labels=labels, rejected=tuple(rejected))
 
 
 def watch_labels(articles: Iterable[Article], check: Callable[[set[str]], None]) -> Iterator[Article]:
     """The articles; after the last, `check` is called with all of their labels."""
     found: set[str] = set()
     for article in articles:
-        found.update(span.label for span in article.spans)
+        found.update(span.label for span in (*article.spans, *article.rejected))
         found.update(article.labels or ())
         yield article
     check(found)

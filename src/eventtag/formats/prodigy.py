@@ -5,10 +5,10 @@
      "spans": [{"start": 0, "end": 4, "token_start": 0, "token_end": 0, "label": "LOCATION"}], "answer": "accept"}
 
 Offsets are code points, which the tokens and their texts confirm over the whole file; `token_end` is inclusive and is not
-needed. A row that was accepted, or has no answer, is annotated. In a rejected row the spans are wrong, in an ignored one nobody
-decided: their spans are dropped as the annotator asked, and the article has no annotated region. In an accepted row of the binary
-interface only the shown spans were looked at. Such a row has the `_view_id` `ner`, or none and spans with a model's `score` or
-`rank` and no `tokens`, which every interface for marking spans writes.
+needed. A row that was accepted, or has no answer, is annotated. In a rejected or ignored row the article has no annotated
+region, and its spans are dropped as the annotator asked; but a single span that is rejected in the binary interface is kept as a
+rejected one. In an accepted row of the binary interface only the shown spans were looked at. Such a row has the `_view_id` `ner`, or
+none and spans with a model's `score` or `rank` and no `tokens`, which every interface for marking spans writes.
 
 Source: https://prodi.gy/docs/api-interfaces
 """
@@ -54,13 +54,17 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, 
 
     def finish(row: Mapping[str, Any], record: Record, shown: tuple[Span, ...]) -> Article:
         answer, who = row.get("answer", "accept"), _annotator(row)
+        rejected: tuple[Span, ...] = ()
         if answer != "accept":
-            for span in shown:
+            if answer == "reject" and len(shown) == 1 and _is_binary(row):
+                rejected = (replace(shown[0], score=None),)
+            for span in () if rejected else shown:
                 ledger.add_span(record.id, "reading", "dropped", f"the answer is {answer}", span, asked=True)
             record.annotated = ()
         elif _is_binary(row):
             record.annotated = merged_regions(shown)
         article = record.article(shown if answer == "accept" else ())
+        article = replace(article, rejected=(*article.rejected, *rejected)) if rejected else article
         if who:
             name = f"{article.id}@{who}" if article.id in seen else article.id
             article = replace(article, id=name, meta={**article.meta, "annotator": who})

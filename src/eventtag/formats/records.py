@@ -3,8 +3,8 @@
 What the unit of a file's offsets is shows only in all its records together: they are read twice where it is to be found.
 
 What a tool's own format has no field for is carried along in one field of ours: tools pass on fields that they do not know. The field
-`eventtag` holds an article's id, annotated regions, annotated labels and metadata. In a table the spans stand in one column, as JSON or
-Python's way of writing it, or as a list of the table's own types (`formats.span_lists`).
+`eventtag` holds an article's id, annotated regions, annotated labels, metadata and rejected spans. In a table the
+spans stand in one column, as JSON or Python's way of writing it, or as a list of the table's own types (`formats.span_lists`).
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def carry(article: Article) -> dict[str, Any]:
         record["labels"] = list(article.labels)
     if article.meta:
         record["meta"] = dict(article.meta)
+    if article.rejected:
+        record["rejected"] = [{"start": span.start, "end": span.end, "label": span.label} for span in article.rejected]
     return record
 
 
@@ -71,9 +73,28 @@ def uncarry(article: Article, record: object) -> Article:
             annotated=regions,
             labels=None if labels is None else tuple(map(str, _list(labels))),
             meta={**article.meta, **(record.get("meta") or {})},
+            rejected=rejected_spans(article, record.get("rejected") or ()),
         )
     except (TypeError, ValueError) as error:
         raise DataError(f"article {article.id!r}: the field `{FIELD}` is damaged ({error}); take it away") from error
+
+
+def rejected_spans(article: Article, records: Any) -> tuple[Span, ...]:
+    """The rejected spans of records with start, end and label, without those that have become spans of the article since.
+
+    Raises TypeError or ValueError for a record that is none.
+    """
+    found = (
+        Span(whole(item["start"], "a rejected span's start"), whole(item["end"], "a rejected span's end"), str(item["label"]))
+        for item in map(_record_of_span, _list(records))
+    )
+    return tuple(span for span in found if span not in article.spans)
+
+
+def _record_of_span(item: Any) -> Mapping[str, Any]:
+    if not isinstance(item, Mapping) or not item.keys() >= {"start", "end", "label"}:
+        raise TypeError(f"{str(item)[:40]!r} is no rejected span with start, end and label")
+    return item
 
 
 def _list(value: Any) -> Sequence[Any]:

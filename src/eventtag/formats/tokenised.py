@@ -117,7 +117,7 @@ def _is_crossed(article: Article, before: int, after: int) -> bool:
 def note_parts(
     article: Article, stage: str, *, ledger: LossLedger, kept: Collection[str] = (), meta: Collection[str] = ()
 ) -> None:
-    """Note in the ledger which of `annotated`, `labels` and `meta` an article has that are not among the `kept`.
+    """Note in the ledger which of `annotated`, `labels`, `meta` and `rejected` an article has that are not among the `kept`.
 
     `meta` names the metadata that is kept.
     """
@@ -127,6 +127,8 @@ def note_parts(
         ledger.note(article.id, stage, "labels", "which labels were being marked is not kept")
     if "meta" not in kept and (lost := sorted(set(article.meta) - set(meta))):
         ledger.note(article.id, stage, "meta", "metadata is not kept", detail=", ".join(lost))
+    if article.rejected:
+        ledger.note(article.id, stage, "rejected", "rejected spans are not kept")
 
 
 def writable_spans(

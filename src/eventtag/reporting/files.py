@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -42,8 +43,7 @@ def write_evaluation(
     with staged_file(folder / "predictions.jsonl") as file:
         for gold, spans in pairs:
             counted = tuple(span for span in spans if gold.counts(span))
-            article = Article(gold.id, gold.text, counted, gold.annotated, gold.labels, gold.meta)
-            file.write(json_line(article) + "\n")
+            file.write(json_line(replace(gold, spans=counted, rejected=())) + "\n")
     with staged_file(folder / "report.md") as file:
         file.write(render_scores_table(report) + "\n")
     if report.errors is not None:

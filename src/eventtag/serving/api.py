@@ -211,8 +211,8 @@ async def _correct(request: Request, service: Service) -> JSONResponse:
         deleted = await run_in_threadpool(service.corrections.delete, [key])
         return JSONResponse({"deleted": deleted, "corrections": len(service.corrections)})
     text_of(article.text, "`article`")
-    rejected = _spans(asked.get("rejected") or [], article)
-    article = replace(article, spans=tuple(replace(span, score=None) for span in article.spans))
+    rejected = (*article.rejected, *_spans(asked.get("rejected") or [], article))
+    article = replace(article, spans=tuple(replace(span, score=None) for span in article.spans), rejected=())
     for span in (*article.spans, *rejected):
         if span.label not in service.labels:
             raise RequestError(f"the label {span.label!r} is not one of the tagger's: {', '.join(service.labels)}")

@@ -32,6 +32,11 @@ ARTICLE = {
         },
         "labels": {"type": "array", "items": {"type": "string"}, "description": "Labels that were being marked; absent: all."},
         "meta": {"type": "object"},
+        "rejected": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Span"},
+            "description": "Spans that are not exactly mentions with that label; nothing is said of the rest.",
+        },
     },
 }
 TEXT = {"type": "string"}
@@ -89,7 +94,7 @@ def describe(version: str) -> dict[str, Any]:
         "/api/corrections": {
             "get": _operation(
                 "All corrections",
-                _content("application/jsonl", articles, "An article a line; `meta` holds annotator, source and rejected spans"),
+                _content("application/jsonl", articles, "An article a line; `meta` holds annotator and source"),
                 parameters=[_parameter("annotator", "Only the corrections of this one.")],
             ),
             "post": _operation(

@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 CORRECTIONS_FILE = "corrections.jsonl"
 ANNOTATOR_FIELD = "annotator"
 """Field of an exported article's `meta`, as `eventtag agreement` reads it."""
-REJECTED_FIELD = "rejected"
 
 
 @dataclass(frozen=True)
@@ -56,16 +55,15 @@ class Correction:
     time: str = ""
 
     def exported(self, *, several: bool = False) -> Article:
-        """The article with the annotator, the tool and the rejected spans in its metadata; of an article that has `several` corrections,
-        the id ends in `@` and the annotator, as everywhere.
+        """The article with its rejected spans, and the annotator and the tool in its metadata; of an article that has `several`
+        corrections, the id ends in `@` and the annotator, as everywhere.
         """
         meta: dict[str, Any] = {**self.article.meta, "source": self.source}
         if self.annotator:
             meta[ANNOTATOR_FIELD] = self.annotator
-        if self.rejected:
-            meta[REJECTED_FIELD] = [_span_record(span) for span in self.rejected]
         name = f"{self.article.id}@{self.annotator}" if several else self.article.id
-        return replace(self.article, id=name, meta=meta)
+        rejected = tuple(span for span in self.rejected if span not in self.article.spans)
+        return replace(self.article, id=name, meta=meta, rejected=rejected)
 
 
 class Corrections:
