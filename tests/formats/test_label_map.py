@@ -54,8 +54,8 @@ def test_a_rejected_span_stays_only_where_its_label_alone_becomes_the_new_one():
     found, ledger = mapped(article, {"PERSON": "ACTOR", "ORG": "ACTOR", "WAR": "EVENT", "DATE": None})
     assert found.rejected == (Span(5, 9, "EVENT"),)
     assert [note.reason.partition(": ")[2] for note in ledger.notes] == [
-        "DATE maps to nothing",
         "PERSON becomes ACTOR, as other labels do",
+        "DATE maps to nothing",
     ]
     found, _ = mapped(article, {"PERSON": "WAR"}, keep_others=True)
     assert found.rejected == (Span(0, 9, "DATE"),)
