@@ -19,11 +19,11 @@ from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.errors import DataError, OutputError, SettingsError
 from eventtag.formats.jsonl import json_line
 from eventtag.serving.batches import Model
-from eventtag.serving.retraining import add_corrections, settings_of_run
 from eventtag.serving.store import Correction, Corrections
 from eventtag.serving.training import RECORD_FILE, Trainings
 from eventtag.settings import DataSettings
 from eventtag.tagging.tagger import Tagger
+from eventtag.training.continued import add_articles, settings_of_run
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_corrections_join_the_training_articles(corpus: Corpus) -> None:
     older = replace(NEW, spans=())
     skipped = replace(make_article("s", words(2)), annotated=())
     strange = make_article("t", f"{words(3)} Odd/WEAPON Paris/LOCATION")
-    added = add_corrections(corpus, [older, relabelled, copy, skipped, strange, NEW])
+    added = add_articles(corpus, [older, relabelled, copy, skipped, strange, NEW], what="corrections")
     names = [article.id for article in added.corpus.splits["train"]]
     assert names == [article.id for article in train[1:]] + ["corrected/a2", "mine", "t"]
     learnt = {article.id: article for article in added.corpus.splits["train"]}
@@ -65,8 +65,8 @@ def test_corrections_join_the_training_articles(corpus: Corpus) -> None:
 
 
 def test_without_anything_to_learn_there_is_no_training(corpus: Corpus) -> None:
-    with pytest.raises(DataError, match="no correction to learn from; 1 corrections are of articles that score"):
-        add_corrections(corpus, [replace(corpus.splits["test"][0], id="copy")])
+    with pytest.raises(DataError, match="there are no corrections to learn from; 1 corrections are of articles that score"):
+        add_articles(corpus, [replace(corpus.splits["test"][0], id="copy")], what="corrections")
 
 
 def test_a_checkpoint_without_its_run_is_not_trained(checkpoint: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_corrections_of_two_annotators_are_one_article(corpus: Corpus, tmp_path:
     store = Corrections(tmp_path)
     other = replace(NEW, spans=NEW.spans[:1])
     store.save([Correction("1", "page", "Ann", NEW), Correction("2", "page", "Bob", other)])
-    added = add_corrections(corpus, store.exported())
+    added = add_articles(corpus, store.exported(), what="corrections")
     (learnt,) = [article for article in added.corpus.splits["train"] if article.text == NEW.text]
     assert learnt.spans == other.spans
     store.close()

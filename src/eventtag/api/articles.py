@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from eventtag.article import Article
-from eventtag.corpus.loading import read_corpus_articles
+from eventtag.corpus.loading import Corpus, load_corpus, read_corpus_articles
+from eventtag.corpus.seen import Seen
 from eventtag.errors import DataError, SettingsError
 from eventtag.errors import require_names as require_names
 from eventtag.formats.label_map import map_labels
@@ -19,6 +20,7 @@ from eventtag.ledger import LossLedger
 from eventtag.settings import DataSettings
 from eventtag.settings.building import build_settings
 from eventtag.settings.data import MISSING
+from eventtag.training.continued import corpus_of_run
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,20 @@ def name_of(source: Source) -> str:
     return "articles"
 
 
-def data_of_run(checkpoint: Path, option: str) -> DataSettings:
-    """The data settings of the run that made the checkpoint, which lie beside it.
+def corpus_beside(checkpoint: Path, option: str, *, seen: Seen, labels: Sequence[str]) -> Corpus:
+    """The articles of the run that made the checkpoint, which lie beside it, divided by what it has `seen`; of a run with a `base`, in the
+    splits that it had. `labels` are those of the checkpoint.
 
-    Raises SettingsError, which names the `option` that gives other articles, where they are not there or cannot be read.
+    Raises SettingsError, which names the `option` that gives other articles, where they are not there or cannot be read; DataError as
+    `load_corpus` does, and where those of a run that continued another have changed.
     """
     import yaml
 
     file = checkpoint.resolve().parent / "settings.yaml"
     try:
-        found = build_settings(DataSettings, yaml.safe_load(file.read_text(encoding="utf-8"))["data"], prefix="data.")
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = build_settings(DataSettings, values["data"], prefix="data.")
+        base = values.get("base")
     except OSError as error:
         raise SettingsError(
             f"{file}: there is no run beside the checkpoint, so nothing says which articles to take; give them by {option}"
@@ -116,4 +122,6 @@ def data_of_run(checkpoint: Path, option: str) -> DataSettings:
         raise SettingsError(f"{file}: its data settings cannot be read ({error}); give the articles by {option}") from error
     if found.path == MISSING and not found.corpora:
         raise SettingsError(f"{file}: the run learnt from articles that were given in Python; give the articles by {option}")
-    return found
+    if base is not None:
+        return corpus_of_run(checkpoint)
+    return load_corpus(found if found.labels else replace(found, labels=list(labels)), seen=seen)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eventtag.api.articles import Source, data_of_run, data_settings
+from eventtag.api.articles import Source, corpus_beside, data_settings
 from eventtag.article import Article
 from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.seen import UNKNOWN, Seen, leave_out_seen, read_seen
@@ -89,17 +89,19 @@ def _evaluate(settings: EvaluateSettings, tagger: Tagger | None, articles: Seque
     if tagger is None:
         tagger = Tagger.load(folder, precision=settings.precision.value, batch_tokens=settings.batch_tokens)
     tagger = tagger.with_thresholds(settings.thresholds).with_stride(settings.stride)
-    data = data_of_run(folder, "data.path=FILE or data=NAME") if settings.data is None else settings.data
-    unknown = [label for label in data.labels or () if label not in tagger.labels.labels]
-    if unknown:
-        raise SettingsError(
-            f"data.labels: the checkpoint does not know {unknown[0]!r}; it knows {list(tagger.labels.labels)}. "
-            "Map the label with data.label_map, or take it out"
-        )
     seen = read_seen(folder) if settings.checkpoint != MISSING else Seen(unknown=(UNKNOWN,))
     include = settings.seen is SeenArticles.include
-    described = data if data.labels else replace(data, labels=list(tagger.labels.labels))
-    corpus = load_corpus(described, seen=seen, articles=articles)
+    if settings.data is None:
+        corpus = corpus_beside(folder, "data.path=FILE or data=NAME", seen=seen, labels=tagger.labels.labels)
+    else:
+        data = settings.data if settings.data.labels else replace(settings.data, labels=list(tagger.labels.labels))
+        unknown = [label for label in data.labels or () if label not in tagger.labels.labels]
+        if unknown:
+            raise SettingsError(
+                f"data.labels: the checkpoint does not know {unknown[0]!r}; it knows {list(tagger.labels.labels)}. "
+                "Map the label with data.label_map, or take it out"
+            )
+        corpus = load_corpus(data, seen=seen, articles=articles)
     split = settings.split.value
     if settings.split is EvaluateSplit.auto:
         split = corpus.scored_split(include_seen=include)

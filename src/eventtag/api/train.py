@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventtag.api.articles import Source, data_settings
 from eventtag.article import Article
-from eventtag.corpus.loading import load_corpus
 from eventtag.settings import TrainSettings
 from eventtag.settings.building import with_values
+from eventtag.training.continued import corpus_of, with_base
 from eventtag.training.run import AfterEpoch, TrainingResult, require_trainable
 from eventtag.training.run import train as run_training
 
@@ -25,8 +25,8 @@ def train(
     """Train a tagger: `train("articles.jsonl", "outputs/mine", trainer={"epochs": 4}).checkpoint`.
 
     `data` is a file, a folder, articles, or a mapping of the settings `data` (labels, splits, label map). `run_dir` is the directory of the
-    run. Further keyword arguments are the settings of `eventtag train` (docs/reference/settings.md), groups as mappings. `after_epoch`
-    is called with the epoch and its validation scores.
+    run. Further keyword arguments are the settings of `eventtag train` (docs/reference/settings.md), groups as mappings;
+    `base="outputs/earlier"` continues from the checkpoint of that run. `after_epoch` is called with the epoch and its validation scores.
 
     Raises SettingsError, DataError or CheckpointError before anything is computed, OutputError for a run directory that is in use or holds
     another run, RunFinishedError where `resume=True` finds the run finished, TrainingError when the loss stops being finite.
@@ -40,8 +40,16 @@ def train(
     if run_dir is not None:
         settings["run_dir"] = os.fspath(run_dir)
     wanted = with_values(wanted, settings)
+    if not isinstance(data, TrainSettings):
+        wanted = with_base(wanted, _keys(settings))
     corpus = None
     if articles is not None:
-        corpus = load_corpus(wanted.data, articles=articles)
+        corpus = corpus_of(wanted, articles)
         require_trainable(corpus)
     return run_training(wanted, corpus=corpus, after_epoch=after_epoch)
+
+
+def _keys(settings: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """The dotted keys that are set."""
+    inner = [_keys(value, f"{prefix}{key}.") for key, value in settings.items() if isinstance(value, Mapping)]
+    return {f"{prefix}{key}" for key in settings}.union(*inner)

@@ -33,6 +33,8 @@ def require_known_kind(config: Any, where: str, *, ours: bool = False) -> None:
     if ours and kind == OURS:
         inner = config.get("encoder")
         kind = inner.get("model_type") if isinstance(inner, Mapping) else None
+    if kind == OURS:
+        raise CheckpointError(f"{where}: is a checkpoint of eventtag, not an encoder; base={where} continues from it")
     if not isinstance(kind, str) or kind not in KINDS:
         raise CheckpointError(
             f"{where}: its model_type is {kind!r}, which is not an encoder that eventtag knows\n"

@@ -62,7 +62,7 @@ Micro F1 {strict.micro.f1:.4f}, macro F1 {strict.macro.f1:.4f}. Fingerprint of t
 ## How it was made
 
 * Data: {escape_cell(data["name"])}, {data["articles"]} training articles with {spans} spans; sha256 {code(data["sha256"])};
-  licence: {escape_cell(licence or "not stated")}.{_intermediate(training.get("intermediate"))}
+  licence: {escape_cell(licence or "not stated")}.{_base(training.get("base"))}{_intermediate(training.get("intermediate"))}
 * Encoder {encoder}, seed {training["seed"]}, best epoch {training["epoch"]:g}.
 * Versions: {versions}.
 
@@ -83,6 +83,16 @@ It learned one corpus's idea of its labels, from the kinds of articles in it. Sc
 lower; measure them on your own annotated articles with `eventtag evaluate`. {_scores(calibration)} It tags mentions: it does not
 say that what an article reports is true.
 """
+
+
+def _base(run: Mapping[str, Any] | None) -> str:
+    """The checkpoint that the run continued, as an item of a list."""
+    if run is None:
+        return ""
+    data = run["data"]
+    return f"""
+* It continues from a checkpoint (manifest sha256 {code(run["sha256"])}) that had learnt from {data["articles"]} articles of
+  {escape_cell(data["name"])} (sha256 {code(data["sha256"])}; licence: {escape_cell(data["licence"] or "not stated")})."""
 
 
 def _intermediate(run: Mapping[str, Any] | None) -> str:

@@ -129,7 +129,8 @@ class EvaluationReport:
     @property
     def notes(self) -> list[str]:
         """What is to be known of the articles and labels that are scored, a sentence each: what the articles chose about the tagger, how
-        many are left out, labels that none was annotated for, and what the checkpoint has seen.
+        many are left out, labels that none was annotated for, what the checkpoint has seen, and how it compares with the checkpoint that
+        it continued.
         """
         found = [] if self.selection is None else [self.selection.note]
         if self.left_out:
@@ -142,7 +143,7 @@ class EvaluationReport:
                 f"no score for {', '.join(unannotated)}: no scored article was annotated for {'it' if len(unannotated) == 1 else 'them'}; "
                 "macro is the mean over the other labels"
             )
-        return [*found, *self.data.get("seen", {}).get("notes", [])]
+        return [*found, *self.data.get("seen", {}).get("notes", []), *self.data.get("base", {}).get("notes", [])]
 
     def described(
         self, *, checkpoint: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None

@@ -29,11 +29,13 @@ from eventtag.formats.jsonl import write_jsonl
 from eventtag.ledger import LossLedger
 from eventtag.serving.batches import Model
 from eventtag.serving.refusals import RequestError
-from eventtag.serving.retraining import ARTICLES_FILE, REQUEST_FILE, RESULT_FILE, RUN, settings_of_run
+from eventtag.serving.retraining import ARTICLES_FILE, REQUEST_FILE, RESULT_FILE, RUN
 from eventtag.serving.store import Corrections
 from eventtag.staging import write_json
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
+from eventtag.training.comparing import describe_comparison, is_better, verdict
+from eventtag.training.continued import settings_of_run
 
 log = logging.getLogger(__name__)
 
@@ -206,11 +208,7 @@ class Trainings:
             return {**about, "state": "interrupted", "message": f"it was interrupted; {LOG_FILE} in its folder may say why"}
         if "problem" in result:
             return {**about, "state": "failed", "message": result["problem"]}
-        low, high = result["difference"]["low"], result["difference"]["high"]
-        if low is None or high is None:
-            better = None if result["difference"]["value"] >= 0 else False
-        else:
-            better = None if low <= 0 <= high else low > 0
+        better = is_better(result["difference"])
         return {**about, **result, "state": "done", "better": better, "message": _message(result, better, about["in_force"])}
 
     def stop(self) -> None:
@@ -224,23 +222,7 @@ class Trainings:
 
 
 def _message(result: Mapping[str, Any], better: bool | None, in_force: bool) -> str:
-    scores, difference = result["scores"], result["difference"]
-    said = (
-        f"F1 {_interval(scores['new']['f1'], scores['new'])} on the {result['articles']} {result['split']} articles, before "
-        f"{_interval(scores['in_force']['f1'], scores['in_force'])}; difference {_interval(difference['value'], difference, sign='+')}"
-    )
+    said = f"{describe_comparison(result)}: {verdict(result['difference'])}"
     if better is False:
-        verdict = "worse; taken into force only when asked for"
-    elif difference["value"] < 0:
-        verdict = "LOWER than before, but no more than chance does"
-    elif better is None:
-        verdict = "no better or worse than chance does"
-    else:
-        verdict = "better"
-    return f"{said}: {verdict}" + ("; in force" if in_force else "")
-
-
-def _interval(value: float, bounds: Mapping[str, float | None], *, sign: str = "") -> str:
-    if bounds["low"] is None or bounds["high"] is None:
-        return f"{value:{sign}.3f} (no interval: too few articles)"
-    return f"{value:{sign}.3f} [{bounds['low']:{sign}.3f}, {bounds['high']:{sign}.3f}]"
+        said += "; taken into force only when asked for"
+    return said + ("; in force" if in_force else "")

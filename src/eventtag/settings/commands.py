@@ -99,6 +99,10 @@ class TrainSettings:
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    base: str | None = None
+    """An earlier run of `train`, or its checkpoint, to continue from: encoder, head, labels and windows are its own, its validation and
+    test articles stay where they were, the articles of `data` join its training articles, and both checkpoints are compared on its test
+    articles."""
     seed: int = 42
     """Seed of everything random in training."""
     resume: bool = False
@@ -109,6 +113,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 <= seed < 2**32")
         _require_given("run_dir", self.run_dir)
+        _require_given("base", self.base)
         _require(
             self.model.head is not Head.span or not self.teacher.checkpoints,
             "teacher.checkpoints", "given", "needs model.head=crf or softmax",
@@ -150,6 +155,7 @@ class LearningCurveSettings(TrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require(self.base is None, "base", self.base, "a learning curve trains from the encoder; leave it out")
         _require(self.repeats >= 1, "repeats", self.repeats, "at least 1")
         _require(self.more >= 1, "more", self.more, "at least 1")
         _require(1 <= self.stretch < math.inf, "stretch", self.stretch, "at least 1")

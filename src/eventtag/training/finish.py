@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventtag.corpus.loading import Corpus
 from eventtag.corpus.seen import Seen, leave_out_seen
+from eventtag.errors import DataError
 from eventtag.evaluation import Evaluation, evaluate
 from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.models.lora import merge_lora
@@ -19,6 +21,8 @@ from eventtag.settings import TrainSettings
 from eventtag.staging import write_json
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.agreement import check_precisions
+from eventtag.training.comparing import compare_taggers, describe_comparison, verdict
+from eventtag.training.continued import base_checkpoint
 from eventtag.training.fitted_calibration import evaluate_calibrated
 from eventtag.training.learnt import learns_across_lines
 from eventtag.training.loop.saving import clear_states
@@ -27,6 +31,8 @@ from eventtag.training.promises import divide_validation
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
 """Written last: it shows that the run is finished."""
@@ -71,6 +77,7 @@ def finish(
         "head": settings.model.head.value,
         "data": record["data"]["train"],
         "intermediate": record.get("intermediate"),
+        "base": record.get("base"),
         "seed": settings.seed,
         "epoch": best["epoch"],
         "metric": settings.trainer.metric.value,
@@ -100,10 +107,12 @@ def finish(
         in_pipeline=trainer.head.tags_words, pipeline_note=trainer.head.pipeline_note,
     )  # fmt: skip
     save_checkpoint(run_dir / "checkpoint", trainer.network, trainer.tokenizer, info, model_card=card, seen=seen)
+    saved = Tagger.load(run_dir / "checkpoint")
+    compared = None if settings.base is None else _compare_with_base(settings, corpus, saved, seen)
     evaluation = evaluate(
-        Tagger.load(run_dir / "checkpoint"),
+        saved,
         corpus.splits["validation"],
-        data=data,
+        data=data if compared is None else {**data, "base": compared},
         analysis=settings.evaluation,
         cluster_field=corpus.cluster_field,
         training=seen.known_mentions(),
@@ -121,6 +130,23 @@ def finish(
     write_json(run_dir / METRICS_FILE, metrics)
     clear_states(run_dir)
     return TrainingResult(run_dir / "checkpoint", evaluation, metrics)
+
+
+def _compare_with_base(settings: TrainSettings, corpus: Corpus, new: Tagger, seen: Seen) -> dict[str, Any]:
+    """The comparison with the base, with what is to be said of it as `notes`, which are logged too."""
+    assert settings.base is not None
+    path, _, _ = base_checkpoint(settings.base)
+    said = f"the base {settings.base} and this checkpoint"
+    try:
+        compared = compare_taggers({"base": Tagger.load(path), "new": new}, corpus, settings.evaluation, seen=seen)
+    except DataError as error:
+        found: dict[str, Any] = {"notes": [f"{said} are not compared: {error}"]}
+    else:
+        sentence = f"{said}: {describe_comparison(compared)}: {verdict(compared['difference'])}"
+        found = {**compared, "notes": [sentence, *compared["notes"]]}
+    for note in found["notes"]:
+        log.info("%s", note)
+    return found
 
 
 def scores_of_epoch(history: list[dict[str, Any]], epoch: float) -> dict[str, float]:

@@ -103,6 +103,7 @@ def intermediate_settings(settings: TrainSettings, data: DataSettings) -> TrainS
             settings.trainer, epochs=settings.model.intermediate.epochs, patience=None, adversarial=0.0, tracking=[],
         ),
         teacher=TeacherSettings(),
+        base=None,
         evaluation=EvaluationSettings(resamples=100, f1_threshold=False),
         resume=True,
         run_dir=str(Path(settings.run_dir) / INTERMEDIATE),

@@ -1,5 +1,5 @@
-"""The articles that a run's checkpoint will have seen: its own, those of intermediate fine-tuning, and those that its encoder and teachers
-had seen, and whether spans cross lines in them.
+"""The articles that a run's checkpoint will have seen: its own, those of intermediate fine-tuning, and those that its base, encoder and
+teachers had seen, and whether spans cross lines in them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from eventtag.corpus.loading import Corpus
 from eventtag.corpus.seen import LEARNT_FROM, Seen, read_seen, seen_articles
 from eventtag.ledger import LossLedger
+from eventtag.models.checkpoint import checkpoint_folder
 from eventtag.settings import TrainSettings
 from eventtag.text.lines import begins_line
 from eventtag.text.words import find_words
@@ -25,8 +26,10 @@ OURS = ("seen.json", "eventtag.json", "pretraining.json", "eventtag_export.json"
 
 
 def seen_before(settings: TrainSettings) -> Seen:
-    """The articles that the encoder, the teachers and `teacher.articles` add; raises CheckpointError for a damaged file."""
+    """The articles that the base, the encoder, the teachers and `teacher.articles` add; raises CheckpointError for a damaged file."""
     seen = Seen()
+    if settings.base is not None:
+        seen |= read_seen(checkpoint_folder(settings.base)).named(f"the base {settings.base}")
     for path in settings.teacher.checkpoints:
         seen |= read_seen(Path(path)).named(f"the teacher {path}")
     unlabelled = read_unlabelled(settings.teacher, ledger=LossLedger())
@@ -51,7 +54,8 @@ def seen_in_run(settings: TrainSettings, corpus: Corpus, intermediate: Intermedi
         known = sum(seen.kind_of(article) in LEARNT_FROM for article in articles)
         if known:
             log.warning(
-                "%d of %d %s articles were learnt by the encoder, in intermediate fine-tuning or by the teachers; scores are too high",
+                "%d of %d %s articles were learnt by the base, the encoder or the teachers, or in intermediate fine-tuning; scores are "
+                "too high",
                 known, len(articles), split,
             )  # fmt: skip
     return seen | _seen_in_corpus(corpus)

@@ -18,6 +18,7 @@ from eventtag.settings import TrainSettings
 from eventtag.settings.former_keys import explain_former
 from eventtag.staging import write_json
 from eventtag.stored_json import read_stored
+from eventtag.training.continued import base_checkpoint
 from eventtag.training.data.teachers import read_unlabelled, teacher_fingerprints
 from eventtag.training.loop.precision import Arithmetic
 from eventtag.training.loop.processes import process_count
@@ -40,9 +41,12 @@ def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
     """JSON-like: resolved settings, fingerprint and counts of each split and of all other articles that are learnt, the seed, the number of
     processes, and versions.
 
-    Raises CheckpointError for a teacher that does not exist.
+    Raises CheckpointError for a base or a teacher that does not exist.
     """
     sources: dict[str, Any] = {"encoder": local_files(settings.model.name)}
+    if settings.base is not None:
+        _, info, sha256 = base_checkpoint(settings.base)
+        sources["base"] = {"sha256": sha256, "data": info.training["data"]}
     if settings.teacher.checkpoints:
         sources["teachers"] = teacher_fingerprints(settings.teacher.checkpoints)
     if settings.teacher.articles is not None:

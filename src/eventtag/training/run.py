@@ -25,13 +25,14 @@ import transformers
 import yaml
 
 from eventtag.corpus.clusters import clusters_of
-from eventtag.corpus.loading import Corpus, load_corpus
+from eventtag.corpus.loading import Corpus
 from eventtag.encoding.align import record_unmatchable
 from eventtag.encoding.tokens import tokenise
 from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.heads.registry import head_of
 from eventtag.ledger import LossLedger
 from eventtag.manifest import MANIFEST_FILE
+from eventtag.models.checkpoint import load_checkpoint
 from eventtag.models.encoders import load_encoder, longest_input
 from eventtag.models.lora import add_lora
 from eventtag.reporting.losses import write_losses
@@ -43,6 +44,7 @@ from eventtag.settings.model import LEARN_OVERLAPS
 from eventtag.staging import named_full_disk, remove_known, remove_partial, remove_whole, require_absent, staged_file, write_json
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
+from eventtag.training.continued import base_checkpoint, corpus_of, require_promises, with_base
 from eventtag.training.data.features import build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
@@ -85,7 +87,8 @@ def train(
     shared: Path | None = None,
     after_epoch: AfterEpoch | None = None,
 ) -> TrainingResult:
-    """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name.
+    """Run or resume training as the settings say, on `corpus` if given in place of the corpus that they name; from the encoder, or from
+    the checkpoint of `settings.base`.
 
     `whole` is the corpus that `corpus` is a part of: intermediate fine-tuning learns from no article of it. `shared` is a folder on the
     run's file system through which runs share the checkpoint of their intermediate fine-tuning.
@@ -95,6 +98,7 @@ def train(
     finished with the same settings and data; OutputError if the disk is full; TrainingError if the loss is no longer finite.
     """
     require_trackers(settings.trainer.tracking)
+    settings = with_base(settings)
     run_dir = Path(settings.run_dir)
     claimed = claimed_folder(run_dir, "train") if is_first_process() else nullcontext()
     with named_full_disk(run_dir, then=CONTINUE), claimed, tracked(settings.trainer.tracking, run_dir):
@@ -113,12 +117,13 @@ def _train(
     run_dir = Path(settings.run_dir)
     begun = _is_begun(run_dir, resume=settings.resume)
     if corpus is None:
-        corpus = load_corpus(settings.data)
+        corpus = corpus_of(settings)
         require_trainable(corpus)
     require_known_targets(settings.evaluation, corpus.labels)
     require_fields(corpus.splits["validation"], settings.evaluation.slices or ())
     if corpus.cluster_field is not None:
         clusters_of(corpus.splits["validation"], corpus.cluster_field)  # fail before training
+    require_promises(settings, divide_validation(corpus.splits["validation"], settings.evaluation, corpus.cluster_field)[1])
     record = build_record(settings, corpus)
     intermediate = plan_intermediate(settings, whole or corpus)
     if intermediate is not None:
@@ -144,7 +149,7 @@ def _train(
     log.info(
         "%s: %d training articles in %d windows, %d validation articles (split %s); encoder %s",
         corpus.name, len(corpus.splits["train"]), len(trainer.features), len(corpus.splits["validation"]), corpus.rule,
-        settings.model.name,
+        settings.model.name if settings.base is None else f"{settings.model.name}, as it is in {settings.base}",
     )  # fmt: skip
     if after_epoch is not None:
         trainer.add_callback(EpochWatch(after_epoch))
@@ -238,7 +243,16 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     """Model, training windows and arguments; errors in the settings are raised here, before anything is written."""
     transformers.set_seed(settings.seed)
     texts = [article.text for article in corpus.splits["train"]]
-    model, tokenizer = load_encoder(settings.model, corpus.labels, seed=settings.seed, texts=texts)
+    if settings.base is None:
+        model, tokenizer = load_encoder(settings.model, corpus.labels, seed=settings.seed, texts=texts)
+    else:
+        loaded = load_checkpoint(base_checkpoint(settings.base)[0])
+        model, tokenizer = loaded.model, loaded.tokenizer
+        if loaded.info.labels != corpus.labels:
+            raise SettingsError(
+                f"base={settings.base} has the labels {list(loaded.info.labels.labels)}, the articles have {list(corpus.labels.labels)}; "
+                "map them with data.label_map, or train without base"
+            )
     add_lora(model, settings.model.lora)
     freeze(model, settings.trainer.freeze_layers)
     quicken_dropout(model)

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> int:
-    from eventtag.api.articles import data_of_run
+    from eventtag.api.articles import corpus_beside
     from eventtag.cli.hydra_task import compose_data
     from eventtag.corpus.loading import load_corpus
     from eventtag.corpus.seen import read_seen
@@ -57,10 +57,12 @@ def _task(arguments: argparse.Namespace) -> int:
 
     path = checkpoint_folder(arguments.checkpoint)
     info, _ = read_info(path)
-    settings = compose_data(arguments.data) if arguments.data else data_of_run(path, "--data")
-    if not settings.labels:
-        settings = replace(settings, labels=list(info.labels.labels))
-    corpus = load_corpus(settings, seen=read_seen(path))
+    if arguments.data:
+        settings = compose_data(arguments.data)
+        labels = settings.labels or list(info.labels.labels)
+        corpus = load_corpus(replace(settings, labels=labels), seen=read_seen(path))
+    else:
+        corpus = corpus_beside(path, "--data", seen=read_seen(path), labels=info.labels.labels)
     if "validation" not in corpus.splits:
         raise DataError(
             f"corpus {corpus.name!r} has no validation articles (found: {', '.join(corpus.splits)}); name another corpus with --data"

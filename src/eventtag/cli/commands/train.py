@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 from eventtag.cli.hydra_task import run_hydra
-from eventtag.settings import TrainSettings
+from eventtag.settings import ModelSettings, TrainSettings
 
 log = logging.getLogger(__name__)
 
@@ -17,14 +18,31 @@ def run() -> int:
     return run_hydra("train", TrainSettings, _task)
 
 
+def _given(settings: TrainSettings) -> set[str]:
+    """The keys that the command line sets; a configuration that it chooses sets those that differ from the defaults."""
+    from hydra.core.hydra_config import HydraConfig
+
+    keys = {override.partition("=")[0].lstrip("+~") for override in HydraConfig.get().overrides.task}
+    if "model" in keys or "experiment" in keys:
+        usual = ModelSettings()
+        keys |= {
+            f"model.{item.name}" for item in fields(usual) if getattr(settings.model, item.name) != getattr(usual, item.name)
+        }
+    if "data@model.intermediate.data" in keys or any(key.startswith("model.intermediate.data") for key in keys):
+        keys.add("model.intermediate.data")
+    return keys
+
+
 def _task(settings: TrainSettings) -> float:
     from eventtag.api.train import train
     from eventtag.errors import RunFinishedError
     from eventtag.reporting.console import render_table
+    from eventtag.training.continued import with_base
     from eventtag.training.loop.processes import leave_processes
     from eventtag.training.record import recorded_metric
     from eventtag.training.run import METRICS_FILE
 
+    settings = with_base(settings, _given(settings))
     try:
         result = train(settings)
     except RunFinishedError as finished:

@@ -1,0 +1,294 @@
+"""Runs that continue from the checkpoint of an earlier run (`base`): what they take from it, and the articles that they learn.
+
+Encoder, head, labels and windows are the checkpoint's. The validation and test articles of the earlier run stay where they were, and
+the new articles join its training articles; an article that is there already takes the place of the earlier one. Only where the data
+settings themselves say which articles are which is the corpus the one that they describe.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eventtag.article import Article
+from eventtag.corpus.loading import Corpus, fingerprint, found_labels, load_corpus
+from eventtag.corpus.mixing import CORPUS_FIELD
+from eventtag.corpus.near_duplicates import find_near_duplicates
+from eventtag.corpus.seen import Seen, article_key, read_seen
+from eventtag.errors import CheckpointError, DataError, EventtagError, SettingsError
+from eventtag.ledger import LossLedger
+from eventtag.manifest import read_json
+from eventtag.models.accepted import CONFIG_FILE, OURS
+from eventtag.models.checkpoint import CheckpointInfo, checkpoint_folder, find_checkpoint, read_info
+from eventtag.settings import MISSING, Head, IntermediateSettings, ModelSettings, Overlaps, TrainSettings, WindowSettings
+from eventtag.settings.building import build_settings
+from eventtag.stored_json import read_stored
+
+log = logging.getLogger(__name__)
+
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
+"""The names that architectures have for it."""
+
+
+def settings_of_run(checkpoint: Path) -> TrainSettings:
+    """The settings of the run that made a checkpoint. Raises SettingsError where there is no run beside it, or its articles are unknown."""
+    file = checkpoint_folder(checkpoint).resolve().parent / "settings.yaml"
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = build_settings(TrainSettings, {key: value for key, value in values.items() if key != "run_dir"})
+    except OSError as error:
+        raise SettingsError(
+            f"{file}: there is no run beside the checkpoint, so nothing says which articles it learnt from and which test it; give the "
+            "folder of a run, with all that `eventtag train` left there"
+        ) from error
+    except (yaml.YAMLError, TypeError, AttributeError, SettingsError) as error:
+        raise SettingsError(f"{file}: the settings of the run cannot be read ({error}); train it anew") from error
+    if found.data.path == MISSING and not found.data.corpora:
+        raise SettingsError(f"{file}: the run learnt from articles that were given in Python; train it from a file")
+    return found
+
+
+def corpus_of_run(checkpoint: Path) -> Corpus:
+    """The articles of the run that made a checkpoint, in their splits. Raises SettingsError as `settings_of_run`, DataError where they are
+    not those that the run recorded.
+    """
+    corpus = corpus_of(settings_of_run(checkpoint))
+    record = checkpoint_folder(checkpoint).resolve().parent / "run.json"
+    try:
+        then = {split: about["sha256"] for split, about in read_stored(record)["data"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{record}: does not say which articles the run had ({error}); bring it back from a copy") from error
+    for split in {**then, **corpus.splits}:
+        if then.get(split) != (fingerprint(corpus.splits[split]) if split in corpus.splits else None):
+            raise DataError(
+                f"{corpus.name}: its {split} articles are not those that the run recorded in {record}; the file has changed since, and its "
+                "split with it. Bring the earlier file back, and give new articles in a file of their own"
+            )
+    return corpus
+
+
+def base_checkpoint(base: str) -> tuple[Path, CheckpointInfo, str]:
+    """The checkpoint that `base` names, its record, and the sha256 of its manifest. Raises CheckpointError."""
+    path = find_checkpoint(base)
+    if path is None:
+        raise CheckpointError(f"base={base}: there is no checkpoint; give a finished run of `eventtag train`, or its checkpoint")
+    return path, *read_info(path)
+
+
+def with_base(settings: TrainSettings, given: Collection[str] | None = None) -> TrainSettings:
+    """The settings with the model and the windows of their `base`; unchanged without one.
+
+    `given` are the keys (`model.head`) that the user set; None: those that differ from the defaults. Raises SettingsError for one that
+    contradicts the base, with both values, CheckpointError for a base that is none.
+    """
+    if settings.base is None:
+        return settings
+    path, info, _ = base_checkpoint(settings.base)
+    model, usual = settings.model, ModelSettings()
+    found = _architecture(path, info)
+    for key, value in found.items():
+        wanted = getattr(model, key)
+        asked = f"model.{key}" in given if given is not None else wanted != getattr(usual, key)
+        if asked and wanted is not None and wanted != value:
+            raise SettingsError(
+                f"model.{key}={_shown(wanted)} is not allowed: the model of base={settings.base} has {key} {_shown(value)}; leave "
+                f"model.{key} out, or train without base"
+            )
+    first = IntermediateSettings(data=None)
+    asked = "model.intermediate.data" in given if given is not None else model.intermediate not in (first, IntermediateSettings())
+    if asked and model.intermediate.data is not None:
+        raise SettingsError(
+            f"model.intermediate.data={model.intermediate.data.name} is not allowed: base={settings.base} has learnt already, and the run "
+            "continues from it; leave it out, or train without base"
+        )
+    chosen = {
+        item.name
+        for item in fields(WindowSettings)
+        if (f"window.{item.name}" in given if given is not None else getattr(settings.window, item.name) != item.default)
+    }
+    window = replace(info.window, **{name: getattr(settings.window, name) for name in chosen})
+    return replace(settings, model=replace(model, revision=None, intermediate=first, **found), window=window)
+
+
+def _architecture(path: Path, info: CheckpointInfo) -> dict[str, Any]:
+    """What the checkpoint's files say of the model's settings."""
+    config = read_json(path / CONFIG_FILE, then="copy the checkpoint again")
+    ours = config.get("model_type") == OURS
+    inner = config["encoder"] if ours else config
+    head = Head(config.get("head", Head.softmax.value))
+    found = {
+        "name": info.training.get("encoder", str(path)),
+        "head": head,
+        "layer_mix": bool(config.get("layer_mix", False)),
+        "casing": bool(config.get("casing", False)),
+        "attention_dropout": next((inner[key] for key in ATTENTION_DROPOUT if key in inner), None),
+    }
+    if head is Head.span:
+        found |= {"overlap": bool(config["overlap"]), "max_span_width": int(config["max_span_width"])}
+    return found
+
+
+def _shown(value: Any) -> str:
+    return str(value.value) if isinstance(value, Head) else str(value)
+
+
+def corpus_of(settings: TrainSettings, articles: Sequence[Article] | None = None) -> Corpus:
+    """The corpus that a run with these settings learns from; `articles` are those that were given in place of `data.path`.
+
+    With a `base` it has the base's labels. Raises what `load_corpus` raises; DataError where articles have labels that the base does not
+    know, where test articles of the earlier run would be learnt, or where nothing says which these are.
+    """
+    if settings.base is None:
+        return load_corpus(settings.data, articles=articles)
+    path, info, _ = base_checkpoint(settings.base)
+    known = info.labels.labels
+    data = settings.data
+    if data.labels is not None and set(data.labels) != set(known):
+        raise SettingsError(
+            f"data.labels={data.labels} is not allowed: base={settings.base} has the labels {list(known)}; leave data.labels out, or train "
+            "without base"
+        )
+    data = replace(data, labels=None)
+    declared = bool(data.corpora or data.split_field or data.validation or data.test)
+    try:
+        earlier = corpus_of_run(path)
+    except EventtagError as error:
+        if not declared:
+            raise DataError(
+                f"base={settings.base}: which articles test it is not known ({error})\nsay which of the articles are which: "
+                "data.split_field=FIELD, or data.validation=FILE and data.test=FILE"
+            ) from error
+        log.warning("base=%s: which articles tested it is not known, so none of them can be kept from training (%s)", path, error)
+        earlier = None
+    corpus = load_corpus(data, articles=articles, seen=None if declared else Seen())
+    _require_known(corpus, known, settings.base)
+    if declared:
+        _require_test_kept(corpus, earlier, settings.base)
+        return replace(corpus, labels=info.labels)
+    assert earlier is not None
+    added = add_articles(earlier, corpus.articles("all"), what="articles")
+    for note in added.notes:
+        log.info("%s: %s", corpus.name, note)
+    ledger = LossLedger()
+    for part in (earlier.ledger, corpus.ledger):
+        ledger.absorb(part, prefix="")
+    handling = earlier.handling if data.overlaps is Overlaps.error else corpus.handling
+    return replace(
+        added.corpus,
+        rule=f"{earlier.rule}; {added.count} articles of {corpus.name} in train",
+        ledger=ledger,
+        allowed_loss=earlier.allowed_loss + corpus.allowed_loss,
+        handling=handling,
+    )
+
+
+def _require_known(corpus: Corpus, known: Sequence[str], base: str) -> None:
+    unknown = [label for label in found_labels(corpus.articles("all")) if label not in known]
+    if unknown:
+        raise DataError(
+            f"{corpus.name}: its articles have the labels {', '.join(unknown)}, and base={base} has {', '.join(known)}\n"
+            "map them with data.label_map (null drops a label), or train without base"
+        )
+
+
+def _require_test_kept(corpus: Corpus, earlier: Corpus | None, base: str) -> None:
+    """Raise DataError where a test article of the earlier run would be learnt or choose."""
+    tested = {article_key(article.text) for article in earlier.splits.get("test", ())} if earlier else set()
+    for split in ("train", "validation"):
+        moved = [article.id for article in corpus.splits.get(split, ()) if article_key(article.text) in tested]
+        if moved:
+            raise DataError(
+                f"{len(moved)} test articles of base={base} are in split {split} now, {moved[0]!r} among them; leave them in test, as "
+                "`eventtag split --extend` does"
+            )
+
+
+@dataclass(frozen=True)
+class Added:
+    """The corpus with the articles that are learnt, how many these are, and what became of the others."""
+
+    corpus: Corpus
+    count: int
+    notes: tuple[str, ...]
+
+
+def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> Added:
+    """The corpus with the articles among its training articles; `what` they are is said in the notes. Raises DataError where none can be
+    learnt.
+
+    Of several articles with one text the last counts. Near-duplicates of validation and test articles are not learnt. Spans with a label
+    that the corpus does not have are left out.
+    """
+    notes = []
+    latest = {article_key(article.text): article for article in articles if article.regions}
+    if skipped := sum(not article.regions for article in articles):
+        notes.append(f"{skipped} articles were looked at nowhere (skipped)")
+    if several := len(articles) - skipped - len(latest):
+        notes.append(f"{several} {what} are of a text of which a later one counts")
+    held_out = [article for split in ("validation", "test") for article in corpus.splits.get(split, ())]
+    marked = [replace(article, id=f"held out/{number}") for number, article in enumerate(held_out)]
+    named = {f"new/{number}": article for number, article in enumerate(latest.values())}
+    pairs = find_near_duplicates([*marked, *(replace(article, id=name) for name, article in named.items())]).clusters
+    copies = {name for cluster in pairs if any(one.startswith("held out/") for one in cluster) for name in cluster}
+    if left_out := len(copies & named.keys()):
+        notes.append(f"{left_out} {what} are of articles that score or choose the checkpoints, and are not learnt")
+    learnt = [article for name, article in named.items() if name not in copies]
+    if not learnt:
+        raise DataError(f"there are no {what} to learn from" + "".join(f"; {note}" for note in notes))
+    replaced = {article_key(article.text) for article in learnt}
+    kept = [article for article in corpus.splits["train"] if article_key(article.text) not in replaced]
+    if taken := len(corpus.splits["train"]) - len(kept):
+        notes.append(f"{taken} training articles are taken as they were corrected")
+    known = set(corpus.labels.labels)
+    if strange := sum(span.label not in known for article in learnt for span in article.spans):
+        notes.append(f"{strange} spans have labels that the checkpoint does not have, and are not learnt")
+    part = dict.fromkeys([CORPUS_FIELD] if corpus.parts else [], next(iter(corpus.parts), None))
+    notes += [f"{what} are taken as articles of the corpus {name}" for name in part.values()]
+    ids = {article.id for group in corpus.splits.values() for article in group}
+    added = []
+    for article in learnt:
+        name = article.id if article.id not in ids else f"corrected/{article.id}"
+        while name in ids:
+            name += "'"
+        ids.add(name)
+        spans = tuple(span for span in article.spans if span.label in known)
+        added.append(replace(article, id=name, spans=spans, meta={**article.meta, **part}))
+    return Added(replace(corpus, splits={**corpus.splits, "train": (*kept, *added)}), len(added), tuple(notes))
+
+
+def require_promises(settings: TrainSettings, held: Sequence[Article]) -> None:
+    """Raise SettingsError where articles that are held apart for a promise (`training.promises`) chose or taught the base.
+
+    They chose nothing of a base that held the same half apart.
+    """
+    if settings.base is None or not held:
+        return
+    path, _, _ = base_checkpoint(settings.base)
+    seen = read_seen(path)
+    known = sum(seen.kind_of(article) is not None for article in held)
+    try:
+        earlier = settings_of_run(path)
+        same = earlier.evaluation.confidence is not None and _held_by(path, earlier) >= {article_key(a.text) for a in held}
+    except EventtagError:
+        same = False
+    if known and not same:
+        raise SettingsError(
+            f"evaluation.confidence={settings.evaluation.confidence:g} is not allowed here: {known} of the {len(held)} validation articles "
+            f"that would be held apart chose or taught base={settings.base}, so they promise nothing about new articles; give other "
+            "validation articles, leave it out, or train without base"
+        )
+
+
+def _held_by(path: Path, settings: TrainSettings) -> set[str]:
+    """The keys of the validation articles that the run of a checkpoint held apart, and that neither taught nor chose its own base."""
+    from eventtag.training.promises import divide_validation
+
+    corpus = corpus_of_run(path)
+    held = divide_validation(corpus.splits["validation"], settings.evaluation, corpus.cluster_field)[1]
+    require_promises(settings, held)
+    return {article_key(article.text) for article in held}

@@ -1,0 +1,195 @@
+"""Runs that continue from the checkpoint of an earlier one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_article, plain_model, trained_settings
+
+from eventtag.api.evaluate import evaluate
+from eventtag.api.train import train as train_api
+from eventtag.article import Article
+from eventtag.corpus.loading import fingerprint
+from eventtag.corpus.seen import read_seen
+from eventtag.errors import CheckpointError, DataError, SettingsError
+from eventtag.formats.jsonl import json_line
+from eventtag.models.checkpoint import read_info
+from eventtag.settings import DataSettings, EvaluationSettings, Head, TrainSettings, WindowSettings
+from eventtag.training import run as run_module
+from eventtag.training.continued import corpus_of, corpus_of_run, require_promises, settings_of_run, with_base
+from eventtag.training.run import train
+
+NEW = make_article("n1", " ".join(f"new{part}" for part in range(20)) + " Police/ACTOR met/EVENT in Lima/LOCATION .")
+
+
+def write(articles: list[Article], file: Path) -> str:
+    file.write_text("".join(json_line(article) + "\n" for article in articles), encoding="utf-8")
+    return str(file)
+
+
+Make = Callable[..., TrainSettings]
+
+
+@pytest.fixture(scope="module")
+def make(trained_run: Path, articles: tuple[Article, ...], tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Settings of a run of one epoch on a new article and an export of all the earlier ones, the first of which was corrected."""
+    folder = tmp_path_factory.mktemp("continued")
+    learnt = next(article for article in articles if article.meta["split"] == "train")
+    corrected = replace(learnt, spans=learnt.spans[1:], meta={})
+    others = [replace(article, meta={}) for article in articles if article is not learnt]
+    file = write([NEW, corrected, *others], folder / "corrected.jsonl")
+    trainer = replace(trained_settings(Path("unused"))["trainer"], epochs=1)
+
+    def made(**chosen: Any) -> TrainSettings:
+        usual: dict[str, Any] = {"data": DataSettings(path=file), "trainer": trainer, "run_dir": str(folder / "run")}
+        return TrainSettings(**{**usual, "base": str(trained_run), "evaluation": EvaluationSettings(resamples=100), **chosen})
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def continued(make: Make) -> Path:
+    settings = make()
+    train(settings)
+    return Path(settings.run_dir)
+
+
+def test_model_and_test_articles_stay_and_both_checkpoints_are_compared(
+    continued: Path, trained_run: Path, articles: tuple[Article, ...]
+) -> None:
+    info, before = (read_info(run / "checkpoint")[0] for run in (continued, trained_run))
+    assert (info.labels, info.window) == (before.labels, before.window)
+    assert info.training["base"]["sha256"] == read_info(trained_run / "checkpoint")[1]
+    corpus, earlier = corpus_of_run(continued), corpus_of_run(trained_run)
+    assert corpus.splits["test"] == earlier.splits["test"]
+    assert corpus.splits["validation"] == earlier.splits["validation"]
+    learnt = {article.text: article for article in corpus.splits["train"]}
+    assert learnt[NEW.text].spans == NEW.spans
+    first = next(article for article in articles if article.meta["split"] == "train")
+    assert learnt[first.text].spans == first.spans[1:]
+    assert len(learnt) == len(earlier.splits["train"]) + 1
+    seen, knew = read_seen(continued / "checkpoint"), read_seen(trained_run / "checkpoint")
+    assert seen.learnt > knew.learnt
+    report = json.loads((continued / "report.json").read_text(encoding="utf-8"))
+    compared = report["data"]["base"]
+    assert (compared["split"], compared["articles"]) == ("test", 4)
+    assert compared["sha256"] == fingerprint(earlier.splits["test"])
+    for name, run in (("base", trained_run), ("new", continued)):
+        scored = evaluate(run, {"path": write(list(earlier.splits["test"]), continued.parent / f"{name}.jsonl")}).f1
+        assert compared["scores"][name]["f1"] == pytest.approx(scored)
+    assert compared["difference"]["value"] == pytest.approx(compared["scores"]["new"]["f1"] - compared["scores"]["base"]["f1"])
+    for name in ("report.md", "report.html"):
+        text = (continued / name).read_text(encoding="utf-8")
+        assert "on the 4 test articles, before" in text
+    assert "It continues from a checkpoint" in (continued / "checkpoint" / "README.md").read_text(encoding="utf-8")
+
+
+def test_evaluate_takes_the_articles_in_the_splits_of_the_continued_run(continued: Path) -> None:
+    result = evaluate(continued, evaluation={"resamples": 100})
+    assert (result.split, result.report.articles) == ("test", 4)
+
+
+def test_a_run_continues_from_one_that_continued(continued: Path, make: Make, tmp_path: Path) -> None:
+    third = replace(NEW, id="n2", text=NEW.text.replace("new", "third"), spans=())
+    corpus = corpus_of(make(base=str(continued), data=DataSettings(path=write([third], tmp_path / "third.jsonl"))))
+    assert corpus.splits["test"] == corpus_of_run(continued).splits["test"]
+    assert [article.id for article in corpus.splits["train"]][-1] == "n2"
+    assert settings_of_run(continued).base is not None
+
+
+def test_an_interrupted_run_resumes_from_the_base_and_ends_with_the_same_weights(
+    make: Make, continued: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(*_: Any) -> None:
+        raise StoppedError
+
+    settings = make(run_dir=str(tmp_path / "run"))
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "finish", stop)
+        with pytest.raises(StoppedError):
+            train(settings)
+    train(replace(settings, resume=True))
+    weights = [(run / "checkpoint" / "model.safetensors").read_bytes() for run in (tmp_path / "run", continued)]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "given", "message"),
+    [
+        ({"model": plain_model(name="tiny", head=Head.crf)}, ["model.head"], r"model.head=crf is not allowed.* has head softmax"),
+        ({"model": plain_model(head=Head.span)}, None, r"model.head=span is not allowed.* has head softmax"),
+        ({"model": plain_model(name="roberta-base")}, None, r"model.name=roberta-base is not allowed.* has name tiny"),
+        ({"model": plain_model(layer_mix=True)}, ["model.layer_mix"], r"model.layer_mix=True .* has layer_mix False"),
+        ({"base": "nowhere"}, None, "base=nowhere: there is no checkpoint"),
+        ({"base": " "}, None, "base=' ' is not allowed"),
+    ],
+)
+def test_what_contradicts_the_base_is_refused_with_both_values(
+    make: Make, chosen: dict[str, Any], given: list[str] | None, message: str
+) -> None:
+    with pytest.raises((SettingsError, CheckpointError), match=message):
+        with_base(make(**chosen), given)
+
+
+def test_defaults_do_not_contradict_the_base(make: Make) -> None:
+    found = with_base(make(model=plain_model(head=Head.crf, layer_mix=True)), [])
+    assert (found.model.head, found.model.layer_mix, found.window) == (
+        Head.softmax,
+        False,
+        WindowSettings(max_length=24, stride=6),
+    )
+    assert with_base(make(window=WindowSettings(max_length=96))).window == WindowSettings(max_length=96, stride=6)
+    assert with_base(found) == found
+
+
+def test_labels_that_the_base_does_not_know_are_refused(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"data.labels=\['ACTOR'\] is not allowed: .* has the labels \['ACTOR', 'EVENT'"):
+        corpus_of(make(data=DataSettings(path="x", labels=["ACTOR"])))
+    strange = make_article("s", "Odd/WEAPON fell")
+    with pytest.raises(DataError, match=r"have the labels WEAPON, and base=.* has ACTOR, EVENT, LOCATION"):
+        train_api([strange], tmp_path / "run", base=make().base)
+
+
+def test_a_split_of_ones_own_keeps_the_earlier_test_articles(
+    make: Make, articles: tuple[Article, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = DataSettings(path=write([*articles, replace(NEW, meta={"split": "test"})], tmp_path / "a.jsonl"), split_field="split")
+    assert len(corpus_of(make(data=data)).splits["test"]) == 5
+    tested = next(article for article in articles if article.meta["split"] == "test")
+    moved = [replace(a, meta={"split": "train"}) if a is tested else a for a in articles]
+    moved_data = DataSettings(path=write(moved, tmp_path / "b.jsonl"), split_field="split")
+    with pytest.raises(DataError, match=f"1 test articles of base=.* are in split train now, '{tested.id}'"):
+        corpus_of(make(data=moved_data))
+    alone = shutil.copytree(Path(str(make().base)) / "checkpoint", tmp_path / "alone")
+    with pytest.raises(DataError, match=r"which articles test it is not known .*no run beside the checkpoint"):
+        corpus_of(make(base=str(alone)))
+    with caplog.at_level(logging.WARNING):
+        assert corpus_of(make(base=str(alone), data=data)).splits["test"]
+    assert "which articles tested it is not known" in caplog.text
+
+
+def test_articles_of_the_earlier_run_that_changed_are_refused(make: Make, trained_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    record["data"]["test"]["sha256"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(DataError, match="its test articles are not those that the run recorded"):
+        corpus_of(make(base=str(run)))
+
+
+def test_validation_articles_that_chose_the_base_promise_nothing(make: Make, trained_run: Path) -> None:
+    settings = make(evaluation=EvaluationSettings(confidence=0.9, target_precision={"ACTOR": 0.5}))
+    held = corpus_of_run(trained_run).splits["validation"][:2]
+    with pytest.raises(SettingsError, match="2 of the 2 validation articles that would be held apart chose or taught base="):
+        require_promises(settings, held)
+    require_promises(settings, [NEW])
