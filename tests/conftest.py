@@ -18,6 +18,8 @@ from eventtag.formats.jsonl import json_line
 from eventtag.span import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from eventtag.settings import ModelSettings, TrainerSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -56,6 +58,18 @@ def make_distinct(count: int, *, train: int) -> list[Article]:
 ACTORS = ("Police", "Rebels", "Miners", "Nurses", "Moscow", "Kigali", "Reuters", "Students")
 EVENTS = ("attacked", "accused", "arrested", "praised", "met", "blocked", "warned", "freed")
 PLACES = ("Paris", "Lima", "Mosul", "Accra", "Turin", "Quito", "Osaka", "Perth")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_hydra_here() -> Iterator[None]:
+    """Commands of Hydra run in processes of their own: in this one, Hydra's logging would close the streams that pytest captures."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a test runs a command of Hydra in pytest's own process; call the function of the API, or start a process")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hydra.main", refuse)
+        yield
 
 
 @pytest.fixture(scope="session")

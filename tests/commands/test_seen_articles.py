@@ -8,24 +8,27 @@ from dataclasses import replace
 
 import pytest
 
+import eventtag
 from eventtag.corpus.seen import SEEN_FILE
+from eventtag.errors import EventtagError
 from eventtag.formats.jsonl import json_line
 from eventtag.manifest import write_manifest
+from eventtag.reporting.console import render_table
 
 
 @pytest.fixture
-def evaluate(tmp_path, monkeypatch, capfd, checkpoint):
-    """Runs the command; the exit code, report.json (None after an error), and what it printed."""
+def evaluate(tmp_path, checkpoint):
+    """Evaluates in this process; the exit code, report.json (None after an error), what the command prints, and the folder of the report."""
     number = iter(range(100))
 
-    def call(*arguments, folder=checkpoint):
+    def call(data, folder=checkpoint, **settings):
         run_dir = tmp_path / f"scores{next(number)}"
-        common = [f"checkpoint={folder}", "evaluation.resamples=100", f"run_dir={run_dir}"]
-        monkeypatch.setattr(sys, "argv", ["eventtag evaluate", *map(str, arguments), *common])
-        monkeypatch.chdir(tmp_path)
-        code = importlib.import_module("eventtag.cli.commands.evaluate").run()
-        file = run_dir / "report.json"
-        return code, json.loads(file.read_text()) if file.exists() else None, capfd.readouterr().err, run_dir
+        try:
+            result = eventtag.evaluate(folder, data, run_dir=str(run_dir), evaluation={"resamples": 100}, **settings)
+        except EventtagError as error:
+            return 1, None, f"error: {error}", run_dir
+        shown = "\n".join([*result.ledger.remarks, *result.ledger.summary(), render_table(result.report), *result.notes])
+        return 0, json.loads((run_dir / "report.json").read_text()), shown, run_dir
 
     return call
 
@@ -40,11 +43,13 @@ def altered(article):
     return replace(article, id=f"other {article.id}", spans=article.spans[1:], text=article.text + "\n", meta={})
 
 
-@pytest.mark.parametrize("arguments", [[], ["data.split_seed=99"], ["data.split_field=split"], ["split=test"]])
-def test_a_changed_file_is_scored_without_what_the_checkpoint_learnt_from(evaluate, articles, tmp_path, arguments):
+@pytest.mark.parametrize(
+    ("data", "settings"), [({}, {}), ({"split_seed": 99}, {}), ({"split_field": "split"}, {}), ({}, {"split": "test"})]
+)
+def test_a_changed_file_is_scored_without_what_the_checkpoint_learnt_from(evaluate, articles, tmp_path, data, settings):
     changed = [replace(altered(article), meta=article.meta) for article in articles]
     path = write(tmp_path / "gold.jsonl", changed)
-    code, report, shown, run_dir = evaluate(f"data.path={path}", *arguments)
+    code, report, shown, run_dir = evaluate({"path": str(path), **data}, **settings)
     assert code == 0, shown
     assert report["articles"] == report["data"]["articles"] == 4
     assert {json.loads(line)["meta"]["split"] for line in (run_dir / "predictions.jsonl").open()} == {"test"}
@@ -59,18 +64,18 @@ def test_a_changed_file_is_scored_without_what_the_checkpoint_learnt_from(evalua
 
 def test_a_split_field_that_calls_training_articles_test_does_not_help(evaluate, articles, tmp_path):
     path = write(tmp_path / "gold.jsonl", [replace(article, meta={"split": "test"}) for article in articles])
-    code, report, shown, _ = evaluate(f"data.path={path}", "data.split_field=split")
+    code, report, shown, _ = evaluate({"path": str(path), "split_field": "split"})
     assert (code, report["articles"]) == (0, 8)
     assert "scored: 4 of 8 articles that chose epoch and thresholds" in shown
 
 
 def test_where_all_was_learnt_from_nothing_is_scored_unless_knowingly(evaluate, articles, tmp_path):
     path = write(tmp_path / "gold.jsonl", [altered(article) for article in articles if article.meta["split"] == "train"])
-    code, report, shown, _ = evaluate(f"data.path={path}")
+    code, report, shown, _ = evaluate(path)
     assert (code, report) == (1, None)
     assert "error: the checkpoint learnt from all of the 16 articles asked for" in shown
     assert "score these knowingly: seen=include" in shown
-    code, report, shown, run_dir = evaluate(f"data.path={path}", "seen=include")
+    code, report, shown, run_dir = evaluate(path, seen="include")
     assert (code, report["articles"], report["data"]["seen"]["scored"]["learnt"]) == (0, 16, 16)
     note = "cored: 16 of 16 articles that the checkpoint learnt from, so the scores are much too high"
     assert f"s{note}" in shown
@@ -79,11 +84,11 @@ def test_where_all_was_learnt_from_nothing_is_scored_unless_knowingly(evaluate, 
 
 
 def test_without_data_the_test_articles_of_its_run_are_scored(evaluate, checkpoint, tmp_path):
-    code, report, shown, _ = evaluate()
+    code, report, shown, _ = evaluate(None)
     assert (code, report["articles"], report["data"]["split"]) == (0, 4, "test")
     assert report["data"]["split_rule"] == "by meta field 'split'"
     shutil.copytree(checkpoint, tmp_path / "moved")
-    code, _, shown, _ = evaluate(folder=tmp_path / "moved")
+    code, _, shown, _ = evaluate(None, folder=tmp_path / "moved")
     assert code == 1
     assert "no run beside the checkpoint" in shown
     assert "data.path=FILE or data=NAME" in shown
@@ -94,7 +99,7 @@ def test_what_is_seen_in_training_is_the_checkpoint_s_matter(evaluate, articles,
     test = [article for article in articles if article.meta["split"] == "test"]
     found = []
     for name, chosen in (("all.jsonl", articles), ("test.jsonl", test)):
-        _, report, _, _ = evaluate(f"data.path={write(tmp_path / name, chosen)}")
+        _, report, _, _ = evaluate(write(tmp_path / name, chosen))
         found.append([part for part in report["slices"] if part["dimension"].endswith("in training")])
     assert found[0] == found[1] != []
 
@@ -105,7 +110,7 @@ def test_an_older_checkpoint_says_that_it_does_not_know(evaluate, checkpoint, co
     for name in (SEEN_FILE, "manifest.json"):
         (old / name).unlink()
     write_manifest(old)
-    code, report, shown, run_dir = evaluate(f"data.path={corpus_file}", folder=old)
+    code, report, shown, run_dir = evaluate(corpus_file, folder=old)
     assert (code, report["articles"], report["data"]["seen"]["known"]) == (0, 24, False)
     note = "t is not known which articles the checkpoint learnt from; scores on these are too high"
     assert f"i{note}" in shown
@@ -139,7 +144,7 @@ def test_compare_leaves_out_what_any_of_the_checkpoints_learnt_from(checkpoint, 
 
 def test_an_evaluation_is_compared_on_what_its_checkpoint_did_not_see(evaluate, articles, tmp_path, monkeypatch, capfd):
     gold = write(tmp_path / "gold.jsonl", articles)
-    _, _, _, folder = evaluate(f"data.path={gold}", "seen=include")
+    _, _, _, folder = evaluate(gold, seen="include")
     theirs = write(tmp_path / "theirs.jsonl", [replace(a, spans=a.spans[2:]) for a in articles])
     monkeypatch.setattr(sys, "argv", ["eventtag compare", str(folder), str(theirs), "--gold", str(gold), "--resamples", "100"])
     assert importlib.import_module("eventtag.cli.commands.compare").run() == 0
