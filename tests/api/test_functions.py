@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 from conftest import make_article, trained_settings
+from warm import warm_programs
 
 import eventtag
 from eventtag.formats.jsonl import json_line
@@ -88,7 +88,7 @@ def test_predict_is_a_job(trained_run, gold_file, tmp_path):
     )
     script = tmp_path / "tag.py"
     script.write_text(code)
-    command = [sys.executable, str(script), str(trained_run), str(gold_file), str(tmp_path / "tagged.jsonl")]
+    command = [warm_programs() / "python", str(script), str(trained_run), str(gold_file), str(tmp_path / "tagged.jsonl")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     tagged = [json.loads(line) for line in (tmp_path / "tagged.jsonl").open()]
     assert done.stdout == f"4 0 {sum(len(row['spans']) for row in tagged)} article_id\n", done.stderr

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 from conftest import make_article
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warm import warm_programs
 
 import eventtag
 from eventtag.article import Article
@@ -97,9 +97,7 @@ def test_the_command_prints_the_table_and_writes_the_report(tmp_path):
     eventtag.write_articles(GOLD, tmp_path / "gold.jsonl", "jsonl")
     (tmp_path / "theirs.conll").write_text(conll(GOLD))
     command = [
-        sys.executable,
-        "-m",
-        "eventtag",
+        warm_programs() / "eventtag",
         "score",
         "theirs.conll",
         "--gold",
@@ -114,6 +112,6 @@ def test_the_command_prints_the_table_and_writes_the_report(tmp_path):
     assert "micro        1.0000  1.0000  1.0000" in done.stdout
     assert "report: scores/report.html" in done.stderr
     assert (tmp_path / "scores" / "report.html").exists()
-    missing = subprocess.run([*command[:4], "theirs.conll"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    missing = subprocess.run([*command[:2], "theirs.conll"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert missing.returncode == 1
     assert "--gold FILE or by --data NAME" in missing.stderr

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,14 @@ import pytest
 from conftest import REPOSITORY
 from estimate_ecbplus import make_pool, make_tags, read_sentences, sample_again
 from simulate_estimates import corrected, held, narrowing
+from warm import warm_programs
 
 PAGE = (REPOSITORY / "docs" / "tutorial" / "published-figure.md").read_text(encoding="utf-8")
 
 
 def test_the_page_prints_what_it_shows(tmp_path):
     code = "\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([warm_programs() / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (shown,) = re.findall(r"^```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert done.stdout.endswith(shown)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+from warm import warm_programs
+
 from eventtag.formats.jsonl import json_line
 from eventtag.run_folder import claimed_folder
 
@@ -21,7 +23,7 @@ def test_the_table_compares_finished_runs_over_seeds_and_articles(corpus_file, a
             lines = (json_line(replace(article, spans=article.spans[left_out:])) + "\n" for article in validation)
             (run / "predictions.jsonl").write_text("".join(lines), encoding="utf-8")
     data = ["data=corpus", f"data.path={corpus_file}", "data.split_field=split"]
-    command = [sys.executable, str(SCRIPT), str(tmp_path / "runs"), "--table", "--seeds", "1", "2", "--common", *data]
+    command = [warm_programs() / "python", str(SCRIPT), str(tmp_path / "runs"), "--table", "--seeds", "1", "2", "--common", *data]
     command += [part for name in ("all", "fewer", "one seed", "not run") for part in ("--variant", name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

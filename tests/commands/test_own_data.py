@@ -1,9 +1,9 @@
 """`data.path` alone means one's own articles, and nothing of another corpus is said of them."""
 
 import subprocess
-import sys
 
 import pytest
+from warm import warm_programs
 
 from eventtag.cli.hydra_task import compose_data, compose_training
 from eventtag.cli.own_data import choose_own_data
@@ -32,7 +32,7 @@ def test_a_choice_stays_as_it_is():
 
 def answer(folder, *command) -> str:
     """What a command that fails says. It runs in a process of its own, since Hydra closes the log handlers of the whole process."""
-    done = subprocess.run([sys.executable, "-m", "eventtag", *command], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([warm_programs() / "eventtag", *command], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     return done.stderr
 

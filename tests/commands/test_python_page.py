@@ -3,10 +3,10 @@
 import importlib.util
 import re
 import subprocess
-import sys
 
 import pytest
 from conftest import REPOSITORY
+from warm import warm_programs
 
 PAGE = (REPOSITORY / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
 
@@ -28,7 +28,9 @@ def test_the_snippets_run(folder):
         sections = [section for section in sections if not section.startswith("spaCy")]
     code = [block for section in sections for block in re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)]
     assert len(code) >= 7
-    done = subprocess.run([sys.executable, "-c", "\n".join(code)], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [warm_programs() / "python", "-c", "\n".join(code)], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "n 3 {}" in done.stdout or "n 4 {}" in done.stdout
     assert (folder / "tagged.csv").read_text().startswith('"article_id","start","end","label","text","score","sentence_start"')

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from warm import warm_programs
 
+BIN = Path(sys.executable).parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 SMALL = "model=tiny trainer.epochs=1 trainer.learning_rate=5e-3 window.max_length=24 window.stride=6"
-BIN = Path(sys.executable).parent
 
 
 def blocks(language: str) -> list[str]:
@@ -33,7 +34,7 @@ def folder(tmp_path_factory, corpus_file) -> Path:
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{warm_programs()}:{BIN}:{os.environ['PATH']}"}
     return subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -18,7 +18,7 @@ from eventtag.reporting.console import render_table
 
 @pytest.fixture
 def evaluate(tmp_path, checkpoint):
-    """Evaluates in this process; the exit code, report.json (None after an error), what the command prints, and the folder of the report."""
+    """Evaluates here; the exit code, report.json (None after an error), what the command prints, and the folder of the report."""
     number = iter(range(100))
 
     def call(data, folder=checkpoint, **settings):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from warm import warm_programs
 
 from eventtag.engines import choice
 from eventtag.errors import CheckpointError, ExportError, OutputError, SettingsError
@@ -31,7 +32,7 @@ def validation(articles):
 
 
 def run_export(*arguments):
-    command = [sys.executable, "-m", "eventtag.cli.main", "export", *map(str, arguments)]
+    command = [warm_programs() / "eventtag", "export", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ)
 
 
