@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from eventtag.article import Article
 from eventtag.corpus.near_duplicates import DuplicatePair, Duplicates
-from eventtag.corpus.splits import leakage, split_articles
+from eventtag.corpus.splits import SPLITS, extend_split, leakage, split_articles
 from eventtag.errors import DataError, SettingsError
 from eventtag.span import Span
 
@@ -98,3 +98,45 @@ def test_leakage_counts_duplicates_groups_and_seen_mentions():
     assert (report.duplicate_pairs, report.shared_values) == (1, ("1",))
     assert (report.mentions, report.seen_mentions) == ({"EV": 1, "LOC": 2}, {"EV": 0, "LOC": 1})
     assert report.seen_share == pytest.approx(1 / 3)
+
+
+@given(
+    groups=st.lists(st.integers(0, 8), min_size=1, max_size=30),
+    places=st.lists(st.sampled_from([None, *SPLITS]), min_size=30, max_size=30),
+    pairs=st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=10),
+    seed=st.integers(0, 5),
+)
+@settings(max_examples=80, deadline=None, derandomize=True)
+def test_an_extended_split_moves_nothing_and_no_copy_of_a_test_article_is_learnt(groups, places, pairs, seed):
+    corpus = [Article(str(n), "ab", meta={"g": g}) for n, g in enumerate(groups)]
+    found = Duplicates(tuple(DuplicatePair(str(a), str(b), 1.0, 1.0) for a, b in pairs if max(a, b) < len(corpus) and a != b))
+    place = dict(zip((a.id for a in corpus), places, strict=False))
+    old = {split: [a for a in corpus if place[a.id] == split] for split in SPLITS}
+    new = [a for a in corpus if place[a.id] is None]
+    extended = extend_split(old, new, seed=seed, group_field="g", duplicates=found)
+    split_of = extended.split.split_of
+    assert set(split_of) == {a.id for a in corpus}
+    assert all(split_of[a.id] == split for split in SPLITS for a in old[split])
+    group = {a.id: a.meta["g"] for a in corpus}
+    links = [(p.first, p.second) for p in found.pairs] + [
+        (a.id, b.id) for a in corpus for b in corpus if group[a.id] == group[b.id]
+    ]
+    for one, other in [*links, *((b, a) for a, b in links)]:
+        if place[one] is None and place[other] == "test":
+            assert split_of[one] == "test"
+            assert one in extended.tied
+        if place[one] is None and place[other] is None:
+            assert split_of[one] == split_of[other]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_few_new_articles_are_drawn_with_the_shares(count):
+    drawn = Counter()
+    rounds = 600 // count
+    for number in range(rounds):
+        new = [Article(str(n), f"text {number} {n}") for n in range(count)]
+        extended = extend_split({"test": [Article("t", "old")]}, new, validation_share=0.15, test_share=0.25, seed=3)
+        drawn += Counter(extended.split.split_of[a.id] for a in new)
+    shares = {split: drawn[split] / (rounds * count) for split in SPLITS}
+    assert shares["test"] == pytest.approx(0.25, abs=0.05)
+    assert shares["validation"] == pytest.approx(0.15, abs=0.05)

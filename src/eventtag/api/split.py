@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from eventtag.api.articles import Source, name_of, read_source, require_names
 from eventtag.article import Article
+from eventtag.corpus.loading import split_by_field
 from eventtag.corpus.near_duplicates import Duplicates, find_near_duplicates
-from eventtag.corpus.splits import SPLITS, Leakage, leakage, split_articles
+from eventtag.corpus.seen import article_key
+from eventtag.corpus.splits import SPLITS, Leakage, extend_split, leakage, split_articles
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.registry import format_of_suffix, write_articles
 from eventtag.ledger import LossLedger
@@ -19,6 +21,9 @@ from eventtag.staging import require_absent
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+STAGE = "extending the split"
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,6 +64,7 @@ def split(
     seed: int = 13,
     group: str | None = None,
     time: str | None = None,
+    extend: Source | None = None,
     stratify: bool = True,
     look_for_duplicates: bool = True,
     max_loss: float = 0.0,
@@ -67,15 +73,23 @@ def split(
     """Divide articles into train, validation and test: `split("articles.jsonl", "split.jsonl")["test"]`.
 
     Near-duplicates and articles with one value of the metadata field `group` stay together. `validation` and `test` are shares of the
-    articles. `time` names a metadata field with an ISO date: the oldest are train, the newest test. With `output` the articles are written
-    there, in the format of its suffix. `reading` are `format`, `options` and `label_map`.
+    articles. `time` names a metadata field with an ISO date: the oldest are train, the newest test. `extend` is an earlier split, whose
+    articles stay where they were and are in the result too: an article with the same text has its new annotation in its old split, and
+    the others are drawn (`extend_split`); the ledger says of which this is true. With `output` the articles are written there, in the
+    format of its suffix. `reading` are `format`, `options` and `label_map`.
 
-    Raises DataError for no article, or when more than the share `max_loss` of the spans got lost in reading; SettingsError for a field that
-    no article has, or a suffix of `output` that stands for no format; OutputError where the output exists.
+    Raises DataError for no article, an article of `extend` that is in no split, or when more than the share `max_loss` of the spans got
+    lost in reading; SettingsError for a field that no article has, or a suffix of `output` that stands for no format; OutputError where
+    the output exists.
     """
     if output is not None:
         require_absent(Path(output))
         format_of_suffix(Path(output))
+    if extend is not None and time is not None:
+        raise SettingsError(
+            f"time={time!r} is not allowed with extend: in a split by time the newest articles are the test, so that new articles would "
+            "move the earlier ones; leave it out"
+        )
     ledger = LossLedger()
     found = list(read_source(articles, ledger, **reading))
     if not found:
@@ -86,9 +100,21 @@ def split(
     )
     if group is not None:
         require_names("group", [group], {name for article in found for name in article.meta}, "metadata field")
-    duplicates = find_near_duplicates(found) if look_for_duplicates else None
     shares: Mapping[str, Any] = {"validation_share": validation, "test_share": test, "seed": seed}
-    drawn = split_articles(found, **shares, stratify=stratify, group_field=group, time_field=time, duplicates=duplicates)
+    if extend is None:
+        duplicates = find_near_duplicates(found) if look_for_duplicates else None
+        drawn = split_articles(found, **shares, stratify=stratify, group_field=group, time_field=time, duplicates=duplicates)
+    else:
+        earlier = split_by_field(read_source(extend, ledger), "split", {})
+        old, new = _matched(earlier, found, ledger)
+        found = [*(article for part in old.values() for article in part), *new]
+        duplicates = find_near_duplicates(found) if look_for_duplicates else None
+        extended = extend_split(old, new, **shares, stratify=stratify, group_field=group, duplicates=duplicates)
+        drawn = extended.split
+        for name in sorted(extended.tied):
+            several = "of which some are in other splits too, " if name in extended.torn else ""
+            what = f"a near-duplicate of earlier articles or in their group, {several}so that it is {drawn.split_of[name]}"
+            ledger.note(name, STAGE, "article", what)
     plain = split_articles(found, **shares, stratify=False) if len(found) >= len(SPLITS) else drawn
     marked = tuple(replace(article, meta={**article.meta, "split": drawn.split_of[article.id]}) for article in found)
     if output is not None:
@@ -98,6 +124,46 @@ def split(
         leakage(found, one.split_of, split=measured, duplicates=duplicates, group_field=group) for one in (plain, drawn)
     )
     return SplitResult(marked, drawn.rule, measured, after, before, duplicates, ledger)
+
+
+def _matched(
+    earlier: Mapping[str, Sequence[Article]], given: Sequence[Article], ledger: LossLedger
+) -> tuple[dict[str, list[Article]], list[Article]]:
+    """The articles of the earlier split, those that are given again as they are now, and the given ones that it does not have, under ids of
+    their own.
+    """
+    split_of = {
+        article_key(article.text): split for split in SPLITS for article in earlier[split]
+    }  # test, where it is in several
+    old: dict[str, list[Article]] = {split: [] for split in SPLITS}
+    again = {article_key(article.text) for article in given}
+    before: dict[str, Article] = {}
+    for split, articles in earlier.items():
+        for article in articles:
+            if article_key(article.text) in again:
+                before.setdefault(article_key(article.text), article)
+            else:
+                old[split].append(article)
+    ids = {article.id for articles in old.values() for article in articles}
+    new = []
+    for article in given:
+        key, name = article_key(article.text), article.id
+        while name in ids:
+            name = f"new/{name}"
+        if name != article.id:
+            ledger.note(name, STAGE, "id", "another article of the earlier split has its id, so that it is called new/ID")
+        ids.add(name)
+        article = replace(article, id=name)
+        if key not in split_of:
+            new.append(article)
+            continue
+        old[split_of[key]].append(article)
+        then = before[key]
+        if (then.spans, then.annotated, then.labels, then.rejected) != (
+            article.spans, article.annotated, article.labels, article.rejected,
+        ):  # fmt: skip
+            ledger.note(name, STAGE, "article", f"its annotation is the new one, and it stays in {split_of[key]}")
+    return old, new
 
 
 def _with_split_kept(articles: Sequence[Article], output: Path, ledger: LossLedger) -> Iterator[Article]:

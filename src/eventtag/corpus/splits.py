@@ -78,11 +78,7 @@ def split_articles(
 
     Raises SettingsError for shares that cannot be, DataError for too few units, or articles without a date.
     """
-    shares = {"train": 1 - validation_share - test_share, "validation": validation_share, "test": test_share}
-    if min(validation_share, test_share) < 0 or shares["train"] <= 0:
-        raise SettingsError(
-            f"validation_share={validation_share} and test_share={test_share}: give shares from 0 that leave some for train"
-        )
+    shares = _shares(validation_share, test_share)
     units = _units(articles, group_field, duplicates)
     wanted = [split for split in SPLITS if shares[split] > 0]
     if len(units) < len(wanted):
@@ -95,6 +91,67 @@ def split_articles(
     chosen = _by_time(units, shares, time_field) if time_field else _by_draw(units, shares, seed, stratify=stratify)
     split_of = {article.id: split for unit, split in zip(units, chosen, strict=True) for article in unit}
     return Split({article.id: split_of[article.id] for article in articles}, "; ".join(rule))
+
+
+@dataclass(frozen=True)
+class ExtendedSplit:
+    """The split of every article, old and new. `tied` are the new ones that went where old articles are to which they belong (by id), and
+    `torn` those of them whose old articles are in several splits.
+    """
+
+    split: Split
+    tied: frozenset[str]
+    torn: frozenset[str]
+
+
+def extend_split(
+    old: Mapping[str, Sequence[Article]],
+    new: Sequence[Article],
+    *,
+    validation_share: float = 0.15,
+    test_share: float = 0.15,
+    seed: int = 13,
+    stratify: bool = True,
+    group_field: str | None = None,
+    duplicates: Duplicates | None = None,
+) -> ExtendedSplit:
+    """Add new articles to a split, whose `old` articles by split stay where they are; ids are distinct over all of them.
+
+    New articles that belong to old ones (near-duplicates, the same group, also by way of others) go where these are, if these are in
+    several splits, to test before validation before train: no near-duplicate of an old test article goes to train. The others are drawn:
+    each has the probability of a share to go there, also where they are few.
+
+    Raises SettingsError for shares that cannot be.
+    """
+    shares = _shares(validation_share, test_share)
+    split_of = {article.id: split for split, articles in old.items() for article in articles}
+    units = _units([*(article for articles in old.values() for article in articles), *new], group_field, duplicates)
+    free, tied, torn = [], set[str](), set[str]()
+    for unit in units:
+        there = {split_of[article.id] for article in unit if article.id in split_of}
+        names = {article.id for article in unit} - split_of.keys()
+        if not there:
+            free.append(unit)
+            continue
+        split_of |= dict.fromkeys(names, next(split for split in reversed(SPLITS) if split in there))
+        tied |= names
+        torn |= names if len(there) > 1 else set()
+    chosen = _by_draw(free, shares, seed, stratify=stratify, every=False) if free else []
+    split_of |= {article.id: split for unit, split in zip(free, chosen, strict=True) for article in unit}
+    rule = [f"{len(split_of) - len(new)} articles as before", f"{len(new)} new ones drawn with seed {seed}"]
+    rule += ["stratified by label"] if stratify else []
+    rule += [f"grouped by {group_field}"] if group_field else []
+    rule += ["near-duplicates together"] if duplicates is not None else []
+    return ExtendedSplit(Split(split_of, "; ".join(rule)), frozenset(tied), frozenset(torn))
+
+
+def _shares(validation_share: float, test_share: float) -> dict[str, float]:
+    shares = {"train": 1 - validation_share - test_share, "validation": validation_share, "test": test_share}
+    if min(validation_share, test_share) < 0 or shares["train"] <= 0:
+        raise SettingsError(
+            f"validation_share={validation_share} and test_share={test_share}: give shares from 0 that leave some for train"
+        )
+    return shares
 
 
 def fold_articles(
@@ -136,11 +193,14 @@ def _units(articles: Sequence[Article], group_field: str | None, duplicates: Dup
     return list(units.values())
 
 
-def _by_draw(units: Sequence[Sequence[Article]], shares: Mapping[str, float], seed: int, *, stratify: bool) -> list[str]:
+def _by_draw(
+    units: Sequence[Sequence[Article]], shares: Mapping[str, float], seed: int, *, stratify: bool, every: bool = True
+) -> list[str]:
     """The split of every unit. The draw depends on the articles' texts and the seed, not on their order or ids.
 
     The smallest share is drawn first, from all units; the largest is what remains. A unit that holds more articles than a split
-    is to have is not drawn for it, as long as there are others.
+    is to have is not drawn for it, as long as there are others. With `every`, each split gets a unit; without, the numbers of units are
+    rounded at random, so that a split has its share on average however few units there are.
     """
     labels = sorted({span.label for unit in units for article in unit for span in article.spans}) if stratify else []
     counts = np.array([[len(unit), *_label_counts(unit, labels)] for unit in units], dtype=np.float64)
@@ -148,20 +208,26 @@ def _by_draw(units: Sequence[Sequence[Article]], shares: Mapping[str, float], se
     rarest_first = 1 + np.argsort((counts[:, 1:] > 0).sum(axis=0), kind="stable")
     lengths = np.array([float(sum(len(article.text) for article in unit)) for unit in units])
     measures = np.column_stack([counts[:, 0], counts[:, rarest_first], lengths] if stratify else [counts[:, 0]])
-    random = np.random.default_rng(seed)
     keys = [_content_key(unit) for unit in units]
+    content = hashlib.sha256(repr(sorted(keys)).encode("utf-8", "surrogatepass")).digest()
+    random = np.random.default_rng(seed if every else [seed, *content])
     shuffled = random.permutation(np.array(sorted(range(len(units)), key=lambda number: keys[number]), dtype=np.intp))
     order = shuffled[np.argsort(-lengths[shuffled], kind="stable")] if stratify else shuffled
     splits = sorted((split for split in shares if shares[split] > 0), key=lambda split: shares[split])
     chosen = [splits[-1]] * len(units)
     left = order
+    ahead = 1.0
     for rank, split in enumerate(splits[:-1]):
-        goal = shares[split] * counts[:, 0].sum()
+        if not len(left):
+            break
+        goal = shares[split] * counts[:, 0].sum() if every else shares[split] / ahead * counts[left, 0].sum()
+        ahead -= shares[split]
         later = len(splits) - 1 - rank
         fitting = left[counts[left, 0] <= goal]
         pool = fitting if len(fitting) else left
-        wanted = round(goal / counts[pool, 0].mean())
-        drawn = pool[draw_balanced(measures[pool], min(max(wanted, 1), len(pool), len(left) - later), random)]
+        wanted = goal / counts[pool, 0].mean()
+        number = min(max(round(wanted), 1), len(left) - later) if every else int(wanted + random.random())
+        drawn = pool[draw_balanced(measures[pool], min(number, len(pool)), random)] if number else pool[:0]
         for unit in drawn:
             chosen[unit] = split
         left = left[~np.isin(left, drawn)]

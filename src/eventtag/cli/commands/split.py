@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FIELD",
         help="metadata field with an ISO date: the oldest are train, the newest test",
     )
+    group.add_argument(
+        "--extend",
+        type=nonempty("--extend"),
+        metavar="OLD",
+        help="an earlier split: its articles stay where they were and are written too, and the new ones are drawn",
+    )
     group.add_argument("--no-stratify", action="store_true", help="do not balance the labels over the splits")
     group.add_argument(
         "--max-loss",
@@ -75,6 +81,7 @@ def _task(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         group=arguments.group,
         time=arguments.time,
+        extend=arguments.extend,
         stratify=not arguments.no_stratify,
         look_for_duplicates=not arguments.keep_duplicates_apart,
         max_loss=allowed_loss(arguments),
