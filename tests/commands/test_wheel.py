@@ -69,6 +69,7 @@ def test_an_installed_wheel_trains_and_tags_from_any_directory(wheel, tmp_path):
     ).stdout
     assert where.startswith(str(home))
     assert "train" in run("-h")
+    assert run("help", "docs/reference/formats.md").startswith("# ")
     run("train", "data=sample", "model=tiny", "trainer=debug", "run_dir=run")
     (elsewhere / "a.txt").write_text("Police in Lima arrested four miners.")
     assert '"id": "a.txt"' in run("predict", "checkpoint=run/checkpoint", "input=a.txt")

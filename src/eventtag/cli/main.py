@@ -55,6 +55,7 @@ Learns to tag who (ACTOR), what (EVENT) and where (LOCATION) in news articles.
   eventtag evaluate checkpoint=DIR data.path=gold.jsonl     score a checkpoint
   eventtag predict checkpoint=DIR input=article.txt         tag an article
   eventtag COMMAND --help                                   what a command takes
+  eventtag help docs/how-to/speed.md                        a page of the documentation; docs/index.md lists them
 
 tab completion: eval "$(eventtag -sc install=bash)"   (also zsh, fish)
 """
@@ -71,10 +72,12 @@ def main() -> int:
         return 0
     if arguments[0] in ("-sc", "--shell-completion"):
         return _complete(arguments)
-    if arguments[0] == "help":  # `eventtag help COMMAND`
+    if arguments[0] == "help":  # `eventtag help COMMAND`, `eventtag help PAGE`
         if not arguments[1:]:
             print(usage(), end="")
             return 0
+        if arguments[1] not in COMMANDS:
+            return _show_page(arguments[1])
         arguments = [arguments[1], "--help"]
         sys.argv[1:] = arguments
     name = arguments[0]
@@ -97,6 +100,18 @@ def main() -> int:
         print("interrupted; nothing half-written stands under a final name", file=sys.stderr)
         return 130
     return code
+
+
+def _show_page(name: str) -> int:
+    from eventtag.cli.help_pages import show_page
+    from eventtag.errors import SettingsError
+
+    try:
+        show_page(name)
+    except SettingsError as error:
+        print(f"eventtag: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _module(name: str) -> ModuleType:
