@@ -4,7 +4,7 @@ import sys
 import eventtag
 
 NAMES = [
-    "Article", "DatasetTagger", "EventtagError", "LabelSet", "LossLedger", "Span", "Tagger", "__version__", "compare", "count",
+    "Article", "DatasetTagger", "EventtagError", "LabelSet", "Link", "LossLedger", "Span", "Tagger", "__version__", "compare", "count",
     "estimate", "evaluate", "lint", "plan", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "serve",
     "split", "train", "write_articles", "write_predictions",
 ]  # fmt: skip

@@ -31,6 +31,7 @@ if _TYPE_CHECKING:
     from eventtag.jobs.reading.inputs import read_inputs, read_rows
     from eventtag.labels import LabelSet
     from eventtag.ledger import LossLedger
+    from eventtag.link import Link
     from eventtag.span import Span
     from eventtag.tagging.dataset_tagger import DatasetTagger
     from eventtag.tagging.tagger import Tagger
@@ -40,6 +41,7 @@ _HOMES = {
     "DatasetTagger": "tagging.dataset_tagger",
     "EventtagError": "errors",
     "LabelSet": "labels",
+    "Link": "link",
     "LossLedger": "ledger",
     "Span": "span",
     "Tagger": "tagging.tagger",
@@ -67,6 +69,7 @@ __all__ = [
     "DatasetTagger",
     "EventtagError",
     "LabelSet",
+    "Link",
     "LossLedger",
     "Span",
     "Tagger",

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventtag.errors import DataError
+from eventtag.link import Link, settled
 from eventtag.notebook import excerpt, highlighted
-from eventtag.span import Span
+from eventtag.span import STATUSES, Span
 
 Region = tuple[int, int]
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -32,11 +33,13 @@ class Article:
     of it. `labels`: the labels that the annotator was marking; None means all. Where nobody looked, or for a label that nobody
     marked, there is no gold: neither loss nor score counts it. `meta` is JSON-like and carried along. Spans are sorted; they may
     overlap. `rejected`: spans that an annotator says are not exactly mentions with that label, anywhere in the text; nothing is said
-    of what else is there.
+    of what else is there. `links` say who takes part in which event, sorted and each once; None means that nobody was marking them, an
+    empty tuple that there is none.
 
     Raises DataError, naming the article, when a span or region is empty, lies outside the text or is not of its type, when regions
-    overlap, when a span has a label that `labels` excludes, when a label is empty, when a gold span is rejected too, or when the id or
-    a label holds a lone surrogate, which no file in UTF-8 can hold.
+    overlap, when a span has a label that `labels` excludes or a status that does not exist, when a label is empty, when a gold span is
+    rejected too, when a link points to what is not one of the spans, or when the id, a label or a role holds a lone surrogate, which no
+    file in UTF-8 can hold.
     """
 
     id: str
@@ -46,6 +49,7 @@ class Article:
     labels: tuple[str, ...] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     rejected: tuple[Span, ...] = ()
+    links: tuple[Link, ...] | None = None
 
     def __post_init__(self) -> None:
         size = len(self.text)
@@ -66,6 +70,11 @@ class Article:
                     f"article {self.id!r}: span {span.start}-{span.end} has the label {span.label!r}, "
                     f"but its annotated labels are {list(self.labels)}"
                 )
+            if span.status is not None and span.status not in STATUSES:
+                raise DataError(
+                    f"article {self.id!r}: span {span.label} {span.start}-{span.end} has the status {span.status!r}; "
+                    f"allowed: {', '.join(STATUSES)}"
+                )
         if self.rejected:
             no = set(self.rejected)
             both = next((span for span in self.spans if span.score is None and span in no), None)
@@ -75,6 +84,10 @@ class Article:
                 )
             object.__setattr__(self, "rejected", tuple(sorted(no)))
         object.__setattr__(self, "spans", tuple(sorted(self.spans)))
+        if self.links is not None:
+            object.__setattr__(self, "links", settled(self.id, self.links, self.spans))
+            for role in {link.role for link in self.links}:
+                _refuse_surrogates(role, "a role", self.id)
         if self.annotated is not None:
             regions = tuple(sorted(self.annotated))
             last = 0

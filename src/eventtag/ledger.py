@@ -24,7 +24,7 @@ KEPT = 50_000
 """Entries, and notes, that a ledger holds in memory."""
 
 Outcome = Literal["moved", "merged", "cut", "dropped", "unmatchable"]
-Part = Literal["id", "text", "tags", "spans", "annotated", "labels", "meta", "rejected", "article"]
+Part = Literal["id", "text", "tags", "spans", "status", "links", "annotated", "labels", "meta", "rejected", "article"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,37 @@ class ArticleNote:
     detail: str = ""
 
 
-Record = TypeVar("Record", LossEntry, ArticleNote)
+@dataclass(frozen=True, slots=True)
+class LinkEntry:
+    """One link of one article that a stage dropped, or merged with another.
+
+    `event` and `participant` are the offsets of its spans before the stage; None where a file's relation points to what is no span.
+    """
+
+    article_id: str
+    stage: str
+    outcome: Outcome
+    reason: str
+    role: str
+    event: tuple[int, int] | None
+    participant: tuple[int, int] | None
+    detail: str = ""
+    asked: bool = False
+
+
+Record = TypeVar("Record", LossEntry, LinkEntry, ArticleNote)
 
 
 @dataclass
 class LossLedger:
     """Collects entries and notes over all stages; `seen` counts every gold span that a reader met, lost or not.
 
-    `entries` and `notes` hold the first `KEPT` of each; what comes after goes to a temporary file, so that a ledger needs no
+    `entries`, `links` and `notes` hold the first `KEPT` of each; what comes after goes to a temporary file, so that a ledger needs no
     more memory for a large corpus than for a small one. Counts, `summary` and `json_lines` are of all of them.
     """
 
     entries: list[LossEntry] = field(default_factory=list)
+    links: list[LinkEntry] = field(default_factory=list)
     notes: list[ArticleNote] = field(default_factory=list)
     remarks: dict[str, int] = field(default_factory=dict)
     """What readers recognised and took for granted (a tag scheme, a unit of offsets), and in how many files."""
@@ -77,6 +96,7 @@ class LossLedger:
     first_drop: LossEntry | None = None
     """The first span that was dropped without being asked to."""
     _spans: Counter[tuple[str, Outcome, str, bool]] = field(default_factory=Counter, repr=False)
+    _links: Counter[tuple[str, Outcome, str, bool]] = field(default_factory=Counter, repr=False)
     _articles: Counter[tuple[str, Part, str]] = field(default_factory=Counter, repr=False)
     _overflow: IO[str] | None = field(default=None, repr=False, compare=False)
 
@@ -93,6 +113,18 @@ class LossLedger:
         """Record what became of one span."""
         self.add(LossEntry(article_id, stage, outcome, reason, span.start, span.end, span.label, detail, asked))
 
+    def add_link(
+        self, article_id: str, stage: str, outcome: Outcome, reason: str, role: str, event: Span | None, participant: Span | None, *,
+        detail: str = "", asked: bool = False,
+    ) -> None:  # fmt: skip
+        """Record what became of one link; an end of a relation that is no span is None."""
+        first, second = (None if end is None else (end.start, end.end) for end in (event, participant))
+        self._add_link(LinkEntry(article_id, stage, outcome, reason, role, first, second, detail, asked))
+
+    def _add_link(self, entry: LinkEntry) -> None:
+        self._links[entry.stage, entry.outcome, entry.reason, entry.asked] += 1
+        self._keep(entry, self.links)
+
     def note(self, article_id: str, stage: str, part: Part, reason: str, *, detail: str = "") -> None:
         """Record a change of an article apart from its spans."""
         self._articles[stage, part, reason] += 1
@@ -107,7 +139,10 @@ class LossLedger:
         for line in other.json_lines():
             record = json.loads(line)
             record["article_id"] = prefix + record["article_id"]
-            if "outcome" in record:
+            if "role" in record:
+                ends = {end: record[end] and tuple(record[end]) for end in ("event", "participant")}
+                self._add_link(LinkEntry(**record | ends))
+            elif "outcome" in record:
                 self.add(LossEntry(**record))
             else:
                 self.note(**record)
@@ -144,10 +179,11 @@ class LossLedger:
         return sum(count for (_, outcome, _, asked), count in self._spans.items() if outcome == "dropped" and not asked)
 
     def summary(self) -> list[str]:
-        """One line per stage, outcome and reason, most frequent first, spans before articles; empty when nothing was lost."""
+        """One line per stage, outcome and reason, most frequent first, spans before links before articles; empty when nothing was lost."""
         lines = [
-            f"{count} span{'s' if count > 1 else ''} {outcome} at {stage}: {reason}{' (as configured)' if asked else ''}"
-            for (stage, outcome, reason, asked), count in self._spans.most_common()
+            f"{count} {what}{'s' if count > 1 else ''} {outcome} at {stage}: {reason}{' (as configured)' if asked else ''}"
+            for what, counted in (("span", self._spans), ("link", self._links))
+            for (stage, outcome, reason, asked), count in counted.most_common()
         ] + [
             f"{count} article{'s' if count > 1 else ''} changed at {stage} ({part}): {reason}"
             for (stage, part, reason), count in self._articles.most_common()
@@ -155,9 +191,13 @@ class LossLedger:
         return [printable(line, one_line=True) for line in lines]
 
     def json_lines(self) -> Iterator[str]:
-        """Every entry, then every note, as a JSON object on one line, safe for a terminal; those beyond `KEPT` of either come last."""
+        """Every entry, of spans, then of links, then every note, as a JSON object on one line, safe for a terminal; those beyond `KEPT`
+        of any come last.
+        """
         for entry in self.entries:
             yield _json_line(entry)
+        for link in self.links:
+            yield _json_line(link)
         for note in self.notes:
             yield _json_line(note)
         if self._overflow is not None:
@@ -166,5 +206,5 @@ class LossLedger:
             self._overflow.seek(0, os.SEEK_END)
 
 
-def _json_line(record: LossEntry | ArticleNote) -> str:
+def _json_line(record: LossEntry | LinkEntry | ArticleNote) -> str:
     return printable(json.dumps({name: getattr(record, name) for name in record.__slots__}, ensure_ascii=False))

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
+
+STATUSES = ("asserted", "negated", "future", "possible")
+"""What a text says of an event: it happened or happens, it did not, it is to come, or it may be so."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """A mention: `text[start:end]` carries `label`. A predicted one has a `score` from 0 to 1 (docs/architecture.md); gold has None.
 
-    The score takes no part in equality, hashing or order: a predicted span is equal to the gold span that it matches.
+    `status`: of an event, one of STATUSES; None means that nobody marked it. A predicted status has a `status_score`. Scores and status
+    take no part in equality, hashing or order: a predicted span is equal to the gold span that it matches.
     """
 
     start: int
     end: int
     label: str
     score: float | None = field(default=None, compare=False)
+    status: str | None = field(default=None, compare=False)
+    status_score: float | None = field(default=None, compare=False)
 
     def overlaps(self, other: Span) -> bool:
         """Whether the two share at least one character; neighbours that only touch do not."""
@@ -33,6 +39,20 @@ def score_of(span: Span) -> float:
     if span.score is None:
         raise ValueError(f"{span} has no score, so nothing predicted it")
     return span.score
+
+
+def merged(first: Span, second: Span) -> Span:
+    """One span for two equal ones: the first, with the status of the second where it has none."""
+    if first.status is not None or second.status is None:
+        return first
+    return replace(first, status=second.status, status_score=second.status_score)
+
+
+def other_status(first: Span, second: Span) -> str:
+    """What is lost of the status of two equal spans that become one (`merged`); empty where nothing is."""
+    if first.status == second.status or None in (first.status, second.status):
+        return ""
+    return f"its status {second.status} gives way to {first.status}"
 
 
 def flatten(

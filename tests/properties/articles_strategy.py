@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 
 from eventtag.article import Article
-from eventtag.span import Span
+from eventtag.link import ROLES, Link
+from eventtag.span import STATUSES, Span
 
 PIECES = [
     "Moscow", "Kyiv", "a", "U.S.", "3.5", "don’t", "x-ray", " ", "  ", "\n", "\r\n", "\t",
@@ -23,7 +24,9 @@ ids = (
 
 
 @st.composite
-def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta: bool = True, labels=LABELS) -> Article:
+def articles(
+    draw, *, flat: bool = False, regions: bool = True, text=texts, meta: bool = True, labels=LABELS, links: bool = False
+) -> Article:
     body = draw(text)
     size = len(body)
     spans: set[Span] = set()
@@ -37,6 +40,12 @@ def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta
     if size and regions and draw(st.booleans()):
         start = draw(st.integers(0, size - 1))
         rejected = {Span(start, draw(st.integers(start + 1, size)), draw(st.sampled_from(labels)))} - spans
+    joined = None
+    if links:
+        spans = {Span(s.start, s.end, s.label, status=draw(st.sampled_from([None, *STATUSES]))) for s in sorted(spans)}
+        if draw(st.booleans()):
+            ends = st.sampled_from(sorted(spans)) if spans else st.nothing()
+            joined = tuple(draw(st.lists(st.builds(Link, ends, ends, st.sampled_from([*ROLES, "WITNESS"])), max_size=4)))
     annotated = None
     if regions and draw(st.booleans()):
         edges = sorted(draw(st.sets(st.integers(0, size), max_size=4)))
@@ -51,6 +60,7 @@ def articles(draw, *, flat: bool = False, regions: bool = True, text=texts, meta
         if meta
         else {},
         rejected=tuple(rejected),
+        links=joined,
     )
 
 

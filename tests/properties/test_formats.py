@@ -123,6 +123,37 @@ def test_labels_of_any_kind_come_back_or_are_named(name, data):
             assert back[article.id].spans == article.spans
 
 
+LINKED = {"jsonl", "inline", "csv", "parquet", "hf_dataset", "spacy", "doccano", "prodigy", "label_studio", "re3d"}
+"""Formats that hold links and status; the others say that they do not."""
+
+
+def marked(article: Article) -> tuple[object, list[tuple[Span, str | None]]]:
+    return article.links, [(span, span.status) for span in article.spans]
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@given(data=st.data())
+@quick
+def test_links_and_status_come_back_or_are_named(name, data):
+    text = st.lists(st.sampled_from(["Kyiv", "fell", "and", "Lviv", "👩"]), max_size=8).map(" ".join)
+    articles = data.draw(corpora(links=True, flat=FORMATS[name].flat, regions=False, meta=False, text=text))
+    back, written, read = round_trip(articles, name)
+    for article in articles:
+        after = back[article.id]
+        entries = [e for ledger in (written, read) for e in (*ledger.entries, *ledger.links) if e.article_id == article.id]
+        noted = {note.part for ledger in (written, read) for note in ledger.notes if note.article_id == article.id}
+        if name in LINKED:
+            assert not noted & {"links", "status"}
+            if not entries:
+                assert marked(after) == marked(article)
+            dropped = [link for link in (*written.links, *read.links) if link.article_id == article.id]
+            assert (after.links is None) == (article.links is None)
+            assert len(after.links or ()) == len(article.links or ()) - len(dropped)
+        else:
+            assert ("links" in noted) == (article.links is not None)
+            assert ("status" in noted) == any(span.status for span in article.spans)
+
+
 @pytest.mark.parametrize("name", WRITABLE)
 def test_scores_come_back_or_are_named(name):
     article = Article("a", "Kyiv fell .", (Span(0, 4, "LOC", 0.5), Span(5, 9, "EVENT", 0.25)))

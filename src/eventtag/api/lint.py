@@ -60,5 +60,7 @@ def lint(
             settings = training if isinstance(training, TrainSettings) else build_settings(TrainSettings, training or {})
             report.add(judge_by_folds(found, cross_validate, settings, **how))
     if fix is not None:
-        write_articles(fix_articles(read(LossLedger())), fix)
+        repairing = LossLedger()
+        write_articles(fix_articles(read(LossLedger()), ledger=repairing), fix)
+        report.notes += repairing.summary()
     return report

@@ -168,7 +168,7 @@ def comparable(a: Article, b: Article, labels: Sequence[str]) -> tuple[Article, 
     """Both with only the spans that count, and with the labels and regions that both annotated."""
     both = set(a.annotated_labels(labels)) & set(b.annotated_labels(labels))
     regions = _common_regions(a.regions, b.regions)
-    looked_at = replace(a, spans=(), annotated=regions, labels=tuple(sorted(both)))
+    looked_at = replace(a, spans=(), links=None, annotated=regions, labels=tuple(sorted(both)))
 
     def reduced(article: Article) -> Article:
         spans = {Span(span.start, span.end, span.label) for span in article.spans if looked_at.counts(span)}

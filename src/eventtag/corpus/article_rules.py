@@ -15,7 +15,7 @@ import regex
 
 from eventtag.article import Article
 from eventtag.formats.offsets import cluster_starts
-from eventtag.span import Span
+from eventtag.span import Span, merged
 from eventtag.text.sentences import find_sentences
 from eventtag.text.words import find_words
 
@@ -174,15 +174,15 @@ def _extent_rules(article: Article, span: Span, max_span_words: int) -> Iterator
         yield "half annotated"
 
 
-def fix_article(article: Article) -> tuple[Span, ...]:
-    """The spans with what is wrong beyond judgement put right.
+def fix_article(article: Article) -> dict[Span, Span]:
+    """Of each span that can be kept, the one that it becomes when what is wrong beyond judgement is put right.
 
     Edges inside a character move outwards, white space and invisible characters at the edges go, spans of nothing else go, and of two
     equal spans one.
     """
     edges = _cluster_edges(article.text)
     ordered = sorted(edges) if edges is not None else []
-    kept: dict[Span, None] = {}
+    kept: dict[Span, Span] = {}
     for span in article.spans:
         start, end = span.start, span.end
         if edges is not None and start not in edges:
@@ -191,5 +191,5 @@ def fix_article(article: Article) -> tuple[Span, ...]:
             end = ordered[bisect_left(ordered, end)]
         start, end = _visible_part(article.text, start, end, edges)
         if start < end:
-            kept[replace(span, start=start, end=end)] = None
-    return tuple(sorted(kept))
+            kept[span] = replace(merged(kept.get(span, span), span), start=start, end=end)
+    return kept

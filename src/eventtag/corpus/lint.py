@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from eventtag.article import Article
 from eventtag.corpus.article_rules import check_article, fix_article, name_invisible
 from eventtag.corpus.consistency import Consistency, Doubt
 from eventtag.ledger import LossLedger, Outcome
+from eventtag.respan import respan
+from eventtag.span import Span, merged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,11 +116,18 @@ def lint(read: Callable[[LossLedger], Iterable[Article]], *, max_words: int = 35
     return report
 
 
-def fix_articles(articles: Iterable[Article]) -> Iterator[Article]:
-    """The articles with everything repaired that can be without a judgement (`article_rules.fix_article`)."""
+def fix_articles(articles: Iterable[Article], *, ledger: LossLedger) -> Iterator[Article]:
+    """The articles with everything repaired that can be without a judgement (`article_rules.fix_article`).
+
+    The ledger names the links that go with a span that is removed.
+    """
     for article in articles:
-        spans = fix_article(article)
-        yield article if spans == article.spans else replace(article, spans=spans)
+        moved = fix_article(article)
+        spans: dict[Span, Span] = {}
+        for span in moved.values():
+            spans[span] = merged(spans.get(span, span), span)
+        same = tuple(sorted(spans)) == article.spans
+        yield article if same else respan(article, spans.values(), moved=moved, stage="repairing", ledger=ledger)
 
 
 RULES: dict[str, tuple[Severity, str, str]] = {

@@ -17,7 +17,7 @@ from eventtag.encoding.tokens import TokenisedText
 from eventtag.encoding.windows import Window
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossEntry, LossLedger, Outcome
-from eventtag.span import Span, flatten
+from eventtag.span import Span, flatten, merged, other_status
 from eventtag.text.lines import begins_line
 
 IGNORED = -100
@@ -121,15 +121,17 @@ def counted_spans(article: Article, stage: str, *, ledger: LossLedger) -> list[S
     """The spans that are learnt and scored, each once. The ledger records doubles as merged at `stage`, and spans where nobody annotated as
     left out.
     """
-    counted: dict[Span, None] = {}
+    counted: dict[Span, Span] = {}
     for span in article.spans:
         if span in counted:
-            ledger.add(_entry(article, stage, span, "merged", "stands there twice"))
+            detail = other_status(counted[span], span)
+            ledger.add(_entry(article, stage, span, "merged", "stands there twice", detail=detail))
+            counted[span] = merged(counted[span], span)
         elif article.counts(span):
-            counted[span] = None
+            counted[span] = span
         else:
             ledger.add(_entry(article, stage, span, "dropped", "nobody annotated there", asked=True))
-    return list(counted)
+    return list(counted.values())
 
 
 def record_unmatchable(

@@ -91,7 +91,11 @@ def read_pool(
         pool.strata.append(known.setdefault(values, values))
         pool.counts.append(sum(score_of(span) for span in article.spans if span.label in labels))
         pool.places.append(pool.file.tell())
-        kept = (article.id, article.text, people, article.annotated, article.labels, article.meta, article.rejected)
+        links = article.links
+        if links:
+            own = set(people)
+            links = tuple(link for link in links if link.score is None and {link.event, link.participant} <= own)
+        kept = (article.id, article.text, people, article.annotated, article.labels, article.meta, article.rejected, links)
         pool.file.write(pickle.dumps(kept, pickle.HIGHEST_PROTOCOL))
     return pool
 

@@ -83,7 +83,7 @@ def find_likely_errors(judged: Iterable[Judged], labels: LabelSet) -> list[Findi
 def _words_of(judged: Judged, labels: LabelSet) -> _Words:
     known = [span for span in judged.article.spans if span.label in labels.labels]
     flat, _ = flatten(span for span in known if judged.article.counts(span))
-    tags = align_spans(replace(judged.article, spans=tuple(flat)), judged.words, labels, ledger=LossLedger())
+    tags = align_spans(replace(judged.article, spans=tuple(flat), links=None), judged.words, labels, ledger=LossLedger())
     counts = (tags != IGNORED) & ~np.isnan(judged.probabilities[:, 0])
     for span in set(judged.article.spans) - set(known):
         counts &= (judged.words[:, 1] <= span.start) | (judged.words[:, 0] >= span.end)

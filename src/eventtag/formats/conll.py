@@ -212,7 +212,7 @@ def _tagged_sentences(article: Article, scheme: WritableScheme, ledger: LossLedg
     stage = "writing conll"
     problem = "its label has white space, which a tag cannot"
     kept = writable_spans(article, stage, ledger=ledger, labels=r"\S+", problem=problem, flat=True)
-    sentences = words_by_line(replace(article, spans=tuple(kept)), whole_spans=True)
+    sentences = words_by_line(replace(article, spans=tuple(kept), links=None), whole_spans=True)
     chunks = spans_over_words(article, kept, sentences, stage=stage, ledger=ledger)
     note_parts(article, stage, ledger=ledger)
     first = 0

@@ -20,6 +20,7 @@ from eventtag.errors import DataError, SettingsError
 from eventtag.formats.csv_cells import SEPARATOR, csv_rows, guarded, unguarded
 from eventtag.formats.csv_spans import write_span_table
 from eventtag.formats.json_file import dump_json
+from eventtag.formats.links import status_record
 from eventtag.formats.offsets import Offsets
 from eventtag.formats.records import FIELD, SPANS_COLUMNS, TEXT_COLUMNS, Columns, carry, is_as_written, read_placed
 from eventtag.formats.text_file import at_line
@@ -111,10 +112,10 @@ def write_csv(
         writer.writerow(("id", "text", "spans", FIELD))
         for article in articles:
             spans = dump_json([span_record(span) for span in article.spans])
-            writer.writerow((guarded(article.id), guarded(article.text), spans, dump_json(carry(article))))
+            writer.writerow((guarded(article.id), guarded(article.text), spans, dump_json(carry(article, status=False))))
 
 
 def span_record(span: Span) -> dict[str, object]:
-    """The span as a JSON object, with its score if it has one."""
+    """The span as a JSON object, with its score and status if it has them."""
     record: dict[str, object] = {"start": span.start, "end": span.end, "label": span.label}
-    return record | {"score": span.score} if span.score is not None else record
+    return record | ({} if span.score is None else {"score": span.score}) | status_record(span)

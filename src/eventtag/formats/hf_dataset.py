@@ -39,6 +39,7 @@ from eventtag.formats.records import (
 from eventtag.formats.tag_schemes import OUTSIDE, TagSpan, spans_of_tags, tags_of_spans
 from eventtag.formats.tokenised import spans_over_words, words_by_line, words_joined, writable_spans
 from eventtag.ledger import LossLedger
+from eventtag.respan import respan
 from eventtag.staging import staged_folder
 
 TOKENS_COLUMNS = ("tokens", "words")
@@ -252,6 +253,8 @@ def _row(article: Article, ledger: LossLedger) -> dict[str, Any]:
     sentences = words_by_line(article)
     words = [word for sentence in sentences for word in sentence]
     chunks = spans_over_words(article, kept, sentences, stage=_STAGE, ledger=ledger, places=words)
+    moved = {chunk.span: replace(chunk.span, start=words[chunk.first][0], end=words[chunk.last][1]) for chunk in chunks}
+    article = respan(article, moved.values(), moved=moved, stage=_STAGE, ledger=ledger)
     return {
         "id": article.id,
         "text": article.text,

@@ -16,12 +16,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventtag.errors import DataError
+from eventtag.formats.links import are_links
 from eventtag.formats.span_lists import SPAN_FIELDS, foreign_spans, holds_spans, spans_field
 from eventtag.formats.tag_schemes import spans_of_tags
 from eventtag.formats.tokenised import words_joined
 
-KEYS = ("id", "text", "spans", "annotated", "labels", "meta", "rejected")
-SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence"}
+KEYS = ("id", "text", "spans", "links", "annotated", "labels", "meta", "rejected")
+SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence", "status", "status_score"}
 WORDS = ("tokens", "words", "tokenized_text")
 TAGS = ("ner_tags", "tags", "labels", "ner")
 IDS = ("id", "_id", "doc_id", "article_id", "guid", "uid")
@@ -31,6 +32,8 @@ _CANONICAL = {"start", "end", "label"}
 def is_own(value: Any) -> bool:
     """Whether it is an article in the project's own shape."""
     if not isinstance(value, Mapping) or "id" not in value or not set(value) <= set(KEYS) or holds_spans(value.get("labels")):
+        return False
+    if not are_links(value.get("links") or []):
         return False
     return not isinstance(value.get("spans"), list) or _is_canonical(value["spans"])
 
@@ -80,13 +83,14 @@ def own_shape(value: Any, default: str, said: set[str]) -> Mapping[str, Any]:
     elif given != "id":
         record["id"] = record.pop(given)
     meta = dict(_mapping(record.get("meta") or {}, "`meta`"))
-    others = {key: value for key, value in record.items() if key not in KEYS and value is not None}
+    keys = KEYS if are_links(record.get("links") or []) else tuple(key for key in KEYS if key != "links")
+    others = {key: value for key, value in record.items() if key not in keys and value is not None}
     for key, other in others.items():
         if meta.setdefault(key, other) != other:
             raise DataError(f"`{key}` stands beside `meta` and in it, with two values; keep one")
     if others:
         said.add(f"other fields are kept as metadata: {', '.join(sorted(others))}")
-    return {key: record[key] for key in KEYS if key in record} | ({"meta": meta} if meta else {})
+    return {key: record[key] for key in keys if key in record} | ({"meta": meta} if meta else {})
 
 
 def _is_id(value: object) -> bool:
@@ -129,6 +133,7 @@ def _with_spans(record: dict[str, Any], said: set[str]) -> dict[str, Any]:
         {"start": span.start, "end": span.end, "label": span.label}
         | ({} if span.surface is None else {"text": span.surface})
         | ({} if span.score is None else {"score": span.score})
+        | ({} if span.status is None else {"status": span.status})
         for span in foreign_spans(items)
     ]
     if field != "spans":

@@ -1,13 +1,16 @@
 """The project's own format: one article a line, as a JSON object.
 
-    {"id": "a1", "text": "...", "spans": [{"start": 0, "end": 4, "label": "ACTOR"}],
+    {"id": "a1", "text": "...", "spans": [{"start": 0, "end": 4, "label": "ACTOR"}, {"start": 5, "end": 9, "label": "EVENT",
+     "status": "asserted"}], "links": [{"event": [5, 9, "EVENT"], "participant": [0, 4, "ACTOR"], "role": "AGENT"}],
      "annotated": [[0, 120]], "labels": ["ACTOR", "EVENT"], "meta": {"split": "train"},
-     "rejected": [{"start": 5, "end": 9, "label": "EVENT"}]}
+     "rejected": [{"start": 10, "end": 14, "label": "EVENT"}]}
 
 Offsets are Unicode code points, half-open. `annotated` absent: all of the text was annotated. `labels` absent: for all labels.
-`spans`, `meta` and `rejected` (what is not exactly a mention with that label) may be absent. A predicted span carries its `score` as
-well, its `text`, and where it was asked for its `sentence` (`{"start": 0, "end": 20, "text": "..."}`); a `text` that contradicts its
-offsets is an error. JSON: RFC 8259.
+`spans`, `meta` and `rejected` (what is not exactly a mention with that label) may be absent. `links` absent: nobody marked who takes
+part in which event; empty: nobody does. A link names its spans by offsets and label, so that it says the same where spans are added,
+left out or sorted, or counted from 1; a link to no span is an error. Its `score`, and the `status_score` of a span, are those of a
+prediction. A predicted span carries its `score` as well, its `text`, and where it was asked for its
+`sentence` (`{"start": 0, "end": 20, "text": "..."}`); a `text` that contradicts its offsets is an error. JSON: RFC 8259.
 
 An array of such objects is read as well, one object over several lines, and what else is certain (`formats.json_shapes`).
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from eventtag.formats.doccano import sniff_doccano
 from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_values, text_of
 from eventtag.formats.json_shapes import KEYS, first_value, name_shape, own_shape
 from eventtag.formats.label_studio import sniff_label_studio
+from eventtag.formats.links import Relation, link_from_record, link_record, links_between, status_of, status_record
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, resolve_spans, same_surface
 from eventtag.formats.prodigy import sniff_prodigy
 from eventtag.formats.re3d import sniff_re3d
@@ -60,7 +64,7 @@ def read_jsonl(path: Path, *, ledger: LossLedger, offsets: Offsets = "codepoints
                 spans = [{**item, "start": s.start, "end": s.end} for item, s in zip(items, placed, strict=True) if s is not None]
                 if record.get("rejected"):
                     raise DataError(f"its rejected spans count code points; write offsets in {unit} as code points too")
-                record = {**record, "spans": spans}
+                record = {**record, "spans": spans} | _placed_links(record, placed, ledger)
             article = article_from_json(record)
         ledger.seen += len(article.spans)
         yield article
@@ -82,6 +86,16 @@ def _texts(path: Path) -> Iterator[tuple[str, list[ForeignSpan]]]:
     for line, record in _records(path, set(), UnreadSpans(LossLedger())):
         with at_line(path, line):
             yield str(record.get("text")), _foreign(record)
+
+
+def _placed_links(record: Mapping[str, Any], placed: Sequence[Span | None], ledger: LossLedger) -> dict[str, Any]:
+    """The links of a record between its spans where they are placed."""
+    found = [link_from_record(item) for item in list_of(record, "links")]
+    spans: dict[Span, Span | None] = dict(zip(map(_span, record.get("spans") or []), placed, strict=True))
+    lost = [link for link in found if not {link.event, link.participant} <= spans.keys()]
+    relations = (Relation(link.event, link.participant, link.role, link.score) for link in found if link not in lost)
+    links = links_between(str(record["id"]), relations, spans, ledger=ledger)
+    return {"links": [link_record(link) for link in (*(links or ()), *lost)]} if "links" in record else {}
 
 
 def _foreign(record: Mapping[str, Any]) -> list[ForeignSpan]:
@@ -119,11 +133,12 @@ def json_line(article: Article, *, sentences: bool = False) -> str:
     """
     places = sentences_of_spans(article) if sentences else {}
     spans = [_span_json(article, span, places.get(span)) for span in article.spans]
-    return dump_json({"id": article.id, "text": article.text, "spans": spans} | carry(article))
+    return dump_json({"id": article.id, "text": article.text, "spans": spans} | carry(article, status=False))
 
 
 def _span_json(article: Article, span: Span, sentence: tuple[int, int] | None) -> dict[str, Any]:
     record: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
+    record |= status_record(span)
     if span.score is not None:
         record["score"] = round(span.score, 6)
         record["text"] = article.mention(span)
@@ -155,9 +170,10 @@ def article_from_json(record: Any) -> Article:
         regions = None if annotated is None else tuple(map(_region, list_of(record, "annotated")))
         if labels is not None and not all(isinstance(label, str) for label in list_of(record, "labels")):
             raise DataError(f"`labels` must be a list of texts, found {str(labels)[:60]}")
+        links = None if record.get("links") is None else tuple(map(link_from_record, list_of(record, "links")))
     except DataError as error:
         raise DataError(f"article {name!r}: {error}") from error
-    return Article(name, text, spans, regions, None if labels is None else tuple(labels), meta, rejected)
+    return Article(name, text, spans, regions, None if labels is None else tuple(labels), meta, rejected, links)
 
 
 def _spans(record: Mapping[str, Any], text: str) -> tuple[Span, ...]:
@@ -180,7 +196,7 @@ def _span(item: Any) -> Span:
     if isinstance(item, Mapping) and isinstance(label := item.get("label"), str):
         start, end, score = item.get("start"), item.get("end"), item.get("score")
         if is_whole(start) and is_whole(end) and (score is None or score_of(score) is not None):
-            return Span(start, end, label, score_of(score))
+            return Span(start, end, label, score_of(score), *status_of(item))
     raise DataError(
         f"span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, a text `label` and, if any, a "
         "`score` from 0 to 1"

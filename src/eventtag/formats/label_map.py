@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.ledger import LossEntry, LossLedger
-from eventtag.span import Span
+from eventtag.respan import respan
+from eventtag.span import Span, merged, other_status
 
 
 def map_labels(
@@ -48,7 +50,8 @@ def map_labels(
         return sources == {label}
 
     for article in articles:
-        spans: dict[Span, None] = {}
+        spans: dict[Span, Span] = {}
+        moved: dict[Span, Span] = {}
         for span in article.spans:
             label = mapped(span.label, article.id)
             entry = (span.start, span.end, span.label)
@@ -57,10 +60,11 @@ def map_labels(
                     LossEntry(article.id, "mapping labels", "dropped", f"{span.label} maps to nothing", *entry, asked=True)
                 )
                 continue
-            renamed = replace(span, label=label)
+            renamed = moved[span] = replace(span, label=label)
             if renamed in spans:
-                ledger.add(LossEntry(article.id, "mapping labels", "merged", f"is {label} twice", *entry))
-            spans[renamed] = None
+                detail = other_status(spans[renamed], renamed)
+                ledger.add(LossEntry(article.id, "mapping labels", "merged", f"is {label} twice", *entry, detail))
+            spans[renamed] = merged(spans.get(renamed, renamed), renamed)
         labels = article.labels
         if labels is not None:
             renamed_labels = (mapped(old, None) for old in labels)
@@ -73,7 +77,8 @@ def map_labels(
             else:
                 reason = "maps to nothing" if label is None else f"becomes {label}, as other labels do"
                 ledger.note(article.id, "mapping labels", "rejected", f"rejected spans are left out: {span.label} {reason}")
-        yield replace(article, spans=tuple(spans), labels=labels, rejected=tuple(rejected))
+        how: dict[str, Any] = {"moved": moved, "stage": "mapping labels", "ledger": ledger, "asked": True}
+        yield respan(article, spans.values(), **how, labels=labels, rejected=tuple(rejected))
 
 
 def watch_labels(articles: Iterable[Article], check: Callable[[set[str]], None]) -> Iterator[Article]:

@@ -202,11 +202,11 @@ class _Reader:
             article_id = f"{name}@{who or position + 1}" if several else name
             meta = _meta(item.get("data", task.data) if task.minimal else task.data, task.meta, where.field)
             article = Article(id=article_id, text=where.laid_out(), spans=tuple(spans), meta=meta)
-            article = uncarry(self._without_lost(article, regions, where), carried)
+            article = uncarry(self._without_lost(article, regions, where), carried, ledger=self.ledger)
             yield replace(article, meta={**article.meta, "annotator": who}) if who and each else article
         if not chosen:
             article = Article(id=name, text=where.laid_out(), meta=_meta(task.data, task.meta, where.field))
-            yield replace(uncarry(article, carried), annotated=())
+            yield replace(uncarry(article, carried, ledger=self.ledger), annotated=())
 
     def _note_what_is_passed_over(self, task: Task, chosen: list[Fields], name: str) -> None:
         filled = [_has_regions(item) for item in chosen]
@@ -231,7 +231,7 @@ class _Reader:
         if regions.answers:
             detail = ", ".join(regions.answers)
             ledger.note(name, "reading", "meta", "relations, choices and other answers are not kept", detail=detail)
-        placed = place_spans(name, where.text, regions.spans, ledger=ledger, unit=self.offsets, assumed=self.unit)
+        placed, _ = place_spans(name, where.text, regions.spans, ledger=ledger, unit=self.offsets, assumed=self.unit)
         return [where.moved(span) for span in placed]
 
     def _without_lost(self, article: Article, regions: Regions, where: Shown) -> Article:

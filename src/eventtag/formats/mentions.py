@@ -8,12 +8,13 @@ have a gap of one word. The other policies keep the longest fragment only, or re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from eventtag.article import Region
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
+from eventtag.span import Span, merged, other_status
 
 Discontinuous = Literal["cover", "longest", "error"]
 
@@ -36,21 +37,23 @@ class Mentions:
         self.article_id = article_id
         self.ledger = ledger
         self._policy = discontinuous
-        self._found: dict[Span, None] = {}
+        self._found: dict[Span, Span] = {}
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """The spans, sorted. Where some have a score and some have none, the scores go, as they are no model's."""
         if len({span.score is None for span in self._found}) > 1:
-            return tuple(sorted(Span(span.start, span.end, span.label) for span in self._found))
-        return tuple(sorted(self._found))
+            return tuple(sorted(replace(span, score=None) for span in self._found.values()))
+        return tuple(sorted(self._found.values()))
 
     def add(self, span: Span, detail: str = "") -> None:
         """Take one span."""
         self.ledger.seen += 1
-        if span in self._found:
+        earlier = self._found.get(span)
+        if earlier is not None:
+            detail = "; ".join(filter(None, (detail, other_status(earlier, span))))
             self.ledger.add_span(self.article_id, "reading", "merged", "is marked twice", span, detail=detail)
-        self._found.setdefault(span)
+        self._found[span] = span if earlier is None else merged(earlier, span)
 
     def drop(self, span: Span, reason: str, detail: str = "") -> None:
         """Name a span that cannot be kept."""

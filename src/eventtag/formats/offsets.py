@@ -114,13 +114,16 @@ def _width(character: str, unit: Unit) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ForeignSpan:
-    """A span as a tool exports it: offsets of some unit, a label and, where the export has them, the text that it covers and a score."""
+    """A span as a tool exports it: offsets of some unit, a label and, where the export has them, the text that it covers, a score and a
+    status.
+    """
 
     start: int
     end: int
     label: str
     surface: str | None = None
     score: float | None = None
+    status: str | None = None
 
 
 def file_unit(
@@ -229,7 +232,7 @@ def resolve_spans(
     found: list[Span | None] = []
     for span, place in zip(spans, places, strict=True):
         where = place or _nearby(text, span)
-        found.append(Span(*where, span.label, span.score) if where else None)
+        found.append(Span(*where, span.label, span.score, span.status) if where else None)
         if where is None:
             start = min(max(span.start, 0), len(text))
             lost = Span(start, max(min(max(span.end, 0), len(text)), start), span.label)
@@ -250,15 +253,15 @@ def place_spans(
     ledger: LossLedger,
     unit: Offsets = "auto",
     assumed: Unit = "codepoints",
-) -> tuple[Span, ...]:
-    """The spans of one article as `resolve_spans` places them, each once and sorted; the ledger counts them."""
+) -> tuple[tuple[Span, ...], list[Span | None]]:
+    """(the spans of one article as `resolve_spans` places them, each once and sorted; each as it is placed). The ledger counts them."""
     mentions = Mentions(article_id, ledger)
     placed = resolve_spans(article_id, text, spans, ledger=ledger, unit=unit, assumed=assumed)
     ledger.seen += placed.count(None)
     for span in placed:
         if span is not None:
             mentions.add(span)
-    return mentions.spans
+    return mentions.spans, placed
 
 
 def _placed(text: str, span: ForeignSpan, offsets: OffsetMap) -> tuple[int, int] | None:

@@ -7,12 +7,12 @@ Policies: `longest` (the longer span stays; then the earlier, then the label in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Literal, get_args
 
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.ledger import LossLedger
+from eventtag.respan import respan
 from eventtag.settings.model import LEARN_OVERLAPS
 from eventtag.span import flatten
 
@@ -45,4 +45,4 @@ def resolve_overlaps(
             ledger.add_span(
                 article.id, "resolving overlaps", "dropped", f"overlaps another ({policy})", span, detail=detail, asked=True
             )
-        yield replace(article, spans=tuple(kept)) if dropped else article
+        yield respan(article, kept, stage="resolving overlaps", ledger=ledger, asked=True) if dropped else article

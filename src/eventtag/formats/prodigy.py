@@ -63,7 +63,9 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, 
             record.annotated = ()
         elif _is_binary(row):
             record.annotated = merged_regions(shown)
-        article = record.article(shown if answer == "accept" else ())
+        if answer != "accept":
+            record.links = None
+        article = record.article(shown if answer == "accept" else (), ledger=ledger)
         article = replace(article, rejected=(*article.rejected, *rejected)) if rejected else article
         if who:
             name = f"{article.id}@{who}" if article.id in seen else article.id

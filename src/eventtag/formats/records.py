@@ -3,7 +3,7 @@
 What the unit of a file's offsets is shows only in all its records together: they are read twice where it is to be found.
 
 What a tool's own format has no field for is carried along in one field of ours: tools pass on fields that they do not know. The field
-`eventtag` holds an article's id, annotated regions, annotated labels, metadata and rejected spans. In a table the
+`eventtag` holds an article's id, annotated regions, annotated labels, metadata, rejected spans, links and status of spans. In a table the
 spans stand in one column, as JSON or Python's way of writing it, or as a list of the table's own types (`formats.span_lists`).
 """
 
@@ -18,10 +18,12 @@ from typing import Any, TypeAlias, TypeVar
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.json_file import parse_value, whole
+from eventtag.formats.links import Relation, link_from_record, link_record, links_between, status_of, status_record
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, place_spans
 from eventtag.formats.span_lists import SPAN_FIELDS, UnreadSpans, foreign_spans
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 
 FIELD = "eventtag"
@@ -32,8 +34,11 @@ MISSING = frozenset({"nan", "NaN", "NA", "N/A", "<NA>", "None", "null", "NULL"})
 """How pandas, R, Python and databases write that there is no value."""
 
 
-def carry(article: Article) -> dict[str, Any]:
-    """The article without text and spans, JSON-like."""
+def carry(article: Article, *, links: bool = True, status: bool = True) -> dict[str, Any]:
+    """The article without text and spans, JSON-like.
+
+    `links`, `status`: also them; a format that has relations of its own carries of the links only that they were being marked.
+    """
     record: dict[str, Any] = {"id": article.id}
     if article.annotated is not None:
         record["annotated"] = [list(region) for region in article.annotated]
@@ -43,6 +48,10 @@ def carry(article: Article) -> dict[str, Any]:
         record["meta"] = dict(article.meta)
     if article.rejected:
         record["rejected"] = [{"start": span.start, "end": span.end, "label": span.label} for span in article.rejected]
+    if article.links is not None:
+        record["links"] = [link_record(link) for link in article.links] if links else []
+    if status and (marked := [[s.start, s.end, s.label, status_record(s)] for s in article.spans if s.status is not None]):
+        record["status"] = marked
     return record
 
 
@@ -51,10 +60,11 @@ def carried_id(record: object) -> str | None:
     return record["id"] if isinstance(record, Mapping) and isinstance(record.get("id"), str) else None
 
 
-def uncarry(article: Article, record: object) -> Article:
+def uncarry(article: Article, record: object, *, ledger: LossLedger) -> Article:
     """The article with what was carried along instead of its own; itself where nothing was.
 
-    Metadata that the article has besides (a column that somebody added) stays.
+    Metadata that the article has besides (a column that somebody added) stays, and so do links and status of its own. The ledger names
+    the links and counts the status of spans that are no longer there.
 
     Raises DataError when the field is not as `carry` makes it, or does not fit the text.
     """
@@ -70,6 +80,8 @@ def uncarry(article: Article, record: object) -> Article:
         )
         return replace(
             article,
+            spans=_with_status(article, record.get("status") or (), ledger),
+            links=_carried_links(article, record.get("links"), ledger),
             annotated=regions,
             labels=None if labels is None else tuple(map(str, _list(labels))),
             meta={**article.meta, **(record.get("meta") or {})},
@@ -95,6 +107,27 @@ def _record_of_span(item: Any) -> Mapping[str, Any]:
     if not isinstance(item, Mapping) or not item.keys() >= {"start", "end", "label"}:
         raise TypeError(f"{str(item)[:40]!r} is no rejected span with start, end and label")
     return item
+
+
+def _with_status(article: Article, marked: Sequence[Any], ledger: LossLedger) -> tuple[Span, ...]:
+    if not marked:
+        return article.spans
+    found = {Span(start, end, label): status_of(status) for start, end, label, status in _list(marked)}
+    if gone := len(found.keys() - set(article.spans)):
+        ledger.note(article.id, "reading", "status", "spans with a status are not there any more", detail=f"{gone} spans")
+    return tuple(
+        replace(span, status=found[span][0], status_score=found[span][1]) if span.status is None and span in found else span
+        for span in article.spans
+    )
+
+
+def _carried_links(article: Article, carried: Any, ledger: LossLedger) -> tuple[Link, ...] | None:
+    if article.links is not None or carried is None:
+        return article.links
+    there = {span: span for span in article.spans}
+    found = map(link_from_record, _list(carried))
+    relations = [Relation(link.event, link.participant, link.role, link.score) for link in found]
+    return links_between(article.id, relations, there, ledger=ledger) or ()
 
 
 def _list(value: Any) -> Sequence[Any]:
@@ -123,13 +156,16 @@ class Record:
     others: Mapping[str, object] = field(default_factory=dict)
     annotated: tuple[Region, ...] | None = None
     labels: tuple[str, ...] | None = None
+    relations: Sequence[Relation] = ()
+    """Between spans, by their places in `spans`."""
+    links: tuple[Link, ...] | None = None
     number: int = 0
     """Its place among the file's records, from 1."""
 
-    def article(self, spans: Iterable[Span]) -> Article:
+    def article(self, spans: Iterable[Span], *, ledger: LossLedger) -> Article:
         """The article with these spans and what was carried along."""
-        article = Article(self.id, self.text, tuple(spans), self.annotated, self.labels, self.meta)
-        return uncarry(article, self.carried)
+        article = Article(self.id, self.text, tuple(spans), self.annotated, self.labels, self.meta, links=self.links)
+        return uncarry(article, self.carried, ledger=ledger)
 
 
 Build: TypeAlias = Callable[[Raw, str, LossLedger], Record | None]
@@ -142,7 +178,7 @@ def read_placed(
     *,
     offsets: Offsets,
     ledger: LossLedger,
-    finish: Callable[[Raw, Record, tuple[Span, ...]], Article] = lambda _, record, spans: record.article(spans),
+    finish: Callable[[Raw, Record, tuple[Span, ...]], Article] | None = None,
     stem: str | None = None,
 ) -> Iterator[Article]:
     """The articles of a file's records, streamed.
@@ -163,8 +199,9 @@ def read_placed(
                 spans = record.placed
                 if spans is None:
                     own = record.unit or offsets
-                    spans = place_spans(record.id, record.text, record.spans, ledger=ledger, unit=own, assumed=unit)
-                article = finish(row, record, spans)
+                    spans, placed = place_spans(record.id, record.text, record.spans, ledger=ledger, unit=own, assumed=unit)
+                    record.links = links_between(record.id, record.relations, dict(enumerate(placed)), ledger=ledger)
+                article = finish(row, record, spans) if finish else record.article(spans, ledger=ledger)
             unread.look(record.others)
             yield article
         unread.require_none(path)

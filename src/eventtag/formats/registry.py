@@ -23,7 +23,6 @@ from eventtag.formats.file_names import visible_files
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.unrecognised import describe
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
 
 log = logging.getLogger(__name__)
 
@@ -378,9 +377,12 @@ def _holdable(article: Article, entry: Format, ledger: LossLedger) -> Article:
     if not entry.surrogates and not article.text.isascii() and _SURROGATE.search(article.text):
         ledger.note(article.id, stage, "text", "lone surrogates become U+FFFD")
         article = replace(article, text=_SURROGATE.sub("\ufffd", article.text))
-    if not entry.scores and any(span.score is not None for span in article.spans):
+    if not entry.scores and any(link.score is not None for link in article.links or ()):
+        ledger.note(article.id, stage, "links", "scores are not kept")
+        article = replace(article, links=tuple(replace(link, score=None) for link in article.links or ()))
+    if not entry.scores and any(span.score is not None or span.status_score is not None for span in article.spans):
         ledger.note(article.id, stage, "spans", "scores are not kept")
-        article = replace(article, spans=tuple(Span(span.start, span.end, span.label) for span in article.spans))
+        article = replace(article, spans=tuple(replace(span, score=None, status_score=None) for span in article.spans))
     return article
 
 

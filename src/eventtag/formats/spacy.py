@@ -88,7 +88,7 @@ def _article(doc: Any, default: str, spans_key: str | None, ledger: LossLedger) 
         found = [*doc.ents, *doc.spans.get(GROUP, ())]
     spans = tuple(sorted({Span(s.start_char, s.end_char, s.label_) for s in found if s.start_char < s.end_char}))
     ledger.seen += len(spans)
-    return uncarry(Article(id=name, text=doc.text, spans=spans, annotated=_annotated(doc)), carried)
+    return uncarry(Article(id=name, text=doc.text, spans=spans, annotated=_annotated(doc)), carried, ledger=ledger)
 
 
 def _annotated(doc: Any) -> tuple[Region, ...] | None:

@@ -16,12 +16,13 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.json_file import whole
 from eventtag.formats.offsets import ForeignSpan
 from eventtag.ledger import LossLedger
+from eventtag.span import STATUSES
 
 SPAN_FIELDS = ("spans", "entities", "labels", "label", "annotations", "ner", "ents")
 STARTS = ("start", "start_offset", "begin", "startOffset", "start_char")
 ENDS = ("end", "end_offset", "endOffset", "end_char")
 LABELS = ("label_name", "label", "labels", "type", "entity_group", "tag")
-NOT_SPANS = frozenset({"tokens", "sentences", "sentence", "sents", "words", "annotated", "meta", "eventtag"})
+NOT_SPANS = frozenset({"links", "tokens", "sentences", "sentence", "sents", "words", "annotated", "meta", "eventtag"})
 """Fields whose offsets are no annotated spans."""
 
 
@@ -35,10 +36,11 @@ def foreign_spans(items: Any, default_label: object = None) -> list[ForeignSpan]
     for item in items:
         surface: object = None
         score: object = None
+        status: object = None
         if isinstance(item, Mapping):
             labels = _first({"label": default_label, **item}, LABELS)
             start, end = _first(item, STARTS), _first(item, ENDS)
-            surface, score = item.get("text"), item.get("score")
+            surface, score, status = item.get("text"), item.get("score"), item.get("status")
         elif isinstance(item, list | tuple) and len(item) >= 3:
             start, end, labels = item[:3]
         else:
@@ -52,7 +54,14 @@ def foreign_spans(items: Any, default_label: object = None) -> list[ForeignSpan]
                 raise DataError(f"the span {str(item)[:60]} has the label {label!r}; it must be a text that is not empty")
             mention = surface if isinstance(surface, str) and surface else None
             found.append(
-                ForeignSpan(_offset(start, "a span's start"), _offset(end, "a span's end"), label, mention, score_of(score))
+                ForeignSpan(
+                    _offset(start, "a span's start"),
+                    _offset(end, "a span's end"),
+                    label,
+                    mention,
+                    score_of(score),
+                    status if isinstance(status, str) and status in STATUSES else None,
+                )
             )
     return found
 

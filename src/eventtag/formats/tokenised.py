@@ -117,7 +117,8 @@ def _is_crossed(article: Article, before: int, after: int) -> bool:
 def note_parts(
     article: Article, stage: str, *, ledger: LossLedger, kept: Collection[str] = (), meta: Collection[str] = ()
 ) -> None:
-    """Note in the ledger which of `annotated`, `labels`, `meta` and `rejected` an article has that are not among the `kept`.
+    """Note in the ledger which of `annotated`, `labels`, `meta`, links, status and `rejected` an article has that are not among the
+    `kept`.
 
     `meta` names the metadata that is kept.
     """
@@ -125,6 +126,11 @@ def note_parts(
         ledger.note(article.id, stage, "annotated", "which regions were annotated is not kept")
     if article.labels is not None and "labels" not in kept:
         ledger.note(article.id, stage, "labels", "which labels were being marked is not kept")
+    if article.links is not None and "links" not in kept:
+        reason = "links are not kept" if article.links else "that there are no links is not kept"
+        ledger.note(article.id, stage, "links", reason, detail=f"{len(article.links)} links")
+    if "status" not in kept and any(span.status is not None for span in article.spans):
+        ledger.note(article.id, stage, "status", "the status of spans is not kept")
     if "meta" not in kept and (lost := sorted(set(article.meta) - set(meta))):
         ledger.note(article.id, stage, "meta", "metadata is not kept", detail=", ".join(lost))
     if article.rejected:

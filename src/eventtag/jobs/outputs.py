@@ -28,6 +28,7 @@ from eventtag.formats.registry import read_articles, recognise, write_articles
 from eventtag.jobs.reading.rows import DistinctIds
 from eventtag.ledger import LossLedger
 from eventtag.reporting.highlight import page
+from eventtag.respan import respan
 from eventtag.span import Span, flatten
 from eventtag.staging import staged_file
 
@@ -109,7 +110,8 @@ def select_spans(
         score = span.score if span.score is not None else 1.0
         return (labels is None or span.label in labels) and score >= max(min_score, limits.get(span.label, 0.0))
 
-    return replace(article, spans=tuple(span for span in article.spans if wanted(span)))
+    chosen = [span for span in article.spans if wanted(span)]
+    return respan(article, chosen, stage="selecting spans", ledger=LossLedger(), asked=True)
 
 
 def write_predictions(

@@ -43,7 +43,7 @@ def write_evaluation(
     with staged_file(folder / "predictions.jsonl") as file:
         for gold, spans in pairs:
             counted = tuple(span for span in spans if gold.counts(span))
-            file.write(json_line(replace(gold, spans=counted, rejected=())) + "\n")
+            file.write(json_line(replace(gold, spans=counted, rejected=(), links=None)) + "\n")
     with staged_file(folder / "report.md") as file:
         file.write(render_scores_table(report) + "\n")
     if report.errors is not None:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.article import Article
+from eventtag.ledger import LossLedger
+from eventtag.respan import respan
 
 
 def place_predictions(gold: Mapping[str, Article], predictions: Iterable[Article]) -> tuple[list[Article], list[str]]:
@@ -28,27 +30,30 @@ def place_predictions(gold: Mapping[str, Article], predictions: Iterable[Article
             f"no prediction has the id of a gold article; the {len(gold)} articles of both belong together by their order"
         )
         predicted = [replace(article, id=name) for article, name in zip(predicted, gold, strict=True)]
-    placed = [_place(article, gold.get(article.id)) for article in predicted]
+    ledger = LossLedger()
+    placed = [_place(article, gold.get(article.id), ledger) for article in predicted]
     moved = sum(one is not other for one, other in zip(placed, predicted, strict=True))
     if moved:
         remarks.append(
             f"{moved} texts differ from the gold text in white space alone; their spans were placed by the other characters"
         )
-    return placed, remarks
+    return placed, remarks + ledger.summary()
 
 
-def _place(predicted: Article, gold: Article | None) -> Article:
+def _place(predicted: Article, gold: Article | None, ledger: LossLedger) -> Article:
     if gold is None or predicted.text == gold.text:
         return predicted
     here, there = _visible(predicted.text), _visible(gold.text)
     if _characters(predicted.text) != _characters(gold.text):
         return predicted
-    spans = []
+    moved = {}
     for span in predicted.spans:
         first, behind = np.searchsorted(here, [span.start, span.end]).tolist()
         if first < behind:  # a span of white space alone is on no character
-            spans.append(replace(span, start=int(there[first]), end=int(there[behind - 1]) + 1))
-    return Article(predicted.id, gold.text, tuple(spans), meta=predicted.meta)
+            moved[span] = replace(span, start=int(there[first]), end=int(there[behind - 1]) + 1)
+    return respan(
+        predicted, moved.values(), moved=moved, stage="placing", ledger=ledger, text=gold.text, annotated=None, labels=None, rejected=()
+    )
 
 
 def _visible(text: str) -> npt.NDArray[np.int64]:

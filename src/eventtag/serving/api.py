@@ -97,7 +97,9 @@ async def tag(request: Request) -> Response:
     lines = []
     for item in found:
         meta = dict(item.article.meta) | ({} if item.certainty is None else {"certainty": round(item.certainty, 6)})
-        lines.append(json_line(replace(item.article, spans=item.spans, annotated=None, labels=None, meta=meta)) + "\n")
+        lines.append(
+            json_line(replace(item.article, spans=item.spans, annotated=None, labels=None, meta=meta, links=None)) + "\n"
+        )
     return Response("".join(lines), media_type=JSONL, headers={"Eventtag-Model-Version": model.version})
 
 
@@ -212,7 +214,8 @@ async def _correct(request: Request, service: Service) -> JSONResponse:
         return JSONResponse({"deleted": deleted, "corrections": len(service.corrections)})
     text_of(article.text, "`article`")
     rejected = (*article.rejected, *_spans(asked.get("rejected") or [], article))
-    article = replace(article, spans=tuple(replace(span, score=None) for span in article.spans), rejected=())
+    spans = tuple(replace(span, score=None, status_score=None) for span in article.spans)
+    article = replace(article, spans=spans, rejected=())
     for span in (*article.spans, *rejected):
         if span.label not in service.labels:
             raise RequestError(f"the label {span.label!r} is not one of the tagger's: {', '.join(service.labels)}")

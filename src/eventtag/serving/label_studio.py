@@ -27,6 +27,7 @@ from eventtag.formats.json_file import dump_json
 from eventtag.formats.label_studio import read_label_studio
 from eventtag.formats.records import FIELD, carried_id
 from eventtag.ledger import LossLedger
+from eventtag.respan import respan
 from eventtag.serving.batches import Found
 from eventtag.serving.refusals import RequestError, list_of, new_article, parse_object
 from eventtag.serving.service import Service, service_of
@@ -225,7 +226,8 @@ def _correction(asked: Mapping[str, Any], service: Service) -> Correction:
         raise RequestError(
             f"the annotation has the label {strange[0]!r}, which the labelling interface does not have; correct it, and submit"
         )
-    article = replace(article, spans=tuple(replace(span, label=interface.ours[span.label]) for span in article.spans))
+    renamed = {span: replace(span, label=interface.ours[span.label]) for span in article.spans}
+    article = respan(article, renamed.values(), moved=renamed, stage="reading", ledger=LossLedger())
     if len(interface.names) < len(service.labels):
         article = replace(article, labels=tuple(interface.names))
     return Correction(key, SOURCE, str(annotation.get("completed_by") or ""), article, document=document)

@@ -296,4 +296,4 @@ def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]
 
 def with_spans(tagged: TaggedArticle) -> Article:
     """The article with the predicted spans in place of its own; the whole article counts as annotated."""
-    return replace(tagged.article, spans=tagged.spans, annotated=None, labels=None)
+    return replace(tagged.article, spans=tagged.spans, annotated=None, labels=None, links=None)

@@ -89,10 +89,10 @@ def article_from_record(record: object, *, fields: RowFields, prefix: str, defau
 def _metadata(record: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
     """The fields of a row but `used`, those in `meta` beside the others (as `meta.KEY` where both have a field of that name).
 
-    Annotations of an article that eventtag wrote (`spans` with its `annotated`, `labels` and `rejected`) are no metadata.
+    Annotations of an article that eventtag wrote (`spans` with its `annotated`, `labels`, `rejected` and `links`) are no metadata.
     """
     if _has_our_spans(record):
-        used = used | {"spans", "annotated", "labels", "rejected"}
+        used = used | {"spans", "annotated", "labels", "rejected"} | ({"links"} if are_links(record.get("links")) else set())
     found = {str(key): value for key, value in record.items() if key not in used}
     given = found.get("meta")
     if isinstance(given, Mapping):

@@ -24,6 +24,7 @@ from eventtag.heads.protocol import ModelHead, WindowTargets
 from eventtag.heads.softmax import SoftmaxHead
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
+from eventtag.respan import respan
 from eventtag.settings import WindowSettings
 from eventtag.training.data.teachers import SoftTargets
 
@@ -72,7 +73,8 @@ def build_features(
     for article in articles:
         how = handling(article)
         counted = counted_spans(article, "aligning", ledger=ledger)
-        learnt = replace(article, spans=tuple(span for span in counted if span.label in labels.labels))
+        known = [span for span in counted if span.label in labels.labels]
+        learnt = respan(article, known, stage="aligning", ledger=ledger, asked=True)
         article = learnt
         if not head.overlap:
             (article,) = resolve_overlaps([learnt], how.overlaps, ledger=ledger, priority=how.priority)

@@ -1,0 +1,108 @@
+import json
+
+import pytest
+
+from eventtag.article import Article
+from eventtag.errors import FormatError
+from eventtag.formats.jsonl import json_line
+from eventtag.formats.registry import read_articles, write_articles
+from eventtag.ledger import LossLedger
+from eventtag.link import Link
+from eventtag.span import Span
+
+TEXT = "👩 Police arrested men"
+POLICE, ARREST, MEN = Span(2, 8, "ACTOR"), Span(9, 17, "EVENT", status="negated"), Span(18, 21, "ACTOR")
+ARTICLE = Article("a", TEXT, (POLICE, ARREST, MEN), links=(Link(ARREST, POLICE, "AGENT"), Link(ARREST, MEN, "TARGET")))
+
+
+def read(path, *records, **options):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    ledger = LossLedger()
+    return list(read_articles(path, ledger=ledger, options=options)), ledger
+
+
+def record(**changes):
+    return json.loads(json_line(ARTICLE)) | changes
+
+
+def test_a_link_names_its_spans_by_offsets_and_label():
+    line = json.loads(json_line(ARTICLE))
+    assert line["links"][0] == {"event": [9, 17, "EVENT"], "participant": [2, 8, "ACTOR"], "role": "AGENT"}
+    assert line["spans"][1] == {"start": 9, "end": 17, "label": "EVENT", "status": "negated"}
+
+
+def test_scores_of_links_and_status_come_back(tmp_path):
+    event = Span(9, 17, "EVENT", 0.5, "future", 0.75)
+    article = Article("a", TEXT, (Span(2, 8, "ACTOR", 0.25), event), links=(Link(event, Span(2, 8, "ACTOR"), "AGENT", 0.125),))
+    write_articles([article], tmp_path / "o.jsonl")
+    (back,) = read_articles(tmp_path / "o.jsonl", ledger=LossLedger())
+    assert (back.links[0].score, back.spans[1].status_score) == (0.125, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"links": [{"event": [9, 17, "EVENT"], "participant": [0, 8, "ACTOR"], "role": "AGENT"}]},
+            "points to ACTOR 0-8, which is not",
+        ),
+        ({"links": [{"event": 1, "participant": [2, 8, "ACTOR"], "role": "AGENT"}]}, "must have `event` and `participant` as"),
+        ({"links": [{"event": [9, 17, "EVENT"], "participant": [2, 8, "ACTOR"]}]}, "a text `role`"),
+        (
+            {"spans": [{"start": 2, "end": 8, "label": "ACTOR", "status": "denied"}], "links": []},
+            "has the status 'denied'; allowed",
+        ),
+        (
+            {"spans": [{"start": 2, "end": 8, "label": "ACTOR", "status": 1}], "links": []},
+            "`status` or `status_score` that cannot be",
+        ),
+    ],
+)
+def test_wrong_links_are_an_error_with_file_line_and_article(tmp_path, changes, problem):
+    with pytest.raises(FormatError) as raised:
+        read(tmp_path / "a.jsonl", record(**changes))
+    assert "a.jsonl:1: article 'a': " in str(raised.value)
+    assert problem in str(raised.value)
+
+
+def test_links_follow_offsets_of_another_unit(tmp_path):
+    spans = [
+        {"start": 3, "end": 9, "label": "ACTOR", "text": "Police"},
+        {"start": 10, "end": 18, "label": "EVENT", "text": "arrested"},
+    ]
+    links = [{"event": [10, 18, "EVENT"], "participant": [3, 9, "ACTOR"], "role": "AGENT"}]
+    (article,), _ = read(tmp_path / "a.jsonl", record(spans=spans, links=links), offsets="auto")
+    assert article.links == (Link(ARREST, POLICE, "AGENT"),)
+
+
+def test_a_link_to_a_span_that_cannot_be_placed_is_in_the_ledger(tmp_path):
+    spans = [
+        {"start": 2, "end": 8, "label": "ACTOR", "text": "Police"},
+        {"start": 9, "end": 17, "label": "EVENT", "text": "released"},
+    ]
+    links = [{"event": [9, 17, "EVENT"], "participant": [2, 8, "ACTOR"], "role": "AGENT"}]
+    (article,), ledger = read(tmp_path / "a.jsonl", record(spans=spans, links=links), offsets="auto")
+    assert article.links == ()
+    assert "1 link dropped at reading: they point to what is not read as a span" in ledger.summary()
+
+
+def test_other_things_called_links_stay_metadata(tmp_path):
+    (article,), ledger = read(tmp_path / "a.jsonl", record(links=["https://example.org"]))
+    assert (article.links, article.meta) == (None, {"links": ["https://example.org"]})
+    assert "other fields are kept as metadata: links" in ledger.remarks
+
+
+def test_links_carried_along_that_have_lost_a_span_are_in_the_ledger(tmp_path):
+    write_articles([ARTICLE], tmp_path / "a.csv")
+    table = (tmp_path / "a.csv").read_text()
+    (tmp_path / "b.csv").write_text(table.replace('{""start"": 2, ""end"": 8, ""label"": ""ACTOR""}, ', ""))
+    ledger = LossLedger()
+    (back,) = read_articles(tmp_path / "b.csv", ledger=ledger)
+    assert back.links == (Link(ARREST, MEN, "TARGET"),)
+    assert [(link.role, link.participant) for link in ledger.links] == [("AGENT", None)]
+
+
+def test_a_table_of_spans_says_that_it_holds_no_links(tmp_path):
+    ledger = LossLedger()
+    write_articles([ARTICLE], tmp_path / "a.csv", ledger=ledger, options={"rows": "spans"})
+    assert {"status", "links"} <= {note.part for note in ledger.notes}
