@@ -52,7 +52,15 @@ def _place(predicted: Article, gold: Article | None, ledger: LossLedger) -> Arti
         if first < behind:  # a span of white space alone is on no character
             moved[span] = replace(span, start=int(there[first]), end=int(there[behind - 1]) + 1)
     return respan(
-        predicted, moved.values(), moved=moved, stage="placing", ledger=ledger, text=gold.text, annotated=None, labels=None, rejected=()
+        predicted,
+        moved.values(),
+        moved=moved,
+        stage="placing",
+        ledger=ledger,
+        text=gold.text,
+        annotated=None,
+        labels=None,
+        rejected=(),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib.metadata import version as package_version
 from typing import Any
 
+from eventtag.span import STATUSES
+
 SPAN = {
     "type": "object",
     "description": "Offsets are Unicode code points into `text`, half-open.",
@@ -16,6 +18,18 @@ SPAN = {
         "label": {"type": "string"},
         "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "Of predicted spans."},
         "text": {"type": "string", "description": "What the span covers."},
+        "status": {"type": "string", "enum": list(STATUSES), "description": "Of an event; absent: nobody marked it."},
+    },
+}
+_END = {"type": "array", "description": "Start, end and label of a span.", "minItems": 3, "maxItems": 3}
+LINK = {
+    "type": "object",
+    "description": "Who takes part in which event.",
+    "required": ["event", "participant", "role"],
+    "properties": {
+        "event": _END,
+        "participant": _END,
+        "role": {"type": "string", "description": "Such as AGENT, TARGET, PLACE."},
     },
 }
 ARTICLE = {
@@ -32,6 +46,7 @@ ARTICLE = {
         },
         "labels": {"type": "array", "items": {"type": "string"}, "description": "Labels that were being marked; absent: all."},
         "meta": {"type": "object"},
+        "links": {"type": "array", "description": "Absent: nobody looked for links; empty: there is none.", "items": LINK},
         "rejected": {
             "type": "array",
             "items": {"$ref": "#/components/schemas/Span"},

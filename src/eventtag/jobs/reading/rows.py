@@ -13,6 +13,7 @@ from typing import Any
 from eventtag.article import Article
 from eventtag.errors import DataError
 from eventtag.formats.json_file import refuse_constant
+from eventtag.formats.links import are_links
 from eventtag.jobs.reading.pages import PAGE_SECONDS
 
 MAX_ROW_BYTES = 8_000_000
