@@ -8,6 +8,7 @@ import sys
 # One thread a process: tests run side by side, and threads that wait for each other's cores make all of them slow.
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
+from eventtag.link import ROLES, Link
 from eventtag.span import Span
 
 if TYPE_CHECKING:
@@ -88,11 +90,22 @@ def articles() -> tuple[Article, ...]:
     return tuple(made)
 
 
+def with_links(article: Article) -> Article:
+    """The article, whose sentences have an actor, an event, an actor and a place each, with links and status."""
+    spans = [replace(span, status="asserted" if span.label == "EVENT" else None) for span in article.spans]
+    links = [
+        Link(event, other, role)
+        for agent, event, target, place in zip(*[iter(spans)] * 4, strict=True)
+        for other, role in zip((agent, target, place), ROLES, strict=True)
+    ]
+    return replace(article, spans=tuple(spans), links=tuple(links))
+
+
 @pytest.fixture(scope="session")
 def corpus_file(articles: tuple[Article, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The articles as a JSONL file with their split in `meta`."""
+    """The articles as a JSONL file with their split in `meta`, and with links and status, so that whatever reads articles meets them."""
     path = tmp_path_factory.mktemp("corpus") / "articles.jsonl"
-    path.write_text("".join(json_line(article) + "\n" for article in articles), encoding="utf-8")
+    path.write_text("".join(json_line(with_links(article)) + "\n" for article in articles), encoding="utf-8")
     return path
 
 

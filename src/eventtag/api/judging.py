@@ -66,7 +66,9 @@ def _without(article: Article, rare: Sequence[str]) -> Article:
     if not rare:
         return article
     spans = tuple(span for span in article.spans if span.label not in rare)
-    return replace(article, spans=spans, labels=None if article.labels is None else tuple(set(article.labels) - set(rare)))
+    return replace(
+        article, spans=spans, links=None, labels=None if article.labels is None else tuple(set(article.labels) - set(rare))
+    )
 
 
 def _counts(articles: Sequence[Article]) -> Counter[str]:

@@ -46,7 +46,10 @@ def predictions_of(
         from eventtag.tagging.tagger import Tagger  # slow to import
 
         tagged = Tagger.load(folder).tag_many(gold.values(), only_annotated=True)
-        return [replace(item.article, spans=tuple(span for span in item.spans if span.label in labels.labels)) for item in tagged]
+        return [
+            replace(item.article, spans=tuple(span for span in item.spans if span.label in labels.labels), links=None)
+            for item in tagged
+        ]
     if (Path(path) / PREDICTIONS_FILE).is_file():
         return list(read(str(Path(path) / PREDICTIONS_FILE), "jsonl"))
     return list(read(path, None))

@@ -25,6 +25,7 @@ from eventtag.ledger import LossLedger
 from eventtag.manifest import read_json
 from eventtag.models.accepted import CONFIG_FILE, OURS
 from eventtag.models.checkpoint import CheckpointInfo, checkpoint_folder, find_checkpoint, read_info
+from eventtag.respan import respan
 from eventtag.settings import MISSING, Head, IntermediateSettings, ModelSettings, Overlaps, TrainSettings, WindowSettings
 from eventtag.settings.building import build_settings
 from eventtag.stored_json import read_stored
@@ -250,14 +251,17 @@ def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> A
     part = dict.fromkeys([CORPUS_FIELD] if corpus.parts else [], next(iter(corpus.parts), None))
     notes += [f"{what} are taken as articles of the corpus {name}" for name in part.values()]
     ids = {article.id for group in corpus.splits.values() for article in group}
-    added = []
+    added: list[Article] = []
+    ledger = LossLedger()
     for article in learnt:
         name = article.id if article.id not in ids else f"corrected/{article.id}"
         while name in ids:
             name += "'"
         ids.add(name)
-        spans = tuple(span for span in article.spans if span.label in known)
-        added.append(replace(article, id=name, spans=spans, meta={**article.meta, **part}))
+        spans = [span for span in article.spans if span.label in known]
+        meta = {**article.meta, **part}
+        added.append(respan(article, spans, stage="training", ledger=ledger, asked=True, id=name, meta=meta))
+    notes += ledger.summary()
     return Added(replace(corpus, splits={**corpus.splits, "train": (*kept, *added)}), len(added), tuple(notes))
 
 
