@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.brat import read_brat, sniff_brat, write_brat
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 
 TEXT = "Kyiv was\nshelled and struck 😀 today"
@@ -162,3 +165,66 @@ def test_a_long_chain_of_lines_that_point_to_each_other_ends_soon(tmp_path):
     (article,) = read_brat(folder(tmp_path, ann), ledger=LossLedger())
     write_brat([article], tmp_path / "out", ledger=LossLedger())
     assert (tmp_path / "out" / "a.ann").read_text() == "T1\tLOC 0 4\tKyiv\n"
+
+
+EVENTS = (
+    "T1\tACTOR 0 4\tKyiv\nT2\tEVENT 9 16\tshelled\nT3\tEVENT 21 27\tstruck\nT4\tTIME 30 35\ttoday\n"
+    "R1\tAGENT Arg1:T2 Arg2:T1\nA1\tStatus T2 Negated\n"
+)
+
+
+def links_of(article):
+    return [(article.mention(link.event), link.role, article.mention(link.participant)) for link in article.links]
+
+
+def statuses_of(article):
+    return [span.status for span in article.spans]
+
+
+def test_relations_are_links_and_the_attribute_status_is_the_status(tmp_path):
+    (article,) = read_brat(folder(tmp_path, EVENTS), ledger=LossLedger())
+    assert links_of(article) == [("shelled", "AGENT", "Kyiv")]
+    assert statuses_of(article) == [None, "negated", None, None]
+    assert read_brat(folder(tmp_path, EVENTS.split("R1")[0]), ledger=LossLedger()).__next__().links is None
+
+
+def test_events_are_links_from_their_trigger_also_to_other_events(tmp_path):
+    ann = (
+        EVENTS.split("R1")[0]
+        + "E1\tAttack:T2 AGENT:T1 Time:T4\nE2\tAttack:T3 AGENT:T1 AGENT2:E1\nA1\tNegation E1\nM1\tSpeculation E1\n"
+    )
+    (article,) = read_brat(folder(tmp_path, ann), ledger=LossLedger())
+    assert links_of(article) == [
+        ("shelled", "AGENT", "Kyiv"), ("shelled", "Time", "today"), ("struck", "AGENT", "Kyiv"), ("struck", "AGENT", "shelled"),
+    ]  # fmt: skip
+    assert statuses_of(article) == [None, "possible", None, None]
+
+
+def test_links_and_status_are_written_as_relations_and_attributes(tmp_path):
+    event, actor = Span(5, 9, "EVENT", 0.5, "future", 0.75), Span(0, 4, "ACTOR", 0.5)
+    article = Article("a", "Kyiv fell", (event, actor), links=(Link(event, actor, "AGENT", 0.25), Link(event, actor, "a b")))
+    ledger = LossLedger()
+    write_brat([article], tmp_path / "out", ledger=ledger)
+    lines = (tmp_path / "out" / "a.ann").read_text().splitlines()
+    assert lines[2:4] == ["R1\tAGENT Arg1:T2 Arg2:T1", "A1\tStatus T2 future"]
+    assert [(link.role, link.reason) for link in ledger.links] == [("a b", "their role has white space")]
+    (back,) = read_brat(tmp_path / "out", ledger=LossLedger())
+    assert (back, back.links[0].score) == (Article("a", "Kyiv fell", (event, actor), links=(Link(event, actor, "AGENT"),)), 0.25)
+    assert [(span.score, span.status, span.status_score) for span in back.spans] == [(0.5, None, None), (0.5, "future", 0.75)]
+
+
+def test_lines_carried_along_give_way_to_links_and_status_that_have_changed(tmp_path):
+    ann = EVENTS + "E1\tAttack:T2 AGENT:T1 Time:T4\nA2\tNegation E1\nA3\tNegation T3\n#1\tNote T1\tx\n"
+    (article,) = read_brat(folder(tmp_path, ann), ledger=LossLedger())
+    kyiv, shelled, struck, today = article.spans
+    spans = (kyiv, replace(shelled, status="asserted"), struck, today)
+    changed = replace(article, spans=spans, links=(Link(shelled, today, "Time"), Link(struck, kyiv, "AGENT")))
+    ledger = LossLedger()
+    write_brat([changed], tmp_path / "out", ledger=ledger)
+    lines = (tmp_path / "out" / "a.ann").read_text().splitlines()
+    assert lines[4:] == [
+        "R1\tAGENT Arg1:T3 Arg2:T1", "A4\tStatus T2 asserted", "E1\tAttack:T2 Time:T4", "A3\tNegation T3", "#1\tNote T1\tx",
+    ]  # fmt: skip
+    assert [note.part for note in ledger.notes] == ["meta"]
+    (back,) = read_brat(tmp_path / "out", ledger=LossLedger())
+    assert (back.links, statuses_of(back)) == (changed.links, statuses_of(changed))

@@ -7,6 +7,7 @@ from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.cat import read_cat, sniff_cat, write_cat
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 
 TOKENS = """\
@@ -200,3 +201,71 @@ def _order(name: str) -> list[int]:
     topic, _, rest = name.partition("_")
     digits = "".join(c for c in rest if c.isdigit())
     return [int(topic), int(digits), len(rest)]
+
+
+MEANTIME = """\
+<Document doc_name="x" doc_id="7">
+<token t_id="1" sentence="0" number="0">Boeing</token><token t_id="2" sentence="0" number="1">sold</token>
+<token t_id="3" sentence="0" number="2">planes</token><token t_id="4" sentence="0" number="3">in</token>
+<token t_id="5" sentence="0" number="4">Tokyo</token><token t_id="6" sentence="0" number="5">today</token>
+<Markables>
+<EVENT_MENTION m_id="1" {status}><token_anchor t_id="2"/></EVENT_MENTION>
+<ENTITY_MENTION m_id="2"><token_anchor t_id="1"/></ENTITY_MENTION>
+<ENTITY_MENTION m_id="3"><token_anchor t_id="3"/></ENTITY_MENTION>
+<ENTITY_MENTION m_id="4"><token_anchor t_id="5"/></ENTITY_MENTION>
+<TIMEX3 m_id="5"><token_anchor t_id="6"/></TIMEX3>
+<ENTITY m_id="6" ent_type="LOC" RELATED_TO="" TAG_DESCRIPTOR="Tokyo"/>
+</Markables>
+<Relations>
+<REFERS_TO r_id="1"><source m_id="4"/><target m_id="6"/></REFERS_TO>
+<HAS_PARTICIPANT r_id="2" sem_role="Arg0"><source m_id="1"/><target m_id="2"/></HAS_PARTICIPANT>
+<HAS_PARTICIPANT r_id="3" sem_role="ARG1"><source m_id="1"/><target m_id="3"/></HAS_PARTICIPANT>
+<HAS_PARTICIPANT r_id="4" sem_role="Argm-LOC"><source m_id="1"/><target m_id="4"/></HAS_PARTICIPANT>
+<HAS_PARTICIPANT r_id="5" sem_role="Arg2"><source m_id="1"/><target m_id="4"/></HAS_PARTICIPANT>
+<HAS_PARTICIPANT r_id="6" sem_role="Argm-TMP"><source m_id="1"/><target m_id="5"/></HAS_PARTICIPANT>
+<HAS_PARTICIPANT r_id="7" sem_role="Arg0"><source m_id="1"/><target m_id="6"/></HAS_PARTICIPANT>
+<TLINK r_id="8"><source m_id="1"/><target m_id="5"/></TLINK>
+</Relations></Document>
+"""
+
+
+def test_participants_become_links_with_the_projects_roles(tmp_path):
+    ledger = LossLedger()
+    (article,) = read_cat(corpus(tmp_path, MEANTIME.replace("{status}", "")), ledger=ledger)
+    assert [(article.mention(link.event), link.role, article.mention(link.participant)) for link in article.links] == [
+        ("sold", "AGENT", "Boeing"),
+        ("sold", "TARGET", "planes"),
+        ("sold", "PLACE", "Tokyo"),
+        ("sold", "Argm-TMP", "today"),
+    ]
+    assert [(link.role, link.outcome, link.participant) for link in ledger.links] == [
+        ("PLACE", "merged", (22, 27)), ("AGENT", "dropped", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("certainty", "polarity", "time", "status"),
+    [
+        ("CERTAIN", "POS", "NON_FUTURE", "asserted"),
+        ("CERTAIN", "NEG", "NON_FUTURE", "negated"),
+        ("CERTAIN", "NEG", "FUTURE", "negated"),
+        ("CERTAIN", "POS", "FUTURE", "future"),
+        ("POSSIBLE", "NEG", "NON_FUTURE", "possible"),
+        ("PROBABLE", "POS", "FUTURE", "possible"),
+        ("UNDERSPECIFIED", "POS", "NON_FUTURE", None),
+        ("CERTAIN", "POS", "UNDERSPECIFIED", None),
+    ],
+)
+def test_certainty_polarity_and_time_are_the_status(tmp_path, certainty, polarity, time, status):
+    attributes = f'certainty="{certainty}" polarity="{polarity}" time="{time}"'
+    (article,) = read_cat(corpus(tmp_path, MEANTIME.replace("{status}", attributes)), ledger=LossLedger())
+    assert {span.label: span.status for span in article.spans}["EVENT_MENTION"] == status
+
+
+def test_written_links_and_status_are_read_by_the_same_rules(tmp_path):
+    event, actor = Span(0, 4, "EVENT", status="possible"), Span(5, 9, "ACTOR")
+    links = tuple(Link(event, actor, role) for role in ("AGENT", "TARGET", "PLACE", "WITNESS"))
+    write_cat([Article("a", "left Kyiv", (event, actor), links=links)], tmp_path / "o", ledger=LossLedger())
+    assert 'sem_role="Argm-LOC"' in (tmp_path / "o" / "a.xml").read_text()
+    (back,) = read_cat(tmp_path / "o", ledger=LossLedger())
+    assert (back.links, back.spans[0].status) == (tuple(sorted(links)), "possible")

@@ -2,13 +2,14 @@ r"""brat standoff: `NAME.txt` holds the text, `NAME.ann` the annotations, one a 
 
     T1	LOC 0 4	Kyiv
     T2	EVENT 9 16;25 29	checked into
-    A1	Negation T2
-    R1	Located Arg1:T2 Arg2:T1
+    A1	Status T2 negated
+    R1	PLACE Arg1:T2 Arg2:T1
 
 Offsets are code points, half-open. A discontinuous mention has fragments separated by `;` (brat also writes them where a
 mention runs over a line end; a gap that is only white space does not count as one). A predicted mention's score stands in a note,
-`#1<TAB>AnnotatorNotes T1<TAB>score 0.93`. Everything else that is no `T` line (attributes, relations, events, notes) is carried in
-the metadata `brat`, and written back as long as the mentions that it points to are still there.
+`#1<TAB>AnnotatorNotes T1<TAB>score 0.93`. Relations and events are links, some attributes a status (`formats.brat_relations`). Where a
+file has more than that (other attributes, notes, events), all its lines but those of mentions are carried in the metadata `brat`, and
+written back as long as the mentions that they point to are still there and the article has the links and status that they say.
 
 Source: https://brat.nlplab.org/standoff.html
 """
@@ -16,25 +17,29 @@ Source: https://brat.nlplab.org/standoff.html
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from eventtag.article import Article, Region
 from eventtag.errors import FormatError
+from eventtag.formats.brat_relations import Statements, is_ours, lines_in_force
 from eventtag.formats.file_names import article_files, file_for, visible_files
+from eventtag.formats.links import links_between
 from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.offsets import UNIT_NAMES, UNITS, ForeignSpan, OffsetMap, Unit, likely_unit, resolve_spans
 from eventtag.formats.text_file import read_lines, read_text, write_text
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
+from eventtag.respan import respan
 from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 _MENTION = re.compile(r"(T[^\s]*)\t(\S+) (\d{1,9} \d{1,9}(?:;\d{1,9} \d{1,9})*)(?:\t(.*))?", re.DOTALL)
 _OTHER = re.compile(r"[RAMEN#*]\S*\t|#")
-_SCORE = re.compile(r"#\S*\tAnnotatorNotes (T\S+)\tscore (0(?:\.\d+)?|1(?:\.0+)?)")
+_SCORE = re.compile(r"#\S*\tAnnotatorNotes ([TRA]\S+)\tscore (0(?:\.\d+)?|1(?:\.0+)?)")
 _STAGE = "writing brat"
 
 
@@ -81,16 +86,30 @@ def _read_article(file: Path, mentions: Mentions) -> Article:
     if unit != "codepoints":
         mentions.ledger.remark(f"offsets count {UNIT_NAMES[unit]}")
     offsets = OffsetMap(text, unit)
+    statements = Statements(others)
+    statuses = statements.statuses()
     keys: dict[str, list[Any]] = {}
+    placed_at: dict[str, Span | None] = {}
     for mention in found:
         placed = _fragments_at(text, mention, offsets) or _nearby(mentions, text, mention, unit)
         if placed:
-            span = mentions.add_fragments(placed, mention.label, text, f"{file.name}, line {mention.line}")
+            where, status = f"{file.name}, line {mention.line}", statuses.get(mention.key)
+            span = placed_at[mention.key] = mentions.add_fragments(placed, mention.label, text, where, status=status)
             keys[mention.key] = [span.start, span.end, span.label]
+    relations = (
+        replace(relation, score=scores.get(relation.detail), detail=f"{file.name}, {relation.detail}")
+        for line in others
+        for relation in statements.relations(line)
+    )
+    links = links_between(mentions.article_id, relations, placed_at, ledger=mentions.ledger)
     scored = {Span(*place): scores[key] for key, place in keys.items() if key in scores}
-    spans = [replace(span, score=scored.get(span)) for span in mentions.spans]
-    meta = {"brat": {"mentions": keys, "lines": others}} if others else {}
-    return Article(mentions.article_id, text, tuple(spans if len(scored) == len(spans) else mentions.spans), meta=meta)
+    spans = mentions.spans
+    if len(scored) == len(spans):
+        spans = tuple(replace(span, score=scored[span]) for span in spans)
+    sure = {Span(*keys[key]): scores[line.split("\t")[0]] for line, key in statements.scored(scores) if key in keys}
+    spans = tuple(replace(span, status_score=sure[span]) if span in sure else span for span in spans) if sure else spans
+    meta = {} if all(map(is_ours, others)) else {"brat": {"mentions": keys, "lines": others}}
+    return Article(mentions.article_id, text, spans, meta=meta, links=links)
 
 
 def _foreign(mention: _Mention) -> list[ForeignSpan]:
@@ -177,14 +196,13 @@ def write_brat(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -
 
 
 def _format_ann(article: Article, ledger: LossLedger) -> str:
-    note_parts(article, _STAGE, ledger=ledger, meta=("brat",))
     carried = article.meta.get("brat")
     mentions, others = _carried(carried)
     keys = {Span(*value): key for key, value in mentions.items()}
     number = max((int(key[1:]) for key in mentions if key[1:].isdecimal()), default=0)
     lines = []
     notes: list[str] = []
-    written = set()
+    written: dict[str, Span] = {}
     for span in article.spans:
         fragments = _fragments(article, span, ledger)
         if not fragments:
@@ -193,16 +211,53 @@ def _format_ann(article: Article, ledger: LossLedger) -> str:
         if key is None or key in written:
             number += 1
             key = f"T{number}"
-        written.add(key)
+        written[key] = span
         offsets = ";".join(f"{start} {end}" for start, end in fragments)
         surface = " ".join(" ".join(article.text[start:end].split()) for start, end in fragments)
         lines.append(f"{key}\t{span.label} {offsets}\t{surface}\n")
         if span.score is not None:
-            notes.append(f"#score{len(notes) + 1}\tAnnotatorNotes {key}\tscore {round(span.score, 6):f}\n")
-    kept = _lines_that_hold(others, written)
+            notes.append(_note(key, span.score, len(notes)))
+    article = respan(article, written.values(), stage=_STAGE, ledger=ledger)
+    note_parts(article, _STAGE, ledger=ledger, meta=("brat",), kept=("status", *(("links",) if article.links else ())))
+    true, said, with_status = lines_in_force(others, written, article.links)
+    lines += _statements(article, written, true, said, with_status, notes, ledger)
+    kept = _lines_that_hold(true, written)
     if len(kept) < len(others) or (carried is not None and not isinstance(carried, dict)):
-        ledger.note(article.id, _STAGE, "meta", "lines that point to what is gone are not kept")
+        ledger.note(article.id, _STAGE, "meta", "lines that point to what is gone, or contradict links or status, are not kept")
     return "".join(lines) + "".join(notes) + "".join(f"{line}\n" for line in kept)
+
+
+def _note(key: str, score: float, count: int) -> str:
+    return f"#score{count + 1}\tAnnotatorNotes {key}\tscore {round(score, 6):f}\n"
+
+
+def _statements(
+    article: Article, spans: Mapping[str, Span], lines: Sequence[str], said: set[Link], with_status: set[str],
+    notes: list[str], ledger: LossLedger,
+) -> Iterator[str]:  # fmt: skip
+    """The lines of links and status that the carried lines do not say; notes with their scores are added to `notes`."""
+    first = {
+        letter: max((int(line.split("\t")[0][1:]) for line in lines if re.match(rf"{letter}\d+\t", line)), default=0)
+        for letter in "RA"
+    }
+    keys = {span: key for key, span in spans.items()}
+    for link in article.links or ():
+        if link in said:
+            continue
+        if not re.fullmatch(r"\S+", link.role):
+            ledger.add_link(article.id, _STAGE, "dropped", "their role has white space", link.role, link.event, link.participant)
+            continue
+        first["R"] += 1
+        key = f"R{first['R']}"
+        yield f"{key}\t{link.role} Arg1:{keys[link.event]} Arg2:{keys[link.participant]}\n"
+        if link.score is not None:
+            notes.append(_note(key, link.score, len(notes)))
+    for key, span in spans.items():
+        if span.status is not None and key not in with_status:
+            first["A"] += 1
+            yield f"A{first['A']}\tStatus {key} {span.status}\n"
+            if span.status_score is not None:
+                notes.append(_note(f"A{first['A']}", span.status_score, len(notes)))
 
 
 def _carried(value: object) -> tuple[dict[str, list[Any]], list[str]]:

@@ -16,6 +16,12 @@ columns Topic, File and Sentence Number: `1,10ecbplus,1` is sentence 1 of 1_10ec
 whole id), which becomes the `annotated` regions. A list named `annotated_sentences.csv` beside the
 files, as the writer makes it, is used unasked. In MEANTIME the first sentences are annotated: `first_sentences=6`.
 
+`HAS_PARTICIPANT` relations are links from their source, an event, with the role of their `sem_role` (`_role`); the attributes
+`certainty`, `polarity` and `time` are an event's status (`_status`):
+
+    <EVENT_MENTION m_id="7" certainty="CERTAIN" polarity="POS" time="NON_FUTURE"><token_anchor t_id="2"/></EVENT_MENTION>
+    <HAS_PARTICIPANT r_id="9" sem_role="Arg0"><source m_id="7"/><target m_id="8"/></HAS_PARTICIPANT>
+
 Sources: Bartalesi Lenzi et al. 2012 (https://aclanthology.org/L12-1072/), Cybulska and Vossen 2014
 (https://aclanthology.org/L14-1646/), Minard et al. 2016 (https://aclanthology.org/L16-1699/).
 """
@@ -24,6 +30,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,16 +39,28 @@ from xml.sax.saxutils import escape, quoteattr
 from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.file_names import article_files, require_file_name
+from eventtag.formats.links import Relation, links_between
 from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.text_file import at_line, read_lines
 from eventtag.formats.tokenised import TextBuilder, note_parts, spans_over_words, words_by_line
 from eventtag.formats.xml_tree import Element, read_xml, xml_text
 from eventtag.ledger import LossLedger
+from eventtag.respan import respan
 from eventtag.span import Span
 from eventtag.staging import staged_folder
 
 _ECB_NAME = re.compile(r"(\d+)_\d+(ecb|ecbplus)")
 _TAG = re.compile(r"[A-Za-z_][\w.\-]*")
+_NUMBERED = re.compile(r"ARG[-_]?([0-9A])", re.IGNORECASE)
+_PLACE = re.compile(r"ARG[-_]?M[-_]LOC", re.IGNORECASE)
+WRITTEN_ROLES = {"AGENT": "Arg0", "TARGET": "Arg1", "PLACE": "Argm-LOC"}
+WRITTEN_STATUS = {
+    "asserted": ("CERTAIN", "POS", "NON_FUTURE"),
+    "negated": ("CERTAIN", "NEG", "NON_FUTURE"),
+    "future": ("CERTAIN", "POS", "FUTURE"),
+    "possible": ("POSSIBLE", "POS", "NON_FUTURE"),
+}
+"""The attributes `certainty`, `polarity` and `time` of an event with a status."""
 _STAGE = "writing cat"
 LIST_NAME = "annotated_sentences.csv"
 COLUMNS = ("Topic", "File", "Sentence Number")
@@ -86,9 +105,11 @@ def read_cat(
                     problem = f"the article {file.stem!r} has no sentence {number}; correct the list"
                     raise FormatError(problem, path=list_path, line=line)
             annotated = tuple(document.sentences[number] for number in listed.get(file.stem, ()))
-        spans = document.spans(Mentions(name, ledger, discontinuous))
+        mentions = Mentions(name, ledger, discontinuous)
+        found = document.add_to(mentions)
+        links = links_between(name, document.participants(found), found, ledger=ledger)
         meta = _meta(file, path, document.root.attributes, document.date)
-        yield Article(name, document.text.text, spans, annotated, meta=meta)
+        yield Article(name, document.text.text, mentions.spans, annotated, meta=meta, links=links)
 
 
 def sniff_cat(head: str) -> str | None:
@@ -133,17 +154,27 @@ def _format_cat(article: Article, listed: dict[str, list[int]], ledger: LossLedg
             where = _attributes({"t_id": str(count), "sentence": str(number), "number": str(position)})
             lines.append(f"<token{where}>{escape(xml_text(article.text[start:end]))}</token>")
     lines.append("<Markables>")
+    keys: dict[Span, int] = {}
     for number, item in enumerate(spans, start=1):
         if not _TAG.fullmatch(item.span.label):
             ledger.add_span(article.id, _STAGE, "dropped", "its label cannot be the name of an XML element", item.span)
             continue
         anchors = "".join(f'<token_anchor t_id="{word + 1}"/>' for word in range(item.first, item.last + 1))
-        lines.append(f'<{item.span.label} m_id="{number}">{anchors}</{item.span.label}>')
-    lines += ["</Markables>", "<Relations>", "</Relations>", "</Document>", ""]
+        keys[item.span] = number
+        values = WRITTEN_STATUS.get(item.span.status or "", ())
+        status = _attributes(dict(zip(("certainty", "polarity", "time"), values, strict=False)))
+        lines.append(f'<{item.span.label} m_id="{number}"{status}>{anchors}</{item.span.label}>')
+    lines += ["</Markables>", "<Relations>"]
+    article = respan(article, keys, stage=_STAGE, ledger=ledger)
+    for number, link in enumerate(article.links or (), start=1):
+        about = _attributes({"r_id": str(number), "sem_role": WRITTEN_ROLES.get(link.role, link.role)})
+        ends = f'<source m_id="{keys[link.event]}"/><target m_id="{keys[link.participant]}"/>'
+        lines.append(f"<HAS_PARTICIPANT{about}>{ends}</HAS_PARTICIPANT>")
+    lines += ["</Relations>", "</Document>", ""]
     if xml_text(article.text) != article.text:
         ledger.note(article.id, _STAGE, "text", "characters that XML cannot hold become U+FFFD")
     listed[article.id] = _sentence_numbers(article, sentences, ledger)
-    note_parts(article, _STAGE, ledger=ledger, kept=("annotated", "meta"))
+    note_parts(article, _STAGE, ledger=ledger, kept=("annotated", "meta", "status", *(("links",) if article.links else ())))
     kept = {key: value for key, value in attributes.items() if key in _ATTRIBUTES and value} | _meta_of_name(article.id)
     lost = sorted(key for key in {*article.meta, *kept} if article.meta.get(key) != kept.get(key))
     if lost:
@@ -207,7 +238,9 @@ class _Document:
         if start < end:
             self.sentences[int(number)] = (self.sentences.get(int(number), (start, end))[0], end)
 
-    def spans(self, mentions: Mentions) -> tuple[Span, ...]:
+    def add_to(self, mentions: Mentions) -> dict[str, Span | None]:
+        """Add the mentions; by `m_id`, the span that each markable becomes, None where it becomes none."""
+        found: dict[str, Span | None] = {}
         types = self._types()
         text = self.text.text
         for markable in self.markables:
@@ -218,13 +251,28 @@ class _Document:
                     if name not in self.words:
                         raise DataError(f"the `token_anchor` points to the token {name!r}, which is not there")
                 words.append(self.text.offsets[self.words[name]])
-            kind = types.get(markable.attributes.get("m_id", ""))
+            key = markable.attributes.get("m_id", "")
+            kind = types.get(key)
             label = f"{markable.name}_{kind}" if kind else markable.name
+            found[key] = None
             if filled := [(start, end) for start, end in words if start < end]:
-                mentions.add_fragments(filled, label, text, f"line {markable.line}")
+                status = _status(markable.attributes)
+                found[key] = mentions.add_fragments(filled, label, text, f"line {markable.line}", status=status)
             elif words:
                 mentions.add_words(words, label, f"line {markable.line}")
-        return mentions.spans
+        return found
+
+    def participants(self, spans: Mapping[str, Span | None]) -> Iterator[Relation]:
+        """Who takes part in which event."""
+        for group in self._children(self.root, "Relations"):
+            for relation in self._children(group, "HAS_PARTICIPANT"):
+                ends = [
+                    [end.attributes.get("m_id", "") for end in self._children(relation, name)] for name in ("source", "target")
+                ]
+                for event, participant in itertools.product(*ends):
+                    span = spans.get(participant)
+                    role = _role(relation.attributes.get("sem_role", ""), span)
+                    yield Relation(event, participant, role, detail=f"line {relation.line}")
 
     def _types(self) -> dict[str, str]:
         """Of each markable that refers to an instance with a type: that type."""
@@ -239,6 +287,37 @@ class _Document:
                     sources = self._children(relation, "source")
                     found.update((source.attributes.get("m_id", ""), instances[target]) for source in sources)
         return found
+
+
+def _role(sem_role: str, participant: Span | None) -> str:
+    """The project's role of a PropBank role: ARG0 is the AGENT, ARGM-LOC the PLACE, ARG1 the TARGET. The meaning of ARG2 and above
+    differs from verb to verb: they are the PLACE where the participant is a place (an entity of the type LOC), else the TARGET. Others
+    keep their names.
+    """
+    if _PLACE.fullmatch(sem_role):
+        return "PLACE"
+    numbered = _NUMBERED.fullmatch(sem_role)
+    if numbered is None:
+        return sem_role.strip() or "PARTICIPANT"
+    if numbered[1] in "0Aa":
+        return "AGENT"
+    place = participant is not None and re.search(r"(?:^|_)LOC(?:ATION)?(?:_|$)", participant.label)
+    return "PLACE" if numbered[1] != "1" and place else "TARGET"
+
+
+def _status(attributes: Mapping[str, str]) -> str | None:
+    """The status that the attributes of an event say; None where they leave it open (UNDERSPECIFIED) or are not there.
+
+    Where two fit, `possible` stands before `negated`, and that before `future`, as in the project's guidelines.
+    """
+    certainty, polarity, time = (attributes.get(name, "").upper() for name in ("certainty", "polarity", "time"))
+    if certainty in ("POSSIBLE", "PROBABLE", "UNCERTAIN"):
+        return "possible"
+    if polarity == "NEG":
+        return "negated"
+    if time == "FUTURE":
+        return "future"
+    return "asserted" if (certainty, polarity, time) == ("CERTAIN", "POS", "NON_FUTURE") else None
 
 
 def _read_list(path: Path) -> dict[str, dict[int, int]]:

@@ -68,13 +68,15 @@ class Mentions:
         else:
             self.drop(Span(words[0][0], words[0][0], label), "holds only white space", detail)
 
-    def add_fragments(self, fragments: Iterable[Region], label: str, text: str, detail: str = "") -> Span:
+    def add_fragments(
+        self, fragments: Iterable[Region], label: str, text: str, detail: str = "", *, status: str | None = None
+    ) -> Span:
         """Take a mention of one or more fragments, in any order; the span that it becomes is returned.
 
         Raises DataError for a discontinuous mention under the policy `error`.
         """
         runs = joined(fragments, text)
-        whole = Span(runs[0][0], runs[-1][1], label)
+        whole = Span(runs[0][0], runs[-1][1], label, status=status)
         if len(runs) == 1:
             self.add(whole, detail)
             return whole
@@ -88,7 +90,7 @@ class Mentions:
         if self._policy == "longest":
             start, end = max(runs, key=lambda run: (run[1] - run[0], -run[0]))
             chosen, reason, found = (
-                Span(start, end, label),
+                Span(start, end, label, status=status),
                 "discontinuous: the longest fragment is kept",
                 f"{found} to {start}-{end}",
             )
