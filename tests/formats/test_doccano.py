@@ -129,7 +129,7 @@ def test_an_array_over_several_lines_is_read(tmp_path):
     assert sniff_doccano(json.dumps(records, indent=1))
 
 
-def test_relations_and_comments_are_named_as_lost(tmp_path):
+def test_comments_are_named_as_lost(tmp_path):
     ledger = LossLedger()
     path = tmp_path / "all.jsonl"
     path.write_text(
@@ -138,4 +138,4 @@ def test_relations_and_comments_are_named_as_lost(tmp_path):
     )
     assert [article.id for article in read_doccano(path, ledger=ledger)] == ["1"]
     [note] = ledger.notes
-    assert (note.reason, note.detail) == ("relations and comments are not kept", "relations, Comments")
+    assert (note.reason, note.detail) == ("comments are not kept", "Comments")

@@ -106,3 +106,70 @@ def test_a_table_of_spans_says_that_it_holds_no_links(tmp_path):
     ledger = LossLedger()
     write_articles([ARTICLE], tmp_path / "a.csv", ledger=ledger, options={"rows": "spans"})
     assert {"status", "links"} <= {note.part for note in ledger.notes}
+
+
+def test_doccanos_relations_are_links(tmp_path):
+    entities = [
+        {"id": 7, "label": "ACTOR", "start_offset": 2, "end_offset": 8},
+        {"id": 9, "label": "EVENT", "start_offset": 9, "end_offset": 17},
+    ]
+    relations = [{"id": 1, "from_id": 9, "to_id": 7, "type": "AGENT"}, {"id": 2, "from_id": 9, "to_id": 8, "type": "PLACE"}]
+    (article,), ledger = read(tmp_path / "a.jsonl", {"id": 1, "text": TEXT, "entities": entities, "relations": relations})
+    assert article.links == (Link(ARREST, POLICE, "AGENT"),)
+    assert [(link.role, link.detail) for link in ledger.links] == [("PLACE", "relation 2")]
+
+
+def test_relations_that_were_taken_away_in_the_tool_do_not_come_back(tmp_path):
+    write_articles([ARTICLE], tmp_path / "a.jsonl", "doccano")
+    row = json.loads((tmp_path / "a.jsonl").read_text())
+    assert row["relations"][0] == {"id": 1, "from_id": 2, "to_id": 1, "type": "AGENT"}
+    (article,), _ = read(tmp_path / "b.jsonl", row | {"relations": row["relations"][1:]})
+    assert [link.role for link in article.links] == ["TARGET"]
+
+
+def test_prodigys_relations_are_links_from_their_head(tmp_path):
+    spans = [{"start": 2, "end": 8, "label": "ACTOR"}, {"start": 9, "end": 17, "label": "EVENT"}]
+    relation = {"head": 2, "child": 1, "head_span": spans[1], "child_span": spans[0], "label": "AGENT"}
+    no_span = relation | {"child_span": {"start": 18, "end": 21, "label": None}}
+    row = {"text": TEXT, "spans": spans, "relations": [relation, no_span], "answer": "accept"}
+    accepted, rejected = row, row | {"answer": "reject", "text": TEXT + "."}
+    (article, other), ledger = read(tmp_path / "a.jsonl", accepted, rejected)
+    assert (article.links, other.links) == ((Link(ARREST, POLICE, "AGENT"),), None)
+    assert [link.reason for link in ledger.links] == [
+        "they point to what is not read as a span", "they point to what is not read as a span", "the answer is reject",
+    ]  # fmt: skip
+
+
+def region(name, start, end, label):
+    value = {"start": start, "end": end, "text": TEXT[start:end], "labels": [label]}
+    return {"id": name, "from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+
+def test_label_studios_relations_are_links_and_choices_of_a_region_its_status(tmp_path):
+    choice = {
+        "from_name": "status",
+        "to_name": "text",
+        "type": "choices",
+        "value": {"start": 9, "end": 17, "choices": ["Negated"]},
+    }
+    results = [
+        region("p", 2, 8, "ACTOR"), region("e", 9, 17, "EVENT"), region("m", 18, 21, "ACTOR"), {"id": "e", **choice},
+        {"from_id": "e", "to_id": "p", "type": "relation", "direction": "right", "labels": ["AGENT"]},
+        {"from_id": "m", "to_id": "e", "type": "relation", "direction": "left"},
+        {"from_id": "e", "to_id": "x", "type": "relation", "labels": ["PLACE"]},
+    ]  # fmt: skip
+    tasks = [{"id": 1, "data": {"text": TEXT}, "annotations": [{"result": results}]}]
+    (tmp_path / "a.json").write_text(json.dumps(tasks))
+    ledger = LossLedger()
+    (article,) = read_articles(tmp_path / "a.json", ledger=ledger)
+    assert article.links == (Link(ARREST, POLICE, "AGENT"), Link(ARREST, MEN, "relation"))
+    assert [span.status for span in article.spans] == [None, "negated", None]
+    assert ([link.role for link in ledger.links], ledger.notes) == (["PLACE"], [])
+
+
+def test_label_studio_gets_relations_and_choices(tmp_path):
+    write_articles([ARTICLE], tmp_path / "a.json", "label_studio")
+    (task,) = json.loads((tmp_path / "a.json").read_text())
+    choice, relation = task["annotations"][0]["result"][2], task["annotations"][0]["result"][-1]
+    assert (choice["id"], choice["from_name"], choice["value"]["choices"]) == ("r2", "status", ["negated"])
+    assert relation == {"from_id": "r2", "to_id": "r3", "type": "relation", "direction": "right", "labels": ["TARGET"]}

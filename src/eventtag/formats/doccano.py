@@ -5,8 +5,8 @@
 
 Offsets are UTF-16 units, code points or, in grapheme mode, grapheme clusters, depending on version and project, and some count
 a stored CR LF as one; the export does not say. The unit is chosen over the whole file: the one under which spans begin and end
-at the edges of words (`offsets` names it instead). Relations, comments and the number of a text are not spans and stay behind;
-any further field becomes metadata.
+at the edges of words (`offsets` names it instead). Relations are links from `from_id`, the event, to `to_id`. Comments and the number of
+a text stay behind; any further field becomes metadata.
 
 Sources: https://doccano.github.io/doccano/, https://github.com/doccano/doccano/issues/2290 and /2114
 """
@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eventtag.article import Article
-from eventtag.formats.json_file import dump_json, list_of, read_records, text_of
+from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_records, text_of
 from eventtag.formats.json_shapes import first_value, is_own
-from eventtag.formats.offsets import UNITS, OffsetMap, Offsets, Unit
+from eventtag.formats.links import Relation, role_of
+from eventtag.formats.offsets import UNITS, ForeignSpan, OffsetMap, Offsets, Unit
 from eventtag.formats.records import FIELD, Record, carried_id, carry, read_placed
 from eventtag.formats.span_lists import foreign_spans, spans_field
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
 
 SPAN_FIELDS = ("label", "labels", "entities", "annotations", "spans")
-NOT_KEPT = ("relations", "Comments", "comments")
-OWN_FIELDS = {"id", "doc_id", "text", "data", *NOT_KEPT, FIELD}
+NOT_KEPT = ("Comments", "comments")
+OWN_FIELDS = {"id", "doc_id", "text", "data", "relations", *NOT_KEPT, FIELD}
 
 
 def read_doccano(path: Path, *, ledger: LossLedger, offsets: Offsets = "auto") -> Iterator[Article]:
@@ -63,13 +64,34 @@ def _record(raw: Mapping[str, Any], default: str, ledger: LossLedger) -> Record:
     text = text_of(raw, "text" if "text" in raw or "data" not in raw else "data")
     field = spans_field(raw, SPAN_FIELDS)
     if lost := [key for key in NOT_KEPT if raw.get(key)]:
-        ledger.note(name, "reading", "meta", "relations and comments are not kept", detail=", ".join(lost))
+        ledger.note(name, "reading", "meta", "comments are not kept", detail=", ".join(lost))
     own = OWN_FIELDS | {field, *(key for key in SPAN_FIELDS if not raw.get(key))}
     meta = {key: value for key, value in raw.items() if key not in own}
     unit: Unit | None = None
-    if isinstance(carried, Mapping) and carried.get("spans") is not None and carried["spans"] == raw.get("label"):
+    items = list_of(raw, field) if field else []
+    if isinstance(carried, Mapping) and carried.get("spans") is not None and carried["spans"] == _as_lists(items):
         unit = carried["offsets"] if carried.get("offsets") in UNITS else "codepoints"  # doccano changed nothing
-    return Record(name, text, foreign_spans(list_of(raw, field) if field else []), meta, carried, unit, others=raw)
+    spans: list[ForeignSpan] = []
+    ids: dict[object, int] = {}
+    for item in items:
+        if isinstance(item, Mapping):
+            ids.setdefault(item.get("id"), len(spans))
+        spans += foreign_spans([item])
+    relations = [_relation(item, ids) for item in list_of(raw, "relations")]
+    return Record(name, text, spans, meta, carried, unit, others=raw, relations=relations)
+
+
+def _as_lists(items: list[Any]) -> list[Any]:
+    """The spans as the older dialect has them."""
+    keys = ("start_offset", "end_offset", "label")
+    return [[item.get(key) for key in keys] if isinstance(item, Mapping) else item for item in items]
+
+
+def _relation(item: Any, ids: Mapping[object, int]) -> Relation:
+    """The relation between spans, by their places."""
+    item = mapping_of(item, "one of `relations`")
+    event, participant = (ids.get(item[end], -1) if is_whole(item.get(end)) else -1 for end in ("from_id", "to_id"))
+    return Relation(event, participant, role_of(item.get("type")), detail=f"relation {item.get('id', '')}")
 
 
 def write_doccano(
@@ -79,8 +101,8 @@ def write_doccano(
     ledger: LossLedger,  # noqa: ARG001 - nothing is lost
     offsets: Literal["codepoints", "utf16"] = "codepoints",
 ) -> None:
-    """Write lines to import, with `label` as lists; the rest is carried in the field `eventtag`, with the spans once more, so that a
-    reader can tell whether doccano changed them.
+    """Write lines to import, with `label` as lists, or with entities and relations where links were marked; the rest is carried in the
+    field `eventtag`, with the spans once more, so that a reader can tell whether doccano changed them.
 
     `offsets`: the unit. doccano's pages count UTF-16 units, unless the project was made to count grapheme clusters; they differ from
     code points in texts with emoji.
@@ -89,5 +111,20 @@ def write_doccano(
         for number, article in enumerate(articles, start=1):
             unit = OffsetMap(article.text, offsets)
             label = [[unit.foreign(span.start), unit.foreign(span.end), span.label] for span in article.spans]
-            carried = {**carry(article), "spans": label, "offsets": offsets}
-            file.write(dump_json({"id": number, "text": article.text, "label": label, FIELD: carried}) + "\n")
+            carried = {**carry(article, links=False), "spans": label, "offsets": offsets}
+            shown = {"label": label} if article.links is None else _with_relations(article, label)
+            file.write(dump_json({"id": number, "text": article.text, **shown, FIELD: carried}) + "\n")
+
+
+def _with_relations(article: Article, label: list[list[Any]]) -> dict[str, Any]:
+    """The dialect with relations, of which spans have numbers; `label` are the spans as lists."""
+    ids = {span: number for number, span in enumerate(article.spans, start=1)}
+    entities = [
+        {"id": number, "label": name, "start_offset": start, "end_offset": end}
+        for number, (start, end, name) in enumerate(label, start=1)
+    ]
+    relations = [
+        {"id": number, "from_id": ids[link.event], "to_id": ids[link.participant], "type": link.role}
+        for number, link in enumerate(article.links or (), start=1)
+    ]
+    return {"entities": entities, "relations": relations}

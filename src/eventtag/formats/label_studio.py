@@ -37,11 +37,13 @@ from eventtag.formats.label_studio_regions import (
     text_fields,
 )
 from eventtag.formats.label_studio_tasks import Fields, Task, read_single_tasks, read_tasks
+from eventtag.formats.links import links_between
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, place_spans
 from eventtag.formats.prodigy import merged_regions
 from eventtag.formats.records import FIELD, carried_id, carry, uncarry
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 from eventtag.staging import staged_file
 
@@ -190,18 +192,20 @@ class _Reader:
         each = self.annotations == "each"
         for position, item in enumerate(chosen):
             regions = read_regions(results_of(item), where, tag)
-            spans = self._spans(regions, name, where)
+            spans, links = self._spans(regions, name, where)
             if position and not each:
                 asked = self.annotations == "first"
                 reason = "is another annotator's" + ("" if asked else " (annotations=first drops, annotations=each keeps them)")
                 for span in spans:
                     self.ledger.add_span(name, "reading", "dropped", reason, span, asked=asked)
+                for link in links or ():
+                    self.ledger.add_link(name, "reading", "dropped", reason, link.role, link.event, link.participant, asked=asked)
                 continue
             who = next(iter(_names(item.get("completed_by"))), "")
             several = each and (task.minimal or len(chosen) > 1)
             article_id = f"{name}@{who or position + 1}" if several else name
             meta = _meta(item.get("data", task.data) if task.minimal else task.data, task.meta, where.field)
-            article = Article(id=article_id, text=where.laid_out(), spans=tuple(spans), meta=meta)
+            article = Article(id=article_id, text=where.laid_out(), spans=tuple(spans), meta=meta, links=links)
             article = uncarry(self._without_lost(article, regions, where), carried, ledger=self.ledger)
             yield replace(article, meta={**article.meta, "annotator": who}) if who and each else article
         if not chosen:
@@ -219,7 +223,7 @@ class _Reader:
         if not chosen and task.drafts:
             self.ledger.remark("a task that nobody annotated has a draft, which is not read: submit it")
 
-    def _spans(self, regions: Regions, name: str, where: Shown) -> list[Span]:
+    def _spans(self, regions: Regions, name: str, where: Shown) -> tuple[list[Span], tuple[Link, ...] | None]:
         ledger = self.ledger
         ledger.seen += len(regions.lost)
         for lost, reason in regions.lost:
@@ -231,8 +235,12 @@ class _Reader:
         if regions.answers:
             detail = ", ".join(regions.answers)
             ledger.note(name, "reading", "meta", "relations, choices and other answers are not kept", detail=detail)
-        placed, _ = place_spans(name, where.text, regions.spans, ledger=ledger, unit=self.offsets, assumed=self.unit)
-        return [where.moved(span) for span in placed]
+        placed, each = place_spans(name, where.text, regions.spans, ledger=ledger, unit=self.offsets, assumed=self.unit)
+        by_id: dict[object, Span | None] = {}
+        for region, span in zip(regions.ids, each, strict=True):  # of a region with several labels the first counts
+            by_id.setdefault(region, None if span is None else where.moved(span))
+        links = links_between(name, regions.relations, by_id, ledger=ledger)
+        return [where.moved(span) for span in placed], links
 
     def _without_lost(self, article: Article, regions: Regions, where: Shown) -> Article:
         """The article with what a lost region covers left out of what was annotated."""
@@ -278,7 +286,8 @@ def write_label_studio(
 ) -> None:
     """Write tasks to import, one annotation each; what Label Studio has no field for is carried in `meta`.
 
-    The control is called `label`, the text `text`, as in Label Studio's template for named entity recognition. Predicted spans
+    The control is called `label`, the text `text`, as in Label Studio's template for named entity recognition; status needs a control
+    `status` as well (`<Choices name="status" toName="text" perRegion="true">`). Predicted spans
     (with scores) become a prediction, with `predictions` all spans and also their absence, so that no task counts as annotated; nor does
     an article without spans of which nobody has looked at anything. The
     prediction's score, by which the Data Manager sorts tasks, is that of the least sure span.
@@ -288,13 +297,13 @@ def write_label_studio(
         for number, article in enumerate(articles, start=1):
             scores = [span.score for span in article.spans if span.score is not None]
             predicted = predictions or (bool(scores) and len(scores) == len(article.spans))
-            result = [_region(article, span, position) for position, span in enumerate(article.spans, start=1)]
+            result = _results(article)
             nobody = article.annotated == () and not article.spans
             task: dict[str, Any] = {
                 "id": number,
                 "data": {"text": article.text},
                 # What is open when it is written may be annotated when it is read: the task itself says so.
-                "meta": {FIELD: carry(replace(article, annotated=None) if nobody else article)},
+                "meta": {FIELD: carry(replace(article, annotated=None) if nobody else article, links=False, status=False)},
                 "annotations": [] if predicted or nobody else [{"result": result}],
                 "predictions": [],
             }
@@ -303,6 +312,26 @@ def write_label_studio(
                 task["predictions"] = [{"model_version": model_version, **lowest, "result": result}]
             file.write(("\n" if number == 1 else ",\n") + dump_json(task))
         file.write("\n]\n")
+
+
+def _results(article: Article) -> list[dict[str, Any]]:
+    """The spans as regions, their status as choices of the control `status`, and the links as relations."""
+    results = []
+    ids: dict[Span, str] = {}
+    for number, span in enumerate(article.spans, start=1):
+        region = _region(article, span, number)
+        results.append(region)
+        ids[span] = region["id"]
+        if span.status is not None:
+            place = {key: region["value"][key] for key in ("start", "end", "text")}
+            choice = {**region, "from_name": "status", "type": "choices", "value": {**place, "choices": [span.status]}}
+            choice.pop("score", None)
+            results.append(choice | ({} if span.status_score is None else {"score": span.status_score}))
+    for link in article.links or ():
+        ends = {"from_id": ids[link.event], "to_id": ids[link.participant]}
+        relation = {**ends, "type": "relation", "direction": "right", "labels": [link.role]}
+        results.append(relation | ({} if link.score is None else {"score": link.score}))
+    return results
 
 
 def _region(article: Article, span: Span, number: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@ nodes, and a `<br>` as one. A `Paragraphs` tag shows a list of paragraphs: `star
 
 A result is a region where its value has a place in the text. Its labels are the list under its type, or under any key that ends in
 `labels` (`hypertextlabels`, `htmllabels`, `paragraphlabels`, ...); a taxonomy's are its paths ("Place/City"). Results of another
-type with the id of a labelled region (choices, notes, ...) are answers about it, and no spans.
+type with the id of a labelled region (choices, notes, ...) are answers about it, and no spans; a choice called like a status is the
+span's status. A relation is a link from the region at which its arrow begins.
 
 Sources: https://labelstud.io/guide/export, https://labelstud.io/tags/hypertext, https://labelstud.io/tags/paragraphs and
 `findGlobalOffset` of its editor (https://github.com/HumanSignal/label-studio/tree/develop/web/libs/editor)
@@ -23,9 +24,10 @@ from typing import Any
 
 from eventtag.errors import DataError
 from eventtag.formats.json_file import list_of, mapping_of, text_of, whole
+from eventtag.formats.links import Relation, role_of
 from eventtag.formats.offsets import ForeignSpan
 from eventtag.formats.span_lists import score_of
-from eventtag.span import Span
+from eventtag.span import STATUSES, Span
 
 ANSWERS = frozenset({"choices", "textarea", "rating", "number", "datetime", "pairwise", "ranker", "relation", "taxonomy"})
 NO_LABEL = "(no label)"
@@ -190,11 +192,14 @@ def _paragraphs(value: object) -> list[str] | None:
 class Regions:
     """What an annotation's results are.
 
-    `spans` with their scores; `lost`: regions of which the label or the place cannot be told, and why; `elsewhere`: tag and type of
-    results that lie on another tag than the text's; `answers`: types of results that are no regions.
+    `spans` with their scores, and the `ids` of their regions; `relations` between these; `lost`: regions of which the label or the place
+    cannot be told, and why; `elsewhere`: tag and type of results that lie on another tag than the text's; `answers`: types of results
+    that are no regions.
     """
 
     spans: list[ForeignSpan] = field(default_factory=list)
+    ids: list[object] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
     lost: list[tuple[ForeignSpan, str]] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
@@ -212,11 +217,16 @@ def read_regions(results: Iterable[Mapping[str, Any]], where: Shown, tag: str | 
     """
     found = Regions()
     labelled: set[object] = set()
+    chosen: dict[object, tuple[str, float | None]] = {}
     later: list[Mapping[str, Any]] = []
     for result in results:
         kind = str(result.get("type", "labels"))
         value = result.get("value")
-        if kind in ANSWERS - {"taxonomy"} or not isinstance(value, Mapping):
+        if (relation := _relation(kind, result)) is not None:
+            found.relations += relation
+        elif (status := _status(kind, value)) is not None and result.get("id") is not None:
+            chosen[result["id"]] = status, score_of(result.get("score"))
+        elif kind in ANSWERS - {"taxonomy"} or not isinstance(value, Mapping):
             found.answers.append(kind)
         elif tag is not None and result.get("to_name", tag) != tag:
             found.elsewhere.append(f"{result['to_name']} ({kind})")
@@ -237,7 +247,30 @@ def read_regions(results: Iterable[Mapping[str, Any]], where: Shown, tag: str | 
         if labels and result.get("id") is not None:
             labelled.add(result["id"])
         _add(found, result, kind, result["value"], labels or [NO_LABEL], where)
+    for position, name in enumerate(found.ids):
+        if name in chosen:
+            status, score = chosen[name]
+            found.spans[position] = replace(found.spans[position], status=status, status_score=score)
+    found.answers += ["choices"] * len(chosen.keys() - set(found.ids))
     return found
+
+
+def _relation(kind: str, result: Mapping[str, Any]) -> list[Relation] | None:
+    """The links that a relation with two ends is, one for each of its labels; None for any other result."""
+    ends = result.get("from_id"), result.get("to_id")
+    if kind != "relation" or not all(isinstance(end, str | int) for end in ends):
+        return None
+    event, participant = reversed(ends) if result.get("direction") == "left" else ends
+    labels = result.get("labels")
+    roles = {role_of(label): None for label in (labels if isinstance(labels, list) and labels else [None])}
+    return [Relation(event, participant, role, score_of(result.get("score"))) for role in roles]
+
+
+def _status(kind: str, value: object) -> str | None:
+    """The status that somebody chose for a region; None where the result is no such choice."""
+    choices = value.get("choices") if kind == "choices" and isinstance(value, Mapping) else None
+    names = [str(choice).casefold() for choice in choices] if isinstance(choices, list) else []
+    return names[0] if len(names) == 1 and names[0] in STATUSES else None
 
 
 def _labels(kind: str, value: Mapping[str, Any]) -> list[Any]:
@@ -258,4 +291,5 @@ def _add(found: Regions, result: Mapping[str, Any], kind: str, value: Mapping[st
         elif label == NO_LABEL:
             found.lost.append((ForeignSpan(*place, label, surface), "the region has no label; give it one in Label Studio"))
         else:
+            found.ids.append(result.get("id"))
             found.spans.append(ForeignSpan(*place, label, surface, score_of(result.get("score", value.get("score")))))

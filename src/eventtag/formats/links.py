@@ -20,6 +20,8 @@ from eventtag.link import Link
 from eventtag.span import STATUSES, Span
 
 _ENDS = ("event", "participant")
+NO_ROLE = "relation"
+"""The role of a relation that has no name."""
 
 
 def are_links(value: object) -> bool:
@@ -92,6 +94,11 @@ class Relation:
     score: float | None = None
     detail: str = ""
     """Where it stands in the file."""
+
+
+def role_of(name: object) -> str:
+    """The role that a relation's name is; NO_ROLE for a relation without one."""
+    return name if isinstance(name, str) and name.strip() else NO_ROLE
 
 
 def links_between(

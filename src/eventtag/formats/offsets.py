@@ -124,6 +124,7 @@ class ForeignSpan:
     surface: str | None = None
     score: float | None = None
     status: str | None = None
+    status_score: float | None = None
 
 
 def file_unit(
@@ -232,7 +233,7 @@ def resolve_spans(
     found: list[Span | None] = []
     for span, place in zip(spans, places, strict=True):
         where = place or _nearby(text, span)
-        found.append(Span(*where, span.label, span.score, span.status) if where else None)
+        found.append(Span(*where, span.label, span.score, span.status, span.status_score) if where else None)
         if where is None:
             start = min(max(span.start, 0), len(text))
             lost = Span(start, max(min(max(span.end, 0), len(text)), start), span.label)

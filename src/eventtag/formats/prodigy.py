@@ -10,6 +10,8 @@ region, and its spans are dropped as the annotator asked; but a single span that
 rejected one. In an accepted row of the binary interface only the shown spans were looked at. Such a row has the `_view_id` `ner`, or
 none and spans with a model's `score` or `rank` and no `tokens`, which every interface for marking spans writes.
 
+Relations are links from their head, the event, to their child, which `head_span` and `child_span` place.
+
 Source: https://prodi.gy/docs/api-interfaces
 """
 
@@ -24,11 +26,13 @@ from typing import Any
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_records, text_of
+from eventtag.formats.links import Relation, role_of
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit
 from eventtag.formats.records import FIELD, Record, carried_id, carry, read_placed
-from eventtag.formats.span_lists import foreign_spans, spans_field
+from eventtag.formats.span_lists import foreign_spans, score_of, spans_field
 from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 from eventtag.staging import staged_file
 
@@ -64,6 +68,9 @@ def read_prodigy(path: Path, *, ledger: LossLedger, session: str | None = None, 
         elif _is_binary(row):
             record.annotated = merged_regions(shown)
         if answer != "accept":
+            for link in record.links or ():
+                ends = (link.role, link.event, link.participant)
+                ledger.add_link(record.id, "reading", "dropped", f"the answer is {answer}", *ends, asked=True)
             record.links = None
         article = record.article(shown if answer == "accept" else (), ledger=ledger)
         article = replace(article, rejected=(*article.rejected, *rejected)) if rejected else article
@@ -132,7 +139,8 @@ def _record(raw: Mapping[str, Any], default: str) -> Record:
         if "answer" in raw and carried.get("annotated") == []:  # open when it was written, and answered since
             carried = {key: value for key, value in carried.items() if key != "annotated"}
     field = spans_field(raw, SPAN_FIELDS)
-    own = {*OWN_FIELDS, field, *meta}
+    related = _are_relations(raw.get("relations"))
+    own = {*OWN_FIELDS, field, *meta, *(("relations",) if related else ())}
     meta |= {key: value for key, value in raw.items() if key not in own and not key.startswith("_") and value is not None}
     spans = foreign_spans(list_of(raw, field) if field else [], raw.get("label"))
     tokens = (
@@ -141,7 +149,24 @@ def _record(raw: Mapping[str, Any], default: str) -> Record:
         if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
         if is_whole(token.get("start")) and is_whole(token.get("end"))
     )
-    return Record(name, text, spans, meta, carried, unit, tokens, others=raw)
+    places = {(span.start, span.end, span.label): number for number, span in reversed(list(enumerate(spans)))}
+    relations = [_relation(item, places) for item in raw["relations"]] if related else []
+    return Record(name, text, spans, meta, carried, unit, tokens, others=raw, relations=relations)
+
+
+def _are_relations(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, Mapping) and {"head_span", "child_span"} <= item.keys() for item in value
+    )
+
+
+def _relation(item: Mapping[str, Any], places: Mapping[tuple[Any, Any, Any], int]) -> Relation:
+    """The relation between spans, by their places among the row's."""
+    ends = []
+    for name in ("head_span", "child_span"):
+        span = mapping_of(item[name], f"`{name}` of a relation")
+        ends.append(places.get((span.get("start"), span.get("end"), span.get("label")), -1))
+    return Relation(ends[0], ends[1], role_of(item.get("label")), score_of(item.get("score")))
 
 
 def _is_binary(record: Mapping[str, Any]) -> bool:
@@ -200,5 +225,16 @@ def write_prodigy(
                 }
                 for number, (start, end) in enumerate(words)
             ]
-            record = {"text": article.text, "tokens": tokens, "spans": spans, "meta": {"id": article.id}, FIELD: carry(article)}
+            rows = dict(zip(article.spans, spans, strict=True))
+            relations = [_relation_row(link, rows) for link in article.links or ()]
+            record: dict[str, Any] = {"text": article.text, "tokens": tokens, "spans": spans}
+            record |= {"relations": relations} if relations else {}
+            record |= {"meta": {"id": article.id}, FIELD: carry(article, links=False)}
             file.write(dump_json(record if predictions or article.annotated == () else record | {"answer": "accept"}) + "\n")
+
+
+def _relation_row(link: Link, rows: Mapping[Span, Mapping[str, Any]]) -> dict[str, Any]:
+    """A link as Prodigy's relation: the numbers of the last tokens of its spans, and the spans."""
+    head, child = rows[link.event], rows[link.participant]
+    row = {"head": head.get("token_end"), "child": child.get("token_end"), "head_span": dict(head), "child_span": dict(child)}
+    return row | {"label": link.role} | ({} if link.score is None else {"score": link.score})
