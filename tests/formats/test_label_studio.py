@@ -3,8 +3,9 @@ import json
 import pytest
 
 from eventtag.article import Article
-from eventtag.errors import FormatError
+from eventtag.errors import FormatError, OutputError, SettingsError
 from eventtag.formats.label_studio import read_label_studio, sniff_label_studio, write_label_studio
+from eventtag.formats.label_studio_interface import interface_path, own_names, render_interface, write_interface
 from eventtag.formats.registry import recognise
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -321,3 +322,42 @@ def test_data_without_a_text_say_what_they_hold(tmp_path):
     path.write_text(json.dumps([{"id": 1, "data": {"text": 12345}, "annotations": []}]))
     with pytest.raises(FormatError, match=r"no field of its `data` holds a text; there are: text \(int\)"):
         list(read_label_studio(path, ledger=LossLedger()))
+
+
+def test_metadata_stands_beside_the_text_whose_field_no_metadata_takes(tmp_path):
+    article = Article("a", "Kyiv fell", (Span(0, 4, "LOC"),), meta={"desk": "x", "text": "other", "n": [1]})
+    write_label_studio([article], tmp_path / "out.json", ledger=LossLedger())
+    [task] = json.loads((tmp_path / "out.json").read_text())
+    assert task["data"] == {"text": "Kyiv fell", "desk": "x", "n": [1]}
+    assert list(read_label_studio(tmp_path / "out.json", ledger=LossLedger())) == [article]
+
+
+def test_the_interface_has_the_labels_and_the_tags_of_the_tasks(tmp_path):
+    pytest.importorskip("starlette")
+    from eventtag.serving.label_studio import read_interface
+
+    xml = render_interface(["ACTOR", 'A"&<>'], {"ACTOR": "Person"})
+    interface = read_interface(xml, ["ACTOR", 'A"&<>'])
+    assert (interface.control, interface.text_tag, interface.field) == ("label", "text", "text")
+    assert interface.names == {"ACTOR": "Person", 'A"&<>': 'A"&<>'}
+    with pytest.raises(SettingsError, match="holds a character that XML cannot"):
+        render_interface(["\x00"])
+    write_interface(tmp_path / "i.xml", xml)
+    write_interface(tmp_path / "i.xml", xml)
+    with pytest.raises(OutputError, match="exists already, and the labelling interface would be written there"):
+        write_interface(tmp_path / "i.xml", render_interface(["X"]))
+    assert (tmp_path / "i.xml").read_text() == xml
+    assert interface_path(tmp_path / "a.xml") != tmp_path / "a.xml"
+
+
+@pytest.mark.parametrize(
+    ("label_map", "names"),
+    [
+        ({"Person": "ACTOR", "Place": "LOC", "Date": None}, {"ACTOR": "Person", "LOC": "Place"}),
+        ({"Person": "ACTOR", "Group": "ACTOR", "Place": "LOC"}, {"LOC": "Place"}),
+        ({"P*": "ACTOR", "LOC": "LOC"}, {}),
+        ({"LOC": "ACTOR", "Place": "PLACE"}, {}),
+    ],
+)
+def test_own_names_are_those_that_stand_for_one_label_alone(label_map, names):
+    assert own_names(label_map, ["ACTOR", "LOC"]) == names

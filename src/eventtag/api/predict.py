@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from eventtag.article import Article
 from eventtag.engines.choice import choose_precision
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.jsonl import article_from_json
+from eventtag.formats.label_map import map_labels
+from eventtag.formats.label_studio_interface import interface_path, own_names, render_interface, require_free, write_interface
 from eventtag.jobs.array import ArrayTask, array_task
 from eventtag.jobs.assembly import WriteOutput
 from eventtag.jobs.dead_letters import DeadLetter
@@ -38,6 +40,7 @@ from eventtag.models.checkpoint import WEIGHTS_FILE, checkpoint_folder, read_inf
 from eventtag.settings import MISSING, InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
 from eventtag.settings.building import with_values
 from eventtag.stored_json import parse_stored
+from eventtag.training.continued import settings_of_run
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +113,11 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
     decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}
     precision = _precision(settings)
     decisive |= {"checkpoint": sha256, "format": chosen.value, "precision": precision}
+    names: dict[str, str] = {}
+    if chosen is OutputFormat.label_studio:
+        names = _names_of_run(Path(settings.checkpoint), info.labels.labels)
+        decisive |= {"names": names} if names else {}
+        require_free(interface_path(job.output), render_interface(settings.labels or info.labels.labels, names))
     state, extent, share = _input_state(settings.input)
     in_parts = settings.output.endswith("/") and chosen is not OutputFormat.brat  # which is a folder by itself
     options = JobOptions(
@@ -117,7 +125,11 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
         parts=part_suffix(chosen.value) if in_parts else None,
         task=task,
         adopted=("precision",) if settings.precision is InferencePrecision.auto else (),
-        output={"labels": info.labels.labels, "title": f"{Path(settings.input).name}, tagged by eventtag"},
+        output={
+            "labels": info.labels.labels,
+            "title": f"{Path(settings.input).name}, tagged by eventtag",
+            "names": names,
+        },
         retry_dead_letters=settings.retry_dead_letter,
         input_state=state,
         input_extent=extent,
@@ -155,6 +167,27 @@ def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> 
             f"{bad} of {rows} rows could not be tagged, which is more than max_bad_rows={allowed:g}; they are named in {where}\n"
             + ("all other rows are tagged" if bad < rows else "no row was tagged; check input= and text_field=")
         )
+
+
+def _names_of_run(checkpoint: Path, labels: Sequence[str]) -> dict[str, str]:
+    """By label of the checkpoint, the name that it had in the articles of its run, where the run's label map gives it one alone."""
+    try:
+        run = settings_of_run(checkpoint)
+        while not run.data.label_map and run.base is not None:
+            run = settings_of_run(checkpoint_folder(run.base))
+    except SettingsError:
+        return {}
+    names = own_names(run.data.label_map, labels)
+    for label in labels:
+        sources = [name for name, target in run.data.label_map.items() if target == label]
+        if label not in names and sources not in ([], [label]):
+            log.info(
+                "label_studio: data.label_map of the run gives %s to %s, so the tasks call it %s",
+                ", ".join(sources),
+                label,
+                label,
+            )
+    return names
 
 
 def build_factory(settings: PredictSettings, precision: str, *, threads: int | None = None) -> LoadTagger:
@@ -232,17 +265,22 @@ def _workers(settings: PredictSettings) -> int:
 
 
 def build_writer(job: Job, format_name: str, *, sentences: bool, ledger: LossLedger) -> WriteOutput | None:
-    """What writes a job's output; None where it is what the shards hold already. The labels and title of a page are those with which the
-    job was begun.
+    """What writes a job's output; None where it is what the shards hold already. The labels and title of a page, and the names of labels,
+    are those with which the job was begun. Beside tasks for Label Studio stands their labelling interface.
     """
     if format_name == "jsonl" and not sentences:
         return None
 
     def write(articles: Iterator[Article], path: Path) -> None:
         page = (read_description(job) or {})["output"]
+        if names := page.get("names"):
+            articles = map_labels(articles, names, ledger=ledger, keep_others=True)
         write_predictions(
             articles, path, format_name, ledger=ledger, labels=page["labels"], sentences=sentences, title=page["title"]
         )
+        if format_name == OutputFormat.label_studio.value:
+            wanted = (read_description(job) or {})["settings"].get("labels") or page["labels"]
+            write_interface(interface_path(job.output), render_interface(wanted, names))
 
     return write
 
@@ -302,6 +340,8 @@ def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> N
     else:
         rate = report.tokens / max(report.seconds, 1e-9)
         log.info("%s, %d of them tagged now in %.1f s (%.0f tokens/s)", counts, report.tagged, report.seconds, rate)
+    if output_format(settings) is OutputFormat.label_studio:
+        log.info("labelling interface: %s (Settings > Labeling Interface > Code)", interface_path(report.job.output))
     tell_losses(report, ledger)
 
 

@@ -137,7 +137,7 @@ def load_corpus(settings: DataSettings, *, seen: Seen | None = None, articles: S
         ledger.absorb(part.ledger, prefix=f"{name}/")
     return Corpus(
         settings.name,
-        LabelSet(tuple(settings.labels or _in_order(label for part in parts.values() for label in part.labels.labels))),
+        LabelSet(tuple(settings.labels or in_order(label for part in parts.values() for label in part.labels.labels))),
         mix_splits(
             {name: (part.splits, part.labels, part.cluster_field) for name, part in parts.items()}, scored=settings.scored
         ),
@@ -242,12 +242,11 @@ def _read_path(path: str, settings: CorpusSettings, ledger: LossLedger) -> Itera
 
 def found_labels(articles: Iterable[Article]) -> tuple[str, ...]:
     """The labels that spans of the articles have or annotators looked for: the project's own first, then by name."""
-    return _in_order(
-        label for article in articles for label in (*(span.label for span in article.spans), *(article.labels or ()))
-    )
+    return in_order(label for article in articles for label in (*(span.label for span in article.spans), *(article.labels or ())))
 
 
-def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """The labels, each once: the project's own first, then by name."""
     found = set(labels)
     return (*(label for label in DEFAULT_LABELS if label in found), *sorted(found.difference(DEFAULT_LABELS)))
 

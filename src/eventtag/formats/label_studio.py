@@ -284,7 +284,8 @@ def write_label_studio(
     predictions: bool = False,
     model_version: str = "eventtag",
 ) -> None:
-    """Write tasks to import, one annotation each; what Label Studio has no field for is carried in `meta`.
+    """Write tasks to import, one annotation each. Metadata stands in `data` beside the text, where the Data Manager shows it; all that
+    Label Studio has no field for is carried in `meta`.
 
     The control is called `label`, the text `text`, as in Label Studio's template for named entity recognition; status needs a control
     `status` as well (`<Choices name="status" toName="text" perRegion="true">`). Predicted spans
@@ -301,7 +302,7 @@ def write_label_studio(
             nobody = article.annotated == () and not article.spans
             task: dict[str, Any] = {
                 "id": number,
-                "data": {"text": article.text},
+                "data": {**article.meta, "text": article.text},
                 # What is open when it is written may be annotated when it is read: the task itself says so.
                 "meta": {FIELD: carry(replace(article, annotated=None) if nobody else article, links=False, status=False)},
                 "annotations": [] if predicted or nobody else [{"result": result}],

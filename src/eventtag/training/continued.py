@@ -174,7 +174,7 @@ def corpus_of(settings: TrainSettings, articles: Sequence[Article] | None = None
     assert earlier is not None
     added = add_articles(earlier, corpus.articles("all"), what="articles")
     for note in added.notes:
-        log.info("%s: %s", corpus.name, note)
+        log.info("%s: %s", data.path if articles is None else corpus.name, note)
     ledger = LossLedger()
     for part in (earlier.ledger, corpus.ledger):
         ledger.absorb(part, prefix="")
@@ -193,7 +193,7 @@ def _require_known(corpus: Corpus, known: Sequence[str], base: str) -> None:
     if unknown:
         raise DataError(
             f"{corpus.name}: its articles have the labels {', '.join(unknown)}, and base={base} has {', '.join(known)}\n"
-            "map them with data.label_map (null drops a label), or train without base"
+            "map them with data.label_map (null drops a label) as for the earlier run, or train without base"
         )
 
 

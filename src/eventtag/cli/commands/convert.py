@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventtag.api.articles import require_names
@@ -22,9 +22,12 @@ from eventtag.cli.file_command import (
     write_ledger,
 )
 from eventtag.cli.terminal import print_message
+from eventtag.corpus.loading import in_order
 from eventtag.errors import DataError, SettingsError
+from eventtag.formats.label_studio_interface import interface_path, render_interface, write_interface
 from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.formats.registry import FORMATS, format_of_suffix, get_format, write_articles
+from eventtag.labels import DEFAULT_LABELS
 from eventtag.ledger import LossLedger
 from eventtag.settings import DataSettings
 from eventtag.settings.data import Overlaps
@@ -81,8 +84,10 @@ def _task(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     target = get_format(arguments.target_format or format_of_suffix(output))
     require_absent(output)
-    if arguments.ledger:
-        require_absent(Path(arguments.ledger))
+    interface = interface_path(output) if target.name == "label_studio" else None
+    for other in (arguments.ledger, interface):
+        if other:
+            require_absent(Path(other))
     ledger = LossLedger()
     announce_format(arguments, arguments.input)
     articles = read_all(arguments, arguments.input, ledger)
@@ -114,6 +119,9 @@ def _task(arguments: argparse.Namespace) -> int:
         for line in ledger.summary():
             print_message(line)
         write_ledger(ledger, arguments.ledger)
+    if interface is not None:
+        write_interface(interface, render_interface(in_order(counts.labels) or DEFAULT_LABELS))
+        print_message(f"labelling interface: {interface}")
     print_message(f"{output}: {counts.articles} articles, {counts.spans} spans")
     return 0
 
@@ -141,6 +149,7 @@ def _with_labels(articles: Iterable[Article], order: Sequence[str]) -> Iterator[
 class _Counts:
     articles: int = 0
     spans: int = 0
+    labels: set[str] = field(default_factory=set)
 
 
 def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, counts: _Counts) -> Iterator[Article]:
@@ -148,6 +157,8 @@ def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, c
     for article in articles:
         counts.articles += 1
         counts.spans += len(article.spans)
+        counts.labels.update(span.label for span in article.spans)
+        counts.labels.update(article.labels or ())
         yield article
     if not counts.articles:
         raise DataError("the input holds no article; check the path and --from")
