@@ -4,8 +4,8 @@ import sys
 import eventtag
 
 NAMES = [
-    "Article", "DatasetTagger", "EventtagError", "LabelSet", "Link", "LossLedger", "Span", "Tagger", "__version__", "compare", "count",
-    "estimate", "evaluate", "lint", "plan", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "serve",
+    "Article", "DatasetTagger", "EventtagError", "LabelSet", "Link", "LossLedger", "Span", "Tagger", "__version__", "align", "compare",
+    "count", "estimate", "evaluate", "lint", "plan", "predict", "read_articles", "read_inputs", "read_rows", "sample", "score", "serve",
     "split", "train", "write_articles", "write_predictions",
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 if _TYPE_CHECKING:
     from typing import Any
 
+    from eventtag.api.align import align
     from eventtag.api.compare import compare
     from eventtag.api.count import count
     from eventtag.api.estimate import estimate
@@ -45,6 +46,7 @@ _HOMES = {
     "LossLedger": "ledger",
     "Span": "span",
     "Tagger": "tagging.tagger",
+    "align": "api.align",
     "compare": "api.compare",
     "count": "api.count",
     "estimate": "api.estimate",
@@ -74,6 +76,7 @@ __all__ = [
     "Span",
     "Tagger",
     "__version__",
+    "align",
     "compare",
     "count",
     "estimate",

@@ -159,9 +159,7 @@ def _matched(
             continue
         old[split_of[key]].append(article)
         then = before[key]
-        if (then.spans, then.annotated, then.labels, then.rejected) != (
-            article.spans, article.annotated, article.labels, article.rejected,
-        ):  # fmt: skip
+        if replace(then, id=article.id, meta=article.meta) != article:
             ledger.note(name, STAGE, "article", f"its annotation is the new one, and it stays in {split_of[key]}")
     return old, new
 

@@ -29,6 +29,7 @@ FILE_COMMANDS = {
     "sample": "draw articles to annotate, with known probabilities",
     "split": "divide articles into train, validation and test",
     "stats": "describe annotated articles",
+    "align": "place mentions that a language model quoted",
     "agreement": "compare two annotations of the same articles",
     "score": "score predictions of any program on annotated articles",
     "count": "count what a tagger found, by month, country or label",
