@@ -340,6 +340,8 @@ def test_the_interface_has_the_labels_and_the_tags_of_the_tasks(tmp_path):
     interface = read_interface(xml, ["ACTOR", 'A"&<>'])
     assert (interface.control, interface.text_tag, interface.field) == ("label", "text", "text")
     assert interface.names == {"ACTOR": "Person", 'A"&<>': 'A"&<>'}
+    assert '<Choices name="status" toName="text" perRegion="true">' in render_interface(["A"], status=True)
+    assert "Choices" not in xml
     with pytest.raises(SettingsError, match="holds a character that XML cannot"):
         render_interface(["\x00"])
     write_interface(tmp_path / "i.xml", xml)

@@ -19,6 +19,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from eventtag.errors import OutputError, SettingsError
+from eventtag.span import STATUSES
 from eventtag.staging import staged_file
 
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -31,9 +32,9 @@ def interface_path(tasks: Path) -> Path:
     return beside if beside != tasks else tasks.with_name(f"{tasks.name}.interface.xml")
 
 
-def render_interface(labels: Iterable[str], names: Mapping[str, str] | None = None) -> str:
-    """The XML for these labels; `names` are the project's own names of them, where they have others. Raises SettingsError for a label that
-    XML cannot hold.
+def render_interface(labels: Iterable[str], names: Mapping[str, str] | None = None, *, status: bool = False) -> str:
+    """The XML for these labels; `names` are the project's own names of them, where they have others. `status`: with the choice of a status
+    for each span. Raises SettingsError for a label that XML cannot hold.
     """
     lines = []
     for label in labels:
@@ -44,8 +45,10 @@ def render_interface(labels: Iterable[str], names: Mapping[str, str] | None = No
         also = "" if name == label else f" predicted_values={quoteattr(label)}"
         lines.append(f"    <Label value={quoteattr(name)}{also}/>\n")
     inner = "".join(lines)
+    choices = "".join(f'    <Choice value="{value}"/>\n' for value in STATUSES)
+    choice = f'  <Choices name="status" toName="text" perRegion="true">\n{choices}  </Choices>\n' if status else ""
     return (
-        f'<View>\n  <Labels name="label" toName="text">\n{inner}  </Labels>\n'
+        f'<View>\n  <Labels name="label" toName="text">\n{inner}  </Labels>\n{choice}'
         '  <Text name="text" value="$text"/>\n</View>\n'
     )  # fmt: skip
 

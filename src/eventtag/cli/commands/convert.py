@@ -120,7 +120,7 @@ def _task(arguments: argparse.Namespace) -> int:
             print_message(line)
         write_ledger(ledger, arguments.ledger)
     if interface is not None:
-        write_interface(interface, render_interface(in_order(counts.labels) or DEFAULT_LABELS))
+        write_interface(interface, render_interface(in_order(counts.labels) or DEFAULT_LABELS, status=counts.status))
         print_message(f"labelling interface: {interface}")
     print_message(f"{output}: {counts.articles} articles, {counts.spans} spans")
     return 0
@@ -150,6 +150,7 @@ class _Counts:
     articles: int = 0
     spans: int = 0
     labels: set[str] = field(default_factory=set)
+    status: bool = False
 
 
 def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, counts: _Counts) -> Iterator[Article]:
@@ -159,6 +160,7 @@ def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, c
         counts.spans += len(article.spans)
         counts.labels.update(span.label for span in article.spans)
         counts.labels.update(article.labels or ())
+        counts.status = counts.status or any(span.status is not None for span in article.spans)
         yield article
     if not counts.articles:
         raise DataError("the input holds no article; check the path and --from")
