@@ -164,3 +164,35 @@ def test_annotations_of_types_that_the_type_system_lacks_are_named(tmp_path):
     spans, remarks = read(tmp_path)
     assert spans == [[]]
     assert f"1 annotations of {EVENT} are not read" in remarks
+
+
+GUM = (
+    "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Ev|kind|status\n"
+    "#T_RL=webanno.custom.Rel|label|BT_webanno.custom.Ev\n#T_RL=webanno.custom.Other|label|BT_webanno.custom.Else\n\n"
+    "#Text=Kyiv troops fell and held\n"
+    "1-1\t0-4\tKyiv\tACTOR[1]\t*[1]\tAGENT|*\t1-3[0_1]|1-5[0_1]\t_\t_\n1-2\t5-11\ttroops\tACTOR[1]\t*[1]\t_\t_\t_\t_\n"
+    "1-3\t12-16\tfell\tEVENT\tnegated\t_\t_\tx\t1-5\n1-4\t17-20\tand\t_\t_\t_\t_\t_\t_\n1-5\t21-25\theld\tEVENT\tsometimes\tPLACE\t1-4\t_\t_\n"
+)
+
+
+def test_relations_of_a_webanno_layer_are_links_from_their_source(tmp_path):
+    (tmp_path / "a.tsv").write_text(GUM.replace("sometimes", "Future"))
+    ledger = LossLedger()
+    (article,) = read_articles(tmp_path, ledger=ledger)
+    assert [(article.mention(link.event), link.role, article.mention(link.participant)) for link in article.links] == [
+        ("fell", "AGENT", "Kyiv troops"), ("held", "Rel", "Kyiv troops"),
+    ]  # fmt: skip
+    assert [(span.label, span.status) for span in article.spans] == [("ACTOR", None), ("EVENT", "negated"), ("EVENT", "future")]
+    assert [(link.role, link.event, link.participant) for link in ledger.links] == [("PLACE", None, (21, 25))]
+
+
+def test_a_feature_status_with_other_values_is_no_status(tmp_path):
+    (tmp_path / "a.tsv").write_text(GUM)
+    (article,) = read_articles(tmp_path, ledger=LossLedger())
+    assert {span.status for span in article.spans} == {None}
+
+
+def test_a_relation_without_its_source_is_an_error_with_the_line(tmp_path):
+    (tmp_path / "a.tsv").write_text(GUM.replace("1-3[0_1]", "fell"))
+    with pytest.raises(FormatError, match=r"a.tsv:7: the relation 'fell' does not name the row of its source"):
+        list(read_articles(tmp_path, ledger=LossLedger()))

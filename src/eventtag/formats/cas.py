@@ -10,9 +10,9 @@
       {"%ID": 2, "%TYPE": "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity", "@sofa": 1, "begin": 0, "end": 4, "value": "LOC"}],
      "%VIEWS": {...}}
 
-Annotations of a layer (a type) with a feature become spans. Beside XMI files lies their `TypeSystem.xml`; JSON holds it. Reading and
-writing is dkpro-cassis's, which turns UIMA's UTF-16 offsets into code points: `pip install 'eventtag[cas]'`. XML with a document type is
-refused before it sees it.
+Annotations of a layer (a type) with a feature become spans, and relations between these links from their Governor, the event, to their
+Dependent. Beside XMI files lies their `TypeSystem.xml`; JSON holds it. Reading and writing is dkpro-cassis's, which turns UIMA's UTF-16
+offsets into code points: `pip install 'eventtag[cas]'`. XML with a document type is refused before it sees it.
 
 Sources: https://docs.oasis-open.org/uima/v1.0/uima-v1.0.html, https://github.com/apache/uima-uimaj-io-jsoncas,
 https://github.com/dkpro/dkpro-cassis
@@ -32,12 +32,13 @@ from eventtag.article import Article
 from eventtag.errors import DataError, EventtagError, FormatError
 from eventtag.formats.extras import load_extra
 from eventtag.formats.file_names import write_files
-from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose, exported_files
+from eventtag.formats.layers import LINK_LAYER, NAMED_ENTITY, STATUS, Choice, Layers, choose, exported_files, is_tools, role
+from eventtag.formats.links import Relation, links_between
 from eventtag.formats.mentions import Mentions
 from eventtag.formats.tokenised import note_parts
 from eventtag.formats.xml_tree import read_xml, xml_text
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
+from eventtag.span import STATUSES, Span
 
 TYPE_SYSTEM = "TypeSystem.xml"
 _ARRAY = "uima.cas.StringArray"
@@ -224,16 +225,39 @@ def _values(annotation: Any, feature: Any) -> list[str]:
 def _article(cas: Any, choice: Choice, mentions: Mentions) -> Article:
     view = _view(cas)
     text = view.sofa_string
+    spans: dict[Any, Span | None] = {}
     known = choice.layer is not None and cas.typesystem.contains_type(choice.layer, match_exactly=True)
     for annotation in view.select(choice.layer) if known else []:
         feature = _features(annotation.type).get(choice.feature or "")
         for label in (_values(annotation, feature) if feature is not None else []) or [annotation.type.short_name]:
-            span = Span(int(annotation.begin), int(annotation.end), label)
-            if 0 <= span.start < span.end <= len(text):
+            span = Span(int(annotation.begin), int(annotation.end), label, status=_status(annotation, choice))
+            inside = 0 <= span.start < span.end <= len(text)
+            spans.setdefault(id(annotation), span if inside else None)
+            if inside:
                 mentions.add(span)
             else:
                 mentions.drop(span, "is empty or outside the text")
-    return Article(id=mentions.article_id, text=text, spans=mentions.spans)
+    links = links_between(mentions.article_id, _relations(view, spans), spans, ledger=mentions.ledger)
+    return Article(id=mentions.article_id, text=text, spans=mentions.spans, links=links)
+
+
+def _status(annotation: Any, choice: Choice) -> str | None:
+    feature = _features(annotation.type).get(choice.status or "")
+    values = [value.casefold() for value in _values(annotation, feature)] if feature is not None else []
+    return next((value for value in values if value in STATUSES), None)
+
+
+def _relations(view: Any, spans: Collection[object]) -> Iterator[Relation]:
+    """The relations of which an end is one of the annotations, which are named by their Python ids."""
+    for annotation in view.select_all_annotations():
+        features = _features(annotation.type)
+        if not {"Governor", "Dependent"} <= features.keys() or is_tools(annotation.type.name):
+            continue
+        event, participant = id(annotation.Governor), id(annotation.Dependent)
+        if event in spans or participant in spans:
+            others = {name: feature for name, feature in features.items() if name not in ("Governor", "Dependent")}
+            values = {name: next(iter(_values(annotation, feature)), None) for name, feature in others.items()}
+            yield Relation(event, participant, role(values, annotation.type.name))
 
 
 def write_xmi(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
@@ -253,22 +277,33 @@ def write_cas_json(articles: Iterable[Article], path: Path, *, ledger: LossLedge
 
 
 def _cas(article: Article, stage: str, ledger: LossLedger) -> Any:
-    note_parts(article, stage, ledger=ledger)
+    note_parts(article, stage, ledger=ledger, kept=("status", *(("links",) if article.links else ())))
     cas = load_extra("cassis", "cas").Cas(typesystem=_typesystem())
     cas.sofa_string = xml_text(article.text)
     if cas.sofa_string != article.text:
         ledger.note(article.id, stage, "text", "characters that XML cannot hold become U+FFFD")
     cas.sofa_mime = "text/plain"
     entity = cas.typesystem.get_type(NAMED_ENTITY)
+    made = {}
     for span in article.spans:
-        cas.add(entity(begin=span.start, end=span.end, value=xml_text(span.label)))
+        made[span] = entity(begin=span.start, end=span.end, value=xml_text(span.label), status=span.status)
+        cas.add(made[span])
+    relation = cas.typesystem.get_type(LINK_LAYER)
+    for link in article.links or ():
+        event, other = made[link.event], made[link.participant]
+        ends = {"begin": other.begin, "end": other.end, "Governor": event, "Dependent": other}
+        cas.add(relation(**ends, role=xml_text(link.role)))
     return cas
 
 
 def _typesystem() -> Any:
-    """A type system with DKPro's NamedEntity."""
+    """A type system with DKPro's NamedEntity, which has a status, and a relation layer for links."""
     system = load_extra("cassis", "cas").TypeSystem()
     entity = system.create_type(NAMED_ENTITY, supertypeName="uima.tcas.Annotation")
-    for feature in ("value", "identifier"):
+    for feature in ("value", "identifier", STATUS):
         system.create_feature(entity, feature, "uima.cas.String")
+    relation = system.create_type(LINK_LAYER, supertypeName="uima.tcas.Annotation")
+    for end in ("Governor", "Dependent"):
+        system.create_feature(relation, end, NAMED_ENTITY)
+    system.create_feature(relation, "role", "uima.cas.String")
     return system

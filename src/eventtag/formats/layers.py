@@ -17,9 +17,15 @@ from pathlib import Path
 from eventtag.errors import FormatError
 from eventtag.formats.file_names import article_files
 from eventtag.ledger import LossLedger
+from eventtag.span import STATUSES
 
 NAMED_ENTITY = "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity"
 USUAL_FEATURES = ("value", "label")
+USUAL_ROLES = ("role", *USUAL_FEATURES)
+STATUS = "status"
+"""The feature of a span layer that holds the status of events, where its values are those."""
+LINK_LAYER = "webanno.custom.EventLink"
+"""The relation layer that writers make, with the feature `role`."""
 IDENTIFIER = "identifier"
 """NamedEntity's link to a knowledge base, which is no label."""
 MAX_VALUES = 50
@@ -98,6 +104,8 @@ class Choice:
 
     layer: str | None
     feature: str | None
+    status: str | None = None
+    """The feature that holds the status of events."""
 
     @property
     def default_label(self) -> str:
@@ -138,7 +146,12 @@ def choose(layers: Layers, *, layer: str | None, feature: str | None, path: Path
             ledger.remark("no layer has annotations, so that no article has a span")
             return Choice(None, None)
         chosen = used[0]
-    features = layers.features[chosen]
+    features = dict(layers.features[chosen])
+    status = next((name for name, values in features.items() if name != feature and _is_status(name, values)), None)
+    if status is not None and len(features) > 1:
+        del features[status]
+    else:
+        status = None
     name = feature if feature is not None else _feature(features)
     unread = [other for other in annotated if other not in {chosen, *layers.subtypes} and not _OTHERS.match(other)]
     more = [other for other in features if other not in (name, IDENTIFIER) and _can_be_labels(features[other])]
@@ -148,7 +161,23 @@ def choose(layers: Layers, *, layer: str | None, feature: str | None, path: Path
         + (f"; not read are its features {', '.join(more)}" if more else "")
         + (f"; not read are the layers {', '.join(unread)}" if unread else "")
     )
-    return Choice(chosen, name)
+    return Choice(chosen, name, status)
+
+
+def _is_status(name: str, values: Iterable[str]) -> bool:
+    found = {value.casefold() for value in values} - {"", "*"}
+    return name.casefold() == STATUS and bool(found) and found <= set(STATUSES)
+
+
+def role(values: Mapping[str, str | None], layer: str) -> str:
+    """The role that a relation's features say: `role`, `value` or `label`, else the first that is filled, else the layer's name."""
+    filled = {name: value for name, value in values.items() if value}
+    return next((filled[name] for name in (*USUAL_ROLES, *filled) if name in filled), layer.rpartition(".")[2])
+
+
+def is_tools(layer: str) -> bool:
+    """Whether a layer is one of tools, such as syntax."""
+    return _OTHERS.match(layer) is not None
 
 
 def _feature(features: Mapping[str, Iterable[str]]) -> str | None:

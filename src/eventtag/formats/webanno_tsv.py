@@ -8,7 +8,12 @@ r"""WebAnno TSV 3.x, the format of WebAnno and INCEpTION: one file an article, o
     1-2	5-9	fell	_	_
 
 `_` is no annotation, `*` one without a value; `|` separates stacked annotations, `[n]` joins the rows of one; rows such as
-`1-3.1` are parts of a token. Several `#Text` lines before the rows are one sentence with line ends. `\` escapes. Offsets count
+`1-3.1` are parts of a token. A relation stands in the first row of its target, with the row and the number of its source and its own:
+
+    #T_RL=webanno.custom.EventLink|role|BT_de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity
+    1-1	0-4	Kyiv	*[1]	LOC[1]	TARGET	1-2[2_1]
+
+ Several `#Text` lines before the rows are one sentence with line ends. `\` escapes. Offsets count
 UTF-16 units; the text is put together from the sentences, and what stands between two of them is taken to be line ends.
 
 Source: https://inception-project.github.io/releases/36.0/docs/user-guide.html#sect_formats_webannotsv3
@@ -24,19 +29,23 @@ from pathlib import Path
 from eventtag.article import Article, Region
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.file_names import write_files
-from eventtag.formats.layers import NAMED_ENTITY, Choice, Layers, choose, exported_files
+from eventtag.formats.layers import LINK_LAYER, NAMED_ENTITY, Choice, Layers, choose, exported_files, is_tools, role
+from eventtag.formats.links import Relation, links_between
 from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.offsets import OffsetMap
 from eventtag.formats.text_file import at_line, read_lines
 from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, words_by_line
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
+from eventtag.link import Link
+from eventtag.respan import respan
+from eventtag.span import STATUSES, Span
 
 MAX_GAP = 10_000
 """More line ends than this between two sentences are damage, not text."""
 
 _ROW = re.compile(r"(\d+-\d+)(\.\d+)?\t(\d{1,9})-(\d{1,9})\t(.*)", re.DOTALL)
 _STACKED = re.compile(r"(?:[^\\|]|\\.)+", re.DOTALL)
+_SOURCE = re.compile(r"(\d+-\d+(?:\.\d+)?)(?:\[(\d+)_(\d+)\])?")
 _STACK_ID = re.compile(r"((?:[^\\]|\\.)*?)(?:\[(\d+)\])?", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _OLD = re.compile(r"#(?:id|text)=")
@@ -54,15 +63,37 @@ class _Columns:
     spans: bool
     """Whether it is a layer of spans, and not of relations or chains."""
 
-    def annotations(self, cells: Sequence[str], choice: Choice) -> Iterator[tuple[str, str | None]]:
-        """(label, number of the stack or None) of each annotation of the layer in a row; raises DataError where columns are missing."""
+    def annotations(self, cells: Sequence[str], choice: Choice) -> Iterator[tuple[str, str | None, str | None]]:
+        """(label, number of the stack or None, status) of each annotation of the layer in a row.
+
+        Raises DataError where columns are missing.
+        """
+        self._require(cells)
+        column, of_status = (self.features.get(name or "") for name in (choice.feature, choice.status))
+        filled = [cells[at] for at in self.columns if cells[at] != "_"]
+        statuses = _STACKED.findall(cells[of_status]) if of_status is not None else []
+        for position, item in enumerate(_STACKED.findall(filled[0] if column is None else cells[column]) if filled else ()):
+            text, stack = _value(item)
+            status = _value(statuses[position])[0].casefold() if position < len(statuses) else None
+            label = choice.default_label if column is None or text in ("*", "_", "") else _unescape(text)
+            yield label, stack, status if status in STATUSES else None
+
+    def relations(self, cells: Sequence[str], unit: str) -> Iterator[Relation]:
+        """The relations of a relation layer whose target is in the row `unit`; their ends are (row, number of the stack)."""
+        self._require(cells)
+        sources = cells[self.columns.stop - 1]
+        values = {name: _STACKED.findall(cells[at]) for name, at in self.features.items() if at != self.columns.stop - 1}
+        for position, item in enumerate(_STACKED.findall(sources) if sources != "_" else ()):
+            match = _SOURCE.fullmatch(item)
+            if match is None:
+                raise DataError(f"the relation {item[:40]!r} does not name the row of its source (1-2, or 1-2[3_4])")
+            said = {name: _value(found[position])[0] for name, found in values.items() if position < len(found)}
+            plain = {name: None if text in ("*", "_") else _unescape(text) for name, text in said.items()}
+            yield Relation((match[1], match[2] or "0"), (unit, match[3] or "0"), role(plain, self.layer))
+
+    def _require(self, cells: Sequence[str]) -> None:
         if len(cells) < self.columns.stop:
             raise DataError(f"{len(cells)} annotation columns where the header needs {self.columns.stop}")
-        column = self.features.get(choice.feature or "")
-        filled = [cells[at] for at in self.columns if cells[at] != "_"]
-        for item in _STACKED.findall(filled[0] if column is None else cells[column]) if filled else ():
-            text, stack = _value(item)
-            yield (choice.default_label if column is None or text in ("*", "_", "") else _unescape(text)), stack
 
 
 def read_webanno_tsv(
@@ -166,6 +197,8 @@ def _read_article(file: Path, choice: Choice, mentions: Mentions) -> Article:
             position = columns.columns.stop
             if columns.spans and columns.layer == choice.layer:
                 document.columns = columns
+            elif line.startswith("#T_RL") and f"BT_{choice.layer}" in columns.features and not is_tools(columns.layer):
+                document.relation_layers.append(columns)
         elif line.startswith("#Text="):
             if rows:
                 document.sentence("\n".join(texts), rows)
@@ -181,9 +214,13 @@ def _read_article(file: Path, choice: Choice, mentions: Mentions) -> Article:
     text = "".join(document.pieces)
     for span in document.empty:
         mentions.drop(span, "is empty")
-    for label, fragments in document.fragments.values():
-        mentions.add_fragments(fragments, label, text)
-    return Article(id=mentions.article_id, text=text, spans=mentions.spans)
+    spans = {
+        key: mentions.add_fragments(fragments, label, text, status=status)
+        for key, (label, status, fragments) in document.fragments.items()
+    }
+    units = {unit: spans.get(key) for unit, key in document.units.items()}
+    links = links_between(mentions.article_id, document.relations, units, ledger=mentions.ledger)
+    return Article(id=mentions.article_id, text=text, spans=mentions.spans, links=links)
 
 
 class _Document:
@@ -198,7 +235,11 @@ class _Document:
         self.length = 0
         self.end = 0
         """The file's own offset of the end of `pieces`."""
-        self.fragments: dict[tuple[object, object], tuple[str, list[Region]]] = {}
+        self.fragments: dict[tuple[object, object], tuple[str, str | None, list[Region]]] = {}
+        self.units: dict[tuple[str, str], tuple[object, object]] = {}
+        """By row and number of the stack, the annotation that stands there."""
+        self.relation_layers: list[_Columns] = []
+        self.relations: dict[Relation, None] = {}
         self.empty: list[Span] = []
 
     def _append(self, text: str) -> None:
@@ -234,13 +275,17 @@ class _Document:
         self._append(text)
         for (line, match), (start, end) in zip(rows, places, strict=True):
             with at_line(self.file, line):
-                found = [] if self.columns is None else [*self.columns.annotations(match[5].split("\t")[1:], self.choice)]
-            for position, (label, stack) in enumerate(found):
+                unit, cells = match[1] + (match[2] or ""), match[5].split("\t")[1:]
+                found = [] if self.columns is None else [*self.columns.annotations(cells, self.choice)]
+                for layer in self.relation_layers:
+                    self.relations.update(dict.fromkeys(layer.relations(cells, unit)))
+            for position, (label, stack, status) in enumerate(found):
                 if start == end:
                     self.empty.append(Span(base + start, base + end, label))
                 else:
                     key = (stack, label) if stack else (line, position)
-                    self.fragments.setdefault(key, (label, []))[1].append((base + start, base + end))
+                    self.fragments.setdefault(key, (label, status, []))[2].append((base + start, base + end))
+                    self.units.setdefault((unit, stack or "0"), key)
 
 
 def _utf16_length(text: str) -> int:
@@ -265,21 +310,28 @@ def _value(item: str) -> tuple[str, str | None]:
 def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
     """Write a folder with one TSV 3.3 file an article, spans in the NamedEntity layer; words are cut where a span begins or ends.
 
-    White space at a span's edges, `annotated`, `labels` and `meta` go to the ledger. Raises OutputError for an id that cannot
-    be a file name.
+    Links are the relation layer EventLink, status is the feature `status`, where an article has them. White space at a span's edges,
+    `annotated`, `labels` and `meta` go to the ledger. Raises OutputError for an id that cannot be a file name.
     """
     write_files(articles, path, ".tsv", lambda article: _format_tsv(article, ledger))
 
 
 def _format_tsv(article: Article, ledger: LossLedger) -> str:
-    note_parts(article, _STAGE, ledger=ledger)
     sentences = words_by_line(article)
     words = [word for sentence in sentences for word in sentence]
     spans = spans_over_words(article, article.spans, sentences, stage=_STAGE, ledger=ledger, places=words)
     if not sentences and article.text:
         ledger.note(article.id, _STAGE, "text", "a text without words is not kept")
-    lines = ["#FORMAT=WebAnno TSV 3.3", f"#T_SP={NAMED_ENTITY}|identifier|value", ""]
-    cells = _cells(spans, len(words))
+    article = respan(article, [item.span for item in spans], stage=_STAGE, ledger=ledger)
+    note_parts(article, _STAGE, ledger=ledger, kept=("status", *(("links",) if article.links else ())))
+    with_status = any(item.span.status for item in spans)
+    features = "identifier|status|value" if with_status else "identifier|value"
+    lines = ["#FORMAT=WebAnno TSV 3.3", f"#T_SP={NAMED_ENTITY}|{features}"]
+    lines += [f"#T_RL={LINK_LAYER}|role|BT_{NAMED_ENTITY}", ""] if article.links else [""]
+    cells = _cells(spans, len(words), with_status=with_status)
+    if article.links:
+        rows = [f"{number}-{at}" for number, sentence in enumerate(sentences, start=1) for at in range(1, len(sentence) + 1)]
+        cells = [f"{cell}\t{more}" for cell, more in zip(cells, _relation_cells(article.links, spans, rows), strict=True)]
     starts = [0, *(sentence[0][0] for sentence in sentences[1:]), len(article.text)]
     utf16 = OffsetMap(article.text, "utf16")
     word = 0
@@ -295,17 +347,29 @@ def _format_tsv(article: Article, ledger: LossLedger) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(spans: Sequence[WordSpan], words: int) -> list[str]:
-    """The identifier and value columns of every word."""
-    stacked: list[list[tuple[int, str]]] = [[] for _ in range(words)]
+def _cells(spans: Sequence[WordSpan], words: int, *, with_status: bool) -> list[str]:
+    """The identifier, status and value columns of every word."""
+    stacked: list[list[tuple[int, tuple[str, ...]]]] = [[] for _ in range(words)]
     for number, item in enumerate(spans, start=1):
+        status = (item.span.status or "*",) if with_status else ()
         for word in range(item.first, item.last + 1):
-            stacked[word].append((number, _escape_value(item.span.label)))
+            stacked[word].append((number, ("*", *status, _escape_value(item.span.label))))
+    columns = 3 if with_status else 2
     return [
-        "|".join(f"*[{number}]" for number, _ in items) + "\t" + "|".join(f"{label}[{number}]" for number, label in items)
-        if items
-        else "_\t_"
+        "\t".join("|".join(f"{values[column]}[{number}]" for number, values in items) or "_" for column in range(columns))
         for items in stacked
+    ]
+
+
+def _relation_cells(links: Iterable[Link], spans: Sequence[WordSpan], rows: Sequence[str]) -> list[str]:
+    """The columns of the relation layer for every word, which `rows` names: of each link, in the first row of its participant."""
+    numbered = {item.span: (number, item.first) for number, item in enumerate(spans, start=1)}
+    found: dict[int, list[tuple[str, str]]] = {}
+    for link in links:
+        (source, at), (target, first) = numbered[link.event], numbered[link.participant]
+        found.setdefault(first, []).append((_escape_value(link.role), f"{rows[at]}[{source}_{target}]"))
+    return [
+        "\t".join("|".join(part) for part in zip(*found[at], strict=True)) if at in found else "_\t_" for at in range(len(rows))
     ]
 
 
