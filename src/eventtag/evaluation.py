@@ -17,7 +17,7 @@ from eventtag.scoring.report import EvaluationReport, analyse_articles, score_ar
 from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import EvaluationSettings
-from eventtag.tagging.tagger import TaggedArticle, Tagger
+from eventtag.tagging.tagger import TaggedArticle, Tagger, only_labels
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def evaluate(
         [(item.article, item.spans) for item in tagged],
         labels,
         words=_words_in(tagged),
+        links={item.article.id: item.links for item in tagged},
         clusters=clusters,
         within=clusters if cluster_field is None else clusters_of(scored, None)[0],
         training=training,
@@ -84,7 +85,7 @@ def tag_annotated(tagger: Tagger, articles: Iterable[Article], *, labels: LabelS
     """
     labels = labels or tagger.labels
     known = (article for article in articles if article.may_be_scored(labels.labels))
-    return tuple(_only(item, labels) for item in tagger.tag_many(known, only_annotated=True))
+    return tuple(only_labels(item, labels) for item in tagger.tag_many(known, only_annotated=True))
 
 
 def score_tagged(
@@ -141,12 +142,6 @@ def _chosen_by(data: Mapping[str, Any]) -> int:
     """How many of the articles chose something about the tagger, also if they are given in another form."""
     count: int = data.get("seen", {}).get("scored", {}).get("chose", 0)
     return count
-
-
-def _only(item: TaggedArticle, labels: LabelSet) -> TaggedArticle:
-    """The article with its spans of some labels."""
-    kept = [n for n, span in enumerate(item.spans) if span.label in labels.labels]
-    return replace(item, spans=tuple(item.spans[n] for n in kept), raw_scores=tuple(item.raw_scores[n] for n in kept))
 
 
 def _calibration(

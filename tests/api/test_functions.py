@@ -50,6 +50,22 @@ def test_evaluate_leaves_out_what_the_checkpoint_learnt_from(trained_run, articl
     assert eventtag.evaluate(trained_run, articles, evaluation=FEW, seen="include").report.articles == 24
 
 
+def test_evaluate_says_that_a_checkpoint_predicts_no_links_and_compare_leaves_it_out(trained_run, gold_file, tmp_path):
+    gold = [json.loads(line) for line in gold_file.read_text().splitlines()]
+    for record in gold:
+        spans = [[span["start"], span["end"], span["label"]] for span in record["spans"]]
+        record["links"] = [{"event": spans[0], "participant": spans[-1], "role": "AGENT"}]
+    linked = tmp_path / "linked.jsonl"
+    linked.write_text("".join(json.dumps(record) + "\n" for record in gold))
+    result = eventtag.evaluate(trained_run, str(linked), evaluation=FEW, run_dir=str(tmp_path / "scores"))
+    assert result.report.events.links is None
+    assert any(note.startswith(f"no score for links: {len(gold)} gold articles") for note in result.report.notes)
+    assert all("links" not in json.loads(line) for line in (tmp_path / "scores" / "predictions.jsonl").read_text().splitlines())
+    compared = eventtag.compare(trained_run, linked, gold=linked, resamples=100)
+    assert compared.events.links is None
+    assert any("a checkpoint without a link head predicts none" in note for note in compared.events.notes)
+
+
 def test_train_takes_articles_and_plain_words(articles, tmp_path):
     plain = trained_settings("unused")
     epochs = []

@@ -17,6 +17,7 @@ from eventtag.corpus.clusters import clusters_of
 from eventtag.errors import SettingsError
 from eventtag.models.checkpoint import find_checkpoint
 from eventtag.scoring.compare import TRIALS, Comparison, Difference, compare_systems
+from eventtag.scoring.compare_events import EventComparison, EventTallies, compare_events, tally_events
 from eventtag.scoring.pairing import pair_predictions
 from eventtag.scoring.placing import place_predictions
 from eventtag.scoring.report import EvaluationReport, score_articles
@@ -36,8 +37,8 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True, repr=False)
 class ComparisonResult:
-    """The comparison of all pairs (None where there is one recipe alone), the summary of each recipe's runs, what is resampled together,
-    and remarks. `seen` says which gold articles the checkpoints had learnt from.
+    """The comparison of all pairs (None where there is one recipe alone), that of links and status (None where nobody has any), the summary
+    of each recipe's runs, what is resampled together, and remarks. `seen` says which gold articles the checkpoints had learnt from.
     """
 
     comparison: Comparison | None
@@ -46,6 +47,7 @@ class ComparisonResult:
     seen: Mapping[str, Any]
     seen_notes: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    events: EventComparison | None = None
 
     def __repr__(self) -> str:
         systems = self.comparison.systems if self.comparison else tuple(self.seeds)
@@ -56,6 +58,8 @@ class ComparisonResult:
         content: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "seen": self.seen}
         if self.comparison is not None:
             content |= {**asdict(self.comparison), "resampled_by": self.resampled_by}
+        if self.events is not None:
+            content["events"] = self.events.to_json()
         if self.seeds:
             content["seeds"] = {name: _seeds_json(summary) for name, summary in self.seeds.items()}
         return content
@@ -112,31 +116,37 @@ def compare(
     if field_name is not None and all(field_name not in article.meta for article in found.articles.values()):
         fields = {name for article in found.articles.values() for name in article.meta}
         require_names("clusters", [field_name], fields, "metadata field")
-    scorer = _Scorer(found, format, options, label_map)
+    scorer = _Scorer(found, format, options, label_map, {})
     names = _names([*paths, *(_group_path(runs) for runs in groups)])
     tallies: dict[str, Tally | tuple[Tally, ...]] = {}
+    events: dict[str, EventTallies | tuple[EventTallies, ...]] = {}
     for path, name in zip(paths, names, strict=False):
         tallies[name] = _tally(scorer.score(path))
+        events[name] = scorer.events[path]
     recipes = {name: scorer.summarise(runs) for runs, name in zip(groups, names[len(paths) :], strict=True)}
     tallies |= {name: tuple(_tally(run.report) for run in summary.runs) for name, summary in recipes.items()}
+    events |= {name: tuple(scorer.events[run.name] for run in summary.runs) for name, summary in recipes.items()}
     require_names("label_map", label_map or (), found.before, "label")
     if recipes and found.split == "validation":
         found.notes.append("note: the validation articles picked the runs, so that these scores are too high")
-    comparison, rule = None, ""
+    comparison, event_comparison, rule = None, None, ""
     if len(tallies) > 1:
         units, rule = clusters_of(list(found.articles.values()), field_name)
-        comparison = compare_systems(tallies, clusters=units, level=level, trials=resamples, seed=seed)
-    return ComparisonResult(comparison, recipes, rule, found.unseen.about, tuple(found.unseen.notes), tuple(found.notes))
+        how: dict[str, Any] = {"clusters": units, "level": level, "trials": resamples, "seed": seed}
+        comparison, event_comparison = compare_systems(tallies, **how), compare_events(events, **how)
+    about = found.unseen.about, tuple(found.unseen.notes), tuple(found.notes)
+    return ComparisonResult(comparison, recipes, rule, *about, events=event_comparison)
 
 
 @dataclass(frozen=True)
 class _Scorer:
-    """Scores one system after another on the same gold articles."""
+    """Scores one system after another on the same gold articles; `events` keeps the counts of links and status by path."""
 
     gold: Gold
     format: str
     options: Mapping[str, Any] | None
     label_map: Mapping[str, str | None] | None
+    events: dict[str, EventTallies]
 
     def score(self, path: str) -> EvaluationReport:
         gold = self.gold
@@ -153,6 +163,7 @@ class _Scorer:
         paired, others = pair_predictions(gold.articles, placed, source=path)
         if others:
             gold.notes.append(f"{path}: {others} articles are not among the gold articles that are scored, and are left out")
+        self.events[path] = tally_events(paired, {article.id: article.links for article in placed}, gold.labels)
         return score_articles(paired, gold.labels, words=None)
 
     def summarise(self, runs: Sequence[str]) -> SeedSummary:

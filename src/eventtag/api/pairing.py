@@ -13,6 +13,7 @@ from eventtag.api.gold import Gold, read_gold, read_noted
 from eventtag.api.systems import PREDICTIONS_FILE
 from eventtag.article import Article
 from eventtag.corpus.clusters import clusters_of
+from eventtag.link import Link
 from eventtag.scoring.pairing import pair_predictions
 from eventtag.scoring.placing import place_predictions
 from eventtag.scoring.tally import Pair
@@ -22,12 +23,13 @@ from eventtag.scoring.tally import Pair
 class PairedGold:
     """Gold articles with what was predicted in them, and remarks: what was lost, left out or placed.
 
-    `clusters` says which articles are resampled together (None: each stands for itself), `rule` how that came about, `within` which of
-    them are near-duplicates.
+    `links` are the predicted links by article id, None where the predictions say nothing of links. `clusters` says which articles are
+    resampled together (None: each stands for itself), `rule` how that came about, `within` which of them are near-duplicates.
     """
 
     gold: Gold
     pairs: tuple[Pair, ...]
+    links: Mapping[str, tuple[Link, ...] | None]
     notes: tuple[str, ...]
     clusters: Mapping[str, Hashable] | None
     within: Mapping[str, Hashable] | None
@@ -76,4 +78,5 @@ def pair_with_gold(
         require_names("clusters", [field_name], {name for article in articles for name in article.meta}, "metadata field")
     units, rule = clusters_of(articles, field_name)
     within = units if field_name is None else clusters_of(articles, None)[0]
-    return PairedGold(known, tuple(pairs), notes, units, within, rule)
+    links = {article.id: article.links for article in placed}
+    return PairedGold(known, tuple(pairs), links, notes, units, within, rule)

@@ -206,7 +206,10 @@ def _estimates(pilot: PairedGold, weights: Floats, words: str, width: float, lev
     """The mean of a quantity over a large pool, corrected by its tags, and from the annotated articles alone."""
     quantity = parse_quantity(words)
     gold = np.array([quantity.value(article) for article in pilot.articles])
-    tagged = np.array([quantity.value(replace(article, spans=tuple(spans), links=None)) for article, spans in pilot.pairs])
+    predicted = [
+        replace(article, spans=tuple(spans), rejected=(), links=pilot.links[article.id]) for article, spans in pilot.pairs
+    ]
+    tagged = np.array([quantity.value(found) for found in predicted])
     known = ~(np.isnan(gold) | np.isnan(tagged))
     if not known.all():
         note = f"{int((~known).sum())} of the pilot's articles do not say what it is there"

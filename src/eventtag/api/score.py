@@ -13,6 +13,7 @@ from eventtag.api.gold import read_noted
 from eventtag.api.pairing import pair_with_gold
 from eventtag.article import Article
 from eventtag.corpus.ceiling import measure_ceiling
+from eventtag.link import Link
 from eventtag.reporting.files import write_evaluation
 from eventtag.scoring.report import EvaluationReport, analyse_articles
 from eventtag.settings import EvaluationSettings
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoredPrediction:
-    """A gold article and the spans that were predicted in it."""
+    """A gold article and what was predicted in it; `links` None: nothing is said of links."""
 
     article: Article
     spans: tuple[Span, ...]
+    links: tuple[Link, ...] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,6 +75,7 @@ def score(
 ) -> ScoreResult:
     """Score predictions of any program on gold articles: `score("theirs.conll", "gold.jsonl").report`.
 
+    Where gold and predictions have links or the status of events, these are scored too.
     Articles are matched by id, or by their order where no id fits and there are as many of both. Texts must be the same but for white
     space. `gold` is a file, articles, or the settings of a corpus, of which `split` is scored. `clusters`: the metadata field whose
     values are resampled together. `format`, `options` and `label_map` say how the predictions are read, `gold_format` and
@@ -100,6 +103,7 @@ def score(
     report = analyse_articles(
         found.pairs,
         found.gold.labels,
+        links=found.links,
         clusters=found.clusters,
         within=found.within,
         fields=analysis.slices,
@@ -129,7 +133,7 @@ def score(
         report = replace(report, ceiling=measured)
         notes.append(f"{name_of(second)}: {measured.articles} of {len(found.pairs)} articles are annotated twice")
     report = report.described(data=about)
-    scored = tuple(ScoredPrediction(article, tuple(spans)) for article, spans in found.pairs)
+    scored = tuple(ScoredPrediction(article, tuple(spans), found.links[article.id]) for article, spans in found.pairs)
     folder = None if run_dir is None else Path(run_dir)
     if folder is not None:
         write_evaluation(report, scored, folder)

@@ -36,20 +36,18 @@ class TrainedRun:
 def predictions_of(
     path: str, gold: Mapping[str, Article], labels: LabelSet, read: Callable[[str, str | None], Sequence[Article]]
 ) -> list[Article]:
-    """The articles with a system's spans: a checkpoint tags the gold articles, anything else is read.
+    """The articles with a system's spans and links: a checkpoint tags the gold articles, anything else is read.
 
     `read` reads a file, in a format if one is named. A checkpoint's thresholds are in force; its spans of other labels are left out.
     """
     folder = find_checkpoint(path)
     if folder is not None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar for reading weights
-        from eventtag.tagging.tagger import Tagger  # slow to import
+        from eventtag.tagging.tagger import Tagger, only_labels  # slow to import
 
         tagged = Tagger.load(folder).tag_many(gold.values(), only_annotated=True)
-        return [
-            replace(item.article, spans=tuple(span for span in item.spans if span.label in labels.labels), links=None)
-            for item in tagged
-        ]
+        known = (only_labels(item, labels) for item in tagged)
+        return [replace(item.article, spans=item.spans, links=item.links) for item in known]
     if (Path(path) / PREDICTIONS_FILE).is_file():
         return list(read(str(Path(path) / PREDICTIONS_FILE), "jsonl"))
     return list(read(path, None))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from eventtag.reporting.events import MEASURE_NAMES, console_lines
 from eventtag.reporting.table import table_lines
 from eventtag.scoring.ceiling import Ceiling
 from eventtag.scoring.compare import Comparison, Difference, PairComparison
+from eventtag.scoring.compare_events import EventComparison
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.seeds import SeedSummary
 
@@ -12,8 +14,8 @@ SHOWN_ARTICLES = 5
 
 
 def render_table(report: EvaluationReport) -> str:
-    """The strict scores per label, micro, macro and weighted, four decimals, with the interval of F1 if the report has one and the seqeval
-    note below; ends without a newline.
+    """The strict scores per label, micro, macro and weighted, four decimals, with the interval of F1 if the report has one, the seqeval
+    note below, and the scores of links and status; ends without a newline.
     """
     strict, intervals = report.strict, report.intervals
     header = ("label", "precision", "recall", "F1", "support", "predicted")
@@ -47,6 +49,8 @@ def render_table(report: EvaluationReport) -> str:
         lines.append(report.cross_check.note)
     if report.calibration is not None and report.calibration.note:
         lines.append(report.calibration.note)
+    if report.events is not None:
+        lines += console_lines(report.events)
     return "\n".join(lines)
 
 
@@ -73,11 +77,10 @@ def render_comparison(comparison: Comparison, *, resampled_by: str) -> str:
 
 
 def _render_pair(pair: PairComparison, comparison: Comparison, resampled_by: str) -> str:
-    header = ("F1", pair.first, pair.second, "difference", f"{100 * comparison.level:g} % interval", "p", "p (Holm)", "")
     strict = [d for d in pair.differences if d.metric == "f1" and d.scheme == "strict" and d.row != "weighted"]
     others = [d for d in pair.differences if d.metric == "f1" and d.scheme != "strict" and d.row == "micro"]
     rows = [_row(d.row, d, pair) for d in strict] + [_row(f"micro, {d.scheme}", d, pair) for d in others]
-    lines = table_lines(header, rows)
+    lines = table_lines(_header(pair, comparison.level), rows)
     lines.insert(2 + len(strict), lines[1])
     clusters = "" if resampled_by == "articles" else f" in {comparison.units} clusters by {resampled_by}"
     micro = pair.difference("strict", "micro")
@@ -98,6 +101,44 @@ def _render_pair(pair: PairComparison, comparison: Comparison, resampled_by: str
         lines.append(f"articles that changed most (strict errors, {pair.first} -> {pair.second}):")
         lines += [f"  {c.article_id}: {c.first_errors:.3g} -> {c.second_errors:.3g}" for c in pair.changed[:SHOWN_ARTICLES]]
     return "\n".join(lines)
+
+
+def render_event_comparison(found: EventComparison) -> str:
+    """Differences in links and status of every pair of systems, in points; ends without a newline."""
+    blocks = []
+    names = [(p.first, p.second) for comparison in (found.links, found.status) if comparison for p in comparison.pairs]
+    for name in dict.fromkeys(names):
+        rows: list[tuple[str, Difference]] = []
+        own = {
+            what: next((p for p in comparison.pairs if (p.first, p.second) == name), None)
+            for what, comparison in (("links", found.links), ("roles", found.roles), ("status", found.status))
+            if comparison is not None
+        }
+        if (pair := own.get("links")) is not None:
+            rows += [(f"links, {MEASURE_NAMES[d.scheme]}", d) for d in pair.differences if d.metric == "f1"]
+        if (pair := own.get("roles")) is not None:
+            chosen = (d for d in pair.differences if (d.metric, d.scheme) == ("f1", "strict") and d.row != "micro")
+            rows[1:1] = [(f"links, {d.row}", d) for d in chosen]
+        if (pair := own.get("status")) is not None:
+            rows.append(("status, accuracy", pair.difference("status", "micro", "recall")))
+            rows += [(f"status, {d.row}", d) for d in pair.differences if d.metric == "f1" and d.row != "micro"]
+        shown = next(pair for pair in own.values() if pair is not None)
+        comparison = next(c for c in (found.links, found.status) if c is not None)
+        lines = table_lines(_header(shown, comparison.level), [_row(title, d, shown) for title, d in rows])
+        lines.append(
+            f"F1 and accuracy in points; difference: {shown.second} minus {shown.first}; each status on the events that are found"
+        )
+        lines.append(_about(shown, comparison))
+        notes: dict[str, list[str]] = {}
+        for title, d in rows:
+            if d.note:
+                notes.setdefault(d.note, []).append(title)
+        blocks.append("\n".join(lines + [f"{'; '.join(titles)}: {note}" for note, titles in notes.items()]))
+    return "\n\n".join([*blocks, *(["\n".join(found.notes)] if found.notes else [])])
+
+
+def _header(pair: PairComparison, level: float) -> tuple[str, ...]:
+    return ("F1", pair.first, pair.second, "difference", f"{100 * level:g} % interval", "p", "p (Holm)", "")
 
 
 def _about(pair: PairComparison, comparison: Comparison) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from markupsafe import Markup
 
 from eventtag.labels import LabelSet
+from eventtag.reporting.events import page_tables
 from eventtag.reporting.page import read_template, render_template
 from eventtag.reporting.plots import Whisker, curve_plot, forest_plot, reliability_plot
 from eventtag.reporting.training import TrainingHistory, training_plots, training_table
@@ -80,6 +81,7 @@ def render_page(
         errors=_kinds(errors),
         confusion=_confusion(errors),
         behind=[part for part in report.slices if part.behind],
+        events=[] if report.events is None else page_tables(report.events),
         reliability=reliability_plot(overall),
         curves=Markup("") if report.calibration is None else curve_plot(report.calibration),
         training=None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from eventtag.reporting.events import markdown_lines
 from eventtag.scoring.counts import Counts
 from eventtag.scoring.report import Average, EvaluationReport
 
@@ -13,8 +14,8 @@ _PLAIN = re.compile(r"[\w./:@+ -]+")
 
 
 def render_scores_table(report: EvaluationReport) -> str:
-    """The strict scores as a Markdown table, four decimals, with the interval of F1 where the report has one; ends with a
-    newline.
+    """The strict scores as a Markdown table, four decimals, with the interval of F1 where the report has one, and the scores of links and
+    status as further tables; ends with a newline.
     """
     strict, intervals = report.strict, report.intervals
     rows: list[tuple[str, Counts | Average]] = [*strict.labels.items(), ("micro", strict.micro)]
@@ -43,6 +44,8 @@ def render_scores_table(report: EvaluationReport) -> str:
     if any(part.behind for part in report.slices):
         behind = ", ".join(escape_cell(f"{part.dimension}: {part.value}") for part in report.slices if part.behind)
         lines.append(f"Significantly behind the rest: {behind}.")
+    if report.events is not None:
+        lines += markdown_lines(report.events, escape_cell)
     return "\n".join(lines) + "\n"
 
 

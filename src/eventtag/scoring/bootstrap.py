@@ -25,7 +25,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from eventtag.errors import DataError
 from eventtag.scoring.interval_ends import Floats as Floats
-from eventtag.scoring.interval_ends import share_interval
+from eventtag.scoring.interval_ends import never_varies, share_interval
 from eventtag.scoring.power import fewest_units, least_p, smallest_detectable_difference
 from eventtag.scoring.tally import Tally
 
@@ -226,7 +226,8 @@ def resampled_sums(values: Floats, *, resamples: int, seed: int) -> Iterator[Flo
     # Equal columns (the gold of several schemes, say) are resampled once.
     columns, back = np.unique(flat, axis=1, return_inverse=True)
     peak = units * float(np.abs(columns).max(initial=0.0))
-    columns = columns.astype(np.float32 if peak < EXACT_FLOAT32 else np.float64)
+    exact = peak < EXACT_FLOAT32 and bool((columns == np.rint(columns)).all())
+    columns = columns.astype(np.float32 if exact else np.float64)
     rng = np.random.default_rng(seed)
     batch = max(1, BATCH_CELLS // units)
     for done in range(0, resamples, batch):
@@ -267,7 +268,7 @@ def bootstrap(
     low, high, error = share_interval(
         samples, estimate, left_out, sizes, units=np.minimum(holding, sizes), freedom=freedom, level=level
     )
-    constant = (samples == estimate).all(axis=0)
+    constant = never_varies(samples, estimate)
     _widen_macro(low, high, estimate, constant, marked)
     return Bootstrap(
         schemes=tally.schemes,

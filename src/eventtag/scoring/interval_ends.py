@@ -12,6 +12,8 @@ from scipy.stats import beta
 from scipy.stats import t as student
 
 Floats = npt.NDArray[np.float64]
+ROUNDING = 1e-12
+"""Statistics within this are equal: it only has to exceed the rounding of a few divisions and sums."""
 
 
 def share_interval(
@@ -38,7 +40,7 @@ def share_interval(
     error = samples.std(axis=0) * _widening(samples, leave_one_out)
     centre = _log_odds(estimate, edge)
     low, high = _share(centre - width), _share(centre + width)
-    constant = (samples == estimate).all(axis=0)
+    constant = never_varies(samples, estimate)
     sizes = sizes if units is None else units
     tail = (1 - level) / 2
     exact_low = np.where(estimate > 0, beta.ppf(tail, np.maximum(sizes * estimate, 1e-9), sizes * (1 - estimate) + 1), 0.0)
@@ -47,6 +49,11 @@ def share_interval(
     low = np.minimum(np.where(constant, exact_low, low), estimate)
     high = np.maximum(np.where(constant, exact_high, high), estimate)
     return low, high, error
+
+
+def never_varies(samples: Floats, estimate: Floats) -> npt.NDArray[np.bool_]:
+    """[...]: whether all of [B, ...] resampled statistics are the estimate but for rounding."""
+    return np.asarray((np.abs(samples - estimate) <= ROUNDING).all(axis=0), dtype=np.bool_)
 
 
 def difference_interval(

@@ -24,8 +24,11 @@ from eventtag.scoring.conventional import ConventionalScore, FirstComeTally, con
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.crosscheck import CrossCheck, WordScores, WordTags, cross_check
 from eventtag.scoring.error_kinds import ErrorReport, find_errors
+from eventtag.scoring.event_report import EventScores, score_events
+from eventtag.scoring.links import PredictedLinks
 from eventtag.scoring.matching import SCHEMES
 from eventtag.scoring.mentions import Mentions
+from eventtag.scoring.scored_rows import Resampling
 from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import Slice, slice_scores, standard_slicers
 from eventtag.scoring.tally import (
@@ -97,6 +100,7 @@ class EvaluationReport:
     `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts. Of `left_out`
     articles more nobody knows what is right: no region of theirs is annotated, or none of the labels was being marked. `selection` says
     what these articles chose about the tagger, None where they chose nothing; `ceiling` sets its scores beside those of a second annotator.
+    `events` are the scores of links and status, None where neither gold nor predictions have any.
     `checkpoint` and `data` say what was evaluated on what;
     they are JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests are computed.
     """
@@ -112,6 +116,7 @@ class EvaluationReport:
     calibration: CalibrationReport | None = None
     selection: Selection | None = None
     ceiling: Ceiling | None = None
+    events: EventScores | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     tally: Tally | None = field(default=None, repr=False, compare=False)
@@ -129,8 +134,8 @@ class EvaluationReport:
     @property
     def notes(self) -> list[str]:
         """What is to be known of the articles and labels that are scored, a sentence each: what the articles chose about the tagger, how
-        many are left out, labels that none was annotated for, what the checkpoint has seen, and how it compares with the checkpoint that
-        it continued.
+        many are left out, labels that none was annotated for, what is scored of links and status, what the checkpoint has seen, and how it
+        compares with the checkpoint that it continued.
         """
         found = [] if self.selection is None else [self.selection.note]
         if self.left_out:
@@ -143,6 +148,7 @@ class EvaluationReport:
                 f"no score for {', '.join(unannotated)}: no scored article was annotated for {'it' if len(unannotated) == 1 else 'them'}; "
                 "macro is the mean over the other labels"
             )
+        found += () if self.events is None else self.events.notes
         return [*found, *self.data.get("seen", {}).get("notes", []), *self.data.get("base", {}).get("notes", [])]
 
     def described(
@@ -156,7 +162,9 @@ class EvaluationReport:
         )
 
     def to_pandas(self) -> pd.DataFrame:
-        """The scores as a table: precision, recall, F1 and support for each matching scheme and label, micro and macro."""
+        """The scores as a table: precision, recall, F1 and support for each matching scheme and label, micro and macro, and of links and
+        status if there are any.
+        """
         import pandas as pd
 
         rows: list[tuple[object, ...]] = []
@@ -165,6 +173,7 @@ class EvaluationReport:
                 rows.append((scheme, label, row.precision, row.recall, row.f1, row.support))
             macro = found.macro
             rows.append((scheme, "macro", macro.precision, macro.recall, macro.f1, found.micro.support))
+        rows += [] if self.events is None else self.events.rows
         return pd.DataFrame(rows, columns=["scheme", "label", "precision", "recall", "f1", "support"])
 
     def to_json(self) -> dict[str, Any]:
@@ -186,6 +195,7 @@ class EvaluationReport:
             "slices": [asdict(part) for part in self.slices],
             "errors": None if self.errors is None else self.errors.to_json(),
             "calibration": None if self.calibration is None else self.calibration.to_json(),
+            "events": None if self.events is None else self.events.to_json(),
         }
 
 
@@ -264,6 +274,7 @@ def analyse_articles(
     labels: LabelSet,
     *,
     words: Words | None = words_of,
+    links: PredictedLinks | None = None,
     clusters: Mapping[str, Hashable] | None = None,
     within: Mapping[str, Hashable] | None = None,
     training: Mentions | None = None,
@@ -272,17 +283,20 @@ def analyse_articles(
     level: float = 0.95,
     seed: int = 12345,
 ) -> EvaluationReport:
-    """`score_articles` with everything else: intervals, slices, error kinds and, where predictions have scores, calibration.
+    """`score_articles` with everything else: intervals, slices, error kinds, calibration if predictions have scores, and the scores of
+    links and status if there are any.
 
-    `clusters` says which articles hang together and are resampled together, `within` which hang together inside a cluster (None: none
-    do), for slices that lie in a single cluster; `training` are the mentions of the training articles
-    (`count_mentions`) and adds the seen/unseen slices; `fields` are metadata fields to slice by (None: those that suit).
+    `links` are the predicted links by article id; the status of a predicted event is that of its span. `clusters` says which articles hang
+    together and are resampled together, `within` which hang together inside a cluster (None: none do), for slices that lie in a single
+    cluster; `training` are the mentions of the training articles (`count_mentions`) and adds the seen/unseen slices; `fields` are metadata
+    fields to slice by (None: those that suit).
 
     Raises DataError as `score_articles` does, and for an article without a cluster; SettingsError for a field that no article has.
     """
     report = score_articles(pairs, labels, words=words)
     assert report.tally is not None
     slicers = standard_slicers([article for article, _ in pairs], training=training, fields=fields)
+    how = Resampling(clusters, within, resamples, level, seed)
     scored = all(span.score is not None for _, spans in pairs for span in spans)
     return replace(
         report,
@@ -292,6 +306,7 @@ def analyse_articles(
         ),
         errors=find_errors(pairs, labels, training=training),
         calibration=calibration_report(collect_predictions(pairs, labels)) if scored else None,
+        events=score_events(pairs, links or {}, labels, how, fields=fields),
     )
 
 

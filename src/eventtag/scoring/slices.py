@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,8 @@ from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.span import Span
 from eventtag.text.words import find_words
 
+Item = TypeVar("Item", bound=Hashable)
+"""A span or a link."""
 Slicer = Callable[[Article, Span], str | None]
 """The slice of a span in one dimension; None leaves it out of the dimension."""
 
@@ -100,33 +103,47 @@ def slice_scores(
     level: float = 0.95,
     seed: int = 12345,
 ) -> tuple[Slice, ...]:
-    """Strict micro scores of every slice that has a span: those behind first, widest gap first, the others by dimension.
-
-    `clusters` are resampled together; `within` are the units inside a cluster, such as near-duplicates of one topic (None: articles).
-    Raises DataError as `score_articles` does.
-    """
+    """Strict micro scores of every slice that has a span, as `slice_items` gives them. Raises DataError as `score_articles` does."""
     if not pairs:
         raise DataError("there is no article to score; check the data and its split")
+    rows = [(article, *scored_spans(article, predicted, labels)) for article, predicted in pairs]
+    return slice_items(rows, slicers, clusters=clusters, within=within, resamples=resamples, level=level, seed=seed)
+
+
+def slice_items(
+    rows: Sequence[tuple[Article, Collection[Item], Collection[Item]]],
+    slicers: Mapping[str, Callable[[Article, Item], str | None]],
+    *,
+    clusters: Mapping[str, Hashable] | None,
+    within: Mapping[str, Hashable] | None,
+    resamples: int,
+    level: float,
+    seed: int,
+) -> tuple[Slice, ...]:
+    """The scores of every slice that has something, from articles with their distinct gold and predicted items (spans or links), of which
+    equal ones are right: slices that are behind first, widest gap first, the others by dimension.
+
+    `clusters` are resampled together; `within` are the units inside a cluster, such as near-duplicates of one topic (None: articles).
+    """
     places: dict[tuple[str, str], int] = {}
     cells: list[tuple[int, int, int]] = []
-    for row, (article, predicted) in enumerate(pairs):
-        gold, tagged = scored_spans(article, predicted, labels)
-        both = set(gold) & set(tagged)
-        for spans, column in ((both, 0), (tagged, 1), (gold, 2)):
-            for span in spans:
+    for row, (article, gold, predicted) in enumerate(rows):
+        both = set(gold) & set(predicted)
+        for items, column in ((both, 0), (predicted, 1), (gold, 2)):
+            for item in items:
                 for dimension, slicer in slicers.items():
-                    value = slicer(article, span)
+                    value = slicer(article, item)
                     if value is not None:
                         cells.append((row, places.setdefault((dimension, value), len(places)), column))
     if not places:
         return ()
-    sums = np.zeros((len(pairs), len(places), 3))
+    sums = np.zeros((len(rows), len(places), 3))
     np.add.at(sums, tuple(np.array(cells).T), 1)
     dimension_of = np.array([list(slicers).index(dimension) for dimension, _ in places])
     same = (dimension_of[:, None] == dimension_of[None, :]).astype(np.float64)
     others = same - np.eye(len(places))
     total = sums.sum(axis=0)
-    ids = [article.id for article, _ in pairs]
+    ids = [article.id for article, _, _ in rows]
     spread = _measure(sum_clusters(sums, ids, clusters), others, resamples=resamples, level=level, seed=seed)
     inside = None
     if clusters is not None and (np.minimum(spread.units, spread.gap_units) < 2).any():
@@ -245,8 +262,6 @@ def standard_slicers(
     training. `fields` are metadata fields; None takes those with 2 to 20 distinct simple values. In the dimension of a metadata field, an
     article without it is in the slice "not given". Raises SettingsError for a field that no article has.
     """
-    if articles:
-        require_fields(articles, fields or ())
     sizes = sorted(len(article.text) for article in articles)
     edges = sorted({sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3]}) if sizes else []
     slicers: dict[str, Slicer] = {
@@ -262,9 +277,20 @@ def standard_slicers(
             "seen" if training.get((surface(article, span), span.label), 0) else "unseen"
         )
         slicers["frequency in training"] = lambda article, span: _frequency(training.get((surface(article, span), span.label), 0))
-    for name in _meta_fields(articles) if fields is None else fields:
-        slicers[f"meta.{name}"] = _meta_slicer(name)
-    return slicers
+    return slicers | field_slicers(articles, fields)
+
+
+def field_slicers(
+    articles: Sequence[Article], fields: Sequence[str] | None = None
+) -> dict[str, Callable[[Article, object], str | None]]:
+    """The dimensions of metadata `fields` (None: those with 2 to 20 distinct simple values), for spans and links alike.
+
+    Raises SettingsError for a field that no article has.
+    """
+    if articles:
+        require_fields(articles, fields or ())
+    names = _meta_fields(articles) if fields is None else fields
+    return {f"meta.{name}": _meta_slicer(name) for name in names}
 
 
 def require_fields(articles: Sequence[Article], fields: Sequence[str]) -> None:
@@ -289,8 +315,8 @@ def _meta_fields(articles: Sequence[Article]) -> list[str]:
     return sorted(name for name, found in values.items() if 2 <= len(found) <= MOST_VALUES)
 
 
-def _meta_slicer(name: str) -> Slicer:
-    def slicer(article: Article, span: Span) -> str | None:  # noqa: ARG001 - every slicer is given both
+def _meta_slicer(name: str) -> Callable[[Article, object], str | None]:
+    def slicer(article: Article, item: object) -> str | None:  # noqa: ARG001 - every slicer is given both
         value = article.meta.get(name)
         return str(value) if isinstance(value, SIMPLE) else NOT_GIVEN
 

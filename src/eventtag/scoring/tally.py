@@ -40,20 +40,20 @@ PREDICTED_COLUMN: dict[Outcome, int] = {"correct": 4, "incorrect": 5, "partial":
 class Tally:
     """Sufficient statistics of every score.
 
-    `values` is [A articles, S schemes, L labels, 8]; the last axis is `counts.STATISTICS`. Articles stand in the order in which
-    they were given, labels in the order of the label set. `marked` are the labels that were being marked in an article at least; None
-    means all.
+    `values` is [A articles, S schemes, L labels, 8]; the last axis is `counts.STATISTICS`, whole numbers unless something can be right in
+    part (`scoring.links`). Articles stand in the order in which they were given, labels in the order of the label set. `marked` are the
+    labels that were being marked in an article at least; None means all.
     """
 
     article_ids: tuple[str, ...]
     schemes: tuple[str, ...]
     labels: tuple[str, ...]
-    values: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     marked: tuple[str, ...] | None = None
 
     @cached_property
     def totals(self) -> npt.NDArray[np.int64]:
-        """[S, L, 8]: sums over articles."""
+        """[S, L, 8]: sums over articles, of whole numbers."""
         return np.asarray(self.values.sum(axis=0), dtype=np.int64)
 
     def of_marked_labels(self) -> Tally:

@@ -29,6 +29,7 @@ from eventtag.errors import SettingsError
 from eventtag.heads.protocol import Decoder
 from eventtag.heads.span_decoding import overshadowed
 from eventtag.labels import LabelSet
+from eventtag.link import Link
 from eventtag.models.checkpoint import Calibration, checkpoint_folder
 from eventtag.notebook import excerpt, highlighted
 from eventtag.scoring.temperature import calibrate_spans
@@ -45,8 +46,8 @@ CHUNK_SCORES = 1 << 23
 @dataclass(frozen=True, repr=False)
 class TaggedArticle:
     """An article as it came in, the spans found in it (sorted; disjoint unless the model finds overlapping ones), its words [W, 2] as
-    character offsets, the score of each span before calibration, and how many tokens the tokenizer made of it (special tokens not
-    counted).
+    character offsets, the score of each span before calibration, how many tokens the tokenizer made of it (special tokens not
+    counted), and the links found between its spans, None where the tagger finds none.
     """
 
     article: Article
@@ -54,6 +55,7 @@ class TaggedArticle:
     words: npt.NDArray[np.int64]
     raw_scores: tuple[float, ...] = ()
     tokens: int = 0
+    links: tuple[Link, ...] | None = None
 
     def __repr__(self) -> str:
         return f"TaggedArticle({self.article.id!r}, {excerpt(self.article.text)}, {len(self.spans)} spans)"
@@ -294,6 +296,17 @@ def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]
     ]
 
 
+def only_labels(tagged: TaggedArticle, labels: LabelSet) -> TaggedArticle:
+    """The article with its spans of some labels, and the links between them."""
+    kept = [n for n, span in enumerate(tagged.spans) if span.label in labels.labels]
+    links = tagged.links and tuple(
+        link for link in tagged.links if {link.event.label, link.participant.label} <= set(labels.labels)
+    )
+    return replace(
+        tagged, spans=tuple(tagged.spans[n] for n in kept), raw_scores=tuple(tagged.raw_scores[n] for n in kept), links=links
+    )
+
+
 def with_spans(tagged: TaggedArticle) -> Article:
     """The article with the predicted spans in place of its own; the whole article counts as annotated."""
-    return replace(tagged.article, spans=tagged.spans, annotated=None, labels=None, links=None)
+    return replace(tagged.article, spans=tagged.spans, annotated=None, labels=None, links=tagged.links)

@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _task(arguments: argparse.Namespace) -> int:
     from eventtag.api.compare import compare
-    from eventtag.reporting.console import render_comparison, render_seeds
+    from eventtag.reporting.console import render_comparison, render_event_comparison, render_seeds
 
     if arguments.output:
         require_absent(Path(arguments.output))
@@ -96,6 +96,8 @@ def _task(arguments: argparse.Namespace) -> int:
     blocks += [render_seeds(name, summary) for name, summary in result.seeds.items()]
     if result.comparison is not None:
         blocks.append(render_comparison(result.comparison, resampled_by=result.resampled_by))
+    if result.events is not None:
+        blocks.append(render_event_comparison(result.events))
     if arguments.output:
         write_json(Path(arguments.output), result.to_json())
     print_result("\n\n".join(blocks))
