@@ -11,6 +11,7 @@ import eventtag
 from eventtag.article import Article
 from eventtag.corpus.seen import seen_articles, write_seen
 from eventtag.errors import DataError, OutputError, SettingsError
+from eventtag.estimates.estimate_rows import NOTHING_SAYS, coefficient_rows
 from eventtag.manifest import write_manifest
 from eventtag.span import Span
 
@@ -60,7 +61,7 @@ def test_the_truth_is_in_the_corrected_interval_and_not_in_the_naive_one(sample)
     assert whole.corrected.low < TRUTH < whole.corrected.high
     assert not whole.naive.low < TRUTH < whole.naive.high
     assert whole.corrected.half_width < whole.gold.half_width / 2
-    assert whole.effective > 4 * len(sample)
+    assert 3 * len(sample) < whole.effective < len(TAGGED)
     assert [cell.values for cell in result.quantities[0].cells] == [(f"2024-0{month}",) for month in range(1, 5)]
     share = result.quantities[1].whole.corrected
     assert share.low < 0.8 < share.high <= 1
@@ -158,7 +159,12 @@ def test_a_sample_that_cannot_correct_is_refused(sample, change, message):
         ({"quantities": ["EVENT"], "level": 0.2}, "level: 0.2 is not allowed"),
         ({"quantities": ["EVENT"], "family": "logit"}, "family: 'logit' is not allowed; give linear or poisson"),
         ({"quantities": ["EVENT"], "regress": ["time:country"]}, "time: takes year, month, week, day"),
-        ({"quantities": ["EVENT"], "by": ["region"]}, "no metadata field 'region'"),
+        ({"quantities": ["EVENT"], "by": ["region"]}, "by: there is no metadata field 'region'"),
+        ({"quantities": ["EVENT"], "regress": ["region"]}, "regress: there is no metadata field 'region'"),
+        ({"quantities": ["EVENT"], "by": ["months"]}, r"by: there is no metadata field 'months'; did you mean month\?"),
+        ({"quantities": ["EVENT"], "by": ["label"]}, "no metadata field 'label'; only `eventtag count` makes rows of labels"),
+        ({"quantities": ["column:deaths"]}, "quantity: there is no metadata field 'deaths'; found: country, date"),
+        ({"quantities": ["EVENT"], "drawn": "random", "record": "x"}, "drawn: random contradicts the record"),
     ],
 )
 def test_a_wrong_setting_says_what_is_allowed(sample, options, message):
@@ -230,6 +236,78 @@ def test_names_from_metadata_are_no_formulas_and_no_markup(tmp_path):
     eventtag.estimate(tagged, CHOSEN, ["country"], quantities=["EVENT"], drawn="random", output=tmp_path / "f")
     assert f",'{odd}," in (tmp_path / "f" / "estimates.csv").read_text()
     assert "<script" not in (tmp_path / "f" / "estimates.html").read_text()
+
+
+def test_where_the_tagger_hardly_errs_a_regression_has_no_intervals_and_warns_of_nothing(tmp_path):
+    right = [replace(article, spans=tuple(replace(span, score=0.9) for span in article.spans)) for article in GOLD]
+    options = {"drawn": "random", "regress": ["1"], "output": tmp_path / "f"}
+    fit = eventtag.estimate(right, CHOSEN, quantities=["any:EVENT"], **options).quantities[0].regression
+    assert fit.note.startswith("the tagger errs in 0 of 200 annotated units")
+    with (tmp_path / "f" / "regression.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["low"], row["high"], row["standard_error"], row["p"], row["note"]) == ("", "", "", "", fit.note)
+
+
+def test_a_coefficient_of_which_nothing_says_how_uncertain_it_is_has_no_interval():
+    def certain(articles):
+        """Every second article is of a group in which each has an event, and people and tagger find it."""
+        return [
+            replace(article, meta={"group": "other"})
+            if int(article.id[1:]) % 2
+            else replace(article, meta={"group": "certain"}, spans=(Span(0, 6, "EVENT"),))
+            for article in articles
+        ]
+
+    options = {"quantities": ["EVENT"], "drawn": "random", "regress": ["group"]}
+    figures = eventtag.estimate(certain(TAGGED), certain(CHOSEN), **options).quantities
+    _, ((_, constant, *first), (_, _, *second)) = coefficient_rows(figures, 0.95)
+    assert (constant, first[0], first[1:]) == ("(constant)", pytest.approx(1), [None, None, None, None, NOTHING_SAYS])
+    assert second[1] < second[0] < second[2]
+    assert second[-1] is None
+
+
+def test_probabilities_that_a_format_loses_come_from_the_record(tmp_path):
+    drawn = eventtag.sample(TAGGED, tmp_path / "s", n=240, by=["month"], counts=["EVENT"], output_format="brat")
+    assert any(f"--record {drawn.record}" in note for note in drawn.notes)
+    gold = annotate(drawn.articles)
+    whole = eventtag.estimate(TAGGED, gold, quantities=["EVENT"]).quantities[0].whole
+    eventtag.write_articles(gold, tmp_path / "export", "brat")
+    lost = eventtag.estimate(TAGGED, tmp_path / "export", quantities=["EVENT"])
+    assert lost.quantities[0].whole.corrected.low is None
+    assert any("--record SAMPLE.sample.json" in note for note in lost.notes)
+    named = eventtag.estimate(TAGGED, tmp_path / "export", quantities=["EVENT"], record=drawn.record)
+    assert named.quantities[0].whole.corrected == whole.corrected
+    drawn.record.rename(tmp_path / "export.sample.json")
+    beside = eventtag.estimate(TAGGED, tmp_path / "export", quantities=["EVENT"])
+    assert beside.quantities[0].whole.corrected == whole.corrected
+    assert any(f"are taken from {tmp_path / 'export.sample.json'}" in note for note in beside.notes)
+
+
+def test_the_record_of_another_sample_is_refused(sample, tmp_path):
+    other = eventtag.sample(TAGGED, tmp_path / "o.jsonl", n=100, seed=5)
+    with pytest.raises(DataError, match="is not in the record of the sample, which has 100"):
+        eventtag.estimate(TAGGED, sample, quantities=["EVENT"], record=other.record)
+    inside = [replace(one, meta=one.meta | {"sample_probability": 0.5}) for one in annotate(other.articles)]
+    with pytest.raises(DataError, match=r"has the sample_probability 0\.5, and the record of the sample says 0\.083"):
+        eventtag.estimate(TAGGED, inside, quantities=["EVENT"], record=other.record)
+
+
+def test_a_sample_that_nobody_has_marked_as_annotated_says_what_to_do(sample):
+    open_yet = [replace(article, annotated=(), spans=()) for article in sample]
+    with pytest.raises(
+        DataError, match="none of its 240 articles is marked as annotated; give the sample as the annotation tool"
+    ):
+        eventtag.estimate(TAGGED, open_yet, quantities=["EVENT"])
+    written = [replace(article, annotated=()) for article in sample]
+    marked = sum(bool(article.spans) for article in sample)
+    with pytest.raises(DataError, match=rf"marked as annotated, though {marked} have spans: .*delete their field `annotated`"):
+        eventtag.estimate(TAGGED, written, quantities=["EVENT"])
+    some = eventtag.estimate(TAGGED, [*written[:100], *sample[100:]], quantities=["EVENT"])
+    count = sum(bool(article.spans) for article in sample[:100])
+    assert any(f"{count} articles have spans, and are left out as not annotated" in note for note in some.notes)
+    nothing = eventtag.estimate(TAGGED, [replace(article, spans=()) for article in sample], quantities=["EVENT"])
+    assert any("none of the annotated articles has a span" in note for note in nothing.notes)
+    assert nothing.quantities[0].whole.corrected.low is None
 
 
 def test_a_regression_on_the_constant_alone_is_the_mean_of_the_process():

@@ -68,6 +68,7 @@ def test_errors_name_the_option(run, tagged, tmp_path):
         ("--quantity", "any:"): "error: --quantity: 'any:' is not understood",
         ("--mentioning", "LOCATION~"): "error: --mentioning: in 'LOCATION~' there is no word after ~",
         ("--map", "EVNT=EVENT"): "error: --map, --drop: there is no label 'EVNT'",
+        ("--quantity", "column:death"): "error: --quantity: there is no metadata field 'death'",
         ("--by", "month", "--date", "published"): "error: --date: there is no metadata field 'published'",
     }.items():
         code, _, said = run(tagged, *arguments, "--output", "counts")
@@ -93,6 +94,13 @@ def test_the_commands_of_the_page_run(run, tagged, tmp_path):
         assert done.returncode == 0, done.stderr
         assert re.search(r"2014-01 +4 +2 +2", done.stdout)
         assert "[1] 0.4" in done.stdout
+
+
+def test_a_quantity_that_is_a_label_has_one_column(run, tagged, tmp_path):
+    code, _, said = run(tagged, "--quantity", "EVENT", "--quantity", "any:EVENT", "--quantity", "EVNT", "--output", "counts")
+    assert code == 0, said
+    header = (tmp_path / "counts" / "articles.csv").read_text().splitlines()[0]
+    assert header == '"article_id","spans","ACTOR","EVENT","LOCATION","EVNT","any:EVENT","date","country","deaths"'
 
 
 def test_the_function_gives_what_the_command_prints(tagged):

@@ -94,6 +94,24 @@ def test_a_useless_tagger_changes_nothing():
     assert found.effective == pytest.approx(40)
 
 
+def test_what_a_tagger_is_worth_is_the_size_of_a_sample_with_the_same_error():
+    random = np.random.default_rng(8)
+    gold = random.poisson(random.gamma(1, 4, 60)).astype(np.float64)
+    tagged = random.binomial(gold.astype(int), 0.9)
+    pool = Tagged(300, 1000.0, 9000.0)
+    found = estimate_mean(pool, plain(gold, tagged, pool=300), everything(gold), bounds=COUNTS)
+    spread = found.gold.error**2 / (1 / 60 - 1 / 300)
+    assert spread * (1 / found.effective - 1 / 300) == pytest.approx(found.corrected.error**2)
+    assert 60 < found.effective < 300
+
+
+def test_a_tagger_that_tells_nothing_of_people_who_found_nothing_gives_no_interval():
+    gold, tagged = np.zeros(50), (np.arange(50) % 5 == 0).astype(float)
+    found = estimate_mean(Tagged(1000, 200.0, 200.0), plain(gold, tagged, pool=1000), everything(gold), bounds=COUNTS)
+    assert (found.corrected.value, found.corrected.low) == (0, None)
+    assert found.note == "people found another number than 0 in 0 of 50 annotated units (by weight), 3 are needed"
+
+
 def test_a_good_tagger_is_worth_many_articles():
     random = np.random.default_rng(3)
     gold = random.poisson(random.gamma(1, 4, 200))

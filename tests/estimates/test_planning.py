@@ -93,6 +93,12 @@ def test_nothing_wanted_and_impossible_wishes_are_refused():
         eventtag.plan(articles, articles)
     with pytest.raises(SettingsError, match=r"f1=-1 is not allowed: above 0"):
         eventtag.plan(articles, articles, f1=-1)
+    with pytest.raises(SettingsError, match=r"f1=2 is not allowed: below 1, .*two points are 0.02"):
+        eventtag.plan(articles, articles, f1=2)
+    with pytest.raises(SettingsError, match=r"estimates\.any:EVENT=3 is not allowed: below 1"):
+        eventtag.plan(articles, articles, estimates={"EVENT": 3, "any:EVENT": 3})
+    with pytest.raises(SettingsError, match=r"estimate: there is no label 'EVNT'; found: ACTOR, EVENT; did you mean EVENT\?"):
+        eventtag.plan(articles, articles, estimates={"any:EVNT": 0.1})
     with pytest.raises(SettingsError, match="other: is compared only where a difference is wanted"):
         eventtag.plan(articles, articles, f1=0.1, other=articles)
     perfect = eventtag.plan(articles, articles, f1=0.1).rows

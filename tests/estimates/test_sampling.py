@@ -91,5 +91,5 @@ def test_a_count_never_takes_more_than_half_of_the_draws():
 def test_too_few_units_or_draws_are_refused():
     with pytest.raises(SettingsError, match=r"n=9: there are only 8 units to draw"):
         inclusion_probabilities(np.full(8, 0.1), np.zeros(8, dtype=np.int64), 9)
-    with pytest.raises(SettingsError, match=r"n=5: 4 strata need 8 draws, 2 each"):
+    with pytest.raises(SettingsError, match=r"n=5: the 4 strata need 8 draws, 2 in each"):
         inclusion_probabilities(np.full(8, 0.1), np.arange(8) % 4, 5)

@@ -13,13 +13,14 @@ from eventtag.api.gold import read_noted
 from eventtag.article import Article
 from eventtag.corpus.seen import REASONS, Seen, read_seen
 from eventtag.errors import DataError, SettingsError
-from eventtag.estimates.annotated_sample import Drawn, TextCheck, match_sample
+from eventtag.estimates.annotated_sample import PROBABILITY, Drawn, TextCheck, match_sample, with_probabilities
 from eventtag.estimates.dates import Order
 from eventtag.estimates.estimate_files import write_estimates
 from eventtag.estimates.estimate_rows import figure_rows
 from eventtag.estimates.estimating import CONSTANT, QuantityFigures, estimate_quantity
 from eventtag.estimates.quantities import parse_quantity
 from eventtag.estimates.regression import Family, Tuning
+from eventtag.estimates.sample_record import read_record, record_path
 from eventtag.estimates.tagged import TaggedReading, read_tagged
 from eventtag.jobs.job import Job, read_manifest
 from eventtag.models.checkpoint import find_checkpoint
@@ -67,6 +68,7 @@ def estimate(
     *,
     quantities: Sequence[str],
     drawn: Drawn = "recorded",
+    record: str | os.PathLike[str] | None = None,
     regress: Sequence[str] = (),
     family: Family = "linear",
     tuning: Tuning = "sample",
@@ -88,8 +90,9 @@ def estimate(
 
     `tagged` is the whole pool, as `eventtag.predict` wrote it; `gold` the articles that `eventtag.sample` drew from it, annotated. They are
     matched by id. `by` and `quantities` are as in `eventtag.count`. What is estimated is the mean of the pool. `drawn`: `recorded` takes
-    the probabilities from the articles' metadata; `random` says that each tagged article had the same chance to be annotated. Without
-    either there are figures, but no intervals. `regress`: columns to regress each quantity on (`time:month` counts months, `1` is the
+    the probabilities from the articles' metadata, or from the `record` that `eventtag.sample` wrote (default: the one beside `gold`, where
+    the metadata have none); `random` says that each tagged article had the same chance to be annotated. Without any of these there are
+    figures, but no intervals. `regress`: columns to regress each quantity on (`time:month` counts months, `1` is the
     constant alone), by `family` `linear` or `poisson`; `tuning` says where lambda comes from, `sample`, or `ppi` as in ppi-python.
     `checkpoint` is the tagger (default: that of the job which wrote `tagged`); annotated articles that it learnt from are refused, left
     out or included, as `seen` says. With `output` the files are written into that folder.
@@ -106,13 +109,16 @@ def estimate(
     articles = read_noted(gold, notes, set(), label_map=label_map, format=gold_format, options=gold_options)
     if not articles:
         raise DataError(f"{name_of(gold)}: holds no article; check the path and --gold-from")
+    _require_annotated(articles, name_of(gold), notes)
     check = TextCheck(articles)
     fields = list(dict.fromkeys([*names, *predictors]))
-    table = read_tagged(tagged, wanted, by=fields, reading=reading, look=check)
+    keys = {name: "regress" for name in predictors if name not in names}
+    table = read_tagged(tagged, wanted, by=fields, reading=reading, keys=keys, look=check)
     notes += [*table.notes, *check.notes(name_of(gold))]
     labels = set(table.labels) | {span.label for article in articles for span in article.spans}
     require_names("quantity", [q.label for q in wanted if q.label is not None], labels, "label")
     articles = _unseen(articles, tagged, checkpoint, seen, name_of(gold), notes)
+    articles = _recorded(articles, gold, drawn, record, notes)
     sample = match_sample(table, articles, wanted, drawn=drawn, source=name_of(gold))
     notes += sample.notes
     if regress and not sample.random:
@@ -136,6 +142,41 @@ def _check(quantities: Sequence[str], drawn: str, seen: str, family: str, tuning
             raise SettingsError(f"{key}: {value!r} is not allowed; give {' or '.join(get_args(kinds))}")
     if not 0.5 <= level < 1:
         raise SettingsError(f"level: {level:g} is not allowed; give the share of intervals that hold the truth, such as 0.95")
+
+
+def _require_annotated(articles: Sequence[Article], source: str, notes: list[str]) -> None:
+    """Raise DataError where all articles say that nobody annotated them; those that say so and hold spans are noted."""
+    untouched = [article for article in articles if not article.regions]
+    marked = sum(bool(article.spans) for article in untouched)
+    remedy = "delete their field `annotated` (in CSV and Parquet it is in the column eventtag), which says that nobody has annotated them"
+    if len(untouched) == len(articles):
+        found = f"{source}: none of its {len(articles)} articles is marked as annotated"
+        if marked:
+            raise DataError(f"{found}, though {marked} have spans: if people made these, {remedy}")
+        raise DataError(f"{found}; give the sample as the annotation tool exports it after people have annotated it")
+    if not any(article.spans for article in articles):
+        notes.append(f"{source}: none of the annotated articles has a span; check that people have annotated them")
+    if marked:
+        notes.append(
+            f"{source}: {marked} articles have spans, and are left out as not annotated: if people made these spans, {remedy}"
+        )
+
+
+def _recorded(
+    articles: list[Article], gold: Source, drawn: Drawn, record: str | os.PathLike[str] | None, notes: list[str]
+) -> list[Article]:
+    """The articles with the probabilities of the sample's record, where one is named, or lies beside articles that have none."""
+    if record is not None:
+        if drawn == "random":
+            raise SettingsError("drawn: random contradicts the record of a sample; leave one of them out")
+        return with_probabilities(articles, read_record(Path(record)), name_of(gold))
+    if drawn == "random" or not isinstance(gold, str | os.PathLike) or any(PROBABILITY in article.meta for article in articles):
+        return articles
+    beside = record_path(Path(gold))
+    if not beside.is_file():
+        return articles
+    notes.append(f"the probabilities of the draw are taken from {beside}")
+    return with_probabilities(articles, read_record(beside), name_of(gold))
 
 
 def _unseen(

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from eventtag.api.articles import Source
 from eventtag.api.pairing import PairedGold, pair_with_gold
-from eventtag.errors import DataError, SettingsError
+from eventtag.errors import DataError, SettingsError, require_names
 from eventtag.estimates.annotated_sample import PROBABILITY
 from eventtag.estimates.corrected import Annotated, Tagged, estimate_mean
 from eventtag.estimates.planning import Floats, Needed, in_articles, units_for_difference, units_for_interval
-from eventtag.estimates.quantities import parse_quantity
+from eventtag.estimates.quantities import Quantity, parse_quantity
 from eventtag.scoring.bootstrap import AVERAGES, CORRELATED, METRICS, figure_sums, figures, marked_mask, sum_clusters
 from eventtag.scoring.report import score_articles
 from eventtag.scoring.tally import Pair, Tally
@@ -86,9 +86,13 @@ def plan(
     Raises SettingsError for nothing wanted, DataError as `eventtag.score` does.
     """
     wanted = {"f1": f1, "difference": difference, **{f"estimates.{name}": width for name, width in (estimates or {}).items()}}
+    quantities = {name: parse_quantity(name, key="estimate") for name in estimates or {}}
+    shares = {"f1", "difference", *(f"estimates.{name}" for name, quantity in quantities.items() if quantity.is_share)}
     for key, value in wanted.items():
         if value is not None and not value > 0:
             raise SettingsError(f"{key}={value} is not allowed: above 0")
+        if value is not None and key in shares and value >= 1:
+            raise SettingsError(f"{key}={value:g} is not allowed: below 1, as it is a part of 1; two points are 0.02")
     if not any(wanted.values()):
         raise SettingsError("f1: nothing is wanted; give f1, difference or estimates, such as f1=0.02")
     if other is not None and difference is None:
@@ -96,6 +100,8 @@ def plan(
     if not 0.5 <= level < 1:
         raise SettingsError(f"level={level} is not allowed: 0.5 <= level < 1")
     pilot = pair_with_gold(predictions, gold, **pairing)
+    found = {span.label for article, spans in pilot.pairs for span in (*article.spans, *spans)}
+    require_names("estimate", [q.label for q in quantities.values() if q.label is not None], found, "label")
     weights = _weights(pilot)
     base = _jackknifed(pilot.pairs, pilot, weights)
     units = len(base.left_out)
@@ -109,11 +115,15 @@ def plan(
             rows.append(_row("interval of F1", name, base.scores[place], f1, needed, per_unit))
     if difference is not None:
         rows += _differences(pilot, base, other, pairing, weights, difference, level, per_unit)
-    for words, width in (estimates or {}).items():
-        rows += _estimates(pilot, weights, words, width, level, per_unit)
+    for words, quantity in quantities.items():
+        rows += _estimates(pilot, weights, quantity, words, (estimates or {})[words], level, per_unit)
     notes = [*pilot.notes, f"the pilot: {len(pilot.pairs)} articles, resampled by {pilot.rule}"]
     if weights.min() < weights.max():
-        notes.append("the pilot was drawn with unequal probabilities: the plan is for articles that are drawn in the same way")
+        least, most = (float(1 / weights.max()), float(1 / weights.min()))
+        notes.append(
+            f"some of the pilot's articles were up to {most / least:.3g} times as likely to be drawn as others: the plan is for articles "
+            "that are drawn in the same way"
+        )
     return PlanResult(tuple(rows), len(pilot.pairs), units, tuple(notes))
 
 
@@ -202,9 +212,10 @@ def _reading_of_predictions(pairing: Mapping[str, Any]) -> dict[str, Any]:
     return {key: pairing[key] for key in ("format", "options", "label_map", "clusters") if key in pairing}
 
 
-def _estimates(pilot: PairedGold, weights: Floats, words: str, width: float, level: float, per_unit: float) -> list[PlanRow]:
+def _estimates(
+    pilot: PairedGold, weights: Floats, quantity: Quantity, words: str, width: float, level: float, per_unit: float
+) -> list[PlanRow]:
     """The mean of a quantity over a large pool, corrected by its tags, and from the annotated articles alone."""
-    quantity = parse_quantity(words)
     gold = np.array([quantity.value(article) for article in pilot.articles])
     predicted = [
         replace(article, spans=tuple(spans), rejected=(), links=pilot.links[article.id]) for article, spans in pilot.pairs

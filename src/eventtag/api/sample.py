@@ -130,6 +130,7 @@ def sample(
     annotated = {} if extend is None else _annotated(Path(extend), about, ledger, notes)
     written = tuple(_to_annotate(found, number, about, annotated, chosen) for number in drawn.articles)
     write_articles(written, target, chosen, ledger=ledger)
+    _note_losses(notes, ledger, chosen, record_path(target))
     totals = (n,) if earlier is None else (*earlier.totals, earlier.totals[-1] + n)
     made = SampleRecord(
         design, name_of(pool), len(found), len(units), found.fingerprint, totals, about, units.rule, version("eventtag")
@@ -245,9 +246,25 @@ def _note_draw(notes: list[str], pool: Pool, units: Units, drawn: Drawn, chosen:
             + ("; --copies one draws one of each" if most >= MANY_COPIES else "")
         )
     if pool.annotated:
-        notes.append("the pool holds annotations by people, which are written too")
+        notes.append(
+            "spans of the pool that have no score are taken for annotations by people, and are written too (--drop leaves labels out)"
+        )
     elif chosen not in ANNOTATION_STATE:
         notes.append(f"{chosen} cannot say which articles nobody has annotated yet; annotate all of them before the file is used")
+
+
+def _note_losses(notes: list[str], ledger: LossLedger, chosen: str, record: Path) -> None:
+    """What the format of the sample loses that estimates need."""
+    lost = {note.part for note in ledger.notes if note.stage.startswith("writing")}
+    if "text" in lost:
+        notes.append(
+            f"{chosen} changes texts, and `eventtag estimate` refuses articles whose text is not the tagged one; draw in another format, "
+            "such as jsonl, label_studio or brat, where figures are to be estimated"
+        )
+    elif "meta" in lost:
+        notes.append(
+            f"{chosen} does not hold the probabilities of the draw; give `eventtag estimate` the record: --record {record}"
+        )
 
 
 def _annotated(path: Path, about: Mapping[str, Any], ledger: LossLedger, notes: list[str]) -> dict[str, Article]:

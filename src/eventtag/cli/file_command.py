@@ -72,10 +72,13 @@ def _has(parser: argparse.ArgumentParser, option: str) -> bool:
 
 
 def _by_option(message: str, parser: argparse.ArgumentParser) -> str:
-    """The message, in which a key that an option of the command sets is named as that option."""
-    key, colon, rest = message.partition(":")
-    option = {"label_map": "--map, --drop"}.get(key, f"--{key.replace('_', '-')}")
-    return f"{option}{colon}{rest}" if f"{option.split(',')[0]} " in parser.format_help() else message
+    """The message, which begins with `key:` or `key=value`; a key that an option of the command sets is named as that option."""
+    found = re.match(r"(?P<key>\w+)(?P<sign>[:=])", message)
+    if found is None:
+        return message
+    option = {"label_map": "--map, --drop"}.get(found["key"], f"--{found['key'].replace('_', '-')}")
+    sign = " " if found["sign"] == "=" else ":"
+    return f"{option}{sign}{message[found.end() :]}" if f"{option.split(',')[0]} " in parser.format_help() else message
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:

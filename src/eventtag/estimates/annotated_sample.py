@@ -7,7 +7,7 @@ How an article came into the sample stands in its metadata, as `eventtag sample`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from eventtag.errors import DataError, SettingsError
 from eventtag.estimates.batches import TaggedBatch, batches_of
 from eventtag.estimates.corrected import Annotated
 from eventtag.estimates.quantities import Quantity, number_of
+from eventtag.estimates.sample_record import SampleRecord
 from eventtag.estimates.tagged import TaggedTable
 
 PROBABILITY, STRATUM, UNIT = "sample_probability", "sample_stratum", "sample_unit"
@@ -31,9 +32,8 @@ NOT_RANDOM = (
     "the annotated articles have no sample_probability, so nothing says that they are a random sample: if they were "
     "chosen because they were "
     "interesting, recent or easy to get, the tagger's errors in them are not those of the other articles, and neither is the correction. "
-    "There are no intervals. Draw the articles with `eventtag sample`, or, if each of the tagged articles had the same "
-    "chance to be annotated, "
-    "say so: --drawn random"
+    "There are no intervals. If `eventtag sample` drew them, name what it wrote beside the sample: --record SAMPLE.sample.json. If each of "
+    "the tagged articles had the same chance to be annotated, say so: --drawn random"
 )
 
 
@@ -61,6 +61,29 @@ class SampledArticles:
         strata = _joined(self.strata[known], units)
         sample = Annotated(self.values[known, number], numbers[known], self.weights[known], units, strata)
         return sample, self.places[known]
+
+
+def with_probabilities(articles: Sequence[Article], record: SampleRecord, source: str) -> list[Article]:
+    """The articles with what the record of their sample says of their draw in their metadata, which many formats lose.
+
+    Raises DataError for an article that was not drawn, and one whose own metadata say something else.
+    """
+    found = []
+    for article in articles:
+        drawn = record.drawn.get(article.id)
+        if drawn is None:
+            raise DataError(
+                f"{source}: the article {article.id!r} is not in the record of the sample, which has {len(record.drawn)}; give the record "
+                "of this sample, and the articles with the ids that they had in it"
+            )
+        own = number_of(article.meta.get(PROBABILITY))
+        if np.isfinite(own) and not np.isclose(own, drawn[PROBABILITY]):
+            raise DataError(
+                f"{source}: the article {article.id!r} has the {PROBABILITY} {own:g}, and the record of the sample says "
+                f"{drawn[PROBABILITY]:g}; give the record of this sample, or leave --record out"
+            )
+        found.append(replace(article, meta={**article.meta, **drawn}))
+    return found
 
 
 class TextCheck:

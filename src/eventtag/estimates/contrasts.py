@@ -15,6 +15,8 @@ from scipy.special import stdtr
 from eventtag.estimates.corrected import LEAST_ERRORS, Estimate, Figure, figure, freedom
 
 EVERYWHERE = (-np.inf, np.inf)
+ROUNDING = 1e-12
+"""A contrast that is so small a part of what it is made of is 0."""
 LEAST_PART = 5
 """Annotated units that each period of a trend needs."""
 
@@ -54,7 +56,9 @@ def trend(cells: Sequence[Estimate], times: Sequence[int] | None = None, *, leve
 def _contrast(cells: Sequence[Estimate], weights: Sequence[float], level: float, note: str) -> Contrast:
     if not all(cell.units for cell in cells):
         return Contrast(Figure(None), None, note)
-    value = float(np.dot(weights, [cell.mean for cell in cells]))
+    parts = np.asarray(weights) * [cell.mean for cell in cells]
+    value = float(parts.sum())
+    value = 0.0 if abs(value) < ROUNDING * float(np.abs(parts).max()) else value
     if note:
         return Contrast(Figure(value), None, note)
     deviations = np.asarray(weights) @ np.stack([cell.deviations for cell in cells])

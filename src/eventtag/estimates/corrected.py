@@ -87,11 +87,11 @@ class Figure:
 class Estimate:
     """The figures of a cell: corrected, of the annotated articles alone (`gold`), and of the tagger alone (`naive`).
 
-    `slope` is lambda, `mean` the corrected mean before it is kept within its bounds. `effective`: so many annotated articles would give the
-    same interval without a tagger; None where that is not known. `note` and `gold_note` say why there is no interval; empty where there is
-    one. `errors` are the units that tell how wrong the tagger is (LEAST_ERRORS). `deviations` [U]: by what each of the sample's units makes
-    the mean deviate, so that their squares sum to its variance; `inside` [U] says which units have articles in the cell. Both are empty
-    where none has.
+    `slope` is lambda, `mean` the corrected mean before it is kept within its bounds. `effective`: so many annotated articles of the cell,
+    drawn alike, would give the same interval without a tagger, at most all of them; None where that is not known. `note` and `gold_note`
+    say why there is no interval; empty where there is one. `errors` are the units that tell how wrong the tagger is (LEAST_ERRORS).
+    `deviations` [U]: by what each of the sample's units makes the mean deviate, so that their squares sum to its variance; `inside` [U]
+    says which units have articles in the cell. Both are empty where none has.
     """
 
     articles: int
@@ -135,14 +135,21 @@ def estimate_mean(
     note = gold_note = ""
     if units.open.any():  # else everything is annotated
         note = _objection(units, f"the tagger errs in {errors:.2g}", errors)
-        gold_note = _objection(units, f"people's number is not {usual:g} in {unusual:.2g}", unusual)
+        gold_note = _objection(units, f"people found another number than {usual:g} in {unusual:.2g}", unusual)
         if sample.weights.max() > UNEVEN * sample.weights.min():  # what the tagger missed weighs as much in this figure
             gold_note = gold_note or note
+        if slope == 0:  # the corrected figure is that of the annotated articles alone, and needs what that needs
+            note = note or gold_note
     one = figure(corrected, deviations, freedom(deviations[held], spent=2), level, bounds, note)
     other = figure(gold, of_gold, freedom(of_gold[held], spent=1), level, bounds, gold_note)
     count = int(inside.sum())
-    worth = count * (other.error / one.error) ** 2 if one.error and other.error else None
+    worth = _worth(one.error / other.error, count, tagged.articles) if one.error and other.error else None
     return Estimate(tagged.articles, count, naive, other, one, slope, corrected, worth, note, gold_note, errors, deviations, held)
+
+
+def _worth(narrower: float, annotated: int, articles: int) -> float:
+    """The annotated articles whose error, which falls as the root of 1 / annotated - 1 / articles, is so many times as large."""
+    return 1 / (narrower**2 * (1 / annotated - 1 / articles) + 1 / articles)
 
 
 def figure(value: float, deviations: Floats, degrees: float, level: float, bounds: tuple[float, float], note: str = "") -> Figure:

@@ -86,7 +86,10 @@ class CountTables:
         fields = {f"{_META}{name}": _type(kinds) for name, kinds in self._kinds.items()}
         periods = {name: pa.string() for name in self._waiting["articles"].names if name.startswith(_PERIOD)}
         own = {"article_id": pa.string(), "spans": pa.int64()}
-        self._write("articles", own | periods | dict(sorted(self._made.items())) | fields, note)
+        made = dict(sorted(self._made.items()))
+        for name in [name for name in made if name.startswith(_LABEL)]:  # the quantity EVENT is the number of the label's spans
+            made.pop(f"{_QUANTITY}{name.removeprefix(_LABEL)}", None)
+        self._write("articles", own | periods | made | fields, note)
         spans = dict(
             zip(SPAN_COLUMNS, (pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.float64()), strict=True)
         )

@@ -175,7 +175,7 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
             periods = {name: texts for name, texts in groups.items() if name in grouping.periods}
             named = dict(zip(map(str, quantities), values.T, strict=True)) if settings.quantities else {}
             tables.add(batch, counted, periods, by_label, named)
-    grouping.require_found()
+    grouping.require_found(quantities=(*quantities, *mentioning))
     notes = [*reading_notes(source, ledger), *grouping.notes()]
     notes += [*label_notes((*quantities, *mentioning, every), labels), *unknown_notes(unknown, quantities)]
     if mentioning:

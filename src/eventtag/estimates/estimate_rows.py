@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor, log10
 from typing import Any
 
 from eventtag.estimates.corrected import Estimate, Figure
@@ -18,6 +19,7 @@ FIGURES = (
 )  # fmt: skip
 """Columns of estimates.csv behind those of the cell."""
 WORTH = "worth: so many annotated articles would give the corrected interval without a tagger"
+NOTHING_SAYS = "no annotated unit says how uncertain it is: the numbers do not vary there"
 Rows = list[list[Any]]
 
 
@@ -48,7 +50,10 @@ def summary_rows(found: QuantityFigures, by: Sequence[str]) -> tuple[list[str], 
 def _interval(figure: Figure) -> str | None:
     if figure.value is None:
         return None
-    return f"{figure.value:.4g}" + ("" if figure.low is None else f" ({figure.low:.4g} to {figure.high:.4g})")
+    fine = figure.half_width or abs(figure.value) / 100
+    decimals = max(0, 1 - floor(log10(fine))) if fine else 0  # two digits of the half-width
+    value, low, high = ("" if number is None else f"{number:,.{decimals}f}" for number in (figure.value, figure.low, figure.high))
+    return f"{value} ({low} to {high})" if low else value
 
 
 def _figures(found: Estimate) -> list[Any]:
@@ -104,14 +109,16 @@ def change_rows(figures: Sequence[QuantityFigures]) -> tuple[list[str], Rows]:
 
 
 def coefficient_rows(figures: Sequence[QuantityFigures], level: float) -> tuple[list[str], Rows]:
-    """The coefficients of the regressions."""
+    """The coefficients of the regressions; None and a note where one has no interval."""
     rows: Rows = []
     for found in figures:
         if found.regression is None:
             continue
         fit = found.regression.regression
         low, high = fit.interval(level)
-        columns = (fit.coefficients, low, high, fit.errors, fit.p)
+        columns = (low, high, fit.errors, fit.p)
         for place, name in enumerate(found.regression.names):
-            rows.append([str(found.quantity), name, *(float(column[place]) for column in columns)])
-    return ["quantity", "column", "coefficient", "low", "high", "standard_error", "p"], rows
+            note = found.regression.note or ("" if fit.uncertain[place] else NOTHING_SAYS)
+            ends = [None if note else float(column[place]) for column in columns]
+            rows.append([str(found.quantity), name, float(fit.coefficients[place]), *ends, note or None])
+    return ["quantity", "column", "coefficient", "low", "high", "standard_error", "p", "note"], rows

@@ -62,11 +62,12 @@ class Trend:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """A regression with the names [p] of its coefficients."""
+    """A regression with the names [p] of its coefficients; `note` says why none of them has an interval, empty where they have."""
 
     names: tuple[str, ...]
     family: Family
     regression: Regression
+    note: str
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def estimate_quantity(
         tuple(cells),
         _changes(cells, by, level, random=sample.random),
         _trends(cells, by, level, random=sample.random),
-        _regression(table, tagged, annotated, places, regress, family, tuning) if regress and sample.random else None,
+        _regression(table, tagged, annotated, places, regress, family, tuning, whole.note) if regress and sample.random else None,
     )
 
 
@@ -248,6 +249,7 @@ def _regression(
     regress: Sequence[str],
     family: Family,
     tuning: Tuning,
+    note: str,
 ) -> Coefficients:
     columns, names = _design(table, regress)
     whole = np.isfinite(tagged) & np.isfinite(columns).all(axis=1)
@@ -267,7 +269,7 @@ def _regression(
     else:
         numbers = np.cumsum(whole) - 1
         found = regress_dsl(Rows(columns[whole], tagged[whole]), numbers[places], sample, family)
-    return Coefficients(names, family, found)
+    return Coefficients(names, family, found, note)
 
 
 def _design(table: TaggedTable, regress: Sequence[str]) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:

@@ -51,12 +51,18 @@ class Regression:
     @property
     def errors(self) -> Floats:
         """[p] standard errors."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.asarray(np.sqrt(np.maximum(np.diag(self.covariance), 0.0)))  # rounding makes a 0 negative
 
     @property
     def p(self) -> Floats:
-        """[p] two-sided p-values of a coefficient's being 0."""
-        return np.asarray(2 * stdtr(self.degrees, -np.abs(self.coefficients) / self.errors))
+        """[p] two-sided p-values of a coefficient's being 0; NaN where no unit says how uncertain it is."""
+        errors = np.where(self.uncertain, self.errors, np.nan)
+        return np.asarray(2 * stdtr(self.degrees, -np.abs(self.coefficients) / errors))
+
+    @property
+    def uncertain(self) -> npt.NDArray[np.bool_]:
+        """[p]: whether some unit says how uncertain the coefficient is: without one its error is 0, but for rounding."""
+        return np.asarray(self.errors > 1e-9 * max(float(np.abs(self.coefficients).max()), 1e-9))
 
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """[p] lower and upper ends."""

@@ -72,7 +72,7 @@ def read_record(path: Path) -> SampleRecord:
         return SampleRecord(design=made, totals=tuple(content.pop("totals")), **content)
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: there is no such record of a sample; it was written beside the sample that is to be extended: name it (--record FILE)"
+            f"{path}: there is no such record of a sample; `eventtag sample` wrote it beside the sample: name it (--record FILE)"
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: is no record of a sample ({type(error).__name__}: {error}); copy it again") from error

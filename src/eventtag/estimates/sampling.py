@@ -61,8 +61,8 @@ def _allocate(sizes: Floats, strata: Numbers, draws: int) -> Numbers:
     lowest = np.minimum(LEAST if len(units) > 1 else 1, units)
     if lowest.sum() > draws:
         raise SettingsError(
-            f"n={draws}: {len(units)} strata need {lowest.sum()} draws, {LEAST} each, so that the variance within them can be estimated; "
-            "ask for more, or for fewer strata (by=)"
+            f"n={draws}: the {len(units)} strata need {lowest.sum()} draws, {LEAST} in each stratum that has as many units, so that the "
+            "variance within them can be estimated; ask for more, or for fewer strata (years in place of months)"
         )
 
     def given(factor: float) -> Floats:

@@ -84,9 +84,11 @@ def read_tagged(
     *,
     by: Sequence[str] = (),
     reading: TaggedReading = DEFAULT_READING,
+    keys: Mapping[str, str] | None = None,
     look: Callable[[TaggedBatch], None] = lambda _: None,
 ) -> TaggedTable:
-    """The articles of a source with the fields and quantities that are asked for; `look` sees each batch.
+    """The articles of a source with the fields and quantities that are asked for; `look` sees each batch. `keys`: the setting that names a
+    field of `by`, where it is another, for messages.
 
     Raises FormatError and DataError as `read_articles` does, also for an id that stands twice and a file of which no article was tagged;
     SettingsError for a field that no article has, and where the date field cannot be told.
@@ -108,7 +110,7 @@ def read_tagged(
             np.stack([quantity.values(batch) for quantity in quantities], 1) if quantities else np.empty((len(batch), 0))
         )
         labels.update(batch.labels)
-    grouping.require_found()
+    grouping.require_found(keys, quantities)
     table = np.concatenate(values) if values else np.empty((0, len(quantities)))
     return TaggedTable(
         ids=np.array(ids, dtype=object),
@@ -171,12 +173,23 @@ class Grouping:
         for meta in batch.meta:
             self._names.update(meta)
 
-    def require_found(self) -> None:
-        """Raise SettingsError for a name that no article has; to be asked after the last batch."""
-        wanted = {name: "by" for name in self._by if name not in self.periods}
+    def require_found(self, keys: Mapping[str, str] | None = None, quantities: Sequence[Quantity] = ()) -> None:
+        """Raise SettingsError for a name that no article has; to be asked after the last batch. `keys` are those of names that are not
+        of `by`; the fields of the `quantities` are looked for as well.
+        """
+        wanted = {name: (keys or {}).get(name, "by") for name in self._by if name not in self.periods}
+        wanted |= {quantity.name: "quantity" for quantity in quantities if quantity.kind == "column"}
         if self.date_field is not None:
             wanted[self.date_field] = "date"
         for name, key in wanted.items():
+            if name not in self._names and key in ("by", "regress"):
+                missing = f"{key}: there is no metadata field {name!r}"
+                if name == "label":
+                    raise SettingsError(
+                        f"{missing}; only `eventtag count` makes rows of labels; name them as quantities, such as EVENT"
+                    )
+                if near := get_close_matches(name, UNITS, n=1):
+                    raise SettingsError(f"{missing}; did you mean {near[0]}?")
             require_names(key, [name], self._names, "metadata field", patterns=False)
 
     def notes(self) -> list[str]:

@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how they were drawn: recorded in their metadata, or random: every tagged article had the same chance (default: recorded)",
     )
     sample.add_argument(
+        "--record",
+        type=nonempty("--record"),
+        metavar="FILE",
+        help="what eventtag sample wrote beside the sample, for formats that lose the metadata (default: GOLD.sample.json)",
+    )
+    sample.add_argument(
         "--checkpoint", type=nonempty("--checkpoint"), metavar="DIR", help="the tagger (default: that of the job that tagged)"
     )
     sample.add_argument(
@@ -114,6 +120,7 @@ def _task(arguments: argparse.Namespace) -> int:
         _names(arguments.by),
         quantities=arguments.quantity,
         drawn=arguments.drawn,
+        record=arguments.record,
         regress=_names(arguments.regress),
         family=arguments.family,
         tuning=arguments.tuning,
@@ -143,7 +150,7 @@ def _task(arguments: argparse.Namespace) -> int:
         print_result("")
     print_message(f"naive: the tagger's numbers as if they were right; {WORTH}; p_holm: corrected for the number of differences")
     if result.folder is not None:
-        print_message(f"files: {result.folder}/estimates.csv, differences.csv, estimates.json and estimates.html")
+        print_message(f"files: {result.folder}/{', '.join(sorted(path.name for path in result.folder.iterdir()))}")
     return 0
 
 

@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="eventtag plan",
         description="Say how many articles to annotate, from a pilot: predictions on a few annotated articles. The numbers count the "
-        "pilot's articles too, and each stands with the range that holds the true number with a probability of 80 %%.",
+        "pilot's articles too, and each stands with the range that holds the true number with a probability of 80 %.",
         epilog="example: eventtag plan outputs/mine/test --gold test.jsonl --f1 0.02 --estimate any:EVENT=0.03",
     )
     parser.add_argument(
@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
 def _task(arguments: argparse.Namespace) -> int:
     from eventtag.api.plan import plan  # slow to import, and --help needs none of it
 
+    if arguments.f1 is None and arguments.difference is None and not arguments.estimate:
+        raise SettingsError("nothing is wanted; give --f1, --difference or --estimate, such as --f1 0.02")
     result = plan(
         arguments.predictions,
         f1=arguments.f1,
