@@ -1,5 +1,6 @@
 import itertools
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from eventtag.article import Article
 from eventtag.corpus.agreement import WordTable, measure_agreement
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
+from eventtag.link import Link
 from eventtag.scoring.report import score_articles
 from eventtag.span import Span
 
@@ -149,3 +151,44 @@ def test_words_and_regions_are_matched_by_growth_not_by_their_product():
         seconds.append(min(spent))
         assert found.micro.words.words == len(side.annotated)
     assert seconds[1] < 24 * max(seconds[0], 0.005)  # eight times as much; its square would be 64
+
+
+POLICE, MEN, ARREST, MEETING = Span(0, 6, "ACTOR"), Span(16, 19, "ACTOR"), Span(7, 15, "EVENT"), Span(24, 27, "EVENT")
+
+
+def linked(links, *statuses, spans=(POLICE, MEN, ARREST, MEETING), **fields):
+    events = iter(statuses)
+    marked = [replace(span, status=next(events, None)) if span.label == "EVENT" else span for span in spans]
+    return Article("a", "Police arrested men who met", tuple(marked), links=links, **fields)
+
+
+def test_links_agree_with_their_role_without_it_and_between_spans_of_both():
+    a = linked((Link(ARREST, POLICE, "AGENT"), Link(ARREST, MEN, "TARGET"), Link(MEETING, MEN, "AGENT")))
+    b = linked((Link(ARREST, POLICE, "AGENT"), Link(ARREST, MEN, "AGENT")), spans=(POLICE, MEN, ARREST))
+    found = measure_agreement([a], [b]).links
+    assert {role: (c.a, c.b, c.same) for role, c in found.roles.items()} == {"AGENT": (2, 2, 1), "TARGET": (1, 0, 0)}
+    assert (found.articles, found.all.f1, found.whatever_role.f1, found.same_spans.f1) == (1, 2 / 5, 4 / 5, 2 / 4)
+    assert [(d.kind, d.a, d.b) for d in found.disagreements] == [("role", "TARGET", "AGENT")]
+
+
+def test_articles_in_which_one_did_not_mark_links_and_places_nobody_looked_at_do_not_count():
+    a, b = linked((Link(ARREST, POLICE, "AGENT"),)), linked(None)
+    assert (measure_agreement([a], [b]).links.articles, measure_agreement([a], [b]).links.all.f1) == (0, None)
+    assert measure_agreement([a], [linked((), annotated=((16, 27),))]).links.all.a == 0
+    assert measure_agreement([a], [linked(())]).links.all.f1 == 0
+    assert measure_agreement([a], [a], labels=["ACTOR"]).links.all.f1 is None
+
+
+def test_status_agrees_by_share_and_kappa():
+    """One of three alike; by chance 5 of 9 (2/3 x 2/3 + 1/3 x 1/3)."""
+    third = Span(20, 23, "EVENT")
+    spans = (POLICE, ARREST, third, MEETING)
+    a = linked(None, "asserted", "asserted", "future", spans=spans)
+    b = linked(None, "asserted", "future", "asserted", spans=spans)
+    found = measure_agreement([a], [b]).links
+    assert (found.events, found.same_status, found.kappa) == (3, pytest.approx(1 / 3), pytest.approx((1 / 3 - 5 / 9) / (4 / 9)))
+    assert [(d.kind, d.a, d.b) for d in found.disagreements] == [
+        ("status", "asserted", "future"),
+        ("status", "future", "asserted"),
+    ]
+    assert measure_agreement([a], [linked(None, spans=spans)]).links.kappa is None

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from eventtag.article import Article
 from eventtag.corpus.lint import RULES, fix_articles, lint
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 
 
@@ -187,3 +188,43 @@ def test_the_region_of_a_span_is_the_one_that_a_search_through_all_finds(steps, 
     end = start + size
     assert text.region_at(start, end) == next((r for r in regions if r[0] < end and start < r[1]), None)
     assert text.all_annotated(start, end) == any(r[0] <= start and end <= r[1] for r in regions)
+
+
+LINK_RULES = {rule for rule in RULES if "link" in rule or "status" in rule or "role" in rule or rule[:5] in ("AGENT", "PLACE")}
+
+
+def test_links_and_status_that_the_guidelines_do_not_allow_are_found():
+    actor, event, place = Span(0, 6, "ACTOR", status="asserted"), Span(7, 11, "EVENT", status="negated"), Span(15, 20, "LOCATION")
+    other = Span(21, 25, "EVENT")
+    links = [
+        Link(event, actor, "AGENT"), Link(event, place, "AGENT"), Link(event, actor, "PLACE"), Link(actor, event, "TARGET"),
+        Link(event, event, "TARGET"), Link(event, place, "WITNESS"),
+    ]  # fmt: skip
+    article = Article("a", "Police left in Paris fled", (actor, event, place, other), links=tuple(links))
+    found = [(f.rule, f.start, f.label) for f in lint(lambda _: [article]).findings if f.rule in LINK_RULES]
+    assert sorted(found) == [
+        ("AGENT is a LOCATION", 7, "AGENT"), ("PLACE is an ACTOR", 7, "PLACE"), ("event without status", 21, "EVENT"),
+        ("link from no event", 0, "TARGET"), ("link to itself", 7, "TARGET"), ("status of no event", 0, "ACTOR"),
+        ("two roles", 7, "AGENT"), ("two roles", 7, "AGENT"), ("two roles", 7, "PLACE"), ("two roles", 7, "WITNESS"),
+        ("unknown role", 7, "WITNESS"),
+    ]  # fmt: skip
+
+
+def test_links_that_follow_the_guidelines_and_foreign_labels_are_not_found():
+    actor, event = Span(0, 6, "ACTOR"), Span(7, 11, "EVENT", status="asserted")
+    mention, happening = Span(0, 6, "PER"), Span(7, 11, "ACTION")
+    articles = [
+        Article("a", "Police left", (actor, event), links=(Link(event, actor, "AGENT"),)),
+        Article("b", "Police left", (mention, happening), links=(Link(happening, mention, "AGENT"),)),
+        Article("c", "Police left", (actor, Span(7, 11, "EVENT"))),
+    ]
+    assert not {finding.rule for finding in lint(lambda _: articles).findings} & LINK_RULES
+
+
+def test_links_that_reading_drops_are_found():
+    def read(ledger):
+        ledger.add_link("a", "reading", "dropped", "they point to nothing", "AGENT", Span(0, 4, "EVENT"), None)
+        return [Article("a", "left it")]
+
+    (finding,) = (f for f in lint(read).findings if f.rule == "dropped in reading" and f.start == 0)
+    assert (finding.severity, finding.label) == ("error", "AGENT")

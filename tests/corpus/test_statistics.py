@@ -5,6 +5,8 @@ import pytest
 
 from eventtag.article import Article
 from eventtag.corpus.statistics import corpus_statistics
+from eventtag.link import Link
+from eventtag.reporting.statistics_page import render_statistics
 from eventtag.span import Span
 
 ARTICLES = [
@@ -46,3 +48,16 @@ def test_articles_without_a_split_or_words_are_counted_and_all_is_json():
     assert found.splits["all"].articles == 2
     assert json.loads(json.dumps(found.to_json()))["splits"]["all"]["words"] == 1
     assert corpus_statistics([]).splits == {}
+
+
+def test_links_and_status_are_counted_where_they_count():
+    actor, event, late = Span(0, 6, "ACTOR"), Span(7, 11, "EVENT", status="negated"), Span(16, 20, "EVENT", status="asserted")
+    text, links = "Police left and fled", (Link(event, actor, "AGENT"), Link(late, actor, "AGENT"))
+    articles = [
+        Article("a", text, (actor, event, late), annotated=((0, 11),), links=links),
+        Article("b", text, (actor,), links=()),
+        Article("c", text, (actor, late)),
+    ]
+    (split,) = corpus_statistics(articles).splits.values()
+    assert (split.articles_with_links, split.links, split.status) == (2, {"AGENT": 1}, {"asserted": 1, "negated": 1})
+    assert "asserted" in render_statistics(corpus_statistics(articles), title="x")

@@ -6,7 +6,7 @@ needs no count of what nobody marked, which for spans is not defined (Hripcsak a
 https://doi.org/10.1197/jamia.M1733). Words: Cohen's kappa and Krippendorff's alpha (nominal, two coders, Krippendorff 2011,
 https://repository.upenn.edu/handle/20.500.14332/2089) per label, on whether a word is in a span of that label.
 
-Only what both have looked at counts: the regions and the labels that both were annotating.
+Links and status: `link_agreement`. Only what both have looked at counts: the regions and the labels that both were annotating.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from eventtag.article import Article, Region
+from eventtag.corpus.link_agreement import LinkAgreement
 from eventtag.errors import DataError, summarise_problems
 from eventtag.scoring.counts import STATISTICS, Counts
 from eventtag.scoring.matching import Match, Scheme, match_spans
@@ -123,6 +124,7 @@ class Agreement:
     labels: dict[str, LabelAgreement]
     micro: LabelAgreement
     disagreements: tuple[Disagreement, ...]
+    links: LinkAgreement = field(default_factory=LinkAgreement)
 
 
 def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Sequence[str] | None = None) -> Agreement:
@@ -142,11 +144,13 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
     found = {label: LabelAgreement() for label in labels}
     micro = LabelAgreement()
     disagreements: list[Disagreement] = []
+    links = LinkAgreement()
     for name in common:
         first, second = comparable(of_a[name], of_b[name], labels)
         _count_spans(first, second, found, micro)
         _count_words(first, second, found, micro)
         disagreements += _disagreements(first, second)
+        links.add(of_a[name], of_b[name], first, second)
     return Agreement(
         articles=len(common),
         only_in_a=tuple(name for name in of_a if name not in of_b),
@@ -154,6 +158,7 @@ def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Seq
         labels=found,
         micro=micro,
         disagreements=tuple(disagreements),
+        links=links,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from eventtag.article import Article
 from eventtag.corpus.article_rules import check_article, fix_article, name_invisible
 from eventtag.corpus.consistency import Consistency, Doubt
+from eventtag.corpus.link_rules import check_links
 from eventtag.ledger import LossLedger, Outcome
 from eventtag.respan import respan
 from eventtag.span import Span, merged
@@ -32,7 +33,8 @@ RARE = 20
 class Finding:
     """One thing that is wrong, or probably wrong.
 
-    `start`, `end` and `label` are a span's, or None where the finding is about an article or the corpus. `rank` sorts the
+    `start`, `end` and `label` are a span's, or None where the finding is about an article or the corpus. Of a link they are the place of
+    its event, and its role. `rank` sorts the
     findings of one rule, the most certain first (higher).
     """
 
@@ -102,7 +104,11 @@ def lint(read: Callable[[LossLedger], Iterable[Article]], *, max_words: int = 35
         report.spans += len(article.spans)
         labels.update(span.label for span in article.spans if article.counts(span))
         report.findings += (
-            _finding(*found, article) for found in check_article(article, max_words=max_words, max_span_words=max_span_words)
+            _finding(*found, article)
+            for found in (
+                *check_article(article, max_words=max_words, max_span_words=max_span_words),
+                *check_links(article),
+            )
         )
         consistency.learn(article)
     places: list[tuple[Doubt, str, str]] = []
@@ -167,6 +173,18 @@ RULES: dict[str, tuple[Severity, str, str]] = {
         "looks as if it was decoded wrongly",
         "decode the source again as what it is (UTF-8, windows-1252)",
     ),
+    "unknown role": (
+        "warning",
+        "is a link with a role that the guidelines do not have",
+        "use AGENT, TARGET or PLACE, or extend the guidelines",
+    ),
+    "link to itself": ("error", "is a link from a span to itself", "take the link away"),
+    "link from no event": ("error", "is a link that begins at an actor or a place", "links begin at the event; turn it round"),
+    "AGENT is a LOCATION": ("warning", "is a link with a LOCATION as AGENT", "mark who acts as ACTOR, or give another role"),
+    "PLACE is an ACTOR": ("warning", "is a link with an ACTOR as PLACE", "mark the place as LOCATION, or give another role"),
+    "two roles": ("warning", "is one of several links between the same two spans", "decide for one role"),
+    "status of no event": ("error", "has a status and is no event", "take the status away, or correct the label"),
+    "event without status": ("warning", "has no status, unlike other events of the article", "give it one"),
     "long article": ("info", "is longer than one window", "nothing: it is read in overlapping windows"),
 }
 """Of each rule for one article: severity, message, what to do."""
@@ -216,6 +234,11 @@ def _from_ledger(ledger: LossLedger) -> Iterator[Finding]:
         message = f"is {entry.outcome} at {entry.stage}: {entry.reason}"
         where = (entry.article_id, entry.start, entry.end, entry.label, entry.detail)
         yield Finding(f"{entry.outcome} in reading", severity, message, "correct it in the source", *where)
+    for link in ledger.links:
+        severity = "info" if link.asked or link.outcome != "dropped" else "error"
+        message = f"is a link that is {link.outcome} at {link.stage}: {link.reason}"
+        where = (link.article_id, *(link.event or (None, None)), link.role, link.detail)
+        yield Finding(f"{link.outcome} in reading", severity, message, "correct it in the source", *where)
     for note in ledger.notes:
         if note.part == "tags":
             yield Finding(

@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from eventtag.article import Article
+from eventtag.span import STATUSES
 from eventtag.text.words import find_words
 
 MOST_FREQUENT = 10
@@ -45,7 +46,10 @@ class LabelStatistics:
 
 @dataclass(frozen=True)
 class SplitStatistics:
-    """One split. `annotated_share`: the share of its words that lie in annotated regions."""
+    """One split. `annotated_share`: the share of its words that lie in annotated regions.
+
+    `links` by role, of the `articles_with_links`, in which somebody marked them; `status` of spans that have one.
+    """
 
     articles: int
     words: int
@@ -56,6 +60,9 @@ class SplitStatistics:
     articles_without_spans: int
     overlapping_spans: int
     labels: Mapping[str, LabelStatistics]
+    articles_with_links: int = 0
+    links: Mapping[str, int] = field(default_factory=dict)
+    status: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,9 @@ class _SplitCounts:
     overlapping: int = 0
     words: Counter[str] = field(default_factory=Counter)
     labels: dict[str, _LabelCounts] = field(default_factory=dict)
+    with_links: int = 0
+    links: Counter[str] = field(default_factory=Counter)
+    status: Counter[str] = field(default_factory=Counter)
 
 
 def corpus_statistics(articles: Iterable[Article], *, split_field: str = "split") -> CorpusStatistics:
@@ -112,6 +122,11 @@ def _count(article: Article, split: _SplitCounts) -> None:
     split.annotated += sum(1 for start, end, _ in words if article.all_annotated(start, end))
     spans = [span for span in sorted(set(article.spans)) if article.counts(span)]
     split.without += not spans
+    split.with_links += article.links is not None
+    split.links.update(
+        link.role for link in article.links or () if article.counts(link.event) and article.counts(link.participant)
+    )
+    split.status.update(span.status for span in spans if span.status is not None)
     reach = 0
     touched = set()
     first = 0
@@ -165,7 +180,21 @@ def _finish(split: _SplitCounts, known: Mapping[str, set[str]] | None) -> SplitS
         articles_without_spans=split.without,
         overlapping_spans=split.overlapping,
         labels=labels,
+        articles_with_links=split.with_links,
+        links=dict(sorted(split.links.items(), key=lambda item: (-item[1], item[0]))),
+        status={status: split.status[status] for status in STATUSES if split.status[status]},
     )
+
+
+def link_rows(splits: Mapping[str, SplitStatistics]) -> list[tuple[str, str, str, int]]:
+    """(split, what is counted, its name, count) of links and status; none where nobody marked them."""
+    rows = []
+    for name, split in splits.items():
+        if split.articles_with_links:
+            rows.append((name, "articles", "with links marked", split.articles_with_links))
+        rows += ((name, "links", role, count) for role, count in split.links.items())
+        rows += ((name, "status", status, count) for status, count in split.status.items())
+    return rows
 
 
 def _divergence(words: Counter[str], background: Counter[str]) -> float | None:

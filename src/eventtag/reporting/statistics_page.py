@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from eventtag.corpus.statistics import LONGEST_COUNTED, CorpusStatistics, LabelStatistics, SplitStatistics
+from eventtag.corpus.statistics import LONGEST_COUNTED, CorpusStatistics, LabelStatistics, SplitStatistics, link_rows
 from eventtag.reporting.page import render_template
 
 WIDTH, ROW, LEFT = 420, 22, 130
@@ -21,6 +21,8 @@ def render_statistics(found: CorpusStatistics, *, title: str) -> str:
         title=title,
         header=("Split", "Articles", "Words", "Median words", "Annotated", "Spans", "Overlapping", "Without spans"),
         splits=[_split_row(name, split) for name, split in found.splits.items()],
+        link_header=("Split", "Counted", "Name", "Count"),
+        links=[list(map(str, row)) for row in link_rows(found.splits)],
         label_header=(
             "Label",
             "Spans",

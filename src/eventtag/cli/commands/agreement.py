@@ -28,6 +28,7 @@ from eventtag.staging import require_absent, write_json
 
 if TYPE_CHECKING:
     from eventtag.corpus.agreement import Agreement, LabelAgreement
+    from eventtag.corpus.link_agreement import LinkAgreement, LinkCounts
 
 
 def run() -> int:
@@ -127,7 +128,30 @@ def _show(found: Agreement, shown: int) -> None:
         sides = " / ".join("-" if span is None else f"{span.label} {span.start}-{span.end}" for span in (item.a, item.b))
         print_result("  " + printable(f"{item.article_id}: {item.kind}: {sides}", one_line=True))
         print_result("      " + printable(item.context, one_line=True))
+    _show_links(found.links, shown)
     print_result()
+
+
+def _show_links(found: LinkAgreement, shown: int) -> None:
+    """What the two say of links and status; nothing where they did not both mark any."""
+    if found.articles:
+        rows = [*found.roles.items(), *((name, counts) for name, counts in _totals(found))]
+        print_result("\n" + table(("links", "A", "B", "same", "F1"), [(name, c.a, c.b, c.same, c.f1) for name, c in rows]))
+        print_result(f"\n{found.articles} articles in which both marked links")
+    if found.events:
+        same, kappa = ("undefined" if value is None else f"{value:.3f}" for value in (found.same_status, found.kappa))
+        print_result(f"status of {found.events} events that both have: the same in {same}, kappa {kappa}")
+    if found.disagreements:
+        print_result(f"{len(found.disagreements)} disagreements on links and status, the first:")
+    for item in found.disagreements[:shown]:
+        ends = " to ".join(f"{span.label} {span.start}-{span.end}" for span in (item.event, item.participant) if span is not None)
+        print_result(
+            "  " + printable(f"{item.article_id}: {item.kind}: {ends}: {item.a or '-'} / {item.b or '-'}", one_line=True)
+        )
+
+
+def _totals(found: LinkAgreement) -> tuple[tuple[str, LinkCounts], ...]:
+    return (("all", found.all), ("whatever the role", found.whatever_role), ("between spans of both", found.same_spans))
 
 
 def _row(label: str, counts: LabelAgreement) -> tuple[object, ...]:
@@ -149,6 +173,9 @@ def _as_json(found: Agreement) -> dict[str, object]:
             "alpha": counts.words.alpha,
         }
 
+    def link_figures(counts: LinkCounts) -> dict[str, object]:
+        return {"a": counts.a, "b": counts.b, "same": counts.same, "f1": counts.f1}
+
     def span(item: object) -> object:
         return None if item is None else {key: getattr(item, key) for key in ("start", "end", "label")}
 
@@ -162,4 +189,22 @@ def _as_json(found: Agreement) -> dict[str, object]:
             {"article_id": d.article_id, "kind": d.kind, "a": span(d.a), "b": span(d.b), "context": d.context}
             for d in found.disagreements
         ],
-    }
+        "links": {
+            "articles": found.links.articles,
+            "roles": {role: link_figures(counts) for role, counts in found.links.roles.items()},
+            **{name.replace(" ", "_"): link_figures(counts) for name, counts in _totals(found.links)},
+        },
+        "status": {
+            "events": found.links.events,
+            "same": found.links.same_status,
+            "kappa": found.links.kappa,
+            "pairs": [{"a": a, "b": b, "events": count} for (a, b), count in sorted(found.links.status.items())],
+        },
+        "link_disagreements": [
+            {
+                "article_id": d.article_id, "kind": d.kind, "event": span(d.event), "participant": span(d.participant),
+                "a": d.a, "b": d.b,
+            }
+            for d in found.links.disagreements
+        ],
+    }  # fmt: skip

@@ -12,7 +12,7 @@ from eventtag.article import Article
 from eventtag.cli.file_command import add_reading, nonempty, read_all, run_file_command
 from eventtag.cli.terminal import print_result
 from eventtag.corpus.loading import load_corpus
-from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics
+from eventtag.corpus.statistics import CorpusStatistics, LabelStatistics, corpus_statistics, link_rows
 from eventtag.errors import DataError
 from eventtag.ledger import LossLedger
 from eventtag.printable import printable
@@ -99,6 +99,8 @@ def _show(found: CorpusStatistics) -> None:
         for label, c in s.labels.items()
     ]
     print_result("\n" + table(label_header, label_rows, left=2))
+    if rows_of_links := link_rows(found.splits):
+        print_result("\n" + table(("split", "counted", "name", "count"), rows_of_links, left=3))
     for split, s in found.splits.items():
         print_result()
         for label, c in s.labels.items():
