@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from eventtag.heads.crf import crf_loss, find_runs
+from eventtag.heads.crf import crf_loss
+from eventtag.heads.partition import find_runs
 from eventtag.heads.softmax import tag_loss
 from eventtag.labels import LabelSet
 

@@ -22,8 +22,9 @@ from eventtag.errors import CheckpointError, DataError, SettingsError
 from eventtag.formats.jsonl import json_line
 from eventtag.models.checkpoint import read_info
 from eventtag.settings import DataSettings, EvaluationSettings, Head, TrainSettings, WindowSettings
+from eventtag.span import Span
 from eventtag.training import run as run_module
-from eventtag.training.continued import corpus_of, corpus_of_run, require_promises, settings_of_run, with_base
+from eventtag.training.continued import add_articles, corpus_of, corpus_of_run, require_promises, settings_of_run, with_base
 from eventtag.training.run import train
 
 NEW = make_article("n1", " ".join(f"new{part}" for part in range(20)) + " Police/ACTOR met/EVENT in Lima/LOCATION .")
@@ -193,3 +194,21 @@ def test_validation_articles_that_chose_the_base_promise_nothing(make: Make, tra
     with pytest.raises(SettingsError, match="2 of the 2 validation articles that would be held apart chose or taught base="):
         require_promises(settings, held)
     require_promises(settings, [NEW])
+
+
+def test_rejected_spans_join_what_is_known_of_their_text(trained_run: Path) -> None:
+    corpus = corpus_of_run(trained_run)
+    train = corpus.splits["train"]
+    partly = replace(train[1], annotated=((0, 6),), spans=(), links=None)
+    corpus = replace(corpus, splits={**corpus.splits, "train": (train[0], partly, *train[2:])})
+    no = (Span(0, 6, "EVENT"), Span(7, 9, "ACTOR"))
+    binary = [Article(f"b{n}", NEW.text, annotated=(), rejected=(span,)) for n, span in enumerate(no)]
+    known = replace(train[0], id="x", spans=(), links=None, annotated=(), rejected=(train[0].spans[0], no[0]))
+    more = replace(partly, id="y", spans=(), annotated=(), rejected=no[1:])
+    added = add_articles(corpus, [*binary, NEW, known, more], what="corrections")
+    learnt = {article.text: article for article in added.corpus.splits["train"]}
+    assert (learnt[NEW.text].spans, learnt[NEW.text].rejected) == (NEW.spans, no)
+    assert (learnt[train[0].text].spans, learnt[train[0].text].rejected) == (train[0].spans, no[:1])
+    assert (learnt[partly.text].annotated, learnt[partly.text].rejected) == (((0, 6),), no[1:])
+    assert len(learnt) == len(train) + 1
+    assert {article.id for article in added.corpus.splits["train"]} >= {article.id for article in train}

@@ -20,7 +20,9 @@ from eventtag.article import Article
 from eventtag.encoding.align import align_spans, record_cuts
 from eventtag.encoding.tokens import TokenisedText
 from eventtag.encoding.windows import Window
+from eventtag.heads.partition import IMPOSSIBLE
 from eventtag.heads.protocol import ArticleTargets, FloatArray, IntArray
+from eventtag.heads.rejected import KEY, rejection_loss
 from eventtag.heads.tag_decoding import TagDecoder, at_words
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
@@ -78,12 +80,17 @@ class SoftmaxHead:
     def loss(
         self, network: Any, scores: torch.Tensor, batch: Mapping[str, Any], labels: LabelSet, *, positions: torch.Tensor | None
     ) -> torch.Tensor:
-        """As `tag_loss`."""
-        del network, labels
-        return tag_loss(
+        """As `tag_loss`, and of rejected spans as `rejection_loss` over legal sequences."""
+        del network
+        loss = tag_loss(
             scores, batch["labels"], batch["unannotated"],
             positions=positions, weights=batch["weights"], soft_targets=soft_targets_of(batch),
         )  # fmt: skip
+        if KEY not in batch:
+            return loss
+        legal = torch.as_tensor(labels.legal_transitions, device=scores.device)
+        moves = torch.zeros(legal.shape, device=scores.device).masked_fill(~legal, IMPOSSIBLE)
+        return loss + rejection_loss(scores, moves, batch, positions=positions)
 
     def decoder(self, network: Any) -> TagDecoder:  # noqa: ARG002
         """Without transition scores."""

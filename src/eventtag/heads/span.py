@@ -25,6 +25,7 @@ from eventtag.encoding.align import IGNORED, align_overlapping, words_inside
 from eventtag.encoding.tokens import TokenisedText
 from eventtag.encoding.windows import Window
 from eventtag.heads.protocol import ArticleTargets, FloatArray, IntArray
+from eventtag.heads.rejected import KEY
 from eventtag.heads.span_decoding import SpanDecoder
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
@@ -90,13 +91,14 @@ class SpanHead:
     def loss(
         self, network: Any, scores: torch.Tensor, batch: Mapping[str, Any], labels: LabelSet, *, positions: torch.Tensor | None
     ) -> torch.Tensor:
-        """As `span_loss`."""
+        """As `span_loss`; a rejected span counts as one that is no mention, wherever it stands."""
         del network, labels
         places = batch["word_positions"]
         decided = (batch["labels"].gather(1, places.clamp(min=0)) >= 0) & (places >= 0)
         return span_loss(
-            scores, batch["spans"], decided, batch["inside"], batch["unannotated"], positions=positions, weights=batch["weights"]
-        )
+            scores, batch["spans"], decided, batch["inside"], batch["unannotated"],
+            positions=positions, weights=batch["weights"], rejected=batch.get(KEY),
+        )  # fmt: skip
 
     def decoder(self, network: Any) -> SpanDecoder:  # noqa: ARG002
         """As `ModelHead.decoder`."""
@@ -169,13 +171,14 @@ def span_loss(
     *,
     positions: torch.Tensor | None = None,
     weights: torch.Tensor | None = None,
+    rejected: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Binary cross-entropy summed over spans and labels, divided by `positions` (the number of `decided` words by default); a scalar.
 
     `scores` [B, K, M, L] are log-odds, `spans` [B, S, 3] gold: first word (negative beyond a window's last span), words - 1, label. A
     span counts if the window decides its first word (`decided` [B, K]) and all of its words were annotated (`inside` [B, K]); a label
     counts if it was being marked (`unannotated` [B, C] is true for the tags of the others). `weights` [B] multiply the loss of a window's
-    spans.
+    spans. `rejected` [B, N, 3], in the form of `spans`, are no mentions with their label, and count too.
     """
     dtype = torch.promote_types(scores.dtype, torch.float32)
     gold = torch.zeros(scores.shape, dtype=dtype, device=scores.device)
@@ -184,6 +187,9 @@ def span_loss(
     count = scores.shape[2]
     annotated = functional.pad(inside, (0, count - 1)).unfold(1, count, 1).cumprod(2).bool() & decided[..., None]
     counted = annotated[..., None] & ~unannotated[:, None, None, 1::2]
+    if rejected is not None:
+        rows, places = ((rejected[..., 0] >= 0) & (rejected[..., 1] < count)).nonzero(as_tuple=True)
+        counted[(rows, *rejected[rows, places].unbind(1))] = True
     losses = functional.binary_cross_entropy_with_logits(scores.to(dtype), gold, reduction="none")
     if weights is not None:
         losses = losses * weights[:, None, None, None]

@@ -222,12 +222,13 @@ def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> A
     """The corpus with the articles among its training articles; `what` they are is said in the notes. Raises DataError where none can be
     learnt.
 
-    Of several articles with one text the last counts. Near-duplicates of validation and test articles are not learnt. Spans with a label
-    that the corpus does not have are left out.
+    Of several articles with one text the last one that was looked at counts, and the rejected spans of all of them. An article with
+    rejected spans alone adds these to the training article with its text. Near-duplicates of validation and test articles are not learnt.
+    Spans with a label that the corpus does not have are left out.
     """
     notes = []
-    latest = {article_key(article.text): article for article in articles if article.regions}
-    if skipped := sum(not article.regions for article in articles):
+    latest = _latest(articles)
+    if skipped := sum(not article.regions and not article.rejected for article in articles):
         notes.append(f"{skipped} articles were looked at nowhere (skipped)")
     if several := len(articles) - skipped - len(latest):
         notes.append(f"{several} {what} are of a text of which a later one counts")
@@ -241,6 +242,8 @@ def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> A
     learnt = [article for name, article in named.items() if name not in copies]
     if not learnt:
         raise DataError(f"there are no {what} to learn from" + "".join(f"; {note}" for note in notes))
+    there = {article.text: article for article in corpus.splits["train"]}
+    learnt = [article if article.regions else _with_rejected(there.get(article.text, article), article) for article in learnt]
     replaced = {article_key(article.text) for article in learnt}
     kept = [article for article in corpus.splits["train"] if article_key(article.text) not in replaced]
     if taken := len(corpus.splits["train"]) - len(kept):
@@ -250,7 +253,7 @@ def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> A
         notes.append(f"{strange} spans have labels that the checkpoint does not have, and are not learnt")
     part = dict.fromkeys([CORPUS_FIELD] if corpus.parts else [], next(iter(corpus.parts), None))
     notes += [f"{what} are taken as articles of the corpus {name}" for name in part.values()]
-    ids = {article.id for group in corpus.splits.values() for article in group}
+    ids = {article.id for split, group in corpus.splits.items() for article in (kept if split == "train" else group)}
     added: list[Article] = []
     ledger = LossLedger()
     for article in learnt:
@@ -263,6 +266,29 @@ def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> A
         added.append(respan(article, spans, stage="training", ledger=ledger, asked=True, id=name, meta=meta))
     notes += ledger.summary()
     return Added(replace(corpus, splits={**corpus.splits, "train": (*kept, *added)}), len(added), tuple(notes))
+
+
+def _latest(articles: Sequence[Article]) -> dict[str, Article]:
+    """By text, the last article that was looked at, else the last with rejected spans; with the rejected spans of all with this text."""
+    found: dict[str, Article] = {}
+    for article in articles:
+        if not article.regions and not article.rejected:
+            continue
+        before = found.get(article_key(article.text))
+        if before is None:
+            found[article_key(article.text)] = article
+        elif article.regions or not before.regions:
+            found[article_key(article.text)] = _with_rejected(article, before)
+        else:
+            found[article_key(article.text)] = _with_rejected(before, article)
+    return found
+
+
+def _with_rejected(article: Article, other: Article) -> Article:
+    """The article with the rejected spans of another, too, where both have the same text; what is a span of it is not rejected."""
+    if article.text != other.text or article is other:
+        return article
+    return replace(article, rejected=tuple({*article.rejected, *other.rejected} - set(article.spans)))
 
 
 def require_promises(settings: TrainSettings, held: Sequence[Article]) -> None:

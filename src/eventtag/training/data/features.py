@@ -6,7 +6,7 @@ Letters for shapes: B windows, T tokens of a window (special tokens included), C
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,15 @@ from eventtag.encoding.tokens import TokenisedText, special_tokens, tokenise
 from eventtag.encoding.windows import Window, plan_windows
 from eventtag.formats.overlaps import resolve_overlaps
 from eventtag.heads.protocol import ModelHead, WindowTargets
+from eventtag.heads.rejected import collate_rejected, rejected_in_windows
 from eventtag.heads.softmax import SoftmaxHead
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.respan import respan
 from eventtag.settings import WindowSettings
 from eventtag.training.data.teachers import SoftTargets
+
+NO_SPANS = np.zeros((0, 3), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Feature:
     was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; the mean over all positions is 1.
     `targets`: further targets of the head, if any. `soft_targets` are the teachers', by token; `tag_ids` then has the teachers' best tag on
-    words that they alone decide.
+    words that they alone decide. `rejected` [N, 3] are spans that are no mentions (`eventtag.heads.rejected`).
     """
 
     article_id: str
@@ -47,6 +50,7 @@ class Feature:
     weight: float = 1.0
     targets: WindowTargets | None = None
     soft_targets: SoftTargets | None = None
+    rejected: npt.NDArray[np.int64] = field(default_factory=lambda: NO_SPANS)
 
 
 def build_features(
@@ -60,7 +64,7 @@ def build_features(
     head: ModelHead | None = None,
     soft_targets: Mapping[str, SoftTargets] | None = None,
 ) -> list[Feature]:
-    """The windows with a gold position; the ledger records what overlaps, alignment and windows change.
+    """The windows with a gold position or a rejected span; the ledger records what overlaps, alignment and windows change.
 
     `handling` says for an article which of overlapping spans are learnt and how much it counts. `head` learns from them (None: a softmax).
     `soft_targets` are the teachers', by article id. Raises DataError for overlapping spans if `handling` says `error` and the head learns
@@ -81,6 +85,9 @@ def build_features(
         tokens = tokenise(article.text, tokenizer)
         plans = plan_windows(tokens, capacity=capacity, stride=window.stride)
         gold = head.targets(article, tokens, plans, labels, ledger=ledger)
+        rejected = (
+            rejected_in_windows(article, tokens, plans, labels, ledger=ledger) if article.rejected else [NO_SPANS] * len(plans)
+        )
         tags = gold.tag_ids
         by_token = None if soft_targets is None else _by_token(soft_targets[article.id], tokens)
         if soft_targets is not None:
@@ -91,10 +98,10 @@ def build_features(
         unannotated = unannotated_tags(article, labels)
         first = np.zeros(len(tokens.input_ids), dtype=np.bool_)
         first[tokens.first_token] = True
-        for plan, targets in zip(plans, gold.windows, strict=True):
+        for plan, targets, refused in zip(plans, gold.windows, rejected, strict=True):
             owned = np.full(plan.end - plan.start, IGNORED, dtype=np.int64)
             owned[plan.own_start - plan.start : plan.own_end - plan.start] = token_tags[plan.own_start : plan.own_end]
-            if (owned == IGNORED).all():
+            if (owned == IGNORED).all() and not len(refused):
                 continue
             features.append(
                 Feature(
@@ -107,6 +114,7 @@ def build_features(
                     how.weight,
                     targets,
                     None if by_token is None else _of_window(by_token, plan, len(prefix), len(suffix)),
+                    refused,
                 )
             )
     return _balanced(features)
@@ -147,7 +155,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
     `weights` [B] and `article_ids` (B strings).
 
     With teachers also `soft_targets` [B, T, C], their probabilities, and `soft_share` [B, T], how much of a position's loss follows them.
-    A head's `WindowTargets` collate its further targets.
+    A head's `WindowTargets` collate its further targets, and `collate_rejected` the rejected spans.
     """
     width = max(len(feature.input_ids) for feature in features)
     input_ids = torch.full((len(features), width), pad_token_id, dtype=torch.long)
@@ -177,7 +185,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
         batch |= _collate_soft_targets(features, width)
     if features[0].targets is not None:
         batch |= features[0].targets.collate([feature.targets for feature in features], words)
-    return batch
+    return batch | collate_rejected([feature.rejected for feature in features])
 
 
 def _collate_soft_targets(features: Sequence[Feature], width: int) -> dict[str, torch.Tensor]:

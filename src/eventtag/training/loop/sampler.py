@@ -19,7 +19,7 @@ import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from eventtag.encoding.align import IGNORED
-from eventtag.training.data.features import Feature
+from eventtag.training.data.features import NO_SPANS, Feature
 
 POOL_BATCHES = 50
 
@@ -37,7 +37,7 @@ class TrainingWindows(Dataset[Feature]):
         if index >= 0:
             return self.features[index]
         feature = self.features[~index]
-        return replace(feature, tag_ids=np.full_like(feature.tag_ids, IGNORED))
+        return replace(feature, tag_ids=np.full_like(feature.tag_ids, IGNORED), rejected=NO_SPANS)
 
 
 class LengthPoolSampler(Sampler[int]):
