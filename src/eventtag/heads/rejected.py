@@ -89,7 +89,10 @@ def rejection_loss(
     `emissions` [B, T, C] are unnormalised, `moves` [C, C] scores of tag j behind tag i, IMPOSSIBLE where j may not follow. Of the `batch`
     the entries KEY, `words`, `labels` and `weights` are read.
     """
-    rejected, words, tag_ids = batch[KEY], batch["words"], batch["labels"]
+    rejected: torch.Tensor = batch[KEY]
+    words: torch.Tensor = batch["words"]
+    tag_ids: torch.Tensor = batch["labels"]
+    weights: torch.Tensor = batch["weights"]
     places, inside = find_runs(words, words)  # a window that has words is one run
     run_of = torch.zeros(len(words), dtype=torch.long, device=words.device)
     run_of[places[:, 0] // words.shape[1]] = torch.arange(len(places), device=words.device)
@@ -107,5 +110,6 @@ def rejection_loss(
     allowed = torch.where(behind[..., None], ~goes_on, allowed)
     both = torch.cat([scores, scores.masked_fill(~allowed, IMPOSSIBLE)])
     totals = log_partition(both, inside[runs].repeat(2, 1), moves.to(dtype))
-    losses = less_than_one(totals[len(runs) :] - totals[: len(runs)]) * batch["weights"][rows]
-    return losses.sum() / ((tag_ids >= 0).sum() if positions is None else positions).clamp(min=1)
+    losses = less_than_one(totals[len(runs) :] - totals[: len(runs)]) * weights[rows]
+    count: torch.Tensor = (tag_ids >= 0).sum() if positions is None else positions
+    return losses.sum() / count.clamp(min=1)

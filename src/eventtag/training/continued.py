@@ -21,6 +21,7 @@ from eventtag.corpus.mixing import CORPUS_FIELD
 from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.corpus.seen import Seen, article_key, read_seen
 from eventtag.errors import CheckpointError, DataError, EventtagError, SettingsError
+from eventtag.heads.registry import PLAIN_HEAD
 from eventtag.ledger import LossLedger
 from eventtag.manifest import read_json
 from eventtag.models.accepted import CONFIG_FILE, OURS
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 """The names that architectures have for it."""
+OF_HEADS = ("overlap", "max_span_width")
+"""Settings of the model that a checkpoint's configuration has where its head has them."""
 
 
 def settings_of_run(checkpoint: Path) -> TrainSettings:
@@ -121,17 +124,14 @@ def _architecture(path: Path, info: CheckpointInfo) -> dict[str, Any]:
     config = read_json(path / CONFIG_FILE, then="copy the checkpoint again")
     ours = config.get("model_type") == OURS
     inner = config["encoder"] if ours else config
-    head = Head(config.get("head", Head.softmax.value))
-    found = {
+    return {
         "name": info.training.get("encoder", str(path)),
-        "head": head,
+        "head": Head(config.get("head", PLAIN_HEAD)),
         "layer_mix": bool(config.get("layer_mix", False)),
         "casing": bool(config.get("casing", False)),
         "attention_dropout": next((inner[key] for key in ATTENTION_DROPOUT if key in inner), None),
+        **{key: config[key] for key in OF_HEADS if key in config},
     }
-    if head is Head.span:
-        found |= {"overlap": bool(config["overlap"]), "max_span_width": int(config["max_span_width"])}
-    return found
 
 
 def _shown(value: Any) -> str:
