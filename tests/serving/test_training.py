@@ -40,7 +40,7 @@ NEW = make_article("a2", f"{words(1)} Police/ACTOR met in Lima/LOCATION")  # an 
 
 def test_corrections_join_the_training_articles(corpus: Corpus) -> None:
     train, test = corpus.splits["train"], corpus.splits["test"]
-    relabelled = replace(train[0], id="mine", spans=train[0].spans[:1])
+    relabelled = replace(train[0], id="mine", spans=train[0].spans[:1], links=None)
     copy = replace(test[0], id="copy", text=test[0].text + " ", meta={})
     older = replace(NEW, spans=())
     skipped = replace(make_article("s", words(2)), annotated=())
