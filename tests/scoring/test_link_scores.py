@@ -179,6 +179,9 @@ def test_a_link_falls_in_its_slice(dimension, link, expected):
         ("The arrest of three men by police", "arrest", False),
         ("They were there. Police arrested men.", "arrested", False),
         ("Police arrest men", "arrest", False),
+        ("Demand has fallen by a third", "fallen", False),
+        ("The mill was to have invested", "invested", False),
+        ("Men have been arrested", "arrested", True),
     ],
 )
 def test_passives_are_told_by_the_stated_rule(text, event, passive):

@@ -22,7 +22,8 @@ LinkSlicer = Callable[[Article, Link], str | None]
 DISTANCES = ((2, "0-2 words"), (5, "3-5 words"), (10, "6-10 words"), (20, "11-20 words"))
 FARTHER = "21+ words"
 
-AUXILIARIES = frozenset(("am", "are", "be", "been", "being", "is", "was", "were", "got", "get", "gets", "getting", "gotten"))
+PASSIVE = frozenset(("am", "are", "be", "been", "being", "is", "was", "were", "got", "get", "gets", "getting", "gotten"))
+PERFECT = frozenset(("have", "has", "had", "having"))
 AUXILIARY_WITHIN = 3
 """How many words before the participle its auxiliary may stand: "was not even seen"."""
 PARTICIPLES = frozenset(
@@ -118,8 +119,9 @@ def link_slicers(articles: Sequence[Article], *, fields: Sequence[str] | None = 
 
 
 def is_passive(text: str, event: Span) -> bool:
-    """Whether an event is a passive verb, by a rule for English: it holds a word that ends in -ed or -en or is an irregular participle, and
-    a form of "be" or "get" is in the event or among the three words before it in its sentence, or the word behind the event is "by".
+    """Whether an event is a passive verb, by a rule for English: it holds a participle (a word that ends in -ed or -en, or an irregular
+    one), and of the forms of "be", "get" and "have" among the three words before that in the sentence the last is one of "be" or "get"; or
+    there is none, and the word behind the event is "by".
     """
     return _is_passive(_read(text), event)
 
@@ -139,11 +141,13 @@ def _is_passive(text: _Text, event: Span) -> bool:
     participles = [n for n in range(first, behind) if text.words[n] in PARTICIPLES or text.words[n].endswith(("ed", "en"))]
     if not participles:
         return False
-    if behind < len(text.words) and text.words[behind] == "by":
-        return True
+    participle = participles[-1]
     sentence = text.sentences[max(0, bisect_right(text.sentences, event.start) - 1)] if text.sentences else 0
-    earliest = max(bisect_left(text.starts, sentence), participles[0] - AUXILIARY_WITHIN)
-    return not AUXILIARIES.isdisjoint(text.words[earliest : participles[-1]])
+    earliest = max(bisect_left(text.starts, sentence), participle - AUXILIARY_WITHIN)
+    auxiliaries = [word for word in text.words[earliest:participle] if word in PASSIVE or word in PERFECT]
+    if auxiliaries:
+        return auxiliaries[-1] in PASSIVE
+    return behind < len(text.words) and text.words[behind] == "by"
 
 
 def _sentence(text: _Text, link: Link) -> str:
