@@ -253,13 +253,16 @@ def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> A
         notes.append(f"{strange} spans have labels that the checkpoint does not have, and are not learnt")
     part = dict.fromkeys([CORPUS_FIELD] if corpus.parts else [], next(iter(corpus.parts), None))
     notes += [f"{what} are taken as articles of the corpus {name}" for name in part.values()]
-    ids = {article.id for split, group in corpus.splits.items() for article in (kept if split == "train" else group)}
+    ids = {article.id for group in corpus.splits.values() for article in group}
+    same = {(article.id, article_key(article.text)) for article in corpus.splits["train"]}
     added: list[Article] = []
     ledger = LossLedger()
     for article in learnt:
-        name = article.id if article.id not in ids else f"corrected/{article.id}"
-        while name in ids:
-            name += "'"
+        name = article.id
+        if (name, article_key(article.text)) not in same and name in ids:
+            name = f"corrected/{name}"
+            while name in ids:
+                name += "'"
         ids.add(name)
         spans = [span for span in article.spans if span.label in known]
         meta = {**article.meta, **part}
