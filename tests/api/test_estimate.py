@@ -283,6 +283,23 @@ def test_probabilities_that_a_format_loses_come_from_the_record(tmp_path):
     assert any(f"are taken from {tmp_path / 'export.sample.json'}" in note for note in beside.notes)
 
 
+def test_a_plan_takes_the_probabilities_of_its_pilot_from_the_record_as_well(tmp_path):
+    drawn = eventtag.sample(TAGGED, tmp_path / "s", n=60, counts=["EVENT"], output_format="brat")
+    gold = annotate(drawn.articles)
+
+    def planned(source, **options):
+        result = eventtag.plan(TAGGED, source, estimates={"EVENT": 0.1}, **options)
+        return [(row.articles, row.low, row.high) for row in result.rows], "\n".join(result.notes)
+
+    asked, said = planned(gold)
+    assert "times as likely to be drawn as others" in said
+    eventtag.write_articles(gold, tmp_path / "export", "brat")
+    assert planned(tmp_path / "export")[0] != asked
+    assert planned(tmp_path / "export", record=drawn.record)[0] == asked
+    _, said = planned([replace(gold[0], meta={}), *gold[1:]])
+    assert "1 of the pilot's 60 articles have no sample_probability" in said
+
+
 def test_the_record_of_another_sample_is_refused(sample, tmp_path):
     other = eventtag.sample(TAGGED, tmp_path / "o.jsonl", n=100, seed=5)
     with pytest.raises(DataError, match="is not in the record of the sample, which has 100"):

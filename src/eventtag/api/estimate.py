@@ -13,14 +13,13 @@ from eventtag.api.gold import read_noted
 from eventtag.article import Article
 from eventtag.corpus.seen import REASONS, Seen, read_seen
 from eventtag.errors import DataError, SettingsError
-from eventtag.estimates.annotated_sample import PROBABILITY, Drawn, TextCheck, match_sample, with_probabilities
+from eventtag.estimates.annotated_sample import Drawn, TextCheck, match_sample, recorded
 from eventtag.estimates.dates import Order
 from eventtag.estimates.estimate_files import write_estimates
 from eventtag.estimates.estimate_rows import figure_rows
 from eventtag.estimates.estimating import CONSTANT, QuantityFigures, estimate_quantity
 from eventtag.estimates.quantities import parse_quantity
 from eventtag.estimates.regression import Family, Tuning
-from eventtag.estimates.sample_record import read_record, record_path
 from eventtag.estimates.tagged import TaggedReading, read_tagged
 from eventtag.jobs.job import Job, read_manifest
 from eventtag.models.checkpoint import find_checkpoint
@@ -118,7 +117,10 @@ def estimate(
     labels = set(table.labels) | {span.label for article in articles for span in article.spans}
     require_names("quantity", [q.label for q in wanted if q.label is not None], labels, "label")
     articles = _unseen(articles, tagged, checkpoint, seen, name_of(gold), notes)
-    articles = _recorded(articles, gold, drawn, record, notes)
+    if record is not None and drawn == "random":
+        raise SettingsError("drawn: random contradicts the record of a sample; leave one of them out")
+    if drawn != "random":
+        articles = recorded(articles, gold, record, name_of(gold), notes)
     sample = match_sample(table, articles, wanted, drawn=drawn, source=name_of(gold))
     notes += sample.notes
     if regress and not sample.random:
@@ -160,23 +162,6 @@ def _require_annotated(articles: Sequence[Article], source: str, notes: list[str
         notes.append(
             f"{source}: {marked} articles have spans, and are left out as not annotated: if people made these spans, {remedy}"
         )
-
-
-def _recorded(
-    articles: list[Article], gold: Source, drawn: Drawn, record: str | os.PathLike[str] | None, notes: list[str]
-) -> list[Article]:
-    """The articles with the probabilities of the sample's record, where one is named, or lies beside articles that have none."""
-    if record is not None:
-        if drawn == "random":
-            raise SettingsError("drawn: random contradicts the record of a sample; leave one of them out")
-        return with_probabilities(articles, read_record(Path(record)), name_of(gold))
-    if drawn == "random" or not isinstance(gold, str | os.PathLike) or any(PROBABILITY in article.meta for article in articles):
-        return articles
-    beside = record_path(Path(gold))
-    if not beside.is_file():
-        return articles
-    notes.append(f"the probabilities of the draw are taken from {beside}")
-    return with_probabilities(articles, read_record(beside), name_of(gold))
 
 
 def _unseen(

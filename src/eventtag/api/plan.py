@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import sqrt
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from eventtag.api.articles import Source
+from eventtag.api.articles import Source, name_of
 from eventtag.api.pairing import PairedGold, pair_with_gold
+from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError, require_names
-from eventtag.estimates.annotated_sample import PROBABILITY
+from eventtag.estimates.annotated_sample import PROBABILITY, recorded
 from eventtag.estimates.corrected import Annotated, Tagged, estimate_mean
 from eventtag.estimates.planning import Floats, Needed, in_articles, units_for_difference, units_for_interval
-from eventtag.estimates.quantities import Quantity, parse_quantity
+from eventtag.estimates.quantities import Quantity, number_of, parse_quantity
 from eventtag.scoring.bootstrap import AVERAGES, CORRELATED, METRICS, figure_sums, figures, marked_mask, sum_clusters
 from eventtag.scoring.report import score_articles
 from eventtag.scoring.tally import Pair, Tally
@@ -73,6 +75,7 @@ def plan(
     difference: float | None = None,
     other: Source | None = None,
     estimates: Mapping[str, float] | None = None,
+    record: str | os.PathLike[str] | None = None,
     level: float = 0.95,
     **pairing: Any,
 ) -> PlanResult:
@@ -81,7 +84,9 @@ def plan(
     The pilot is `predictions` (a file, or the folder of an evaluation) on `gold`. `f1`: half-width wanted of the interval of each label's
     strict F1; `difference`: difference of F1 to another system that is to be found with a probability of 0.8, where the system is `other`
     (predictions of the same articles) or is taken to err alike; `estimates`: by quantity, such as `EVENT` or `any:EVENT`, the half-width
-    wanted of its mean over a large pool of tagged articles. `pairing` are the further arguments of `eventtag.score` on reading.
+    wanted of its mean over a large pool of tagged articles. `record` is what `eventtag.sample` wrote beside a pilot that it drew, for
+    formats that lose the metadata (default: the one beside `gold`, where the metadata have no probabilities). `pairing` are the further
+    arguments of `eventtag.score` on reading.
 
     Raises SettingsError for nothing wanted, DataError as `eventtag.score` does.
     """
@@ -102,7 +107,8 @@ def plan(
     pilot = pair_with_gold(predictions, gold, **pairing)
     found = {span.label for article, spans in pilot.pairs for span in (*article.spans, *spans)}
     require_names("estimate", [q.label for q in quantities.values() if q.label is not None], found, "label")
-    weights = _weights(pilot)
+    said: list[str] = []
+    weights = _weights(recorded(list(pilot.articles), gold, record, name_of(gold), said), said)
     base = _jackknifed(pilot.pairs, pilot, weights)
     units = len(base.left_out)
     if units < 2:
@@ -117,7 +123,7 @@ def plan(
         rows += _differences(pilot, base, other, pairing, weights, difference, level, per_unit)
     for words, quantity in quantities.items():
         rows += _estimates(pilot, weights, quantity, words, (estimates or {})[words], level, per_unit)
-    notes = [*pilot.notes, f"the pilot: {len(pilot.pairs)} articles, resampled by {pilot.rule}"]
+    notes = [*pilot.notes, *said, f"the pilot: {len(pilot.pairs)} articles, resampled by {pilot.rule}"]
     if weights.min() < weights.max():
         least, most = (float(1 / weights.max()), float(1 / weights.min()))
         notes.append(
@@ -146,12 +152,18 @@ def _deviations(left_out: Floats) -> Floats:
     return np.asarray((left_out - left_out.mean(axis=0)) * sqrt((units - 1) / units))
 
 
-def _weights(pilot: PairedGold) -> Floats:
-    """[A] 1 over the probability of each article, with mean 1; all 1 where one of them does not say."""
-    found = [article.meta.get(PROBABILITY) for article in pilot.articles]
-    if not all(isinstance(value, int | float) and 0 < value <= 1 for value in found):
+def _weights(articles: Sequence[Article], notes: list[str]) -> Floats:
+    """[A] 1 over the probability of each article, with mean 1; all 1 where one of them does not say, which `notes` then do."""
+    found = np.array([number_of(article.meta.get(PROBABILITY)) for article in articles])
+    known = (found > 0) & (found <= 1)
+    if not known.all():
+        if known.any():
+            notes.append(
+                f"{int((~known).sum())} of the pilot's {len(found)} articles have no {PROBABILITY} between 0 and 1: all are taken to have "
+                "been equally likely"
+            )
         return np.ones(len(found))
-    weights = 1 / np.array(found, dtype=np.float64)
+    weights = 1 / found
     return np.asarray(weights / weights.mean())
 
 

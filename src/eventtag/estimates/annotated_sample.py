@@ -6,8 +6,10 @@ How an article came into the sample stands in its metadata, as `eventtag sample`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,7 +20,7 @@ from eventtag.errors import DataError, SettingsError
 from eventtag.estimates.batches import TaggedBatch, batches_of
 from eventtag.estimates.corrected import Annotated
 from eventtag.estimates.quantities import Quantity, number_of
-from eventtag.estimates.sample_record import SampleRecord
+from eventtag.estimates.sample_record import read_record, record_path
 from eventtag.estimates.tagged import TaggedTable
 
 PROBABILITY, STRATUM, UNIT = "sample_probability", "sample_stratum", "sample_unit"
@@ -63,23 +65,34 @@ class SampledArticles:
         return sample, self.places[known]
 
 
-def with_probabilities(articles: Sequence[Article], record: SampleRecord, source: str) -> list[Article]:
+def recorded(
+    articles: list[Article], source: object, record: str | os.PathLike[str] | None, name: str, notes: list[str]
+) -> list[Article]:
     """The articles with what the record of their sample says of their draw in their metadata, which many formats lose.
 
-    Raises DataError for an article that was not drawn, and one whose own metadata say something else.
+    Where none of them says it and no `record` is named, the one beside the `source` is taken, if there is one, and `notes` say so; `name`
+    is the source's for messages. Raises DataError for an article that was not drawn, and one whose own metadata say something else.
     """
+    if record is None:
+        if not isinstance(source, str | os.PathLike) or any(PROBABILITY in article.meta for article in articles):
+            return articles
+        record = record_path(Path(source))
+        if not record.is_file():
+            return articles
+        notes.append(f"the probabilities of the draw are taken from {record}")
+    known = read_record(Path(record)).drawn
     found = []
     for article in articles:
-        drawn = record.drawn.get(article.id)
+        drawn = known.get(article.id)
         if drawn is None:
             raise DataError(
-                f"{source}: the article {article.id!r} is not in the record of the sample, which has {len(record.drawn)}; give the record "
-                "of this sample, and the articles with the ids that they had in it"
+                f"{name}: the article {article.id!r} is not in the record of the sample, which has {len(known)}; give the record of this "
+                "sample, and the articles with the ids that they had in it"
             )
         own = number_of(article.meta.get(PROBABILITY))
         if np.isfinite(own) and not np.isclose(own, drawn[PROBABILITY]):
             raise DataError(
-                f"{source}: the article {article.id!r} has the {PROBABILITY} {own:g}, and the record of the sample says "
+                f"{name}: the article {article.id!r} has the {PROBABILITY} {own:g}, and the record of the sample says "
                 f"{drawn[PROBABILITY]:g}; give the record of this sample, or leave --record out"
             )
         found.append(replace(article, meta={**article.meta, **drawn}))

@@ -49,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="QUANTITY=WIDTH",
         help="half-width of the interval of a mean over a large pool, such as any:EVENT=0.03 or EVENT=0.2",
     )
+    group.add_argument(
+        "--record",
+        type=nonempty("--record"),
+        metavar="FILE",
+        help="what eventtag sample wrote beside the pilot, for formats that lose the metadata (default: GOLD.sample.json)",
+    )
     group.add_argument("--level", type=_number("--level"), default=0.95, help="level of the intervals and tests (default: 0.95)")
     add_reading(parser)
     return parser
@@ -65,6 +71,7 @@ def _task(arguments: argparse.Namespace) -> int:
         difference=arguments.difference,
         other=arguments.other,
         estimates=dict(_estimate(words) for words in arguments.estimate),
+        record=arguments.record,
         level=arguments.level,
         **scored_on(arguments),
     )
