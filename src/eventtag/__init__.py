@@ -20,6 +20,7 @@ if _TYPE_CHECKING:
     from eventtag.api.lint import lint
     from eventtag.api.plan import plan
     from eventtag.api.predict import predict
+    from eventtag.api.records import records
     from eventtag.api.sample import sample
     from eventtag.api.score import score
     from eventtag.api.serve import serve
@@ -57,6 +58,7 @@ _HOMES = {
     "read_articles": "formats.registry",
     "read_inputs": "jobs.reading.inputs",
     "read_rows": "jobs.reading.inputs",
+    "records": "api.records",
     "sample": "api.sample",
     "score": "api.score",
     "serve": "api.serve",
@@ -87,6 +89,7 @@ __all__ = [
     "read_articles",
     "read_inputs",
     "read_rows",
+    "records",
     "sample",
     "score",
     "serve",

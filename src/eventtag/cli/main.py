@@ -33,6 +33,7 @@ FILE_COMMANDS = {
     "agreement": "compare two annotations of the same articles",
     "score": "score predictions of any program on annotated articles",
     "count": "count what a tagger found, by month, country or label",
+    "records": "make a table of events: who did what to whom, where, when",
     "plan": "say how many articles to annotate, from a pilot",
     "compare": "say whether one tagger is better than another",
     "fetch": "bring a public corpus to this computer",

@@ -83,11 +83,16 @@ class TaggedBatch:
 
     def column(self, name: str) -> list[str | None]:
         """[N]: a metadata field as text, as `cell_text` gives it."""
-        values = [meta.get(name) for meta in self.meta]
-        return [value if type(value) is str and value.isascii() and value else cell_text(value) for value in values]
+        return field_texts(self.meta, name)
 
     def _code(self, label: str) -> int:
         return self.labels.index(label) if label in self.labels else -1
+
+
+def field_texts(metas: Sequence[Mapping[str, Any]], name: str) -> list[str | None]:
+    """[N]: a metadata field of articles as text, as `cell_text` gives it."""
+    values = [meta.get(name) for meta in metas]
+    return [value if type(value) is str and value.isascii() and value else cell_text(value) for value in values]
 
 
 @dataclass(slots=True)

@@ -35,8 +35,8 @@ class CountTables:
 
     def __init__(self, folder: Path, *, excel: bool) -> None:
         self._folder, self._excel = folder, excel
-        self._waiting = {name: _Waiting(folder / f"{name}.waiting") for name in ("articles", "spans")}
-        self._kinds: dict[str, set[type]] = {}
+        self._waiting = {name: Waiting(folder / f"{name}.waiting") for name in ("articles", "spans")}
+        self._fields = MetaFields()
         self._made: dict[str, pa.DataType] = {}
 
     def add(
@@ -48,9 +48,9 @@ class CountTables:
         quantities: Mapping[str, Floats],
     ) -> None:
         """Take articles, of whose spans `counted` [S] are written; `by_label` [N, L] are their numbers by label."""
-        shared = {f"{_PERIOD}{name}": _texts(texts) for name, texts in periods.items()}
-        shared |= {f"{_META}{name}": _texts(batch.column(name)) for name in self._fields(batch)}
-        ids = _texts(batch.ids)
+        shared = {f"{_PERIOD}{name}": texts_array(texts) for name, texts in periods.items()}
+        shared |= {f"{_META}{name}": texts_array(batch.column(name)) for name in self._fields.add(batch.meta)}
+        ids = texts_array(batch.ids)
         rows = batch.rows[counted]
         articles = {"article_id": ids, "spans": pa.array(np.bincount(rows, minlength=len(batch)))}
         articles |= {f"{_LABEL}{label}": _numbers(by_label[:, at], pa.int64()) for at, label in enumerate(batch.labels)}
@@ -64,26 +64,17 @@ class CountTables:
             "article_id": pa.DictionaryArray.from_arrays(places, ids),
             "start": pa.array(batch.starts[counted]),
             "end": pa.array(batch.ends[counted]),
-            "label": pa.DictionaryArray.from_arrays(batch.codes[counted], _texts(batch.labels)),
-            "text": _texts(list(itertools.compress(batch.surfaces, counted.tolist()))),
+            "label": pa.DictionaryArray.from_arrays(batch.codes[counted], texts_array(batch.labels)),
+            "text": texts_array(list(itertools.compress(batch.surfaces, counted.tolist()))),
             "score": _numbers(batch.scores[counted], pa.float64()),
         }
         self._waiting["spans"].add(
             spans | {name: pa.DictionaryArray.from_arrays(places, column) for name, column in shared.items()}
         )
 
-    def _fields(self, batch: TaggedBatch) -> list[str]:
-        """The metadata fields of a batch; which kinds of values each has is noted."""
-        found: dict[str, Any] = {}
-        for meta in batch.meta:
-            found.update(meta)
-        for name in found:
-            self._kinds.setdefault(name, set()).update(_kinds([meta.get(name) for meta in batch.meta]))
-        return list(found)
-
     def finish(self, *, note: str) -> int:
         """Write the tables; returns the rows of the longest."""
-        fields = {f"{_META}{name}": _type(kinds) for name, kinds in self._kinds.items()}
+        fields = {f"{_META}{name}": kind for name, kind in self._fields.types().items()}
         periods = {name: pa.string() for name in self._waiting["articles"].names if name.startswith(_PERIOD)}
         own = {"article_id": pa.string(), "spans": pa.int64()}
         made = dict(sorted(self._made.items()))
@@ -164,8 +155,8 @@ class TableWriter:
             self._group = []
 
 
-class _Waiting:
-    """A file of batches, each of which has columns of its own."""
+class Waiting:
+    """A file of batches, each of which has columns of its own. `add` them, `end`, read `batches`, and `close` in any case."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -174,6 +165,7 @@ class _Waiting:
         self.rows = 0
 
     def add(self, columns: Mapping[str, Any]) -> None:
+        """Take a batch."""
         batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
         self.names |= dict.fromkeys(columns)
         self.rows += batch.num_rows
@@ -181,6 +173,7 @@ class _Waiting:
             stream.write_batch(batch)
 
     def end(self) -> None:
+        """Close the file for writing."""
         self._file.close()
 
     def batches(self) -> Iterator[tuple[dict[str, Any], int]]:
@@ -192,8 +185,29 @@ class _Waiting:
                         yield dict(zip(batch.schema.names, batch.columns, strict=True)), batch.num_rows
 
     def close(self) -> None:
+        """Remove the file."""
         self.end()
         self._path.unlink(missing_ok=True)
+
+
+class MetaFields:
+    """The metadata fields of articles, and of which type the column of each is: known after the last article."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, set[type]] = {}
+
+    def add(self, metas: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The fields of these articles, in the order in which they were met."""
+        found: dict[str, Any] = {}
+        for meta in metas:
+            found.update(meta)
+        for name in found:
+            self._kinds.setdefault(name, set()).update(_kinds([meta.get(name) for meta in metas]))
+        return list(found)
+
+    def types(self) -> dict[str, Any]:
+        """The Arrow type of each field."""
+        return {name: _type(kinds) for name, kinds in self._kinds.items()}
 
 
 def _kinds(values: Sequence[object]) -> set[type]:
@@ -211,10 +225,11 @@ def _type(kinds: set[type]) -> Any:
     return pa.float64() if kinds and kinds <= {int, float} else pa.string()
 
 
-def _texts(texts: Sequence[str | None]) -> Any:
+def texts_array(texts: Sequence[str | None]) -> Any:
+    """A column of texts; half of a surrogate pair, from damaged JSON, becomes U+FFFD."""
     try:
         return pa.array(texts, type=pa.string())
-    except UnicodeEncodeError:  # half of a surrogate pair, from damaged JSON
+    except UnicodeEncodeError:
         return pa.array([cell_text(text) for text in texts], type=pa.string())
 
 

@@ -1,0 +1,227 @@
+"""Articles to event records.
+
+A record says what is sure enough. A role of which some link is too unsure, and none sure enough, is None, as is a role that an
+annotator was not looking for; where everything was looked at and nobody takes part, it is empty.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from eventtag.article import Article
+from eventtag.errors import SettingsError
+from eventtag.event_records.categories import Categories
+from eventtag.event_records.dates import EventDates
+from eventtag.event_records.linking import AGENT, EVENT, LINKINGS, PLACE, TARGET, Linking, find_links, role_is_known
+from eventtag.event_records.names import names_of
+from eventtag.event_records.places import PlaceLookup
+from eventtag.event_records.record import EventRecord, Participant
+from eventtag.ledger import LossLedger
+from eventtag.link import Link
+from eventtag.span import STATUSES, Span
+from eventtag.text.sentences import sentences_of_spans
+
+STAGE = "making records"
+ROLES = (AGENT, TARGET, PLACE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSettings:
+    """Which records are made.
+
+    `linking`: see `eventtag.event_records.linking`. `status`: only events of these statuses; none: all events. `thresholds`: the least
+    score of spans of a label; `link_thresholds` that of links of a role; `status_threshold` that of a status, below which it is unknown.
+    What has no score passes.
+
+    Raises SettingsError for another linking, status, role or threshold than there are.
+    """
+
+    linking: Linking = "given"
+    status: Sequence[str] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    link_thresholds: Mapping[str, float] = field(default_factory=dict)
+    status_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        for key, values, allowed in (
+            ("linking", [self.linking], LINKINGS),
+            ("status", self.status, STATUSES),
+            ("link_threshold", self.link_thresholds, ROLES),
+        ):
+            for value in values:
+                if value not in allowed:
+                    raise SettingsError(f"{key}: {value!r} is not allowed; choose of {', '.join(allowed)}")
+        shares = {f"threshold: {label}=": least for label, least in self.thresholds.items()}
+        shares |= {f"link_threshold: {role}=": least for role, least in self.link_thresholds.items()}
+        for what, least in (*shares.items(), ("status_threshold: ", self.status_threshold)):
+            if not 0 <= least <= 1:
+                raise SettingsError(f"{what}{least} is not a share; give a number from 0 to 1")
+
+
+@dataclass(slots=True)
+class RecordMaker:
+    """Makes the records of articles, and counts what the notes say. Dates, places and categories are looked up where there is what does it.
+
+    Links that no record has a column for go to the ledger.
+    """
+
+    settings: RecordSettings
+    ledger: LossLedger
+    dates: EventDates | None = None
+    places: PlaceLookup | None = None
+    categories: Categories | None = None
+    articles: int = 0
+    rows: int = 0
+    status_counts: Counter[str | None] = field(default_factory=Counter)
+    """Events by status, those too that have no row because of it."""
+    _labels: dict[str, None] = field(default_factory=dict)
+    _unlinked: int = 0
+    _unsure: Counter[str] = field(default_factory=Counter)
+    _below: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, article: Article) -> Iterator[EventRecord]:
+        """The records of an article, in the order of its events."""
+        self.articles += 1
+        self._labels.update(dict.fromkeys(span.label for span in article.spans))
+        sure = {span for span in article.spans if self._is_sure(span)}
+        sentences = sentences_of_spans(article)
+        links = find_links(article, self.settings.linking, sentences, sure)
+        self._unlinked += links is None
+        by_event = self._by_event(article, links or ())
+        linked = {link.participant for found in by_event.values() for link in found}
+        names = names_of(article, (span for span in sure if span.label != EVENT or span in linked))
+        countries: frozenset[str] = (
+            frozenset() if self.places is None else self.places.countries(article.mention(span) for span in sure)
+        )
+        for event in article.spans:
+            if event.label != EVENT:
+                continue
+            if event not in sure:
+                self._below[EVENT] += 1
+                continue
+            status = self._status(event)
+            self.status_counts[status] += 1
+            if self.settings.status and status not in self.settings.status:
+                continue
+            self.rows += 1
+            start, end = sentences[event]
+            known = None if links is None else by_event.get(event, [])
+            agents, targets, places = (self._role(article, role, known, (start, end), sure, names) for role in ROLES)
+            yield EventRecord(
+                article_id=article.id,
+                sentence=article.text[start:end],
+                sentence_start=start,
+                sentence_end=end,
+                event=article.mention(event),
+                start=event.start,
+                end=event.end,
+                score=event.score,
+                status=status,
+                status_score=event.status_score if status is not None else None,
+                linking=None if agents is targets is places is None else self.settings.linking,
+                agents=agents,
+                targets=targets,
+                places=places,
+                date=None if self.dates is None else self.dates(article.text, (start, end), status, article.meta),
+                locations=None if self.places is None or places is None else self.places([p.text for p in places], countries),
+                category=None if self.categories is None else self.categories(article.mention(event)),
+                meta=article.meta,
+            )
+
+    @property
+    def events(self) -> int:
+        """The events of the articles so far that are not below the threshold of their label."""
+        return sum(self.status_counts.values())
+
+    def _is_sure(self, span: Span) -> bool:
+        return span.score is None or span.score >= self.settings.thresholds.get(span.label, 0.0)
+
+    def _status(self, event: Span) -> str | None:
+        if event.status is None or (event.status_score is not None and event.status_score < self.settings.status_threshold):
+            self._unsure["status"] += event.status is not None
+            return None
+        return event.status
+
+    def _by_event(self, article: Article, links: Iterable[Link]) -> dict[Span, list[Link]]:
+        """The links of each event; the ledger names those that no column holds."""
+        found: dict[Span, list[Link]] = {}
+        for link in links:
+            if link.event.label == EVENT and link.role in ROLES:
+                found.setdefault(link.event, []).append(link)
+                continue
+            reason = f"have a role that has no column ({', '.join(ROLES)} have one)"
+            if link.event.label != EVENT:
+                reason = f"start at a span that is not {EVENT}"
+            self.ledger.add_link(article.id, STAGE, "dropped", reason, link.role, link.event, link.participant)
+        return found
+
+    def _role(
+        self,
+        article: Article,
+        role: str,
+        links: Sequence[Link] | None,
+        sentence: tuple[int, int],
+        sure: set[Span],
+        names: Mapping[Span, str],
+    ) -> tuple[Participant, ...] | None:
+        if links is None:
+            return None
+        mine = [link for link in links if link.role == role]
+        least = self.settings.link_thresholds.get(role, 0.0)
+        kept = [link for link in mine if link.participant in sure and (link.score is None or link.score >= least)]
+        self._unsure[role] += len(mine) - len(kept)
+        if not kept and (mine or not role_is_known(article, role, sentence)):
+            return None
+        return tuple(
+            Participant(one.start, one.end, article.mention(one), link.score, names[one])
+            for link in kept
+            for one in (link.participant,)
+        )
+
+    def notes(self) -> list[str]:
+        """What is unknown, left out or taken for granted, and that not all events happened."""
+        said = []
+        if EVENT not in self._labels:
+            near = get_close_matches(EVENT, [label.upper() for label in self._labels], n=1)
+            meant = next((label for label in self._labels if near and label.upper() == near[0]), "YOURS")
+            said.append(
+                f"no span has the label {EVENT}, so there is no row; found: {', '.join(self._labels) or 'none'} (--map {meant}={EVENT})"
+            )
+        if self.settings.linking == "nearest":
+            said.append(
+                "agents, targets and places are by the naive rule `nearest`: every actor and place is given to the nearest event of its "
+                "sentence, right or wrong"
+            )
+        elif self._unlinked:
+            said.append(
+                f"articles without links: {self._unlinked:,} of {self.articles:,}; their agents, targets and places are unknown (null)"
+                + ("; --linking nearest gives them by a naive rule" if self._unlinked == self.articles else "")
+            )
+        said += [
+            f"{role}: {count:,} links left out, which are less sure than the thresholds"
+            for role, count in self._unsure.items()
+            if count and role != "status"
+        ]
+        if self._below[EVENT]:
+            said.append(f"events below the threshold of {EVENT}: {self._below[EVENT]:,}, left out")
+        if self._unsure["status"]:
+            said.append(
+                f"events whose status is less sure than the threshold: {self._unsure['status']:,}; their status is unknown (null)"
+            )
+        counts = ", ".join(
+            f"{self.status_counts[status]:,} {status or 'of unknown status'}"
+            for status in (*STATUSES, None)
+            if self.status_counts[status]
+        )
+        if self.settings.status:
+            said.append(f"events: {counts or 'none'}; rows are those that are {' or '.join(self.settings.status)}")
+        elif self.events:
+            said.append(
+                f"rows are events whatever their status ({counts}); counting all as events that happened overstates (--status asserted)"
+            )
+        for part in (self.dates, self.places, self.categories):
+            said += [] if part is None else part.notes()
+        return said
