@@ -14,7 +14,7 @@ from eventtag.link import Link
 from eventtag.reporting.console import render_event_comparison, render_table
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
-from eventtag.scoring.compare_events import compare_events, tally_events
+from eventtag.scoring.compare_events import compare_events, headline_scores, tally_events
 from eventtag.scoring.report import analyse_articles
 from eventtag.scoring.status import count_status
 from eventtag.span import STATUSES, Span
@@ -113,14 +113,14 @@ def test_what_was_not_marked_is_left_out_and_said():
     assert events.links.measures["strict"].support == 40
     assert events.status.events == 23
     assert "links: 2 of 12 articles were not marked for links and are not scored" in events.notes
-    assert "status: 1 gold events have no status and are not scored" in events.notes
+    assert "status: 1 of 24 gold events have no status and are not scored" in events.notes
 
 
 def test_a_gold_link_outside_the_annotated_regions_is_counted_as_left_out():
     gold = [replace(a, annotated=((0, a.text.index("in")),)) for a in GOLD]
     events = score(GOLD, gold).report.events
     assert events.links.measures["strict"].support == 24
-    assert "links: 24 gold links are not scored, because a span of theirs is not in the annotated regions" in events.notes
+    assert "links: 24 of 48 gold links are not scored, because one of their spans is not in an annotated region" in events.notes
     assert events.status.events == 12
 
 
@@ -131,7 +131,7 @@ def test_an_event_that_is_not_found_has_no_status_and_one_that_is_silent_is_wron
     assert (events.status.found, events.status.accuracy.accuracy) == (22, pytest.approx(20 / 22))
     assert events.status.confusion["negated"]["none"] == 1
     assert "status: 2 of 24 gold events with a status were not found exactly and are not scored" in events.notes
-    assert "status: the predictions say none of 2 events that were found, which counts as wrong" in events.notes
+    assert "status: the predictions say none for 2 of 22 events that were found, which counts as wrong" in events.notes
 
 
 def plain(found):
@@ -225,6 +225,11 @@ def test_recipes_are_compared_over_their_seeds():
     }
     found = compare_events(systems, **HOW)
     assert found.links.runs == (3, 3)
+    scores = [headline_scores(run) for run in systems["one"]]
+    assert [row["links.strict"] for row in scores] == [
+        pytest.approx(score(predicted(GOLD, keep=0.3, seed=n)).report.events.links.measures["strict"].f1) for n in range(3)
+    ]
+    assert {row["status.accuracy"] for row in scores} == {row["status.asserted"] for row in scores} == {1.0}
     assert found.links.pairs[0].difference("strict", "micro").verdict == "second"
 
 

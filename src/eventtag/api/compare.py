@@ -17,7 +17,7 @@ from eventtag.corpus.clusters import clusters_of
 from eventtag.errors import SettingsError
 from eventtag.models.checkpoint import find_checkpoint
 from eventtag.scoring.compare import TRIALS, Comparison, Difference, compare_systems
-from eventtag.scoring.compare_events import EventComparison, EventTallies, compare_events, tally_events
+from eventtag.scoring.compare_events import EventComparison, EventTallies, compare_events, headline_scores, tally_events
 from eventtag.scoring.pairing import pair_predictions
 from eventtag.scoring.placing import place_predictions
 from eventtag.scoring.report import EvaluationReport, score_articles
@@ -129,11 +129,12 @@ def compare(
     require_names("label_map", label_map or (), found.before, "label")
     if recipes and found.split == "validation":
         found.notes.append("note: the validation articles picked the runs, so that these scores are too high")
-    comparison, event_comparison, rule = None, None, ""
+    comparison, units, rule = None, None, ""
+    how: dict[str, Any] = {"level": level, "trials": resamples, "seed": seed}
     if len(tallies) > 1:
         units, rule = clusters_of(list(found.articles.values()), field_name)
-        how: dict[str, Any] = {"clusters": units, "level": level, "trials": resamples, "seed": seed}
-        comparison, event_comparison = compare_systems(tallies, **how), compare_events(events, **how)
+        comparison = compare_systems(tallies, clusters=units, **how)
+    event_comparison = compare_events(events, clusters=units, **how)
     about = found.unseen.about, tuple(found.unseen.notes), tuple(found.notes)
     return ComparisonResult(comparison, recipes, rule, *about, events=event_comparison)
 
@@ -169,7 +170,13 @@ class _Scorer:
     def summarise(self, runs: Sequence[str]) -> SeedSummary:
         described = {path: describe_run(path) for path in runs}
         require_alike(described)
-        return summarise_seeds([SeedRun(path, run.seed, run.validation, self.score(path)) for path, run in described.items()])
+        reports = {path: self.score(path) for path in described}
+        return summarise_seeds(
+            [
+                SeedRun(path, run.seed, run.validation, reports[path], headline_scores(self.events[path]))
+                for path, run in described.items()
+            ]
+        )
 
 
 def _tally(report: EvaluationReport) -> Tally:

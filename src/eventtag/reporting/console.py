@@ -176,10 +176,8 @@ def render_seeds(name: str, summary: SeedSummary) -> str:
     header = ("F1", "mean", "deviation", "lowest", "highest", f"seed {chosen.seed}")
     rows = []
     for row, spread in summary.f1.items():
-        report = chosen.report.strict
-        own = report.labels[row].f1 if row in report.labels else getattr(report, row).f1
         deviation = "-" if spread.deviation is None else f"{100 * spread.deviation:.2f}"
-        mean, low, high, picked = (f"{100 * value:.2f}" for value in (spread.mean, spread.low, spread.high, own))
+        mean, low, high, picked = (f"{100 * value:.2f}" for value in (spread.mean, spread.low, spread.high, chosen.f1(row)))
         rows.append((row, mean, deviation, low, high, picked))
     lines = table_lines(header, rows)
     seeds = ", ".join(str(run.seed) for run in summary.runs)

@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from eventtag.labels import LabelSet
+from eventtag.scoring.bootstrap import METRICS, figure_sums, figures
 from eventtag.scoring.compare import Comparison, compare_systems
 from eventtag.scoring.event_report import links_to_score, status_to_score
 from eventtag.scoring.links import LinkTally, PredictedLinks, event_labels, sort_roles, tally_links
+from eventtag.scoring.status import ASSERTED
 from eventtag.scoring.tally import Pair, Tally
 from eventtag.span import STATUSES
 
@@ -51,6 +53,22 @@ def tally_events(pairs: Sequence[Pair], links: PredictedLinks, labels: LabelSet)
     return EventTallies(
         tally_links(linked, events) if linked else None, None if counts is None else counts.tally, (*notes, *said)
     )
+
+
+def headline_scores(found: EventTallies) -> dict[str, float]:
+    """F1 of every measure of links (`links.strict`, ...), and of status the accuracy and F1 of "asserted", where there are such counts."""
+    scores: dict[str, float] = {}
+    if found.links is not None:
+        overall = figures(figure_sums(found.links.overall).sum(axis=0))
+        scores |= {
+            f"links.{name}": float(overall[place, 0, METRICS.index("f1")])
+            for place, name in enumerate(found.links.overall.schemes)
+        }
+    if found.status is not None:
+        status = figures(figure_sums(found.status).sum(axis=0))[0]
+        scores["status.accuracy"] = float(status[len(STATUSES), METRICS.index("recall")])  # of all together
+        scores["status.asserted"] = float(status[STATUSES.index(ASSERTED), METRICS.index("f1")])
+    return scores
 
 
 def compare_events(

@@ -159,7 +159,10 @@ def links_to_score(pairs: Sequence[Pair], links: PredictedLinks, labels: LabelSe
             f"links: the predictions say nothing of links in {silent} of {len(marked)} articles, which counts as no link"
         )
     if outside := sum(len(item.article.links or ()) - len(item.gold) for item in linked):
-        notes.append(f"links: {outside} gold links are not scored, because a span of theirs is not in the annotated regions")
+        total = sum(len(item.article.links or ()) for item in linked)
+        notes.append(
+            f"links: {outside} of {total} gold links are not scored, because one of their spans is not in an annotated region"
+        )
     return linked, notes
 
 
@@ -179,11 +182,11 @@ def status_to_score(pairs: Sequence[Pair], events: frozenset[str]) -> tuple[Stat
         return None, [f"no score for status: none of the {total} gold events with a status was found exactly"]
     notes = []
     if counts.unmarked:
-        notes.append(f"status: {counts.unmarked} gold events have no status and are not scored")
+        notes.append(f"status: {counts.unmarked} of {counts.unmarked + total} gold events have no status and are not scored")
     if found < total:
         notes.append(f"status: {total - found} of {total} gold events with a status were not found exactly and are not scored")
     if silent := int(counts.confusion[:, :, -1].sum()):
-        notes.append(f"status: the predictions say none of {silent} events that were found, which counts as wrong")
+        notes.append(f"status: the predictions say none for {silent} of {found} events that were found, which counts as wrong")
     return counts, notes
 
 

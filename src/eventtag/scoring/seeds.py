@@ -7,8 +7,8 @@ offered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from eventtag.errors import DataError
@@ -17,12 +17,22 @@ from eventtag.scoring.report import EvaluationReport
 
 @dataclass(frozen=True, slots=True)
 class SeedRun:
-    """One run: its name, its seed, the validation score that it would be chosen by, and its report on the test articles."""
+    """One run: its name, its seed, the validation score that it would be chosen by, its report on the test articles, and its scores of
+    links and status by name, where it has any.
+    """
 
     name: str
     seed: int
     validation: float
     report: EvaluationReport
+    events: Mapping[str, float] = field(default_factory=dict)
+
+    def f1(self, row: str) -> float:
+        """Strict F1 of a label, micro or macro, or a score of `events`."""
+        strict = self.report.strict
+        if row in strict.labels:
+            return strict.labels[row].f1
+        return self.events[row] if row in self.events else float(getattr(strict, row).f1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class SeedSummary:
-    """Strict F1 over the runs by row (labels, micro, macro), and the run that validation picks (ties: the first)."""
+    """Strict F1 over the runs by row (labels, micro, macro), the scores of links and status that all runs have, and the run that
+    validation picks (ties: the first).
+    """
 
     runs: tuple[SeedRun, ...]
     f1: dict[str, Spread]
@@ -57,9 +69,8 @@ def summarise_seeds(runs: Sequence[SeedRun]) -> SeedSummary:
     for run in runs:
         if (run.report.labels, run.report.articles) != (first.labels, first.articles):
             raise DataError(f"{run.name} was not evaluated on the same labels and articles as {runs[0].name}")
-    values = {label: [run.report.strict.labels[label].f1 for run in runs] for label in first.labels}
-    values["micro"] = [run.report.strict.micro.f1 for run in runs]
-    values["macro"] = [run.report.strict.macro.f1 for run in runs]
+    rows = [*first.labels, "micro", "macro", *(name for name in runs[0].events if all(name in run.events for run in runs))]
+    values = {row: [run.f1(row) for run in runs] for row in rows}
     f1 = {
         row: Spread(fmean(scores), stdev(scores) if len(scores) > 1 else None, min(scores), max(scores))
         for row, scores in values.items()

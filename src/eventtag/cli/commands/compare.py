@@ -27,7 +27,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="eventtag compare",
         description=(
             "Compare two or more systems on the same gold articles: differences per label and scheme with intervals, paired tests, "
-            "and the articles that changed most. Articles of prediction files are matched by id; texts must be the same."
+            "and the articles that changed most; also of links and of the status of events where gold has them. "
+            "Articles of prediction files are matched by id; texts must be the same."
         ),
         epilog=(
             "examples: eventtag compare outputs/a/checkpoint theirs.conll --gold test.jsonl;  "

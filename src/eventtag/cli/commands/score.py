@@ -25,7 +25,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="eventtag score",
         description=(
             "Score predictions of any program: scores with intervals, slices, kinds of errors and calibration, as `eventtag evaluate` "
-            "reports them for a checkpoint. Articles are matched by id, or by order where no id fits and the counts agree. Texts "
+            "reports them for a checkpoint, also of links and of the status of events where gold has them. "
+            "Articles are matched by id, or by order where no id fits and the counts agree. Texts "
             "must be the same but for white space."
         ),
         epilog="example: eventtag score theirs.conll --gold test.jsonl --output outputs/theirs",
