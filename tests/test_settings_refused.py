@@ -118,3 +118,9 @@ def test_a_priority_names_labels_that_there_are(tmp_path):
     unnamed = DataSettings(path=str(tmp_path / "a.jsonl"), overlaps=Overlaps.priority, overlap_priority=["EVENT", "WEAPON"])
     with pytest.raises(SettingsError, match=message):
         load_corpus(unnamed)
+
+
+@pytest.mark.parametrize("settings", [LearningCurveSettings(run_dir="run"), SweepSettings(space={"seed": [1, 2]}, run_dir="run")])
+def test_runs_that_are_compared_begin_with_the_encoder(settings):
+    with pytest.raises(SettingsError, match="base=outputs/mine is not allowed: "):
+        replace(settings, base="outputs/mine")

@@ -164,6 +164,7 @@ show(seen);
     (correction,) = kept(tmp_path)
     article = correction.article
     assert article.text == HOSTILE
+    assert re.fullmatch(r"\U0001f600 Police attacked Rebels in Lima \([0-9a-f]{16}\)", article.id)
     assert article.annotated is None
     spans = {(span.label, article.mention(span)) for span in article.spans}
     assert ("EVENT", "e\u0301tude \u202bשלום") in spans

@@ -58,13 +58,18 @@ export const overlap = (a, b) => a.start < b.end && b.start < a.end;
 export const same = (a, b) => a.start === b.start && a.end === b.end && a.label === b.label;
 export const inOrder = (spans) => [...spans].sort((a, b) => a.start - b.start || a.end - b.end || (a.label < b.label ? -1 : 1));
 
-// The same text has the same id, so that a correction of it takes the place of an earlier one.
+const ID_WORDS = 6;
+const ID_LENGTH = 40;
+
+// The first words of a text and a hash of it. The same text has the same id, so that a correction of it takes the place of an earlier one.
 export function idOf(text) {
+  const words = text.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S}]+/gu, " ").trim().split(" ").slice(0, ID_WORDS).join(" ");
+  const shown = [...words].slice(0, ID_LENGTH).join("").trim() || "pasted";
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   for (const letter of text) {
     a = Math.imul(a ^ letter.codePointAt(0), 2654435761);
     b = Math.imul(b ^ letter.codePointAt(0), 1597334677);
   }
   const hex = (value) => (value >>> 0).toString(16).padStart(8, "0");
-  return `pasted-${hex(a ^ (b >>> 16))}${hex(b ^ (a >>> 13))}`;
+  return `${shown} (${hex(a ^ (b >>> 16))}${hex(b ^ (a >>> 13))})`;
 }
