@@ -196,3 +196,39 @@ def test_a_relation_without_its_source_is_an_error_with_the_line(tmp_path):
     (tmp_path / "a.tsv").write_text(GUM.replace("1-3[0_1]", "fell"))
     with pytest.raises(FormatError, match=r"a.tsv:7: the relation 'fell' does not name the row of its source"):
         list(read_articles(tmp_path, ledger=LossLedger()))
+
+
+def test_slots_that_annotations_of_the_same_layer_take_are_links(tmp_path):
+    role = f"ROLE_{EVENT}:args_webanno.custom.EventArgsLink|uima.tcas.Annotation"
+    rows = "_\t_\tACTOR", "AGENT;PLACE;*\t1-1;1-9[4];1-1\tATTACK"
+    tsv(tmp_path, "a", [f"{EVENT}|{role}|kind"], *rows)
+    ledger = LossLedger()
+    (article,) = read_articles(tmp_path, ledger=ledger)
+    assert [(article.mention(link.event), link.role, article.mention(link.participant)) for link in article.links] == [
+        ("fell", "AGENT", "Kyiv"), ("fell", "relation", "Kyiv"),
+    ]  # fmt: skip
+    assert [(link.role, link.detail) for link in ledger.links] == [("PLACE", "row 1-2")]
+
+
+def test_slots_of_a_cas_are_links(tmp_path):
+    cassis = pytest.importorskip("cassis")
+    system = cassis.TypeSystem()
+    event = system.create_type("webanno.custom.Ev", supertypeName="uima.tcas.Annotation")
+    slot = system.create_type("webanno.custom.EvArgsLink", supertypeName="uima.cas.TOP")
+    system.create_feature(event, "kind", "uima.cas.String")
+    system.create_feature(event, "args", "uima.cas.FSArray", elementType=slot)
+    system.create_feature(slot, "role", "uima.cas.String")
+    system.create_feature(slot, "target", "uima.tcas.Annotation")
+    cas = cassis.Cas(typesystem=system)
+    cas.sofa_string = "Kyiv fell"
+    kyiv = event(begin=0, end=4, kind="ACTOR")
+    fell = event(
+        begin=5, end=9, kind="EVENT", args=system.get_type("uima.cas.FSArray")(elements=[slot(role="AGENT", target=kyiv)])
+    )
+    cas.add_all([kyiv, fell])
+    cas.to_xmi(tmp_path / "a.xmi")
+    system.to_xml(tmp_path / "TypeSystem.xml")
+    (article,) = read_articles(tmp_path, ledger=LossLedger())
+    assert [(article.mention(link.event), link.role, article.mention(link.participant)) for link in article.links] == [
+        ("fell", "AGENT", "Kyiv")
+    ]

@@ -235,7 +235,7 @@ def _from_ledger(ledger: LossLedger) -> Iterator[Finding]:
         where = (entry.article_id, entry.start, entry.end, entry.label, entry.detail)
         yield Finding(f"{entry.outcome} in reading", severity, message, "correct it in the source", *where)
     for link in ledger.links:
-        severity = "info" if link.asked or link.outcome != "dropped" else "error"
+        severity = "info" if link.asked or link.outcome != "dropped" else "warning"
         message = f"is a link that is {link.outcome} at {link.stage}: {link.reason}"
         where = (link.article_id, *(link.event or (None, None)), link.role, link.detail)
         yield Finding(f"{link.outcome} in reading", severity, message, "correct it in the source", *where)

@@ -23,7 +23,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from eventtag.errors import DataError, EventtagError, FormatError
 from eventtag.formats.extras import load_extra
 from eventtag.formats.file_names import write_files
 from eventtag.formats.layers import LINK_LAYER, NAMED_ENTITY, STATUS, Choice, Layers, choose, exported_files, is_tools, role
-from eventtag.formats.links import Relation, links_between
+from eventtag.formats.links import Relation, links_between, role_of
 from eventtag.formats.mentions import Mentions
 from eventtag.formats.tokenised import note_parts
 from eventtag.formats.xml_tree import read_xml, xml_text
@@ -206,6 +206,15 @@ def _features(kind: Any) -> dict[str, Any]:
     return {name: feature for name, feature in named.items() if name not in ("sofa", "begin", "end")}
 
 
+def _slots(annotation: Any, features: Mapping[str, Any]) -> Iterator[Any]:
+    """The links of an annotation's slot features, which have a `target` and a `role`."""
+    for feature in features.values():
+        if feature.rangeType.name not in _LABELS:
+            value = getattr(annotation, feature.name, None)
+            items = getattr(value, "elements", value)
+            yield from (item for item in (items if isinstance(items, list) else ()) if getattr(item, "target", None) is not None)
+
+
 def _is_relation(features: Collection[str]) -> bool:
     """Whether a layer with these features is one of relations (INCEpTION's Governor and Dependent) or of links of a chain."""
     return {"Governor", "Dependent"} <= set(features) or "next" in features
@@ -248,9 +257,12 @@ def _status(annotation: Any, choice: Choice) -> str | None:
 
 
 def _relations(view: Any, spans: Collection[object]) -> Iterator[Relation]:
-    """The relations of which an end is one of the annotations, which are named by their Python ids."""
+    """The relations of which an end is one of the annotations, which are named by their Python ids, and what fills their slots."""
     for annotation in view.select_all_annotations():
         features = _features(annotation.type)
+        if id(annotation) in spans:
+            for link in _slots(annotation, features):
+                yield Relation(id(annotation), id(link.target), role_of(getattr(link, "role", None)))
         if not {"Governor", "Dependent"} <= features.keys() or is_tools(annotation.type.name):
             continue
         event, participant = id(annotation.Governor), id(annotation.Dependent)

@@ -13,6 +13,8 @@ r"""WebAnno TSV 3.x, the format of WebAnno and INCEpTION: one file an article, o
     #T_RL=webanno.custom.EventLink|role|BT_de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity
     1-1	0-4	Kyiv	*[1]	LOC[1]	TARGET	1-2[2_1]
 
+Slot features (`ROLE_...`) are links as well, where what takes the role is an annotation of the same layer.
+
  Several `#Text` lines before the rows are one sentence with line ends. `\` escapes. Offsets count
 UTF-16 units; the text is put together from the sentences, and what stands between two of them is taken to be line ends.
 
@@ -22,78 +24,31 @@ Source: https://inception-project.github.io/releases/36.0/docs/user-guide.html#s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from eventtag.article import Article, Region
-from eventtag.errors import DataError, FormatError
+from eventtag.errors import FormatError
 from eventtag.formats.file_names import write_files
-from eventtag.formats.layers import LINK_LAYER, NAMED_ENTITY, Choice, Layers, choose, exported_files, is_tools, role
+from eventtag.formats.layers import LINK_LAYER, NAMED_ENTITY, Choice, Layers, choose, exported_files, is_tools
 from eventtag.formats.links import Relation, links_between
 from eventtag.formats.mentions import Discontinuous, Mentions
 from eventtag.formats.offsets import OffsetMap
 from eventtag.formats.text_file import at_line, read_lines
 from eventtag.formats.tokenised import WordSpan, note_parts, spans_over_words, words_by_line
+from eventtag.formats.webanno_columns import STACKED, Columns, columns_of, unescape, value_of
 from eventtag.ledger import LossLedger
 from eventtag.link import Link
 from eventtag.respan import respan
-from eventtag.span import STATUSES, Span
+from eventtag.span import Span
 
 MAX_GAP = 10_000
 """More line ends than this between two sentences are damage, not text."""
 
 _ROW = re.compile(r"(\d+-\d+)(\.\d+)?\t(\d{1,9})-(\d{1,9})\t(.*)", re.DOTALL)
-_STACKED = re.compile(r"(?:[^\\|]|\\.)+", re.DOTALL)
-_SOURCE = re.compile(r"(\d+-\d+(?:\.\d+)?)(?:\[(\d+)_(\d+)\])?")
-_STACK_ID = re.compile(r"((?:[^\\]|\\.)*?)(?:\[(\d+)\])?", re.DOTALL)
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _OLD = re.compile(r"#(?:id|text)=")
 """Lines that only WebAnno TSV 1 and 2 have."""
 _STAGE = "writing webanno_tsv"
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """Where a layer of one document stands: all its columns, and those of the features that may hold labels."""
-
-    layer: str
-    columns: range
-    features: Mapping[str, int]
-    spans: bool
-    """Whether it is a layer of spans, and not of relations or chains."""
-
-    def annotations(self, cells: Sequence[str], choice: Choice) -> Iterator[tuple[str, str | None, str | None]]:
-        """(label, number of the stack or None, status) of each annotation of the layer in a row.
-
-        Raises DataError where columns are missing.
-        """
-        self._require(cells)
-        column, of_status = (self.features.get(name or "") for name in (choice.feature, choice.status))
-        filled = [cells[at] for at in self.columns if cells[at] != "_"]
-        statuses = _STACKED.findall(cells[of_status]) if of_status is not None else []
-        for position, item in enumerate(_STACKED.findall(filled[0] if column is None else cells[column]) if filled else ()):
-            text, stack = _value(item)
-            status = _value(statuses[position])[0].casefold() if position < len(statuses) else None
-            label = choice.default_label if column is None or text in ("*", "_", "") else _unescape(text)
-            yield label, stack, status if status in STATUSES else None
-
-    def relations(self, cells: Sequence[str], unit: str) -> Iterator[Relation]:
-        """The relations of a relation layer whose target is in the row `unit`; their ends are (row, number of the stack)."""
-        self._require(cells)
-        sources = cells[self.columns.stop - 1]
-        values = {name: _STACKED.findall(cells[at]) for name, at in self.features.items() if at != self.columns.stop - 1}
-        for position, item in enumerate(_STACKED.findall(sources) if sources != "_" else ()):
-            match = _SOURCE.fullmatch(item)
-            if match is None:
-                raise DataError(f"the relation {item[:40]!r} does not name the row of its source (1-2, or 1-2[3_4])")
-            said = {name: _value(found[position])[0] for name, found in values.items() if position < len(found)}
-            plain = {name: None if text in ("*", "_") else _unescape(text) for name, text in said.items()}
-            yield Relation((match[1], match[2] or "0"), (unit, match[3] or "0"), role(plain, self.layer))
-
-    def _require(self, cells: Sequence[str]) -> None:
-        if len(cells) < self.columns.stop:
-            raise DataError(f"{len(cells)} annotation columns where the header needs {self.columns.stop}")
 
 
 def read_webanno_tsv(
@@ -152,11 +107,11 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _survey(file: Path, layers: Layers) -> None:
     """Add to `layers` what the document's header and rows show."""
-    header: list[_Columns] = []
+    header: list[Columns] = []
     for _, line in _lines(file):
         position = header[-1].columns.stop if header else 0
         if line.startswith("#T_"):
-            header.append(_columns(line, position))
+            header.append(columns_of(line, position))
             if header[-1].spans:
                 layers.declare(header[-1].layer, header[-1].features)
         elif (match := _ROW.fullmatch(line)) is not None and (cells := match[5].split("\t")[1:]) and position <= len(cells):
@@ -167,23 +122,11 @@ def _survey(file: Path, layers: Layers) -> None:
                     layers.unusable.add(columns.layer)
                     continue
                 found = (
-                    (feature, _value(item)[0])
+                    (feature, value_of(item)[0])
                     for feature, column in columns.features.items()
-                    for item in _STACKED.findall(cells[column])
+                    for item in STACKED.findall(cells[column])
                 )
-                layers.add(columns.layer, ((feature, _unescape(text)) for feature, text in found if text != "_"))
-
-
-def _columns(line: str, position: int) -> _Columns:
-    """The columns that a header line names: a role of an event has two, the role and the type of what it points to."""
-    kind, _, rest = line.partition("=")
-    name, *names = (part.strip() for part in rest.split("|"))
-    features = {
-        feature: position + number
-        for number, feature in enumerate(names)
-        if feature and not feature.startswith("ROLE_") and not (number and names[number - 1].startswith("ROLE_"))
-    }
-    return _Columns(name, range(position, position + max(len(names), 1)), features, kind == "#T_SP")
+                layers.add(columns.layer, ((feature, unescape(text)) for feature, text in found if text != "_"))
 
 
 def _read_article(file: Path, choice: Choice, mentions: Mentions) -> Article:
@@ -193,7 +136,7 @@ def _read_article(file: Path, choice: Choice, mentions: Mentions) -> Article:
     rows: list[tuple[int, re.Match[str]]] = []
     for number, line in _lines(file):
         if line.startswith("#T_"):
-            columns = _columns(line, position)
+            columns = columns_of(line, position)
             position = columns.columns.stop
             if columns.spans and columns.layer == choice.layer:
                 document.columns = columns
@@ -203,7 +146,7 @@ def _read_article(file: Path, choice: Choice, mentions: Mentions) -> Article:
             if rows:
                 document.sentence("\n".join(texts), rows)
                 texts, rows = [], []
-            texts.append(_unescape(line.removeprefix("#Text=")))
+            texts.append(unescape(line.removeprefix("#Text=")))
         elif line and not line.startswith("#"):
             match = _ROW.fullmatch(line)
             if match is None:
@@ -229,7 +172,7 @@ class _Document:
     def __init__(self, file: Path, choice: Choice) -> None:
         self.file = file
         self.choice = choice
-        self.columns: _Columns | None = None
+        self.columns: Columns | None = None
         """Those of the chosen layer, where the document has it."""
         self.pieces: list[str] = []
         self.length = 0
@@ -238,7 +181,7 @@ class _Document:
         self.fragments: dict[tuple[object, object], tuple[str, str | None, list[Region]]] = {}
         self.units: dict[tuple[str, str], tuple[object, object]] = {}
         """By row and number of the stack, the annotation that stands there."""
-        self.relation_layers: list[_Columns] = []
+        self.relation_layers: list[Columns] = []
         self.relations: dict[Relation, None] = {}
         self.empty: list[Span] = []
 
@@ -253,7 +196,7 @@ class _Document:
         parent = (0, 0, 0)
         for line, match in rows:
             _, part, start, end, rest = match.groups()
-            word = _unescape(rest.split("\t", 1)[0])
+            word = unescape(rest.split("\t", 1)[0])
             if part is None:
                 at = text.find(word, parent[1])
                 parent = (at, at + len(word), int(start))
@@ -284,6 +227,9 @@ class _Document:
                     self.empty.append(Span(base + start, base + end, label))
                 else:
                     key = (stack, label) if stack else (line, position)
+                    if self.columns is not None and self.columns.slots and key not in self.fragments:
+                        more = self.columns.slot_relations(cells, position, (unit, stack or "0"))
+                        self.relations.update(dict.fromkeys(more))
                     self.fragments.setdefault(key, (label, status, []))[2].append((base + start, base + end))
                     self.units.setdefault((unit, stack or "0"), key)
 
@@ -300,11 +246,6 @@ def _within(text: str, word: str, parent: tuple[int, int, int], start: int) -> i
         units -= 1 + (text[at] > "\uffff")
         at += 1
     return at if units == 0 and text.startswith(word, at) and at + len(word) <= end else text.find(word, begin, end)
-
-
-def _value(item: str) -> tuple[str, str | None]:
-    match = _STACK_ID.fullmatch(item)
-    return (match[1], match[2]) if match else (item, None)
 
 
 def write_webanno_tsv(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
@@ -380,7 +321,3 @@ def _escape_text(text: str) -> str:
 def _escape_value(text: str) -> str:
     escaped = re.sub(r"[\\\[\]|_;*]|->", lambda match: "\\" + match[0], text)
     return escaped.replace("\r", "\\r").replace("\t", "\\t").replace("\n", "\\n")
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), text, flags=re.DOTALL) if "\\" in text else text
