@@ -1,6 +1,7 @@
 """For every format: written and read again, the articles are the same, or the ledger names what is not."""
 
 import importlib.util
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -157,6 +158,16 @@ def test_links_and_status_come_back_or_are_named(name, data):
         else:
             assert ("links" in noted) == (article.links is not None)
             assert ("status" in noted) == any(span.status for span in article.spans)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_files_of_articles_without_links_and_status_have_no_place_for_them(name, tmp_path):
+    """They are as they were before there were links, so that whatever reads them still does."""
+    path = tmp_path / f"out{'' if FORMATS[name].folder else FORMATS[name].suffixes[0]}"
+    write_articles([Article("a", "Kyiv fell .", (Span(0, 4, "LOC"), Span(5, 9, "EVENT")))], path, name, ledger=LossLedger())
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    content = b"".join(file.read_bytes() for file in files)
+    assert not re.search(rb"status|\blinks|EventLink|HAS_PARTICIPANT|relation", content)
 
 
 @pytest.mark.parametrize("name", WRITABLE)

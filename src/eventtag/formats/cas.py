@@ -277,10 +277,13 @@ def write_xmi(articles: Iterable[Article], path: Path, *, ledger: LossLedger) ->
 
     `annotated`, `labels` and `meta` go to the ledger. Raises OutputError for an id that cannot be a file name.
     """
-    system = str(_typesystem().to_xml())
-    write_files(
-        articles, path, ".xmi", lambda article: str(_cas(article, "writing xmi", ledger).to_xmi()), **{TYPE_SYSTEM: system}
-    )
+    seen: set[str] = set()
+
+    def content(article: Article) -> str:
+        seen.update(_extras(article))
+        return str(_cas(article, "writing xmi", ledger).to_xmi())
+
+    write_files(articles, path, ".xmi", content, **{TYPE_SYSTEM: lambda: str(_typesystem(seen).to_xml())})
 
 
 def write_cas_json(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:
@@ -290,7 +293,8 @@ def write_cas_json(articles: Iterable[Article], path: Path, *, ledger: LossLedge
 
 def _cas(article: Article, stage: str, ledger: LossLedger) -> Any:
     note_parts(article, stage, ledger=ledger, kept=("status", *(("links",) if article.links else ())))
-    cas = load_extra("cassis", "cas").Cas(typesystem=_typesystem())
+    extras = _extras(article)
+    cas = load_extra("cassis", "cas").Cas(typesystem=_typesystem(extras))
     cas.sofa_string = xml_text(article.text)
     if cas.sofa_string != article.text:
         ledger.note(article.id, stage, "text", "characters that XML cannot hold become U+FFFD")
@@ -298,22 +302,30 @@ def _cas(article: Article, stage: str, ledger: LossLedger) -> Any:
     entity = cas.typesystem.get_type(NAMED_ENTITY)
     made = {}
     for span in article.spans:
-        made[span] = entity(begin=span.start, end=span.end, value=xml_text(span.label), status=span.status)
+        status = {STATUS: span.status} if STATUS in extras else {}
+        made[span] = entity(begin=span.start, end=span.end, value=xml_text(span.label), **status)
         cas.add(made[span])
-    relation = cas.typesystem.get_type(LINK_LAYER)
     for link in article.links or ():
         event, other = made[link.event], made[link.participant]
         ends = {"begin": other.begin, "end": other.end, "Governor": event, "Dependent": other}
-        cas.add(relation(**ends, role=xml_text(link.role)))
+        cas.add(cas.typesystem.get_type(LINK_LAYER)(**ends, role=xml_text(link.role)))
     return cas
 
 
-def _typesystem() -> Any:
-    """A type system with DKPro's NamedEntity, which has a status, and a relation layer for links."""
+def _extras(article: Article) -> set[str]:
+    """What the article needs beside NamedEntity: its feature `status`, the relation layer."""
+    with_status = any(span.status is not None for span in article.spans)
+    return ({STATUS} if with_status else set()) | ({LINK_LAYER} if article.links else set())
+
+
+def _typesystem(extras: Collection[str]) -> Any:
+    """A type system with DKPro's NamedEntity, and with what articles need beside it (`_extras`)."""
     system = load_extra("cassis", "cas").TypeSystem()
     entity = system.create_type(NAMED_ENTITY, supertypeName="uima.tcas.Annotation")
-    for feature in ("value", "identifier", STATUS):
+    for feature in ("value", "identifier", *({STATUS} & set(extras))):
         system.create_feature(entity, feature, "uima.cas.String")
+    if LINK_LAYER not in extras:
+        return system
     relation = system.create_type(LINK_LAYER, supertypeName="uima.tcas.Annotation")
     for end in ("Governor", "Dependent"):
         system.create_feature(relation, end, NAMED_ENTITY)

@@ -27,13 +27,15 @@ def require_file_name(article_id: str) -> None:
         raise OutputError(f"article {article_id!r}: its id cannot be a file name; give it another, or use a format such as jsonl")
 
 
-def write_files(articles: Iterable[Article], path: Path, suffix: str, content: Callable[[Article], str], **others: str) -> None:
-    """Write a folder with a file for each article, and others by their names; raises OutputError as `file_for` does."""
+def write_files(
+    articles: Iterable[Article], path: Path, suffix: str, content: Callable[[Article], str], **others: Callable[[], str]
+) -> None:
+    """Write a folder with a file for each article, and then others by their names; raises OutputError as `file_for` does."""
     with staged_folder(path) as folder:
         for article in articles:
             write_text(file_for(folder, article.id, suffix), content(article))
         for name, text in others.items():
-            write_text(folder / name, text)
+            write_text(folder / name, text())
 
 
 def file_for(folder: Path, article_id: str, suffix: str) -> Path:
