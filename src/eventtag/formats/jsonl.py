@@ -138,7 +138,8 @@ def json_line(article: Article, *, sentences: bool = False) -> str:
 
 def _span_json(article: Article, span: Span, sentence: tuple[int, int] | None) -> dict[str, Any]:
     record: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
-    record |= status_record(span)
+    if span.status is not None:
+        record |= status_record(span)
     if span.score is not None:
         record["score"] = round(span.score, 6)
         record["text"] = article.mention(span)
@@ -196,7 +197,8 @@ def _span(item: Any) -> Span:
     if isinstance(item, Mapping) and isinstance(label := item.get("label"), str):
         start, end, score = item.get("start"), item.get("end"), item.get("score")
         if is_whole(start) and is_whole(end) and (score is None or score_of(score) is not None):
-            return Span(start, end, label, score_of(score), *status_of(item))
+            span = Span(start, end, label, None if score is None else score_of(score))
+            return span if item.get("status") is None else Span(start, end, label, span.score, *status_of(item))
     raise DataError(
         f"span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, a text `label` and, if any, a "
         "`score` from 0 to 1"
