@@ -102,6 +102,14 @@ def test_links_carried_along_that_have_lost_a_span_are_in_the_ledger(tmp_path):
     assert [(link.role, link.participant) for link in ledger.links] == [("AGENT", None)]
 
 
+@pytest.mark.parametrize("damage", ['""role"": 1', '""role"": """"'])
+def test_damaged_links_that_were_carried_along_are_an_error_that_names_the_article(tmp_path, damage):
+    write_articles([ARTICLE], tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text((tmp_path / "a.csv").read_text().replace('""role"": ""AGENT""', damage))
+    with pytest.raises(FormatError, match=r"b.csv:2: article 'a': "):
+        list(read_articles(tmp_path / "b.csv", ledger=LossLedger()))
+
+
 def test_a_table_of_spans_says_that_it_holds_no_links(tmp_path):
     ledger = LossLedger()
     write_articles([ARTICLE], tmp_path / "a.csv", ledger=ledger, options={"rows": "spans"})

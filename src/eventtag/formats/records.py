@@ -125,7 +125,10 @@ def _carried_links(article: Article, carried: Any, ledger: LossLedger) -> tuple[
     if article.links is not None or carried is None:
         return article.links
     there = {span: span for span in article.spans}
-    found = map(link_from_record, _list(carried))
+    try:
+        found = [link_from_record(item) for item in _list(carried)]
+    except DataError as error:
+        raise ValueError(str(error)) from error  # which `uncarry` explains
     relations = [Relation(link.event, link.participant, link.role, link.score) for link in found]
     return links_between(article.id, relations, there, ledger=ledger) or ()
 

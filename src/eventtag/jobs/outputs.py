@@ -102,7 +102,7 @@ def select_spans(
     labels: Sequence[str] | None = None,
 ) -> Article:
     """The article with those of its predicted spans that have one of `labels` (None: any), a score of at least `min_score`, and at
-    least the threshold of their label where `thresholds` has one.
+    least the threshold of their label where `thresholds` has one; links of the others go with them.
     """
     limits = thresholds or {}
 
