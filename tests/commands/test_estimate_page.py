@@ -88,8 +88,12 @@ def test_the_page_names_every_column():
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
-def test_r_draws_the_band(published, tmp_path):
-    code = "\n".join(re.findall(r"^```r\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
+def test_r_draws_a_band_for_each_month_and_an_interval_for_each_country(published, tmp_path):
+    code = (
+        'polygon <- function(...) stop("a band would cross the months that have no interval")\n'
+        "rect <- function(left, low, right, high, ...) stopifnot(all(left < right), diff(at) > 0, right[-6] < left[-1])\n"
+    )
+    code += "\n".join(re.findall(r"^```r\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
     code += (
         'stopifnot(nrow(months) == 6, is.numeric(months$low), sum(!is.na(months$low)) > 3, cells$country == c("NA", "Peru"))\n'
     )
