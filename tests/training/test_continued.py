@@ -20,9 +20,10 @@ from eventtag.corpus.loading import fingerprint
 from eventtag.corpus.seen import read_seen
 from eventtag.errors import CheckpointError, DataError, SettingsError
 from eventtag.formats.jsonl import json_line
-from eventtag.models.checkpoint import read_info
+from eventtag.models.checkpoint import Calibration, read_info
 from eventtag.settings import DataSettings, EvaluationSettings, Head, TrainSettings, WindowSettings
-from eventtag.span import Span
+from eventtag.span import Span, score_of
+from eventtag.tagging.tagger import Tagger
 from eventtag.training import run as run_module
 from eventtag.training.continued import add_articles, corpus_of, corpus_of_run, require_promises, settings_of_run, with_base
 from eventtag.training.run import train
@@ -212,3 +213,16 @@ def test_rejected_spans_join_what_is_known_of_their_text(trained_run: Path) -> N
     assert (learnt[partly.text].annotated, learnt[partly.text].rejected) == (((0, 6),), no[1:])
     assert len(learnt) == len(train) + 1
     assert {article.id for article in added.corpus.splits["train"]} >= {article.id for article in train}
+
+
+def test_rejections_alone_make_the_tagger_less_sure_of_them(make: Make, trained_run: Path, tmp_path: Path) -> None:
+    text = NEW.text
+    before = {(span.start, span.end, span.label): score_of(span) for span in Tagger.load(trained_run / "checkpoint").tag(text)}
+    assert before
+    rejected = tuple(Span(*key) for key in before)
+    unsure = [Article("r", text, annotated=(), rejected=rejected)]
+    micro = replace(make().trainer, micro_batch_tokens=64)
+    settings = make(data=DataSettings(path=write(unsure, tmp_path / "a.jsonl")), trainer=micro, run_dir=str(tmp_path / "run"))
+    tagger = Tagger.load(train(settings).checkpoint)
+    after = {(s.start, s.end, s.label): score_of(s) for s in replace(tagger, calibration=Calibration()).tag(text)}
+    assert sum(after.get(key, 0.0) for key in before) < 0.7 * sum(before.values())
