@@ -34,9 +34,10 @@ RECORDS = {
     "serve": "serve.json",
 }
 """By command, the file by which it knows a folder that it made."""
+SCORE_FILES = ("predictions.jsonl", "errors.jsonl", "link_errors.jsonl", "report.md", "report.html", "report.json")
+"""What an evaluation writes; the errors of links only where links are scored."""
 RUN_FILES = (
-    "run.json", "settings.yaml", "losses.jsonl", "intermediate", "trainer", "checkpoint", "predictions.jsonl", "errors.jsonl", "report.md",
-    "report.html", "report.json", "metrics.json",
+    "run.json", "settings.yaml", "losses.jsonl", "intermediate", "trainer", "checkpoint", *SCORE_FILES, "metrics.json",
 )  # fmt: skip
 """What `train` writes into its folder; nothing else there is ever removed."""
 PATIENCE = 10.0

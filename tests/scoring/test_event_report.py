@@ -14,6 +14,7 @@ from eventtag.link import Link
 from eventtag.reporting.console import render_event_comparison, render_table
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
+from eventtag.run_folder import SCORE_FILES
 from eventtag.scoring.compare_events import compare_events, headline_scores, tally_events
 from eventtag.scoring.report import analyse_articles
 from eventtag.scoring.status import count_status
@@ -163,6 +164,7 @@ def test_files_and_screens_show_links_and_status(tmp_path):
     result = score(predicted(hostile, keep=0.5), hostile, run_dir=tmp_path / "o")
     report = json.loads((tmp_path / "o" / "report.json").read_text())
     assert report["events"]["links"]["measures"]["strict"]["recall"] == result.report.events.links.measures["strict"].recall
+    assert {path.name for path in (tmp_path / "o").iterdir()} == set(SCORE_FILES)
     cases = [json.loads(line) for line in (tmp_path / "o" / "link_errors.jsonl").read_text().splitlines()]
     assert len(cases) == report["events"]["links"]["errors"]["missed"]["cases"]
     assert {case["gold"]["event"]["text"] for case in cases} == {"arrested", "fled"}

@@ -36,7 +36,7 @@ from eventtag.models.checkpoint import load_checkpoint
 from eventtag.models.encoders import load_encoder, longest_input
 from eventtag.models.lora import add_lora
 from eventtag.reporting.losses import write_losses
-from eventtag.run_folder import RUN_FILES, claimed_folder
+from eventtag.run_folder import RUN_FILES, SCORE_FILES, claimed_folder
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import Precision, TrainSettings
@@ -68,8 +68,6 @@ from eventtag.training.tracking import require_trackers, tracked
 
 log = logging.getLogger(__name__)
 
-SCORES = ("predictions.jsonl", "errors.jsonl", "report.md", "report.html", "report.json")
-"""Written after the checkpoint."""
 NOTABLE_OVERLAPS = 0.02
 """If at least this share of all spans overlap others and are not learnt, the log names the settings that learn them."""
 
@@ -319,10 +317,10 @@ def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLe
     if (
         begun and (run_dir / "checkpoint" / MANIFEST_FILE).exists()
     ):  # the scores are written after it, so they are removed before it
-        for name in SCORES:
+        for name in SCORE_FILES:
             (run_dir / name).unlink(missing_ok=True)
         remove_whole(run_dir / "checkpoint")
-    for name in ("checkpoint", *SCORES):
+    for name in ("checkpoint", *SCORE_FILES):
         require_absent(run_dir / name)
     if begun:
         (run_dir / "losses.jsonl").unlink(missing_ok=True)  # a resumed run records the same losses again

@@ -45,7 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=whole_number("--seed", least=0), help="seed of the resamples")
     parser.add_argument(
-        "--output", type=nonempty("--output"), metavar="FOLDER", help="write report.html, report.json, report.md and errors.jsonl"
+        "--output",
+        type=nonempty("--output"),
+        metavar="FOLDER",
+        help="write report.html, report.json, report.md, errors.jsonl and, of links, link_errors.jsonl",
     )
     return parser
 
