@@ -20,7 +20,11 @@ with claimed_folder(Path(sys.argv[1]), "train"):
     (Path(sys.argv[1]) / "ready").touch()
     time.sleep(600)
 """
-FORK_AND_HOLD = HOLD.replace("    time.sleep(600)", "    import os\n    print(os.fork(), flush=True)\n    time.sleep(600)")
+FORK_AND_HOLD = HOLD.replace(
+    "    time.sleep(600)",
+    "    import os\n    worker = os.fork()\n    if worker:\n        print(worker, flush=True)\n    time.sleep(600)",
+)
+"""Only the parent prints: 0, which the worker gets, would name the process group of the test itself."""
 
 
 def names(folder) -> set[str]:
