@@ -190,6 +190,12 @@ def test_the_function_gives_records_and_refuses_what_leads_back_to_two_articles(
         eventtag.records(tagged, "r.csv")
     with pytest.raises(DataError, match="holds no article"):
         eventtag.records([])
+    namibia = replace(article(), meta={"country": "NA"})
+    for suffix in ("csv", "jsonl", "parquet"):
+        frame = eventtag.records([namibia], f"namibia.{suffix}").to_pandas()
+        assert (frame["country"][0], frame["targets"][0]) == ("NA", "=men" if suffix == "csv" else ["=men"])
+    with pytest.raises(SettingsError, match="a page is no table"):
+        eventtag.records([namibia], "namibia.html").to_pandas()
     eventtag.records([article()], "once.jsonl")
     with pytest.raises(OutputError, match="exists already"):
         eventtag.records([article()], "once.jsonl")

@@ -26,6 +26,7 @@ from eventtag.event_records.page import record_page
 from eventtag.event_records.places import ATTRIBUTION, POPULATION, PlaceLookup
 from eventtag.event_records.record import EventRecord
 from eventtag.event_records.table import CATEGORY_COLUMNS, DATE_COLUMNS, PLACE_COLUMNS, TABLE_SUFFIXES, RecordTable, row_of
+from eventtag.formats.csv_cells import unguarded
 from eventtag.jobs.reading.rows import DistinctIds
 from eventtag.ledger import LossLedger
 from eventtag.manifest import sha256_of
@@ -72,9 +73,16 @@ class RecordsResult:
         suffix = self.output.suffix.lower()
         if suffix in PAGE_SUFFIXES:
             raise SettingsError(f"{self.output}: a page is no table; write the records as {', '.join(TABLE_SUFFIXES)}")
-        readers = {"parquet": pd.read_parquet, "csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True)}
+        readers = {"parquet": pd.read_parquet, "csv": _read_csv, "jsonl": lambda path: pd.read_json(path, lines=True)}
         frame: pd.DataFrame = readers[TABLE_SUFFIXES[suffix]](self.output)
         return frame
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""])  # the country code NA is Namibia
+    return frame.map(lambda cell: unguarded(cell) if isinstance(cell, str) else cell)
 
 
 def records(

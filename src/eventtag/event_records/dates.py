@@ -102,11 +102,15 @@ class EventDates:
         self.field, self._order = field, order
         self.found_field = False
         self._without: Counter[str] = Counter()
+        self._sentence: tuple[str, tuple[int, int]] = ("", (0, 0))
+        self._expressions: list[DateExpression] = []
 
     def __call__(self, text: str, sentence: tuple[int, int], status: str | None, meta: Mapping[str, Any]) -> EventDate | None:
         """The date of an event with this status in this sentence of the text of an article; None where it has none, or none is clear."""
         self.found_field |= self.field in meta
-        expressions = list(find_dates(text, *sentence))
+        if self._sentence[0] is not text or self._sentence[1] != sentence:
+            self._sentence, self._expressions = (text, sentence), list(find_dates(text, *sentence))
+        expressions = self._expressions
         if len(expressions) != 1:
             self._without["several" if expressions else "none"] += 1
             return None

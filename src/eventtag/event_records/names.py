@@ -5,9 +5,10 @@ Two mentions are of the same one if
 * they are written alike, apart from case and white space, or
 * all words of the shorter stand in the longer, in the same order ("Rudenko" in "Deputy Foreign Minister Andrei Rudenko").
 
-The second is for names alone: each word of the shorter begins with a capital and stands nowhere in the article in lower case, nobody
-tags the shorter as LOCATION there, and the longer holds no word that makes it another ("Bank of Russia" is not "Russia"). A shorter name
-that stands in two longer ones of different people ("Andrei Rudenko", "Olga Rudenko") is joined with neither.
+The second is for names alone: each word of the shorter begins with a capital and stands nowhere in the article in lower case, neither of
+the two is tagged as LOCATION there, and the longer ends with a capitalised word and holds none that makes it another ("Bank of Russia" and
+"Russia opposition" are not "Russia"). A shorter name that stands in two longer ones of different people ("Andrei Rudenko", "Olga Rudenko")
+is joined with neither.
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ def names_of(article: Article, spans: Iterable[Span]) -> Mapping[Span, str]:
     holding: dict[str, list[str]] = {}  # a word to the longer mentions that hold it
     for key in sorted(mentions, key=lambda key: (-len(words[key]), -len(key), mentions[key][0])):
         own = [word.casefold() for word in words[key]]
-        holders = {groups[other] for other in holding.get(own[0], ()) if _stands_in(own, words[other])} if key in names else set()
+        holders = (
+            {groups[other] for other in holding.get(own[0] if own else "", ()) if _stands_in(own, words[other])}
+            if key in names
+            else set()
+        )
         groups[key] = holders.pop() if len(holders) == 1 else key
-        if DIVIDING.isdisjoint(own):
+        if DIVIDING.isdisjoint(own) and key not in places and words[key][-1:] and words[key][-1][:1].isupper():
             for word in set(own):
                 holding.setdefault(word, []).append(key)
     return {span: article.mention(mentions[groups[key]][0]) for key, found in mentions.items() for span in found}
