@@ -157,7 +157,8 @@ def test_links_that_no_column_holds_are_in_the_ledger():
     ]
 
 
-def test_another_name_of_the_event_label_is_said():
+def test_articles_that_nobody_tagged_and_another_name_of_the_event_label_are_said():
+    assert "no article has a span, so there is no row" in made(Article("a", "Police met."))[1].notes()[0]
     _, maker = made(make_article("a", "Police/ACTOR met/Event ."))
     assert maker.notes()[0] == "no span has the label EVENT, so there is no row; found: ACTOR, Event (--map Event=EVENT)"
 

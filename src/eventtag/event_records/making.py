@@ -184,11 +184,13 @@ class RecordMaker:
     def notes(self) -> list[str]:
         """What is unknown, left out or taken for granted, and that not all events happened."""
         said = []
-        if EVENT not in self._labels:
+        if not self._labels:
+            said.append("no article has a span, so there is no row; tag the articles with eventtag predict, or by --checkpoint")
+        elif EVENT not in self._labels:
             near = get_close_matches(EVENT, [label.upper() for label in self._labels], n=1)
             meant = next((label for label in self._labels if near and label.upper() == near[0]), "YOURS")
             said.append(
-                f"no span has the label {EVENT}, so there is no row; found: {', '.join(self._labels) or 'none'} (--map {meant}={EVENT})"
+                f"no span has the label {EVENT}, so there is no row; found: {', '.join(self._labels)} (--map {meant}={EVENT})"
             )
         if self.settings.linking == "nearest":
             said.append(
