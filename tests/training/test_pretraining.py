@@ -66,7 +66,7 @@ def test_training_takes_the_encoder_and_what_it_has_seen(adapted, corpus_file, a
     assert scored["read"] == sum(
         before.kind_of(article) == "read" for article in articles if article.meta["split"] == "validation"
     )
-    warned = [record.message for record in caplog.records if "learnt by the encoder" in record.message]
+    warned = [record.message for record in caplog.records if "articles were learnt by the base, the encoder" in record.message]
     assert len(warned) == 2
 
 

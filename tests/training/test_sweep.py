@@ -10,6 +10,7 @@ from eventtag.errors import OutputError, SettingsError, TrainingError
 from eventtag.experiments import candidate as candidate_module
 from eventtag.experiments.sweep import JOURNAL_FILE, load_learnable, run_sweep
 from eventtag.formats.jsonl import json_line
+from eventtag.formats.registry import read_articles
 from eventtag.jobs import lock as lock_module
 from eventtag.reporting.sweep_report import render_sweep, render_sweep_page
 from eventtag.settings import DataSettings, EvaluationSettings, Precision, WindowSettings
@@ -172,13 +173,14 @@ def test_what_is_wrong_shows_before_anything_is_written(corpus_file, tmp_path, m
     assert not (tmp_path / "run").exists()
 
 
-def test_test_articles_have_no_part_in_it(articles, corpus_file, tmp_path):
+def test_test_articles_have_no_part_in_it(corpus_file, tmp_path):
     """Real training: whatever the test articles say, the sweep says the same."""
     settings = settings_of(corpus_file, tmp_path / "one", trials=1, seeds=1)
     assert set(load_learnable(settings).splits) == {"train", "validation"}
     one = run_sweep(settings)
     others = tmp_path / "others.jsonl"
-    wrong = [replace(a, text="Nonsense here", spans=(Span(0, 8, "EVENT"),)) if a.meta["split"] == "test" else a for a in articles]
+    nonsense = {"text": "Nonsense here", "spans": (Span(0, 8, "EVENT"),), "links": None}
+    wrong = [replace(a, **nonsense) if a.meta["split"] == "test" else a for a in read_articles(corpus_file)]
     others.write_text("".join(json_line(article) + "\n" for article in wrong))
     other = run_sweep(replace(settings_of(others, tmp_path / "other", trials=1, seeds=1)))
     assert told(one) == told(other)
