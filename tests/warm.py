@@ -13,6 +13,7 @@ import io
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ import threading
 import traceback
 from pathlib import Path
 
+import pytest
+
 CLIENT = Path(__file__).with_name("warm_client.py")
 
 
@@ -29,10 +32,12 @@ CLIENT = Path(__file__).with_name("warm_client.py")
 def warm_programs() -> Path:
     """A folder with the programs `eventtag` and `python`, for this process of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="warm"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     server = subprocess.Popen([sys.executable, __file__, str(folder)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     atexit.register(server.kill)
     assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
+    if server.stdout.readline() != b"ready\n":
+        pytest.exit("tests/warm.py could not start its process; what it said stands above")
     for name, module in (("eventtag", "-m eventtag "), ("python", "")):
         program = folder / name
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {CLIENT} {folder / "socket"} {module}"$@"\n')

@@ -1,3 +1,5 @@
+import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.evaluation import evaluate
 from eventtag.labels import LabelSet
+from eventtag.manifest import MANIFEST_FILE, write_manifest
 from eventtag.models.checkpoint import Calibration
 from eventtag.models.tiny import build_tiny_tokenizer
 from eventtag.scoring.temperature import apply_temperature
@@ -250,3 +253,14 @@ def test_a_tagger_finds_spans_across_lines_only_if_its_training_articles_had_som
     assert [span.start for span in within.tag(text.replace("\n", " "))] == [9]
     (judged,) = within.judge_words([Article("a", text)])
     assert judged.probabilities[3, begin + 1] < 1e-6
+
+
+def test_a_checkpoint_that_does_not_say_finds_spans_across_lines_as_before(checkpoint, tmp_path):
+    older = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint, older)
+    content = json.loads((older / "eventtag.json").read_text())
+    del content["crosses_lines"]
+    (older / "eventtag.json").write_text(json.dumps(content))
+    (older / MANIFEST_FILE).unlink()
+    write_manifest(older)
+    assert Tagger.load(older).crosses_lines is True

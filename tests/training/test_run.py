@@ -1,6 +1,5 @@
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line, read_jsonl
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
-from eventtag.manifest import MANIFEST_FILE, sha256_of, write_manifest
+from eventtag.manifest import sha256_of
 from eventtag.models.checkpoint import read_info
 from eventtag.settings import (
     DataSettings,
@@ -393,14 +392,3 @@ def test_a_run_learns_whether_spans_cross_lines(gap, learnt):
 def test_a_checkpoint_says_whether_its_spans_cross_lines(checkpoint):
     assert read_info(checkpoint)[0].crosses_lines is False
     assert Tagger.load(checkpoint).crosses_lines is False
-
-
-def test_a_checkpoint_that_does_not_say_finds_spans_across_lines_as_before(checkpoint, tmp_path):
-    older = tmp_path / "checkpoint"
-    shutil.copytree(checkpoint, older)
-    content = json.loads((older / "eventtag.json").read_text())
-    del content["crosses_lines"]
-    (older / "eventtag.json").write_text(json.dumps(content))
-    (older / MANIFEST_FILE).unlink()
-    write_manifest(older)
-    assert Tagger.load(older).crosses_lines is True

@@ -4,7 +4,7 @@
     nearest   an actor or place takes part in the nearest event of its sentence: an actor before it as AGENT, after it as TARGET, a
               place as PLACE; of two that are equally near, in the earlier one
 
-The naive rule is for comparison, and for taggers without a link head. It links everybody, though half of all actors take part in nothing.
+The naive rule is for comparison, and for taggers that find no links. It links everybody, though half of all actors take part in nothing.
 """
 
 from __future__ import annotations
