@@ -96,8 +96,8 @@ def verdict(difference: Mapping[str, Any]) -> str:
     if better is False:
         return "worse"
     if better is None and difference["value"] < 0:
-        return "LOWER than before, but no more than chance does"
-    return "better" if better else "no better or worse than chance does"
+        return "LOWER than before, but by no more than chance explains"
+    return "better" if better else "a difference that chance explains"
 
 
 def _interval(value: float, bounds: Mapping[str, float | None], *, sign: str = "") -> str:
