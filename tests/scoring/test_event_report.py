@@ -143,8 +143,8 @@ def test_predictions_that_say_nothing_of_links_or_status_are_not_scored_and_that
     report = score(plain(GOLD)).report
     assert (report.events.links, report.events.status) == (None, None)
     shown = render_table(report)
-    assert "no score for links: 12 gold articles were marked for links (48 links), but the predictions say nothing" in shown
-    assert "no score for status: 24 gold events have a status, but the predictions say none" in shown
+    assert "no score for links: 12 gold articles have 48 links, the predictions have none" in shown
+    assert "no score for status: 24 gold events have a status, the predictions have none" in shown
     some = score([*plain(GOLD[:3]), *GOLD[3:]]).report.events
     assert some.links.measures["strict"].recall == 0.75
     assert "links: the predictions say nothing of links in 3 of 12 articles, which counts as no link" in some.notes

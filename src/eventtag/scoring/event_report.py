@@ -147,8 +147,8 @@ def links_to_score(pairs: Sequence[Pair], links: PredictedLinks, labels: LabelSe
     if not spoken:
         number = sum(len(article.links or ()) for article, _ in marked)
         return [], [
-            f"no score for links: {len(marked)} gold articles were marked for links ({number} links), but the predictions say nothing "
-            "of links (eventtag's taggers predict none; of other predictions, the file has no `links` and no relation)"
+            f"no score for links: {len(marked)} gold articles have {number} links, the predictions have none (eventtag's taggers find "
+            "spans, not links)"
         ]
     linked = [scored_links(pair, links.get(pair[0].id), labels) for pair in marked]
     notes = []
@@ -175,8 +175,8 @@ def status_to_score(pairs: Sequence[Pair], events: frozenset[str]) -> tuple[Stat
     total, found = int(counts.events.sum()), int(counts.confusion.sum())
     if not spoken:
         return None, [
-            f"no score for status: {total} gold events have a status, but the predictions say none (eventtag's taggers "
-            "predict none)"
+            f"no score for status: {total} gold events have a status, the predictions have none (eventtag's taggers do not "
+            "predict it)"
         ]
     if not found:
         return None, [f"no score for status: none of the {total} gold events with a status was found exactly"]
