@@ -34,6 +34,7 @@ check: $(STAMP)  ## formatting, lint, types, imports, and every configuration co
 	$(BIN)/python scripts/build_sample.py --check
 	$(BIN)/python scripts/check_configs.py
 	$(BIN)/python scripts/document_settings.py --check
+	$(BIN)/python scripts/document_commands.py --check
 	$(MAKE) --no-print-directory docs
 
 fmt: $(STAMP)  ## format and mend what lint can mend
