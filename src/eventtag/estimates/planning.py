@@ -14,8 +14,7 @@ from math import ceil, inf
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
-from scipy.stats import chi2
+from scipy.special import chdtri, stdtrit
 
 from eventtag.scoring.power import effect_by_t
 
@@ -84,7 +83,7 @@ def _solve(deviations: Floats, enough: Callable[[float, float], bool]) -> Needed
         return low
 
     tail = (1 - NOMINAL) / 2
-    lowest, highest = (degrees / float(chi2.ppf(q, degrees)) for q in (1 - tail, tail))
+    lowest, highest = (degrees / float(chdtri(degrees, 1 - q)) for q in (1 - tail, tail))
     return Needed(fewest(error**2), fewest(error**2 * lowest), fewest(error**2 * highest), error)
 
 

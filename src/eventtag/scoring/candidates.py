@@ -8,7 +8,7 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from eventtag.scoring.selection import Selection
 
@@ -112,5 +112,5 @@ def mean_score(values: Sequence[float], *, level: float) -> MeanScore:
     mean = fmean(values)
     if len(values) < 2:
         return MeanScore(mean, None, None)
-    reach = float(student.ppf((1 + level) / 2, len(values) - 1)) * stdev(values) / sqrt(len(values))
+    reach = float(stdtrit(len(values) - 1, (1 + level) / 2)) * stdev(values) / sqrt(len(values))
     return MeanScore(mean, mean - reach, mean + reach)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
+from scipy.special import chdtrc, chdtri
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def gain_range(numbers: Floats, scores: Floats, errors: Floats, *, more: float, 
     # Scores further off every form than their errors explain make all forms less sure (Birge 1932).
     birge = max(1.0, best / max(1, freedom))
     # Two free parameters, shape and scale: with one, intervals held the true gain of exponential and S-shaped curves too rarely.
-    allowed = float(chi2.ppf(level, 2)) * birge
+    allowed = float(chdtri(2, 1 - level)) * birge
     low, high = np.inf, -np.inf
     for misfit, scale, variance, per_scale, fall in fits:
         if misfit - best <= allowed:
@@ -77,5 +77,5 @@ def gain_range(numbers: Floats, scores: Floats, errors: Floats, *, more: float, 
             low = min(low, per_scale * max(0.0, scale - width))
             room = 1 - (mean - (scale + width) * fall)  # up to an F1 of 1
             high = max(high, min(per_scale * (scale + width), max(0.0, float(room))))
-    p = float(chi2.sf(best, freedom)) if freedom > 0 else 1.0
+    p = float(chdtrc(freedom, best)) if freedom > 0 else 1.0
     return low, high, p

@@ -21,8 +21,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betainc, stdtrit
-from scipy.stats import norm
+from scipy.special import betainc, ndtr, ndtri, stdtrit
 
 from eventtag.labels import LabelSet
 from eventtag.scoring.calibration import collect_predictions
@@ -207,6 +206,6 @@ def _needed(curve: _Curve, threshold: float, target: float, confidence: float, u
         return None
     times = np.geomspace(1 / max(units, 1), MOST_TIMES, 600)
     grown = _Curve(*(getattr(curve, name)[place] * times for name in ("thresholds", "c", "k", "cc", "ck", "kk", "holding")))
-    surer = float(norm.sf(norm.ppf(confidence) + norm.ppf(POWER)))
+    surer = float(ndtr(-ndtri(confidence) - ndtri(POWER)))
     enough = np.flatnonzero(grown.p_values(target, confidence) <= surer)
     return ceil(units * times[enough[0]]) if len(enough) else None

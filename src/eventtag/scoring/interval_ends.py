@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
-from scipy.stats import beta
-from scipy.stats import t as student
+from scipy.special import betaincinv, ndtri, stdtrit
 
 Floats = npt.NDArray[np.float64]
 ROUNDING = 1e-12
@@ -43,8 +41,8 @@ def share_interval(
     constant = never_varies(samples, estimate)
     sizes = sizes if units is None else units
     tail = (1 - level) / 2
-    exact_low = np.where(estimate > 0, beta.ppf(tail, np.maximum(sizes * estimate, 1e-9), sizes * (1 - estimate) + 1), 0.0)
-    exact_high = np.where(estimate < 1, beta.ppf(1 - tail, sizes * estimate + 1, np.maximum(sizes * (1 - estimate), 1e-9)), 1.0)
+    exact_low = np.where(estimate > 0, betaincinv(np.maximum(sizes * estimate, 1e-9), sizes * (1 - estimate) + 1, tail), 0.0)
+    exact_high = np.where(estimate < 1, betaincinv(sizes * estimate + 1, np.maximum(sizes * (1 - estimate), 1e-9), 1 - tail), 1.0)
     exact_low, exact_high = np.where(sizes > 0, exact_low, 0.0), np.where(sizes > 0, exact_high, 1.0)
     low = np.minimum(np.where(constant, exact_low, low), estimate)
     high = np.maximum(np.where(constant, exact_high, high), estimate)
@@ -79,7 +77,7 @@ def _symmetric(
     samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float, freedom: Floats | None = None
 ) -> tuple[Floats, Floats]:
     least = max(1, leave_one_out.shape[0] - 1) if freedom is None else freedom
-    few = student.ppf((1 + level) / 2, least) / ndtri((1 + level) / 2)
+    few = stdtrit(least, (1 + level) / 2) / ndtri((1 + level) / 2)
     widening = _widening(samples, leave_one_out)
     return samples.std(axis=0) * widening, np.quantile(np.abs(samples - estimate), level, axis=0) * widening * few
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from eventtag.scoring.bootstrap import Floats, figures, spans_behind
 from eventtag.scoring.sign_flips import contributions, sign_flip_p
@@ -83,9 +83,9 @@ def compare_pair(first: System, second: System, *, unit: str, level: float, tria
     note = _notes(first, second, error, holding, unit=unit, single=single)
     testable = note == ""
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = np.where(testable, student.ppf((1 + level) / 2, freedom) * error, np.nan)
+        reach = np.where(testable, stdtrit(freedom, (1 + level) / 2) * error, np.nan)
         if over_seeds:
-            p = np.where(testable, 2 * student.sf(np.abs(other - one) / error, freedom), np.nan)
+            p = np.where(testable, 2 * stdtr(freedom, -np.abs(other - one) / error), np.nan)
         else:
             p = sign_flip_p(contributions(first.units[0], second.units[0]), trials=trials, seed=seed)
             p = np.where(testable | (note == CONSTANT), p, np.nan)  # flipping signs needs no variance

@@ -11,7 +11,7 @@ from math import ceil, log2, sqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 POWER = 0.8
 SIMULATED_UNITS = 10
@@ -48,7 +48,7 @@ def fewest_units(wanted: float) -> int:
 def effect_by_t(freedom: npt.ArrayLike, *, level: npt.ArrayLike, power: float = POWER) -> Floats:
     """The true difference, in standard errors, that Student's t at `level` (0.05, say) finds with probability `power`."""
     level, freedom = np.asarray(level), np.asarray(freedom)
-    return np.asarray(student.ppf(1 - level / 2, freedom) + student.ppf(power, freedom))
+    return np.asarray(stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, power))
 
 
 @lru_cache(maxsize=1024)
@@ -63,7 +63,7 @@ def effect_by_flips(weights: tuple[float, ...], *, level: float, confidence: flo
     noise = np.random.default_rng(0).normal(size=(units, DRAWS)) * np.sqrt(weight)[:, None]
     signs = 1.0 - 2.0 * ((np.arange(2 ** (units - 1))[:, None] >> np.arange(units)) & 1)
     noise_flipped, weight_flipped = signs @ noise, (signs @ weight)[:, None]
-    edge = float(student.ppf((1 + confidence) / 2, units - 1))
+    edge = float(stdtrit(units - 1, (1 + confidence) / 2))
 
     def found(effect: float) -> float:
         values = effect * weight[:, None] + noise

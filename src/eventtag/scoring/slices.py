@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
@@ -158,7 +158,7 @@ def slice_items(
     freedom = np.array([measured.gap_units[k] - 1 for k, measured in enumerate(beside)])
     enough = (total[:, 2] >= LEAST_SUPPORT) & (articles >= LEAST_ARTICLES)
     behind = _behind(gap, error, freedom, compared & enough)
-    width = student.ppf((1 + level) / 2, np.maximum(freedom, 1)) * error
+    width = stdtrit(np.maximum(freedom, 1), (1 + level) / 2) * error
     found = []
     for (dimension, value), k in places.items():
         known, tested = own[k].units[k] >= 2, compared[k] and freedom[k] >= 1 and error[k] > 0
@@ -247,7 +247,7 @@ def _behind(gap: Floats, error: Floats, freedom: npt.NDArray[np.int64], compared
     testable = compared & (error > 0) & (freedom >= 1)
     behind = np.zeros(len(gap), dtype=np.bool_)
     if testable.any():
-        p = 2 * student.sf(np.abs(gap[testable] / error[testable]), freedom[testable])
+        p = 2 * stdtr(freedom[testable], -np.abs(gap[testable] / error[testable]))
         behind[testable] = (holm(p) < SIGNIFICANT) & (gap[testable] < 0)
     return behind
 
