@@ -255,12 +255,29 @@ def test_a_tagger_finds_spans_across_lines_only_if_its_training_articles_had_som
     assert judged.probabilities[3, begin + 1] < 1e-6
 
 
-def test_a_checkpoint_that_does_not_say_finds_spans_across_lines_as_before(checkpoint, tmp_path):
+def test_a_tagger_cuts_strings_only_if_its_training_articles_did_or_the_text_is_as_it_was_published():
+    text = "Apple Inc . , said U . S . court ."
+    glued = "Apple Inc. , said U.S. court ."
+    tokenizer = build_tiny_tokenizer([text])
+    ids = dict(zip(text.split(), tokenizer(text.split(), add_special_tokens=False)["input_ids"], strict=True))
+    begin = LABELS.begin_id("ACTOR")
+    tag_of = {ids["Apple"][0]: begin, ids["Inc"][0]: begin + 1, ids["U"][0]: begin}
+    tagger = Tagger(WordModel(tag_of), tokenizer, LABELS, WindowSettings(max_length=32, stride=0))  # type: ignore[arg-type]
+    assert [glued[span.start : span.end] for span in tagger.tag(glued)] == ["Apple Inc", "U"]
+    whole = replace(tagger, cuts_strings=False)
+    assert [glued[span.start : span.end] for span in whole.tag(glued)] == ["Apple Inc.", "U.S."]
+    assert [span.score for span in whole.tag(glued)] == [span.score for span in tagger.tag(glued)]
+    published = "Apple Inc., said U.S. court."
+    assert whole.tag(published) == tagger.tag(published)
+
+
+def test_a_checkpoint_that_does_not_say_finds_spans_across_lines_and_cuts_strings_as_before(checkpoint, tmp_path):
     older = tmp_path / "checkpoint"
     shutil.copytree(checkpoint, older)
     content = json.loads((older / "eventtag.json").read_text())
-    del content["crosses_lines"]
+    del content["crosses_lines"], content["cuts_strings"]
     (older / "eventtag.json").write_text(json.dumps(content))
     (older / MANIFEST_FILE).unlink()
     write_manifest(older)
     assert Tagger.load(older).crosses_lines is True
+    assert Tagger.load(older).cuts_strings is True

@@ -389,6 +389,7 @@ def test_a_run_learns_whether_spans_cross_lines(gap, learnt):
     assert learns_across_lines(Corpus("a", LabelSet(), {"train": (article,)}, "all")) is learnt
 
 
-def test_a_checkpoint_says_whether_its_spans_cross_lines(checkpoint):
-    assert read_info(checkpoint)[0].crosses_lines is False
-    assert Tagger.load(checkpoint).crosses_lines is False
+def test_a_checkpoint_says_where_its_spans_begin_and_end(checkpoint):
+    info, tagger = read_info(checkpoint)[0], Tagger.load(checkpoint)
+    assert (info.crosses_lines, info.cuts_strings) == (False, True)
+    assert (tagger.crosses_lines, tagger.cuts_strings) == (False, True)

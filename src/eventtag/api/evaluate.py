@@ -119,7 +119,7 @@ def _evaluate(settings: EvaluateSettings, tagger: Tagger | None, articles: Seque
     for item in evaluation.tagged:
         record_unmatchable(
             item.article, item.words, ledger=corpus.ledger,
-            overlap=head.overlap, max_width=head.max_width, crosses_lines=tagger.crosses_lines,
+            overlap=head.overlap, max_width=head.max_width, crosses_lines=tagger.crosses_lines, cuts_strings=tagger.cuts_strings,
         )  # fmt: skip
     run_dir = None if settings.run_dir == MISSING else Path(settings.run_dir)
     if run_dir is not None:

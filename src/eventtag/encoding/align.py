@@ -19,6 +19,7 @@ from eventtag.labels import LabelSet
 from eventtag.ledger import LossEntry, LossLedger, Outcome
 from eventtag.span import Span, flatten, merged, other_status
 from eventtag.text.lines import begins_line
+from eventtag.text.strings import inside_string
 
 IGNORED = -100
 """Tag id of a position without gold; the value that torch's cross-entropy skips."""
@@ -142,13 +143,16 @@ def record_unmatchable(
     overlap: bool = False,
     max_width: int | None = None,
     crosses_lines: bool = True,
+    cuts_strings: bool = True,
 ) -> None:
     """Record the gold spans that no prediction can match, which count as missed, and those that scoring leaves out.
 
     Predictions begin and end at the edges of words (`words` [W, 2]) inside annotated regions, do not overlap unless `overlap`, have at
-    most `max_width` words, and do not go on in the next line unless `crosses_lines`.
+    most `max_width` words, do not go on in the next line unless `crosses_lines`, and neither begin nor end inside a string unless
+    `cuts_strings` (`eventtag.text.strings`).
     """
     line_starts = np.zeros(len(words), dtype=np.bool_) if crosses_lines else begins_line(article.text, words)
+    inside_strings = np.zeros(len(words), dtype=np.bool_) if cuts_strings else inside_string(article.text, words)
     counted = counted_spans(article, "scoring", ledger=ledger)
     _, hidden = flatten(counted)
     hidden_spans = {span for span, _ in hidden}
@@ -165,6 +169,8 @@ def record_unmatchable(
             reason = "has more words than model.max_span_width"
         elif line_starts[first + 1 : last + 1].any():
             reason = "goes on in the next line, as no span of the training articles does"
+        elif inside_strings[first] or inside_strings[last + 1 : last + 2].any():
+            reason = "begins or ends inside a string between blanks, as no span of the training articles does"
         elif span in hidden_spans and not overlap:
             reason = "overlaps another span, and one of them can be found"
         else:

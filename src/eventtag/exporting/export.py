@@ -112,5 +112,6 @@ def _speeds(backends: Sequence[Backend], max_length: int) -> list[float]:
 def _tagger(checkpoint: Checkpoint, backend: Backend) -> Tagger:
     info = checkpoint.info
     return Tagger(
-        backend, checkpoint.tokenizer, info.labels, info.window, calibration=info.calibration, crosses_lines=info.crosses_lines
-    )
+        backend, checkpoint.tokenizer, info.labels, info.window,
+        calibration=info.calibration, crosses_lines=info.crosses_lines, cuts_strings=info.cuts_strings,
+    )  # fmt: skip

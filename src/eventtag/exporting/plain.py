@@ -76,6 +76,7 @@ def export_plain(
                 info.window,
                 calibration=info.calibration,
                 crosses_lines=info.crosses_lines,
+                cuts_strings=info.cuts_strings,
             ),
             articles,
             labels=labels,

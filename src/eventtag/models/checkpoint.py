@@ -84,7 +84,8 @@ class CheckpointInfo:
 
     `agreement`, by precision: the share of float32's spans that torch found in it on the validation articles, the number of `spans` and
     `articles`, and the kind of `device` (cpu, cuda). A precision that is missing was not checked.
-    `crosses_lines`: whether a span that it learnt crosses the end of a line, so that it may find such spans.
+    `crosses_lines`: whether a span that it learnt crosses the end of a line, so that it may find such spans. `cuts_strings`: whether it may
+    find spans that begin or end inside a string of a text whose strings are words (`eventtag.text.strings`).
     """
 
     labels: LabelSet
@@ -94,6 +95,7 @@ class CheckpointInfo:
     transitions: npt.NDArray[np.float64] | None = None
     agreement: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     crosses_lines: bool = True
+    cuts_strings: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def save_checkpoint(
             "transitions": None if info.transitions is None else info.transitions.tolist(),
             "agreement": info.agreement,
             "crosses_lines": info.crosses_lines,
+            "cuts_strings": info.cuts_strings,
         }
         write_json(folder / INFO_FILE, content)
         (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
@@ -218,7 +221,7 @@ def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointIn
         transitions = _read_transitions(content.get("transitions"), labels, file)
         info = CheckpointInfo(
             labels, WindowSettings(**content["window"]), content["training"], calibration, transitions, _read_agreement(content),
-            crosses_lines=bool(content.get("crosses_lines", True)),
+            crosses_lines=bool(content.get("crosses_lines", True)), cuts_strings=bool(content.get("cuts_strings", True)),
         )  # fmt: skip
     except EventtagError:
         raise

@@ -28,6 +28,7 @@ from eventtag.engines.choice import as_backend, load_backend
 from eventtag.errors import SettingsError
 from eventtag.heads.protocol import Decoder
 from eventtag.heads.span_decoding import overshadowed
+from eventtag.heads.whole_strings import whole_strings
 from eventtag.labels import LabelSet
 from eventtag.link import Link
 from eventtag.models.checkpoint import Calibration, checkpoint_folder
@@ -36,6 +37,7 @@ from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import WindowSettings
 from eventtag.span import Span, score_of
 from eventtag.tagging.emissions import article_emissions
+from eventtag.text.strings import inside_string
 
 CHUNK_TOKENS = 65_536
 """Tokens of the articles whose windows are sorted by length together; bounds memory while streaming."""
@@ -89,7 +91,8 @@ class Tagger:
     `model` is a torch token classifier or a `Backend`; `tokenizer` one of tokenizers or of transformers (a fast one). `batch_tokens`: about
     how many tokens the model reads at once (None: the backend's number). `calibration` holds each label's temperature, which makes a span's
     score the share of such spans that are right (`eventtag.scoring.calibration`), and the thresholds: spans with a lower calibrated score
-    are left out (`calibrated`). Without `crosses_lines` no span that crosses the end of a line is found (`eventtag.text.lines`).
+    are left out (`calibrated`). Without `crosses_lines` no span that crosses the end of a line is found (`eventtag.text.lines`). Without
+    `cuts_strings` no span begins or ends inside a string of a text whose strings are words (`eventtag.text.strings`).
     """
 
     model: Any
@@ -100,6 +103,7 @@ class Tagger:
     about: dict[str, Any] | None = None
     calibration: Calibration = field(default_factory=Calibration)
     crosses_lines: bool = True
+    cuts_strings: bool = True
 
     @classmethod
     def load(
@@ -128,7 +132,15 @@ class Tagger:
             usual = dict.fromkeys(info.labels.labels, usual_threshold)
             calibration = replace(calibration, thresholds={**usual, **calibration.thresholds})
         return cls(
-            loaded.backend, loaded.tokenizer, info.labels, info.window, batch_tokens, about, calibration, info.crosses_lines
+            loaded.backend,
+            loaded.tokenizer,
+            info.labels,
+            info.window,
+            batch_tokens,
+            about,
+            calibration,
+            info.crosses_lines,
+            info.cuts_strings,
         )
 
     def __repr__(self) -> str:
@@ -237,6 +249,11 @@ class Tagger:
 
     def _decoded(self, chunk: Chunk, emissions: Sequence[npt.NDArray[np.float32]]) -> Iterator[TaggedArticle]:
         spans = self.decoder.decode(emissions, [tokens.words for _, tokens in chunk], self.labels)
+        if not self.cuts_strings:
+            spans = [
+                whole_strings(of, tokens.words, inside_string(article.text, tokens.words), overlap=self.decoder.overlap)
+                for (article, tokens), of in zip(chunk, spans, strict=True)
+            ]
         found = (
             TaggedArticle(article, spans_of, tokens.words, tuple(score_of(span) for span in spans_of), len(tokens.input_ids))
             for (article, tokens), spans_of in zip(chunk, spans, strict=True)

@@ -24,7 +24,7 @@ from eventtag.training.agreement import check_precisions
 from eventtag.training.comparing import compare_taggers, describe_comparison, verdict
 from eventtag.training.continued import base_checkpoint
 from eventtag.training.fitted_calibration import evaluate_calibrated
-from eventtag.training.learnt import learns_across_lines
+from eventtag.training.learnt import learns_across_lines, learns_cut_strings
 from eventtag.training.loop.saving import clear_states
 from eventtag.training.loop.trainer import ArticleTrainer
 from eventtag.training.promises import divide_validation
@@ -85,8 +85,10 @@ def finish(
         "versions": record["versions"],
     }
     data = {**record["data"]["validation"], "seen": leave_out_seen(corpus.splits["validation"], seen, include=True).about}
-    crosses_lines = learns_across_lines(corpus)
-    tagger = Tagger(trainer.network, trainer.tokenizer, corpus.labels, settings.window, crosses_lines=crosses_lines)
+    tagger = Tagger(
+        trainer.network, trainer.tokenizer, corpus.labels, settings.window,
+        crosses_lines=learns_across_lines(corpus), cuts_strings=learns_cut_strings(corpus),
+    )  # fmt: skip
     fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
     choosing, held = divide_validation(corpus.splits["validation"], settings.evaluation, corpus.cluster_field)
     used, calibration = evaluate_calibrated(
@@ -100,7 +102,8 @@ def finish(
         calibration,
         trainer.head.decoder(trainer.network).transitions,
         check_precisions(tagger, used.tagged, calibration),
-        crosses_lines,
+        tagger.crosses_lines,
+        tagger.cuts_strings,
     )
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration),

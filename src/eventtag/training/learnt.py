@@ -1,5 +1,5 @@
 """The articles that a run's checkpoint will have seen: its own, those of intermediate fine-tuning, and those that its base, encoder and
-teachers had seen, and whether spans cross lines in them.
+teachers had seen, and where spans of its own begin and end: whether they cross lines, and whether they cut strings.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from eventtag.ledger import LossLedger
 from eventtag.models.checkpoint import checkpoint_folder
 from eventtag.settings import TrainSettings
 from eventtag.text.lines import begins_line
+from eventtag.text.strings import inside_string
 from eventtag.text.words import find_words
 from eventtag.training.data.teachers import read_unlabelled
 from eventtag.training.intermediate import IntermediateRun
 
 log = logging.getLogger(__name__)
 
+ENOUGH_SPANS = 20
+"""If none of as many spans cuts a string, at most one in seven does, at a confidence of 95 % (rule of three: Hanley and Lippman-Hand 1983,
+https://doi.org/10.1001/jama.1983.03330370053031).
+"""
 OURS = ("seen.json", "eventtag.json", "pretraining.json", "eventtag_export.json")
 """A folder with one of these was made by eventtag, so its encoder may have learnt from the present articles."""
 
@@ -70,6 +75,23 @@ def learns_across_lines(corpus: Corpus) -> bool:
             if article.counts(span) and np.searchsorted(beginnings, span.start, "right") < np.searchsorted(beginnings, span.end):
                 return True
     return False
+
+
+def learns_cut_strings(corpus: Corpus) -> bool:
+    """Whether spans may begin or end inside a string of a text whose strings are words (`eventtag.text.strings`): a training article has
+    such a span, or fewer than ENOUGH_SPANS of them hold a string in which one could.
+    """
+    holding = 0
+    for article in corpus.splits["train"]:
+        words = find_words(article.text)
+        inside = words[inside_string(article.text, words), 0]
+        for span in article.spans:
+            if article.counts(span):
+                first, behind = np.searchsorted(inside, span.start), np.searchsorted(inside, span.end)
+                if span.start in inside[first : first + 1] or span.end in inside[behind : behind + 1]:
+                    return True
+                holding += int(first < behind)
+    return holding < ENOUGH_SPANS
 
 
 def _seen_in_corpus(corpus: Corpus) -> Seen:

@@ -53,7 +53,7 @@ from eventtag.training.finish import TrainingResult as TrainingResult
 from eventtag.training.finish import finish
 from eventtag.training.fitted_calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.intermediate import IntermediateRun, plan_intermediate, share, take_weights
-from eventtag.training.learnt import learns_across_lines, seen_in_run
+from eventtag.training.learnt import learns_across_lines, learns_cut_strings, seen_in_run
 from eventtag.training.loop.arguments import build_arguments, enable_checkpointing
 from eventtag.training.loop.dropout import quicken_dropout
 from eventtag.training.loop.optimizer import freeze
@@ -283,17 +283,24 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     crosses_lines = learns_across_lines(corpus)
     if not crosses_lines:
         log.info("no span of the training articles goes on in the next line, so the tagger will find none that does")
+    cuts_strings = learns_cut_strings(corpus)
+    if not cuts_strings:
+        log.info(
+            "no span of the training articles begins or ends inside a string between blanks, so the tagger will find none that does"
+        )
     for article in corpus.splits["validation"]:
         words = tokenise(article.text, tokenizer).words
         record_unmatchable(
             article, words, ledger=corpus.ledger,
-            overlap=found.overlap, max_width=found.max_width, crosses_lines=crosses_lines,
+            overlap=found.overlap, max_width=found.max_width, crosses_lines=crosses_lines, cuts_strings=cuts_strings,
         )  # fmt: skip
 
     choosing, _ = divide_validation(corpus.splits["validation"], settings.evaluation, corpus.cluster_field)
 
     def score(current: transformers.PreTrainedModel) -> EvaluationReport:
-        tagger = Tagger(current, tokenizer, corpus.labels, settings.window, crosses_lines=crosses_lines)
+        tagger = Tagger(
+            current, tokenizer, corpus.labels, settings.window, crosses_lines=crosses_lines, cuts_strings=cuts_strings
+        )
         return evaluate_calibrated(tagger, choosing, settings.evaluation)[0].report
 
     return ArticleTrainer(
