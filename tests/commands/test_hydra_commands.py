@@ -153,6 +153,8 @@ def test_completion_knows_commands_and_configuration_groups(tmp_path):
         (["train", "data.test_share=0.9"], "error: data.validation_share + data.test_share=1.05 is not allowed: below 1"),
         (["train", "window.stride=200"], "error: window.stride=200 is not allowed: 0 <= stride"),
         (["train", "trainer.epoch=1"], "error: trainer.epoch: there is no such key\ndid you mean trainer.epochs? "),
+        (["train", "+hydra.job.foo=1"], "error: hydra.job.foo: there is no such key\n"),
+        (["train", "+hydra.sweeper.params.seed=1"], "error: +hydra.sweeper.params.seed=1: hydra.sweeper.params is null, "),
         (["train", "-m", "trainer.epoch=1,2"], "error: trainer.epoch: there is no such key\ndid you mean trainer.epochs? "),
         (
             ["train", "trainer.epochs=many"],

@@ -7,6 +7,7 @@ a path with `=` is a syntax error (https://hydra.cc/docs/advanced/override_gramm
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -168,8 +169,10 @@ def _explain_unreadable(error: OverrideParseException, command: str) -> str:
 
 def require_known_keys(composed: DictConfig) -> None:
     """Raise SettingsError for a key that no setting has, which `+` in front of it lets Hydra take."""
-    for key, kind in _nodes(composed):
-        if kind is None:
+    hydras = composed._get_node("hydra")
+    nodes = itertools.chain(_nodes(composed), _nodes(hydras, "hydra.") if isinstance(hydras, DictConfig) else ())
+    for key, kind in nodes:
+        if kind is None and key != "hydra.env":  # Hydra's own, which its data class lacks
             raise SettingsError(_no_such_key(key, composed))
 
 

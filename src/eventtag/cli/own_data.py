@@ -43,11 +43,14 @@ def require_own_data(config: DictConfig, choices: Mapping[str, Any], sample: str
 
 
 def explain_no_data(arguments: Sequence[str]) -> str | None:
-    """What to say where a setting of the data was given, and no data that it could belong to; None where there is no such setting."""
+    """What to say where a setting was given below one that is null: of the data or of Hydra; None where there is no such setting."""
     for argument in arguments:
         for choice, keys in PLACES.items():
             if _key_and_value(argument)[0].startswith(f"{keys}."):
                 return f"{argument}: belongs to no corpus; name one by {choice}=NAME, or give your articles by {keys}.path=FILE"
+        if argument.startswith("+hydra."):
+            above = _key_and_value(argument)[0].rpartition(".")[0]
+            return f"{argument}: {above} is null, which takes no new key here; set it in a file of your configs/ (-m with key=1,2 sweeps)"
     return None
 
 
