@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from eventtag.heads.span import IMPOSSIBLE, SpanScorer, span_loss
+from eventtag.heads.span import IMPOSSIBLE, LABELS_AT_ONCE, SpanScorer, span_loss
 
 
 def scorer(width: int = 6, labels: int = 2, max_width: int = 3) -> SpanScorer:
@@ -16,12 +17,13 @@ def scorer(width: int = 6, labels: int = 2, max_width: int = 3) -> SpanScorer:
     return made
 
 
-def test_scores_are_biaffine_in_the_first_and_the_last_word():
-    head = scorer()
+@pytest.mark.parametrize("labels", [2, LABELS_AT_ONCE + 3])
+def test_scores_are_biaffine_in_the_first_and_the_last_word(labels):
+    head = scorer(labels=labels)
     hidden = torch.randn((2, 7, 6), dtype=torch.float64)
     positions = torch.tensor([[1, 2, 4, 5], [1, 3, -1, -1]])
     found = head(hidden, positions)
-    assert found.shape == (2, 4, 3, 2)
+    assert found.shape == (2, 4, 3, labels)
     one = torch.ones(1, dtype=torch.float64)
     for row, count in enumerate((4, 2)):
         for first in range(count):
@@ -31,9 +33,31 @@ def test_scores_are_biaffine_in_the_first_and_the_last_word():
                     continue
                 start = torch.cat([head.first(hidden[row, positions[row, first]]), one])
                 end = torch.cat([head.last(hidden[row, positions[row, first + more]]), one])
-                for label in range(2):
+                for label in range(labels):
                     expected = start @ head.pairs[label] @ end + head.widths[more, label]
                     assert torch.allclose(found[row, first, more, label], expected)
+
+
+class Largest(TorchDispatchMode):
+    """The largest tensor that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.numbers = max(self.numbers, made.numel())
+        return made
+
+
+def test_forty_labels_need_no_more_memory_at_a_time_than_their_scores_and_one_label():
+    largest = {}
+    for labels in (1, 40):
+        head = SpanScorer(8, labels, max_width=4, size=64, dropout=0.0)
+        with torch.inference_mode(), Largest() as seen:
+            found = head(torch.randn(1, 50, 8), torch.arange(50)[None])
+        largest[labels] = seen.numbers - found.numel()
+    assert largest[40] <= 2 * largest[1]
 
 
 DECIDED = torch.tensor([[True, True, False, True], [True, True, False, False]])

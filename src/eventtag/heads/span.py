@@ -32,6 +32,8 @@ from eventtag.ledger import LossLedger
 
 IMPOSSIBLE = -1e4
 """Score of a span that runs beyond the window's last word."""
+LABELS_AT_ONCE = 8
+"""Labels that are scored together: the products of a word with all labels need more memory than the scores."""
 RARE = -5.0
 """Initial score: almost no span is a mention."""
 
@@ -151,8 +153,9 @@ class SpanScorer(nn.Module):
         """
         words = hidden.gather(1, word_positions.clamp(min=0)[..., None].expand(-1, -1, hidden.shape[-1]))
         first, last = _with_one(self.first(words)), _with_one(self.last(words))
-        projected = torch.einsum("bkd,lde->bkle", first, self.pairs)
-        scores = torch.einsum("bkle,bkem->bkml", projected, self._ahead(last))
+        ahead = self._ahead(last)
+        parts = (torch.einsum("bkd,lde->bkle", first, pairs) for pairs in self.pairs.split(LABELS_AT_ONCE))
+        scores = torch.cat([torch.einsum("bkle,bkem->bkml", projected, ahead) for projected in parts], dim=-1)
         beyond = ~self._ahead((word_positions >= 0)[..., None])[:, :, 0]
         return (scores + self.widths).masked_fill(beyond[..., None], IMPOSSIBLE)
 
