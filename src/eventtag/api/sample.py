@@ -102,7 +102,7 @@ def sample(
     `year`, `month`, `week`, `day` of the field `date` (`date_order`: `dmy` or `mdy`, for dates such as 03/04/2014); each stratum gets
     draws in proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier; half of the draws go
     evenly to all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or was chosen by
-    are left out. `reading` are `format`, `options` and `label_map`.
+    are left out, but not those that say the same in other words. `reading` are `format`, `options` and `label_map`.
 
     `extend` is an earlier sample, annotated or not, whose `record` lies beside it or is named: `n` further units are drawn from the same
     pool by the same design, and the output holds both, with the probabilities of being in the larger sample.
@@ -205,7 +205,10 @@ def _without_seen(articles: Iterator[Article], checkpoint: str | os.PathLike[str
         if kind is None:
             yield article
     left_out = kinds["learnt"] + kinds["chose"]
-    notes.append(f"left out, as {os.fspath(checkpoint)} learnt from them or was chosen by them: {left_out} articles")
+    notes.append(
+        f"left out, as {os.fspath(checkpoint)} learnt from them or was chosen by them: {left_out} articles; near-duplicates with other "
+        "words stay, as a checkpoint keeps hashes of its articles alone"
+    )
     notes += [f"it is not known which articles {name} learnt from, so that none of these is left out" for name in seen.unknown]
 
 

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "--checkpoint",
         type=nonempty("--checkpoint"),
         metavar="DIR",
-        help="leave out the articles that this checkpoint learnt from or was chosen by",
+        help="leave out the articles that this checkpoint learnt from or was chosen by; near-duplicates of them with other words stay",
     )
     group.add_argument(
         "--extend",
