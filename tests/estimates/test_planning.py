@@ -72,6 +72,22 @@ def test_the_planned_number_of_articles_gives_the_interval_of_f1_and_the_estimat
     assert alone.articles == pytest.approx((1.96 * counts.std() / 0.25) ** 2, rel=0.35)
 
 
+def test_of_a_small_pool_fewer_articles_are_needed_and_never_more_than_it_has(tmp_path):
+    gold, found = tagged_corpus(300, 13)
+    drawn = eventtag.sample(gold, tmp_path / "pilot.jsonl", n=80, seed=1)
+    by_id = {article.id: article for article in found}
+    tagged = [by_id[article.id] for article in drawn.articles]
+    wanted = {"EVENT": 0.15, "any:EVENT": 1e-6}
+    endless = eventtag.plan(tagged, list(drawn.articles), estimates=wanted)
+    assert any("pool without end" in note for note in endless.notes)
+    finite = eventtag.plan(tagged, tmp_path / "pilot.jsonl", estimates=wanted)
+    assert any("of the 300 articles that the sample was drawn from" in note for note in finite.notes)
+    for row, without in zip(finite.rows[:2], endless.rows[:2], strict=True):
+        # 1 / needed = 1 / needed without end + 1 / pool, but for degrees of freedom
+        assert row.articles == pytest.approx(1 / (1 / without.articles + 1 / 300), rel=0.03)
+    assert all(row.high <= 300 for row in finite.rows if row.high is not None)
+
+
 def test_a_system_that_errs_on_the_same_articles_is_told_apart_with_fewer():
     gold, found = tagged_corpus(80, 6)
     better = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from eventtag.api.articles import Source, name_of
 from eventtag.api.pairing import PairedGold, pair_with_gold
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError, require_names
-from eventtag.estimates.annotated_sample import PROBABILITY, recorded
+from eventtag.estimates.annotated_sample import PROBABILITY, pool_size, recorded
 from eventtag.estimates.corrected import Annotated, Tagged, estimate_mean
 from eventtag.estimates.planning import Floats, Needed, in_articles, units_for_difference, units_for_interval
 from eventtag.estimates.quantities import Quantity, number_of, parse_quantity
@@ -84,9 +84,9 @@ def plan(
     The pilot is `predictions` (a file, or the folder of an evaluation) on `gold`. `f1`: half-width wanted of the interval of each label's
     strict F1; `difference`: difference of F1 to another system that is to be found with a probability of 0.8, where the system is `other`
     (predictions of the same articles) or is taken to err alike; `estimates`: by quantity, such as `EVENT` or `any:EVENT`, the half-width
-    wanted of its mean over a large pool of tagged articles. `record` is what `eventtag.sample` wrote beside a pilot that it drew, for
-    formats that lose the metadata (default: the one beside `gold`, where the metadata have no probabilities). `pairing` are the further
-    arguments of `eventtag.score` on reading.
+    wanted of its mean over the tagged articles of a pool. `record` is what `eventtag.sample` wrote beside a pilot that it drew (default:
+    the one beside `gold`): it says how large the pool is, which is otherwise taken to be endless, and has the probabilities of the draw
+    for formats that lose the metadata. `pairing` are the further arguments of `eventtag.score` on reading.
 
     Raises SettingsError for nothing wanted, DataError as `eventtag.score` does.
     """
@@ -121,8 +121,16 @@ def plan(
             rows.append(_row("interval of F1", name, base.scores[place], f1, needed, per_unit))
     if difference is not None:
         rows += _differences(pilot, base, other, pairing, weights, difference, level, per_unit)
-    for words, quantity in quantities.items():
-        rows += _estimates(pilot, weights, quantity, words, (estimates or {})[words], level, per_unit)
+    if quantities:
+        articles = pool_size(pilot.articles, gold, record)
+        said.append(
+            "the estimates are for a pool without end; of a small one fewer articles do: name the record of the sample (--record)"
+            if articles is None
+            else f"the estimates are of the {articles} articles that the sample was drawn from"
+        )
+        for words, quantity in quantities.items():
+            width, pool = (estimates or {})[words], inf if articles is None else articles / per_unit
+            rows += _estimates(pilot, weights, quantity, words, width, level, per_unit, pool)
     notes = [*pilot.notes, *said, f"the pilot: {len(pilot.pairs)} articles, resampled by {pilot.rule}"]
     if weights.min() < weights.max():
         least, most = (float(1 / weights.max()), float(1 / weights.min()))
@@ -225,9 +233,9 @@ def _reading_of_predictions(pairing: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _estimates(
-    pilot: PairedGold, weights: Floats, quantity: Quantity, words: str, width: float, level: float, per_unit: float
+    pilot: PairedGold, weights: Floats, quantity: Quantity, words: str, width: float, level: float, per_unit: float, pool: float
 ) -> list[PlanRow]:
-    """The mean of a quantity over a large pool, corrected by its tags, and from the annotated articles alone."""
+    """The mean of a quantity over a pool of so many units, corrected by its tags, and from the annotated articles alone."""
     gold = np.array([quantity.value(article) for article in pilot.articles])
     predicted = [
         replace(article, spans=tuple(spans), rejected=(), links=pilot.links[article.id]) for article, spans in pilot.pairs
@@ -242,8 +250,8 @@ def _estimates(
     units = np.array([numbers.setdefault(own.get(a.id, a.id), len(numbers)) for a in pilot.articles], dtype=np.int64)
     sample = Annotated(gold, tagged, weights * ENDLESS, units, np.zeros(len(units), dtype=np.int64))
     share = weights / weights.sum()
-    pool = Tagged(int(ENDLESS), float(share @ tagged) * ENDLESS, float(share @ tagged**2) * ENDLESS)
-    found = estimate_mean(pool, sample, np.ones(len(units), dtype=np.bool_), level=level, bounds=(0.0, np.inf))
+    tags = Tagged(int(ENDLESS), float(share @ tagged) * ENDLESS, float(share @ tagged**2) * ENDLESS)
+    found = estimate_mean(tags, sample, np.ones(len(units), dtype=np.bool_), level=level, bounds=(0.0, np.inf))
     mean = float(share @ gold)
     by_unit = np.bincount(units, weights=share * (gold - mean))
     alone = np.asarray(by_unit * sqrt(len(by_unit) / max(len(by_unit) - 1, 1)), dtype=np.float64)
@@ -253,11 +261,18 @@ def _estimates(
             words,
             mean,
             width,
-            units_for_interval(found.deviations, width, level=level),
+            units_for_interval(found.deviations, width, level=level, pool=pool),
             per_unit,
             found.note,
         ),
-        _row("estimate, annotated articles alone", words, mean, width, units_for_interval(alone, width, level=level), per_unit),
+        _row(
+            "estimate, annotated articles alone",
+            words,
+            mean,
+            width,
+            units_for_interval(alone, width, level=level, pool=pool),
+            per_unit,
+        ),
     ]
 
 

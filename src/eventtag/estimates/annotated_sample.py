@@ -99,6 +99,16 @@ def recorded(
     return found
 
 
+def pool_size(articles: Sequence[Article], source: object, record: str | os.PathLike[str] | None) -> int | None:
+    """How many articles the sample was drawn from, by the `record` or the one beside the `source`; None where it is not about these."""
+    if record is None:
+        if not isinstance(source, str | os.PathLike) or not record_path(Path(source)).is_file():
+            return None
+        record = record_path(Path(source))
+    found = read_record(Path(record))
+    return found.articles if all(article.id in found.drawn for article in articles) else None
+
+
 class TextCheck:
     """Looks whether the tagged articles have the texts of the annotated ones with their ids, by the mentions that the tagger found."""
 

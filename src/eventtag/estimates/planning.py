@@ -46,12 +46,13 @@ class Needed:
     note: str = ""
 
 
-def units_for_interval(deviations: Floats, half_width: float, *, level: float) -> Needed:
+def units_for_interval(deviations: Floats, half_width: float, *, level: float, pool: float = inf) -> Needed:
     """The units with which the interval of a figure is no wider than `half_width` to either side.
 
-    `deviations` [U] are by what each of the pilot's units makes the figure deviate: their squares sum to its variance.
+    `deviations` [U] are by what each of the pilot's units makes the figure deviate: their squares sum to its variance. A figure of a `pool`
+    of so many units has no error when all of them are annotated.
     """
-    return _solve(deviations, lambda error, degrees: float(stdtrit(degrees, (1 + level) / 2)) * error <= half_width)
+    return _solve(deviations, lambda error, degrees: float(stdtrit(degrees, (1 + level) / 2)) * error <= half_width, pool=pool)
 
 
 def units_for_difference(deviations: Floats, difference: float, *, level: float, tests: int = 1) -> Needed:
@@ -63,8 +64,8 @@ def units_for_difference(deviations: Floats, difference: float, *, level: float,
     return _solve(deviations, lambda error, degrees: float(effect_by_t(degrees, level=alpha)) * error <= difference)
 
 
-def _solve(deviations: Floats, enough: Callable[[float, float], bool]) -> Needed:
-    """The fewest units of which standard error and degrees of freedom are `enough`."""
+def _solve(deviations: Floats, enough: Callable[[float, float], bool], *, pool: float = inf) -> Needed:
+    """The fewest units of which standard error and degrees of freedom are `enough`; at most the `pool`'s."""
     units = len(deviations)
     error = float(np.sqrt((deviations**2).sum()))
     deviating = int((deviations != 0).sum())
@@ -75,10 +76,11 @@ def _solve(deviations: Floats, enough: Callable[[float, float], bool]) -> Needed
     degrees = _degrees(deviations)
 
     def fewest(variance: float) -> int:
-        low, high = 2, MOST
+        low, high = 2, max(2, ceil(min(MOST, pool)))
         while low < high:
             middle = (low + high) // 2
-            reached = enough(float(np.sqrt(variance * units / middle)), max(degrees * middle / units, 1.0))
+            left = max(1 / middle - 1 / pool, 0.0)  # the finite population correction
+            reached = enough(float(np.sqrt(variance * units * left)), max(degrees * middle / units, 1.0))
             low, high = (low, middle) if reached else (middle + 1, high)
         return low
 

@@ -47,13 +47,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="QUANTITY=WIDTH",
-        help="half-width of the interval of a mean over a large pool, such as any:EVENT=0.03 or EVENT=0.2",
+        help="half-width of the interval of a mean over the pool, such as any:EVENT=0.03 or EVENT=0.2",
     )
     group.add_argument(
         "--record",
         type=nonempty("--record"),
         metavar="FILE",
-        help="what eventtag sample wrote beside the pilot, for formats that lose the metadata (default: GOLD.sample.json)",
+        help="what eventtag sample wrote beside the pilot: it says how large the pool is, and has the probabilities of the draw "
+        "(default: GOLD.sample.json)",
     )
     group.add_argument("--level", type=_number("--level"), default=0.95, help="level of the intervals and tests (default: 0.95)")
     add_reading(parser)
