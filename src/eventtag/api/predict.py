@@ -14,7 +14,7 @@ from eventtag.article import Article
 from eventtag.engines.choice import choose_precision
 from eventtag.errors import DataError, SettingsError
 from eventtag.formats.jsonl import article_from_json
-from eventtag.formats.label_map import map_labels
+from eventtag.formats.label_map import labels_only, map_labels
 from eventtag.formats.label_studio_interface import interface_path, own_names, render_interface, require_free, write_interface
 from eventtag.jobs.array import ArrayTask, array_task
 from eventtag.jobs.assembly import WriteOutput
@@ -179,7 +179,7 @@ def _names_of_run(checkpoint: Path, labels: Sequence[str]) -> dict[str, str]:
         return {}
     names = own_names(run.data.label_map, labels)
     for label in labels:
-        sources = [name for name, target in run.data.label_map.items() if target == label]
+        sources = [name for name, target in labels_only(run.data.label_map).items() if target == label]
         if label not in names and sources not in ([], [label]):
             log.info(
                 "label_studio: data.label_map of the run gives %s to %s, so the tasks call it %s",

@@ -99,8 +99,20 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="an option of the format, such as sentences=list.csv",
     )
-    group.add_argument("--map", action="append", default=[], metavar="OLD=NEW", help="rename a label (patterns: LOC_*=LOCATION)")
-    group.add_argument("--drop", action="append", default=[], metavar="OLD", help="drop the spans of a label (patterns: TIME_*)")
+    group.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="rename a label (patterns: LOC_*=LOCATION), or a role of links (role:Attacker=AGENT)",
+    )
+    group.add_argument(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="OLD",
+        help="drop the spans of a label (patterns: TIME_*), or the links of a role (role:Instrument)",
+    )
 
 
 def add_gold(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -91,17 +91,30 @@ def _read_article(file: Path, mentions: Mentions) -> Article:
     keys: dict[str, list[Any]] = {}
     placed_at: dict[str, Span | None] = {}
     for mention in found:
+        if mention.key in placed_at:
+            detail = f"{file.name}, line {mention.line}: {mention.key}"
+            mentions.ledger.note(
+                mentions.article_id,
+                "reading",
+                "links",
+                "an id stands twice: links and status are its first span's",
+                detail=detail,
+            )
         placed = _fragments_at(text, mention, offsets) or _nearby(mentions, text, mention, unit)
         if placed:
-            where, status = f"{file.name}, line {mention.line}", statuses.get(mention.key)
-            span = placed_at[mention.key] = mentions.add_fragments(placed, mention.label, text, where, status=status)
-            keys[mention.key] = [span.start, span.end, span.label]
+            first = mention.key not in placed_at
+            where, status = f"{file.name}, line {mention.line}", statuses.get(mention.key) if first else None
+            span = mentions.add_fragments(placed, mention.label, text, where, status=status)
+            placed_at.setdefault(mention.key, span)
+            keys.setdefault(mention.key, [span.start, span.end, span.label])
     relations = (
         replace(relation, score=scores.get(relation.detail), detail=f"{file.name}, {relation.detail}")
         for line in others
-        for relation in statements.relations(line)
+        for relation in statements.relations(line) or []
     )
     links = links_between(mentions.article_id, relations, placed_at, ledger=mentions.ledger)
+    for key, problem in statements.unread(placed_at):
+        mentions.ledger.note(mentions.article_id, "reading", "links", problem, detail=f"{file.name}, {key}")
     scored = {Span(*place): scores[key] for key, place in keys.items() if key in scores}
     spans = mentions.spans
     if len(scored) == len(spans):

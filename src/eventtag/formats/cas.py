@@ -180,7 +180,10 @@ def _survey(cas: Any, layers: Layers, ledger: LossLedger) -> None:
     for annotation in view.select_all_annotations():
         features = _features(annotation.type)
         if _is_relation(features):
-            layers.unusable.add(annotation.type.name)
+            joined = layers.unusable.setdefault(annotation.type.name, set())
+            for end in ("Governor", "Dependent"):
+                if (kind := getattr(getattr(annotation, end, None), "type", None)) is not None:
+                    joined.update((kind.name, _top(kind).name))
             continue
         own, top = annotation.type.name, _top(annotation.type).name
         if own != top:

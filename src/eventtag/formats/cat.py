@@ -17,7 +17,7 @@ whole id), which becomes the `annotated` regions. A list named `annotated_senten
 files, as the writer makes it, is used unasked. In MEANTIME the first sentences are annotated: `first_sentences=6`.
 
 `HAS_PARTICIPANT` relations are links from their source, an event, with the role of their `sem_role` (`_role`); the attributes
-`certainty`, `polarity` and `time` are an event's status (`_status`):
+`certainty`, `polarity`, `time` and `special_cases` are an event's status (`_status`):
 
     <EVENT_MENTION m_id="7" certainty="CERTAIN" polarity="POS" time="NON_FUTURE"><token_anchor t_id="2"/></EVENT_MENTION>
     <HAS_PARTICIPANT r_id="9" sem_role="Arg0"><source m_id="7"/><target m_id="8"/></HAS_PARTICIPANT>
@@ -51,8 +51,8 @@ from eventtag.staging import staged_folder
 
 _ECB_NAME = re.compile(r"(\d+)_\d+(ecb|ecbplus)")
 _TAG = re.compile(r"[A-Za-z_][\w.\-]*")
-_NUMBERED = re.compile(r"ARG[-_]?([0-9A])", re.IGNORECASE)
-_PLACE = re.compile(r"ARG[-_]?M[-_]LOC", re.IGNORECASE)
+_NUMBERED = re.compile(r"A(?:RG)?[-_]?([0-9A])", re.IGNORECASE)
+_PLACE = re.compile(r"A(?:RG)?[-_]?M[-_]LOC", re.IGNORECASE)
 WRITTEN_ROLES = {"AGENT": "Arg0", "TARGET": "Arg1", "PLACE": "Argm-LOC"}
 WRITTEN_STATUS = {
     "asserted": ("CERTAIN", "POS", "NON_FUTURE"),
@@ -67,6 +67,9 @@ COLUMNS = ("Topic", "File", "Sentence Number")
 _ATTRIBUTES = ("doc_id", "lang", "url")
 """Attributes of the document that become metadata."""
 _NUMBER = re.compile(r"(\d+)")
+_PARTICIPANTS, _REFERENCES = "HAS_PARTICIPANT", "REFERS_TO"
+MAX_PAIRS = 10_000
+"""More pairs of a source and a target than this in one relation are damage."""
 
 
 def read_cat(
@@ -107,6 +110,8 @@ def read_cat(
             annotated = tuple(document.sentences[number] for number in listed.get(file.stem, ()))
         mentions = Mentions(name, ledger, discontinuous)
         found = document.add_to(mentions)
+        if unread := sorted({relation.name for relation in document.relations} - {_PARTICIPANTS, _REFERENCES}):
+            ledger.remark(f"relations that are not read: {', '.join(unread)}")
         links = links_between(name, document.participants(found), found, ledger=ledger)
         meta = _meta(file, path, document.root.attributes, document.date)
         yield Article(name, document.text.text, mentions.spans, annotated, meta=meta, links=links)
@@ -213,6 +218,7 @@ class _Document:
         if not tokens and not groups:
             raise FormatError("holds neither a `token` nor `Markables`; is it CAT XML?", path=path)
         self.markables = [markable for group in groups for markable in group.children]
+        self.relations = [relation for group in self._children(self.root, "Relations") for relation in group.children]
         times = [m.attributes for m in self.markables if m.attributes.get("functionInDocument") == "CREATION_TIME"]
         self.date = times[-1].get("value") if times else None
         anchors = (anchor for markable in self.markables for anchor in self._children(markable, "token_anchor"))
@@ -254,25 +260,36 @@ class _Document:
             key = markable.attributes.get("m_id", "")
             kind = types.get(key)
             label = f"{markable.name}_{kind}" if kind else markable.name
-            found[key] = None
+            span: Span | None = None
             if filled := [(start, end) for start, end in words if start < end]:
                 status = _status(markable.attributes)
-                found[key] = mentions.add_fragments(filled, label, text, f"line {markable.line}", status=status)
+                span = mentions.add_fragments(filled, label, text, f"line {markable.line}", status=status)
             elif words:
                 mentions.add_words(words, label, f"line {markable.line}")
+            if key in found:
+                reason = "an m_id stands twice: relations are its first markable's"
+                mentions.ledger.note(mentions.article_id, "reading", "links", reason, detail=f"line {markable.line}: {key}")
+            elif key:
+                found[key] = span
         return found
 
     def participants(self, spans: Mapping[str, Span | None]) -> Iterator[Relation]:
-        """Who takes part in which event."""
-        for group in self._children(self.root, "Relations"):
-            for relation in self._children(group, "HAS_PARTICIPANT"):
-                ends = [
-                    [end.attributes.get("m_id", "") for end in self._children(relation, name)] for name in ("source", "target")
-                ]
-                for event, participant in itertools.product(*ends):
-                    span = spans.get(participant)
-                    role = _role(relation.attributes.get("sem_role", ""), span)
-                    yield Relation(event, participant, role, detail=f"line {relation.line}")
+        """Who takes part in which event. Raises FormatError for a relation with more than `MAX_PAIRS` pairs."""
+        for relation in self.relations:
+            if relation.name != _PARTICIPANTS:
+                continue
+            # A relation that lacks an end has a pair, of what is not there, which is then named as dropped.
+            events, participants = (self._ends(relation, name) or [""] for name in ("source", "target"))
+            if len(events) * len(participants) > MAX_PAIRS:
+                problem = f"a {_PARTICIPANTS} with {len(events)} sources and {len(participants)} targets; divide it"
+                raise FormatError(problem, path=self.path, line=relation.line)
+            for event, participant in itertools.product(events, participants):
+                role = _role(relation.attributes.get("sem_role", ""), spans.get(participant))
+                yield Relation(event, participant, role, detail=f"line {relation.line}")
+
+    def _ends(self, relation: Element, name: str) -> list[str]:
+        """What a relation's sources or targets are called."""
+        return [end.attributes.get("m_id", "") for end in self._children(relation, name)]
 
     def _types(self) -> dict[str, str]:
         """Of each markable that refers to an instance with a type: that type."""
@@ -280,12 +297,10 @@ class _Document:
             m.attributes.get("m_id", ""): m.attributes["ent_type"] for m in self.markables if m.attributes.get("ent_type")
         }
         found: dict[str, str] = {}
-        for group in self._children(self.root, "Relations"):
-            for relation in self._children(group, "REFERS_TO"):
-                target = next((end.attributes.get("m_id", "") for end in self._children(relation, "target")), "")
-                if target in instances:
-                    sources = self._children(relation, "source")
-                    found.update((source.attributes.get("m_id", ""), instances[target]) for source in sources)
+        for relation in self.relations:
+            target = next(iter(self._ends(relation, "target")), "")
+            if relation.name == _REFERENCES and target in instances:
+                found.update(dict.fromkeys(self._ends(relation, "source"), instances[target]))
         return found
 
 
@@ -308,10 +323,12 @@ def _role(sem_role: str, participant: Span | None) -> str:
 def _status(attributes: Mapping[str, str]) -> str | None:
     """The status that the attributes of an event say; None where they leave it open (UNDERSPECIFIED) or are not there.
 
-    Where two fit, `possible` stands before `negated`, and that before `future`, as in the project's guidelines.
+    Where two fit, `possible` stands before `negated`, and that before `future`, as in the project's guidelines. Both halves of a
+    condition (the special cases COND_IF_CLAUSE and COND_MAIN_CLAUSE) are possible; a general statement (GEN) is like any other.
     """
-    certainty, polarity, time = (attributes.get(name, "").upper() for name in ("certainty", "polarity", "time"))
-    if certainty in ("POSSIBLE", "PROBABLE", "UNCERTAIN"):
+    names = ("certainty", "polarity", "time", "special_cases")
+    certainty, polarity, time, special = (attributes.get(name, "").strip().upper() for name in names)
+    if certainty in ("POSSIBLE", "PROBABLE", "UNCERTAIN", "NON_CERTAIN") or special.startswith("COND"):
         return "possible"
     if polarity == "NEG":
         return "negated"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eventtag.article import Article
-from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_records, text_of
+from eventtag.formats.json_file import dump_json, list_of, mapping_of, read_records, text_of
 from eventtag.formats.json_shapes import first_value, is_own
 from eventtag.formats.links import Relation, role_of
 from eventtag.formats.offsets import UNITS, ForeignSpan, OffsetMap, Offsets, Unit
@@ -74,8 +74,12 @@ def _record(raw: Mapping[str, Any], default: str, ledger: LossLedger) -> Record:
     spans: list[ForeignSpan] = []
     ids: dict[object, int] = {}
     for item in items:
-        if isinstance(item, Mapping):
-            ids.setdefault(item.get("id"), len(spans))
+        if (
+            isinstance(item, Mapping)
+            and isinstance(key := item.get("id"), str | int)
+            and ids.setdefault(key, len(spans)) < len(spans)
+        ):
+            ledger.note(name, "reading", "links", "an id stands twice: relations are its first span's", detail=f"id {key}")
         spans += foreign_spans([item])
     relations = [_relation(item, ids) for item in list_of(raw, "relations")]
     return Record(name, text, spans, meta, carried, unit, others=raw, relations=relations)
@@ -90,7 +94,9 @@ def _as_lists(items: list[Any]) -> list[Any]:
 def _relation(item: Any, ids: Mapping[object, int]) -> Relation:
     """The relation between spans, by their places."""
     item = mapping_of(item, "one of `relations`")
-    event, participant = (ids.get(item[end], -1) if is_whole(item.get(end)) else -1 for end in ("from_id", "to_id"))
+    event, participant = (
+        ids.get(end, -1) if isinstance(end := item.get(name), str | int) else -1 for name in ("from_id", "to_id")
+    )
     return Relation(event, participant, role_of(item.get("type")), detail=f"relation {item.get('id', '')}")
 
 

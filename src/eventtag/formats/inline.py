@@ -27,6 +27,7 @@ takes part in it. The header says `links: marked` where somebody looked for link
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,7 @@ def _parse_mark(mark: str, names: dict[str, str]) -> _Mark | str:
             roles += ((match[1], one) for one in match[2].split(","))
         else:
             return f"{word!r} behind {first!r} is neither one status ({', '.join(STATUSES)}) nor ROLE=ID"
-    if twice := next((f"{role}={one}" for role, one in roles if roles.count((role, one)) > 1), None):
+    if twice := next((f"{role}={one}" for (role, one), count in Counter(roles).items() if count > 1), None):
         return f"{twice} stands twice"
     return _Mark(names[short], name or None, status, roles)
 

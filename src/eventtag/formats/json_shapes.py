@@ -17,6 +17,7 @@ from typing import Any
 
 from eventtag.errors import DataError
 from eventtag.formats.links import are_links
+from eventtag.formats.offsets import OTHER_STATUS, status_named
 from eventtag.formats.span_lists import SPAN_FIELDS, foreign_spans, holds_spans, spans_field
 from eventtag.formats.tag_schemes import spans_of_tags
 from eventtag.formats.tokenised import words_joined
@@ -129,13 +130,16 @@ def _with_spans(record: dict[str, Any], said: set[str]) -> dict[str, Any]:
     items = record.pop(field)
     if not isinstance(items, list | Mapping):
         raise DataError(f"`{field}` must be a list, found {type(items).__name__}")
+    foreign = foreign_spans(items)
     record["spans"] = [
         {"start": span.start, "end": span.end, "label": span.label}
         | ({} if span.surface is None else {"text": span.surface})
         | ({} if span.score is None else {"score": span.score})
-        | ({} if span.status is None else {"status": span.status})
-        for span in foreign_spans(items)
+        | ({} if (status := status_named(span.status)) is None else {"status": status})
+        for span in foreign
     ]
+    if any(span.status is not None and status_named(span.status) is None for span in foreign):
+        said.add(OTHER_STATUS)
     if field != "spans":
         said.add(f"spans stand in the field `{field}`")
     return record

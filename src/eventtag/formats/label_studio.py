@@ -232,6 +232,8 @@ class _Reader:
             self.elsewhere += len(regions.elsewhere)
             reason = "regions on another tag than the text's are not read (text_field, to_name)"
             ledger.note(name, "reading", "spans", reason, detail=", ".join(regions.elsewhere))
+        for reason, detail in regions.notes:
+            ledger.note(name, "reading", "links", reason, detail=detail)
         if regions.answers:
             detail = ", ".join(regions.answers)
             ledger.note(name, "reading", "meta", "relations, choices and other answers are not kept", detail=detail)

@@ -19,6 +19,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from eventtag.errors import OutputError, SettingsError
+from eventtag.formats.label_map import labels_only
 from eventtag.span import STATUSES
 from eventtag.staging import staged_file
 
@@ -77,7 +78,7 @@ def own_names(label_map: Mapping[str, str | None], labels: Iterable[str]) -> dic
     """
     found = {}
     for label in labels:
-        sources = [name for name, target in label_map.items() if target == label]
+        sources = [name for name, target in labels_only(label_map).items() if target == label]
         if len(sources) == 1 and not _PATTERN.search(sources[0]) and sources[0] != label:
             found[label] = sources[0]
     shown = [found.get(label, label) for label in labels]

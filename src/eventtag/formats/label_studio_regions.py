@@ -7,7 +7,8 @@ nodes, and a `<br>` as one. A `Paragraphs` tag shows a list of paragraphs: `star
 A result is a region where its value has a place in the text. Its labels are the list under its type, or under any key that ends in
 `labels` (`hypertextlabels`, `htmllabels`, `paragraphlabels`, ...); a taxonomy's are its paths ("Place/City"). Results of another
 type with the id of a labelled region (choices, notes, ...) are answers about it, and no spans; a choice called like a status is the
-span's status. A relation is a link from the region at which its arrow begins.
+span's status; where it has no id, as in JSON_MIN, it is about the regions at its place. A relation is a link from the region at which its
+arrow begins; one with two heads from its first region, which is noted.
 
 Sources: https://labelstud.io/guide/export, https://labelstud.io/tags/hypertext, https://labelstud.io/tags/paragraphs and
 `findGlobalOffset` of its editor (https://github.com/HumanSignal/label-studio/tree/develop/web/libs/editor)
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any
@@ -194,7 +195,7 @@ class Regions:
 
     `spans` with their scores, and the `ids` of their regions; `relations` between these; `lost`: regions of which the label or the place
     cannot be told, and why; `elsewhere`: tag and type of results that lie on another tag than the text's; `answers`: types of results
-    that are no regions.
+    that are no regions; `notes`: (reason, detail) of what was taken for granted about links and status.
     """
 
     spans: list[ForeignSpan] = field(default_factory=list)
@@ -203,6 +204,7 @@ class Regions:
     lost: list[tuple[ForeignSpan, str]] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
 
 def results_of(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -218,14 +220,19 @@ def read_regions(results: Iterable[Mapping[str, Any]], where: Shown, tag: str | 
     found = Regions()
     labelled: set[object] = set()
     chosen: dict[object, tuple[str, float | None]] = {}
+    """By the id of a region, or its place, the status that was chosen for it."""
     later: list[Mapping[str, Any]] = []
     for result in results:
         kind = str(result.get("type", "labels"))
         value = result.get("value")
         if (relation := _relation(kind, result)) is not None:
             found.relations += relation
-        elif (status := _status(kind, value)) is not None and result.get("id") is not None:
-            chosen[result["id"]] = status, score_of(result.get("score"))
+            if result.get("direction") == "bi":
+                found.notes.append(("a relation has two heads: its link is from its first region", str(result["from_id"])))
+        elif (status := _status(kind, value)) is not None and (about := _about(result, where)) is not None:
+            known, _ = chosen.setdefault(about, (status, score_of(result.get("score"))))
+            if known != status:
+                found.notes.append(("a region has two statuses, of which the first counts", f"{known}, {status}"))
         elif kind in ANSWERS - {"taxonomy"} or not isinstance(value, Mapping):
             found.answers.append(kind)
         elif tag is not None and result.get("to_name", tag) != tag:
@@ -235,24 +242,41 @@ def read_regions(results: Iterable[Mapping[str, Any]], where: Shown, tag: str | 
         elif kind in ANSWERS or not _labels(kind, value):
             later.append(result)
         else:
-            labelled.add(result.get("id"))
+            labelled.add(_name(result))
             _add(found, result, kind, value, _labels(kind, value), where)
     labelled.discard(None)
     for result in sorted(later, key=lambda item: item.get("type") != "taxonomy"):
         kind = str(result.get("type", "labels"))
-        if result.get("id") in labelled:
+        if _name(result) in labelled:
             found.answers.append(kind)
             continue
         labels = _labels(kind, result["value"])
-        if labels and result.get("id") is not None:
-            labelled.add(result["id"])
+        if labels:
+            labelled.add(_name(result))
+            labelled.discard(None)
         _add(found, result, kind, result["value"], labels or [NO_LABEL], where)
-    for position, name in enumerate(found.ids):
-        if name in chosen:
-            status, score = chosen[name]
-            found.spans[position] = replace(found.spans[position], status=status, status_score=score)
-    found.answers += ["choices"] * len(chosen.keys() - set(found.ids))
+    used = set()
+    ends = {end for relation in found.relations for end in (relation.event, relation.participant)}
+    for position, (name, span) in enumerate(zip(found.ids, found.spans, strict=True)):
+        if about := next((key for key in (name, (span.start, span.end)) if key in chosen), None):
+            used.add(about)
+            status, score = chosen[about]
+            found.spans[position] = replace(span, status=status, status_score=score)
+        if name in ends and position and found.ids[position - 1] == name:
+            found.notes.append(("a region has several labels: its links are those of the first", f"{name}: {span.label}"))
+    found.answers += ["choices"] * len(chosen.keys() - used)
     return found
+
+
+def _name(result: Mapping[str, Any]) -> str | int | None:
+    return name if isinstance(name := result.get("id"), str | int) else None
+
+
+def _about(result: Mapping[str, Any], where: Shown) -> Hashable | None:
+    """What a choice is about: the id of a region, or its place where it has none; None for a choice about the task."""
+    if (name := _name(result)) is not None:
+        return name
+    return place_of(result["value"], where) if is_region(result["value"]) else None
 
 
 def _relation(kind: str, result: Mapping[str, Any]) -> list[Relation] | None:
@@ -291,5 +315,5 @@ def _add(found: Regions, result: Mapping[str, Any], kind: str, value: Mapping[st
         elif label == NO_LABEL:
             found.lost.append((ForeignSpan(*place, label, surface), "the region has no label; give it one in Label Studio"))
         else:
-            found.ids.append(result.get("id"))
+            found.ids.append(_name(result))
             found.spans.append(ForeignSpan(*place, label, surface, score_of(result.get("score", value.get("score")))))

@@ -73,14 +73,15 @@ def exported_files(
 class Layers:
     """The layers of spans of all documents: what is declared and what is used.
 
-    `subtypes` are those whose annotations count for another as well, `unusable` annotated ones of other kinds (relations, chains).
+    `subtypes` are those whose annotations count for another as well, `unusable` annotated ones of other kinds (relations, chains), with the
+    layers that they join.
     """
 
     features: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     """Of each layer, in the order of declaration, the features that may hold labels, with some of their values."""
     annotated: set[str] = field(default_factory=set)
     subtypes: set[str] = field(default_factory=set)
-    unusable: set[str] = field(default_factory=set)
+    unusable: dict[str, set[str]] = field(default_factory=dict)
 
     def declare(self, layer: str, features: Iterable[str]) -> None:
         """The layer has these features, used or not."""
@@ -154,6 +155,7 @@ def choose(layers: Layers, *, layer: str | None, feature: str | None, path: Path
         status = None
     name = feature if feature is not None else _feature(features)
     unread = [other for other in annotated if other not in {chosen, *layers.subtypes} and not _OTHERS.match(other)]
+    unread += sorted(other for other, bases in layers.unusable.items() if chosen not in bases and not _OTHERS.match(other))
     more = [other for other in features if other not in (name, IDENTIFIER) and _can_be_labels(features[other])]
     ledger.remark(
         (f"labels are the feature {name!r} of the layer {chosen}" if name else f"labels are the name of the layer {chosen}")

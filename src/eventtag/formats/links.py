@@ -97,7 +97,9 @@ class Relation:
 
 
 def role_of(name: object) -> str:
-    """The role that a relation's name is; NO_ROLE for a relation without one."""
+    """The role that a relation's name, or its number, is; NO_ROLE for a relation without one."""
+    if is_whole(name):
+        return str(name)
     return name if isinstance(name, str) and name.strip() else NO_ROLE
 
 

@@ -21,7 +21,7 @@ import regex
 from eventtag.errors import FormatError
 from eventtag.formats.mentions import Mentions
 from eventtag.ledger import LossLedger
-from eventtag.span import Span
+from eventtag.span import STATUSES, Span
 
 Unit = Literal["codepoints", "utf16", "codepoints_lf", "utf16_lf", "graphemes", "utf8"]
 Offsets = Literal["auto"] | Unit
@@ -56,6 +56,15 @@ _CLUSTER = regex.compile(r"[\U0001f1e6-\U0001f1ff]{2}[\p{GCB=Extend}\p{GCB=ZWJ}\
 """A character as it is seen (https://unicode.org/reports/tr29/). Flags are taken in pairs from the left, since `\\X` counts all flags
 that stand before each of them.
 """
+
+
+OTHER_STATUS = f"a status is none of {', '.join(STATUSES)}, and not read"
+
+
+def status_named(name: str | None) -> str | None:
+    """The status of that name, in capitals or not; None where it is none."""
+    plain = None if name is None else name.strip().casefold()
+    return plain if plain in STATUSES else None
 
 
 def cluster_starts(text: str) -> list[int]:
@@ -233,7 +242,10 @@ def resolve_spans(
     found: list[Span | None] = []
     for span, place in zip(spans, places, strict=True):
         where = place or _nearby(text, span)
-        found.append(Span(*where, span.label, span.score, span.status, span.status_score) if where else None)
+        status = status_named(span.status)
+        found.append(Span(*where, span.label, span.score, status, span.status_score if status else None) if where else None)
+        if span.status is not None and status is None:
+            ledger.note(article_id, "reading", "status", OTHER_STATUS, detail=f"{span.status[:40]!r} of {span.label}")
         if where is None:
             start = min(max(span.start, 0), len(text))
             lost = Span(start, max(min(max(span.end, 0), len(text)), start), span.label)

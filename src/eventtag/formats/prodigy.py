@@ -10,7 +10,8 @@ region, and its spans are dropped as the annotator asked; but a single span that
 rejected one. In an accepted row of the binary interface only the shown spans were looked at. Such a row has the `_view_id` `ner`, or
 none and spans with a model's `score` or `rank` and no `tokens`, which every interface for marking spans writes.
 
-Relations are links from their head, the event, to their child, which `head_span` and `child_span` place.
+Relations are links from their head, the event, to their child, which `head_span` and `child_span` place; where these are missing, `head`
+and `child` do, the numbers of the last tokens of spans.
 
 Source: https://prodi.gy/docs/api-interfaces
 """
@@ -18,7 +19,7 @@ Source: https://prodi.gy/docs/api-interfaces
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -149,24 +150,45 @@ def _record(raw: Mapping[str, Any], default: str) -> Record:
         if isinstance(token, Mapping) and isinstance(token.get("text"), str) and token["text"].strip()
         if is_whole(token.get("start")) and is_whole(token.get("end"))
     )
-    places = {(span.start, span.end, span.label): number for number, span in reversed(list(enumerate(spans)))}
-    relations = [_relation(item, places) for item in raw["relations"]] if related else []
+    relations = _relations(raw["relations"], spans, list_of(raw, "tokens")) if related else []
     return Record(name, text, spans, meta, carried, unit, tokens, others=raw, relations=relations)
 
 
 def _are_relations(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, Mapping) and {"head_span", "child_span"} <= item.keys() for item in value
-    )
+    """Whether a field called `relations` holds some of Prodigy's."""
+    known = {"head", "head_span"}
+    return isinstance(value, list) and (not value or any(isinstance(item, Mapping) and known & item.keys() for item in value))
 
 
-def _relation(item: Mapping[str, Any], places: Mapping[tuple[Any, Any, Any], int]) -> Relation:
-    """The relation between spans, by their places among the row's."""
-    ends = []
-    for name in ("head_span", "child_span"):
-        span = mapping_of(item[name], f"`{name}` of a relation")
-        ends.append(places.get((span.get("start"), span.get("end"), span.get("label")), -1))
-    return Relation(ends[0], ends[1], role_of(item.get("label")), score_of(item.get("score")))
+def _relations(items: Iterable[Any], spans: Sequence[ForeignSpan], tokens: Sequence[Any]) -> list[Relation]:
+    """The relations between spans, by their places among the row's; -1 is what is no span, or may be several."""
+    places: dict[tuple[Any, ...], int] = {}
+    for number, span in enumerate(spans):
+        places.setdefault((span.start, span.end, span.label), number)
+        for key in ((span.start, span.end), (span.end,)):
+            known = places.setdefault(key, number)
+            places[key] = known if known >= 0 and spans[known] == span else -1
+
+    def place(item: Mapping[str, Any], name: str) -> int:
+        if item.get(f"{name}_span") is not None:
+            span = mapping_of(item[f"{name}_span"], f"`{name}_span` of a relation")
+            where = (span.get("start"), span.get("end"), *([span["label"]] if span.get("label") else ()))
+        else:
+            at = item.get(name)
+            token = tokens[at] if is_whole(at) and 0 <= at < len(tokens) else None
+            where = (token.get("end") if isinstance(token, Mapping) else None,)
+        return places.get(tuple(map(_hashable, where)), -1)
+
+    found = []
+    for number, item in enumerate(items, start=1):
+        item = mapping_of(item, "one of `relations`")
+        role, score = role_of(item.get("label")), score_of(item.get("score"))
+        found.append(Relation(place(item, "head"), place(item, "child"), role, score, f"relation {number}"))
+    return found
+
+
+def _hashable(value: object) -> object:
+    return value if isinstance(value, str | int | float) else None
 
 
 def _is_binary(record: Mapping[str, Any]) -> bool:

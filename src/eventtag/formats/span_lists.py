@@ -16,7 +16,6 @@ from eventtag.errors import DataError, FormatError
 from eventtag.formats.json_file import whole
 from eventtag.formats.offsets import ForeignSpan
 from eventtag.ledger import LossLedger
-from eventtag.span import STATUSES
 
 SPAN_FIELDS = ("spans", "entities", "labels", "label", "annotations", "ner", "ents")
 STARTS = ("start", "start_offset", "begin", "startOffset", "start_char")
@@ -37,10 +36,12 @@ def foreign_spans(items: Any, default_label: object = None) -> list[ForeignSpan]
         surface: object = None
         score: object = None
         status: object = None
+        status_score: object = None
         if isinstance(item, Mapping):
             labels = _first({"label": default_label, **item}, LABELS)
             start, end = _first(item, STARTS), _first(item, ENDS)
-            surface, score, status = item.get("text"), item.get("score"), item.get("status")
+            surface, score = item.get("text"), item.get("score")
+            status, status_score = item.get("status"), item.get("status_score")
         elif isinstance(item, list | tuple) and len(item) >= 3:
             start, end, labels = item[:3]
         else:
@@ -60,7 +61,8 @@ def foreign_spans(items: Any, default_label: object = None) -> list[ForeignSpan]
                     label,
                     mention,
                     score_of(score),
-                    status if isinstance(status, str) and status in STATUSES else None,
+                    status if isinstance(status, str) and status else None,
+                    score_of(status_score),
                 )
             )
     return found

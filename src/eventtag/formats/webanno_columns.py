@@ -5,6 +5,7 @@ r"""The columns of a WebAnno TSV file: which layer and feature each holds, and w
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _SOURCE = re.compile(r"(\d+-\d+(?:\.\d+)?)(?:\[(\d+)_(\d+)\])?")
 _TARGET = re.compile(r"(\d+-\d+(?:\.\d+)?)(?:\[(\d+)\])?")
 _SLOT = re.compile(r"(?:[^\\;]|\\.)+", re.DOTALL)
 _STACK_ID = re.compile(r"((?:[^\\]|\\.)*?)(?:\[(\d+)\])?", re.DOTALL)
+_ANY = "uima.tcas.Annotation"
+"""The layer of what takes a role, where annotations of every layer may."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
@@ -33,6 +36,10 @@ class Columns:
     """Whether it is a layer of spans, and not of relations or chains."""
     slots: tuple[int, ...] = ()
     """The columns of roles; behind each stands one of what takes the role."""
+    targets: tuple[str, ...] = ()
+    """Of each of these columns, the layer of what takes the role."""
+    base: str = ""
+    """The layer whose annotations a relation layer joins."""
 
     def annotations(self, cells: Sequence[str], choice: Choice) -> Iterator[tuple[str, str | None, str | None]]:
         """(label, number of the stack or None, status) of each annotation of the layer in a row.
@@ -62,17 +69,19 @@ class Columns:
             plain = {name: None if text in ("*", "_") else unescape(text) for name, text in said.items()}
             yield Relation((match[1], match[2] or "0"), (unit, match[3] or "0"), role(plain, self.layer))
 
-    def slot_relations(self, cells: Sequence[str], position: int, event: tuple[str, str]) -> Iterator[Relation]:
-        """What takes a role of the annotation that stands at `position` in the row's stacks."""
-        for column in self.slots:
-            roles, targets = (STACKED.findall(cells[at]) for at in (column, column + 1))
-            if position >= min(len(roles), len(targets)) or "_" in (roles[position], targets[position]):
-                continue
-            names = [unescape(name) for name in _SLOT.findall(value_of(roles[position])[0])]
-            for name, target in zip(names, targets[position].split(";"), strict=False):
-                match = _TARGET.fullmatch(target)
-                where = (match[1], match[2] or "0") if match else None
-                yield Relation(event, where, role_of(None if name == "*" else name), detail=f"row {event[0]}")
+    def slot_relations(self, cells: Sequence[str], unit: str, stacks: Sequence[str | None]) -> Iterator[tuple[int, Relation]]:
+        """(place in the stack, what takes a role of the annotation there) for the row `unit`; `stacks`: its annotations' numbers."""
+        for column, layer in zip(self.slots, self.targets, strict=True):
+            filled = zip(stacks, *(STACKED.findall(cells[at]) for at in (column, column + 1)), strict=False)
+            for position, (stack, roles, targets) in enumerate(filled):
+                if roles == "_" or targets in ("_", "*"):
+                    continue
+                names = map(unescape, _SLOT.findall(value_of(roles)[0]))
+                for name, target in itertools.zip_longest(names, targets.split(";")):
+                    match = _TARGET.fullmatch(target or "") if layer in (self.layer, _ANY) else None
+                    where = (match[1], match[2] or "0") if match else None
+                    role = role_of(None if name == "*" else name)
+                    yield position, Relation((unit, stack or "0"), where, role, detail=f"row {unit}")
 
     def _require(self, cells: Sequence[str]) -> None:
         if len(cells) < self.columns.stop:
@@ -88,8 +97,17 @@ def columns_of(line: str, position: int) -> Columns:
         for number, feature in enumerate(names)
         if feature and not feature.startswith("ROLE_") and not (number and names[number - 1].startswith("ROLE_"))
     }
-    slots = tuple(position + number for number, feature in enumerate(names[:-1]) if feature.startswith("ROLE_"))
-    return Columns(name, range(position, position + max(len(names), 1)), features, kind == "#T_SP", slots)
+    slots = [number for number, feature in enumerate(names[:-1]) if feature.startswith("ROLE_")]
+    base = next((feature.removeprefix("BT_") for feature in names if feature.startswith("BT_")), "")
+    return Columns(
+        name,
+        range(position, position + max(len(names), 1)),
+        features,
+        kind == "#T_SP",
+        tuple(position + number for number in slots),
+        tuple(names[number + 1] for number in slots),
+        base,
+    )
 
 
 def value_of(item: str) -> tuple[str, str | None]:

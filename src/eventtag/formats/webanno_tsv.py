@@ -15,7 +15,7 @@ r"""WebAnno TSV 3.x, the format of WebAnno and INCEpTION: one file an article, o
 
 Slot features (`ROLE_...`) are links as well, where what takes the role is an annotation of the same layer.
 
- Several `#Text` lines before the rows are one sentence with line ends. `\` escapes. Offsets count
+Several `#Text` lines before the rows are one sentence with line ends. `\` escapes. Offsets count
 UTF-16 units; the text is put together from the sentences, and what stands between two of them is taken to be line ends.
 
 Source: https://inception-project.github.io/releases/36.0/docs/user-guide.html#sect_formats_webannotsv3
@@ -119,7 +119,7 @@ def _survey(file: Path, layers: Layers) -> None:
                 if all(cells[column] == "_" for column in columns.columns):
                     continue
                 if not columns.spans:
-                    layers.unusable.add(columns.layer)
+                    layers.unusable.setdefault(columns.layer, set()).add(columns.base)
                     continue
                 found = (
                     (feature, value_of(item)[0])
@@ -140,7 +140,7 @@ def _read_article(file: Path, choice: Choice, mentions: Mentions) -> Article:
             position = columns.columns.stop
             if columns.spans and columns.layer == choice.layer:
                 document.columns = columns
-            elif line.startswith("#T_RL") and f"BT_{choice.layer}" in columns.features and not is_tools(columns.layer):
+            elif line.startswith("#T_RL") and columns.base == choice.layer and not is_tools(columns.layer):
                 document.relation_layers.append(columns)
         elif line.startswith("#Text="):
             if rows:
@@ -222,16 +222,20 @@ class _Document:
                 found = [] if self.columns is None else [*self.columns.annotations(cells, self.choice)]
                 for layer in self.relation_layers:
                     self.relations.update(dict.fromkeys(layer.relations(cells, unit)))
+                slots = (
+                    [] if self.columns is None else [*self.columns.slot_relations(cells, unit, [stack for _, stack, _ in found])]
+                )
+            begun = set()
             for position, (label, stack, status) in enumerate(found):
                 if start == end:
                     self.empty.append(Span(base + start, base + end, label))
                 else:
                     key = (stack, label) if stack else (line, position)
-                    if self.columns is not None and self.columns.slots and key not in self.fragments:
-                        more = self.columns.slot_relations(cells, position, (unit, stack or "0"))
-                        self.relations.update(dict.fromkeys(more))
+                    if key not in self.fragments:
+                        begun.add(position)
                     self.fragments.setdefault(key, (label, status, []))[2].append((base + start, base + end))
                     self.units.setdefault((unit, stack or "0"), key)
+            self.relations.update((relation, None) for position, relation in slots if position in begun)
 
 
 def _utf16_length(text: str) -> int:

@@ -75,7 +75,8 @@ class CorpusSettings:
     """Labels to learn and to score, in the order of every report; null: those of the checkpoint that is evaluated, else those that the
     articles have."""
     label_map: dict[str, str | None] = field(default_factory=dict)
-    """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already."""
+    """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already. Roles of
+    links are named behind `role:` (`role:Attacker: AGENT`); those that are not named stay."""
     annotated_labels: list[str] | None = None
     """Labels that the annotators were marking, if the corpus does not say so itself; null: all of them."""
     split_field: str | None = None
