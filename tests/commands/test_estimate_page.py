@@ -27,10 +27,10 @@ def year_of_news(count=1500):
         text = " ".join(["Report", *words, f"word{number}"])
         spans, at = [], len("Report ")
         for word in words:
-            spans.append(Span(at, at + len(word), "EVENT"))
+            spans.append(Span(at, at + len(word), "EVENT", status="asserted"))
             at += len(word) + 1
         meta = {"date": f"2024-{number % 6 + 1:02d}-03", "country": "Peru" if number % 4 else "NA"}
-        yield Article(f"a{number}", text, tuple(spans), meta=meta)
+        yield Article(f"a{number}", text, tuple(spans), meta=meta, links=())
 
 
 def tags(article):
@@ -59,14 +59,15 @@ def published(tmp_path, monkeypatch, capsys):
         if "estimate" in command and not (tmp_path / "annotated.jsonl").exists():
             drawn = eventtag.read_articles("sample.jsonl")
             eventtag.write_articles(
-                (replace(one, spans=gold[one.id].spans, annotated=None) for one in drawn), tmp_path / "annotated.jsonl"
+                (replace(one, spans=gold[one.id].spans, annotated=None, links=()) for one in drawn), tmp_path / "annotated.jsonl"
             )
         printed.append(run(command, monkeypatch, capsys))
     return printed
 
 
 def test_the_page_leads_to_a_corrected_figure(published, tmp_path):
-    _, (table, said), _, (model, _) = published
+    _, (table, said), _, (records, _), (model, _) = published
+    assert records.startswith("records:status=asserted AGENT~police: mean of an article")
     assert re.search(r"^month +articles +annotated +naive +annotated alone +corrected +worth", table, re.MULTILINE)
     whole = re.search(r"^all articles +1500 +200 .* (\S+) \((\S+) to (\S+)\) +\d+$", table, re.MULTILINE)
     assert float(whole[2]) < 2.0 < float(whole[3])

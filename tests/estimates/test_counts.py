@@ -255,7 +255,7 @@ def test_a_batch_that_lacks_a_field_or_label_has_empty_cells_and_zeros(tmp_path,
         Article("d", TEXT, meta={"late": "\ud83d"}),
     ]
     monkeypatch.setattr("eventtag.estimates.batches.BATCH", 1)
-    monkeypatch.setattr("eventtag.estimates.tagged.batches_of", lambda found: batches_of(found, size=1))
+    monkeypatch.setattr("eventtag.estimates.tagged.batches_of", lambda found, **_: batches_of(found, size=1))
     count_tagged(articles, CountSettings(), folder=tmp_path / "counts")
     assert [(row["EVENT"], row["late"]) for row in rows_of(tmp_path / "counts" / "articles.csv")] == [
         ("0", ""), ("", ""), ("1", "1"), ("0", "\ufffd"),

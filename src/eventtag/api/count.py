@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventtag.article import Article
+from eventtag.errors import SettingsError
 from eventtag.estimates.counts import UNCORRECTED, Counts, CountSettings, count_tagged
 from eventtag.estimates.dates import Order
 from eventtag.estimates.tagged import TaggedReading
+from eventtag.event_records.counting import record_source
+from eventtag.event_records.linking import Linking
+from eventtag.event_records.reading import is_record_table
+from eventtag.event_records.table_counts import count_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,19 +26,22 @@ if TYPE_CHECKING:
 class CountResult:
     """Counts by cell (`counts.columns`, `counts.rows`), with what they were made of; `folder` holds the tables, if they were written.
 
-    They are what the tagger found, not corrected for what it misses or finds wrongly.
+    They are what the tagger found, not corrected for what it misses or finds wrongly. `lookups` say how event records were looked up.
     """
 
     counts: Counts
+    lookups: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         counts = self.counts
-        return f"CountResult({counts.spans} spans in {counts.articles} articles, {len(counts.rows)} cells, not corrected)"
+        return (
+            f"CountResult({counts.spans} {counts.counted} in {counts.articles} articles, {len(counts.rows)} cells, not corrected)"
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was taken for granted or left out, and that the counts are not corrected."""
-        return (*self.counts.notes, UNCORRECTED)
+        return (*self.counts.notes, *self.lookups, UNCORRECTED)
 
     @property
     def folder(self) -> Path | None:
@@ -41,7 +49,9 @@ class CountResult:
         return self.counts.folder
 
     def to_pandas(self) -> pd.DataFrame:
-        """The cells: a column for each of `by` or `quantity`, then articles, articles_with, spans (or total), share and mean."""
+        """The cells: a column for each of `by` or `quantity`, then articles, articles_with, spans (or total), share and mean; of a table of
+        event records articles, records and, for quantities, unknown.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.counts.rows, columns=list(self.counts.columns))
@@ -56,6 +66,10 @@ def count(
     mentioning: Sequence[str] = (),
     unique: bool = False,
     thresholds: Mapping[str, float] | None = None,
+    linking: Linking = "given",
+    link_thresholds: Mapping[str, float] | None = None,
+    status_threshold: float = 0.0,
+    categories: str | os.PathLike[str] | None = None,
     excel: bool = False,
     date: str | None = None,
     date_order: Order | None = None,
@@ -65,25 +79,57 @@ def count(
 ) -> CountResult:
     """Count what a tagger found: `count("tagged.jsonl", ["month", "country", "label"]).to_pandas()`.
 
-    `tagged` is what `eventtag.predict` wrote, any annotated file, or articles. `by`: metadata fields, `year`, `month`, `week` and `day`
+    `tagged` is what `eventtag.predict` wrote, any annotated file, or articles; or a table that `eventtag.records` wrote, of which the rows
+    are counted `by` any columns, and by `quantities` that begin with `records:`. `by`: metadata fields, `year`, `month`, `week` and `day`
     (ISO 8601; made from the metadata field `date`, or else from the one that is a date; `date_order` is `dmy` or `mdy` where dates are
     like 03/04/2014), and `label`. A cell has its articles, those with at least one span, their spans, and share and mean of these.
-    `quantities` counts something else of an article, such as `any:EVENT`, `LOCATION~Sudan` or `column:deaths`; `mentioning` takes only
-    articles that mention something (docs/how-to/count.md). `unique`: a mention counts once an article. `thresholds`: the least score of
-    spans of a label. With `output`, the tables of articles, spans and cells are written into that folder as CSV and Parquet; `excel` puts a
-    byte order mark before the CSV. `format`, `options` and `label_map` say how `tagged` is read.
+    `quantities` counts something else of an article, such as `any:EVENT`, `LOCATION~Sudan`, `column:deaths` or
+    `records:status=asserted AGENT~police`; `mentioning` takes only articles that mention something (docs/how-to/count.md). `linking`,
+    `link_thresholds`, `status_threshold` and `categories` make event records as in `eventtag.records`. `unique`: a mention counts once an
+    article. `thresholds`: the least score of spans of a label. With `output`, the tables of articles, spans and cells are written into
+    that folder as CSV and Parquet; `excel` puts a byte order mark before the CSV. `format`, `options` and `label_map` say how `tagged` is
+    read.
 
     Raises FormatError and DataError for a file that cannot be read, or whose articles are not all there; SettingsError for a field, label
     or quantity that there is not; OutputError where the folder exists.
     """
+    folder = None if output is None else Path(output)
+    names = tuple(by.split(",") if isinstance(by, str) else by)
+    if isinstance(tagged, str | os.PathLike) and is_record_table(Path(tagged)):
+        given = {
+            "mentioning": mentioning,
+            "unique": unique,
+            "threshold": thresholds,
+            "linking": linking != "given",
+            "link_threshold": link_thresholds,
+            "status_threshold": status_threshold,
+            "categories": categories,
+            "from": format != "auto",
+            "read_option": options,
+            "map": label_map,
+        }
+        if chosen := next((name for name, value in given.items() if value), None):
+            raise SettingsError(
+                f"{chosen}: {os.fspath(tagged)} is a table of event records, whose rows are counted as they are; leave it out, or let "
+                "eventtag records make the table in another way"
+            )
+        return CountResult(
+            count_records(Path(tagged), names, quantities, date=date, date_order=date_order, folder=folder, excel=excel)
+        )
+    source = record_source(
+        thresholds=dict(thresholds or {}),
+        linking=linking,
+        link_thresholds=dict(link_thresholds or {}),
+        status_threshold=status_threshold,
+        categories=None if categories is None else Path(categories),
+    )
     settings = CountSettings(
-        by=by.split(",") if isinstance(by, str) else tuple(by),
+        by=names,
         quantities=tuple(quantities),
         mentioning=tuple(mentioning),
         unique=unique,
         thresholds=dict(thresholds or {}),
+        records=source,
     )
     reading = TaggedReading(format=format, options=options, label_map=label_map, date=date, date_order=date_order)
-    return CountResult(
-        count_tagged(tagged, settings, reading=reading, folder=None if output is None else Path(output), excel=excel)
-    )
+    return CountResult(count_tagged(tagged, settings, reading=reading, folder=folder, excel=excel), tuple(source.notes()))

@@ -21,6 +21,8 @@ from eventtag.estimates.estimating import CONSTANT, QuantityFigures, estimate_qu
 from eventtag.estimates.quantities import parse_quantity
 from eventtag.estimates.regression import Family, Tuning
 from eventtag.estimates.tagged import TaggedReading, read_tagged
+from eventtag.event_records.counting import RecordSource, record_source
+from eventtag.event_records.linking import Linking
 from eventtag.jobs.job import Job, read_manifest
 from eventtag.models.checkpoint import find_checkpoint
 
@@ -77,6 +79,11 @@ def estimate(
     seen: SeenGold = "refuse",
     unique: bool = False,
     thresholds: Mapping[str, float] | None = None,
+    linking: Linking = "given",
+    link_thresholds: Mapping[str, float] | None = None,
+    status_threshold: float = 0.0,
+    categories: str | os.PathLike[str] | None = None,
+    links_marked: bool = False,
     date: str | None = None,
     date_order: Order | None = None,
     format: str = "auto",  # noqa: A002 - the word for it in every command
@@ -93,14 +100,28 @@ def estimate(
     the metadata have none); `random` says that each tagged article had the same chance to be annotated. Without any of these there are
     figures, but no intervals. `regress`: columns to regress each quantity on (`time:month` counts months, `1` is the
     constant alone), by `family` `linear` or `poisson`; `tuning` says where lambda comes from, `sample`, or `ppi` as in ppi-python.
-    `checkpoint` is the tagger (default: that of the job which wrote `tagged`); annotated articles that it learnt from are refused, left
-    out or included, as `seen` says. With `output` the files are written into that folder.
+    `linking`, `link_thresholds`, `status_threshold` and `categories` make event records of the tagged articles as in `eventtag.records`;
+    those of `gold` are as people annotated them. `links_marked`: they looked for links in all of its articles, so that one without links
+    has none. `checkpoint` is the tagger (default: that of the job which wrote `tagged`); annotated articles that it learnt from are
+    refused, left out or included, as `seen` says. With `output` the files are written into that folder.
 
     Raises DataError where no annotated article fits or some were learnt from; SettingsError for a quantity or field that there is not;
     OutputError where the folder exists.
     """
     names = tuple(by.split(",") if isinstance(by, str) else by)
-    wanted = tuple(parse_quantity(words, unique=unique, thresholds=thresholds) for words in quantities)
+    codes = None if categories is None else Path(categories)
+    tagger = record_source(
+        thresholds=dict(thresholds or {}),
+        linking=linking,
+        link_thresholds=dict(link_thresholds or {}),
+        status_threshold=status_threshold,
+        categories=codes,
+    )
+    people = RecordSource(categories=codes, people=True, links_marked=links_marked)
+    wanted, annotated = (
+        tuple(parse_quantity(words, unique=unique, thresholds=thresholds, records=source) for words in quantities)
+        for source in (tagger, people)
+    )
     _check(quantities, drawn, seen, family, tuning, level)
     predictors = [name.removeprefix("time:") for name in regress if name != CONSTANT]
     reading = TaggedReading(format=format, options=options, label_map=label_map, date=date, date_order=date_order)
@@ -121,8 +142,8 @@ def estimate(
         raise SettingsError("drawn: random contradicts the record of a sample; leave one of them out")
     if drawn != "random":
         articles = recorded(articles, gold, record, name_of(gold), notes)
-    sample = match_sample(table, articles, wanted, drawn=drawn, source=name_of(gold))
-    notes += sample.notes
+    sample = match_sample(table, articles, annotated, drawn=drawn, source=name_of(gold))
+    notes += [*sample.notes, *tagger.notes()]
     if regress and not sample.random:
         notes.append("there is no regression either")
     found = tuple(

@@ -19,6 +19,7 @@ from eventtag.estimates.annotated_sample import PROBABILITY, pool_size, recorded
 from eventtag.estimates.corrected import Annotated, Tagged, estimate_mean
 from eventtag.estimates.planning import Floats, Needed, in_articles, units_for_difference, units_for_interval
 from eventtag.estimates.quantities import Quantity, number_of, parse_quantity
+from eventtag.event_records.counting import RecordSource
 from eventtag.scoring.bootstrap import AVERAGES, CORRELATED, METRICS, figure_sums, figures, marked_mask, sum_clusters
 from eventtag.scoring.report import score_articles
 from eventtag.scoring.tally import Pair, Tally
@@ -91,7 +92,9 @@ def plan(
     Raises SettingsError for nothing wanted, DataError as `eventtag.score` does.
     """
     wanted = {"f1": f1, "difference": difference, **{f"estimates.{name}": width for name, width in (estimates or {}).items()}}
-    quantities = {name: parse_quantity(name, key="estimate") for name in estimates or {}}
+    tagger, people = RecordSource(key="estimate"), RecordSource(people=True, key="estimate")
+    quantities = {name: parse_quantity(name, key="estimate", records=tagger) for name in estimates or {}}
+    annotated = {name: parse_quantity(name, key="estimate", records=people) for name in quantities}
     shares = {"f1", "difference", *(f"estimates.{name}" for name, quantity in quantities.items() if quantity.is_share)}
     for key, value in wanted.items():
         if value is not None and not value > 0:
@@ -130,7 +133,8 @@ def plan(
         )
         for words, quantity in quantities.items():
             width, pool = (estimates or {})[words], inf if articles is None else articles / per_unit
-            rows += _estimates(pilot, weights, quantity, words, width, level, per_unit, pool)
+            both = (annotated[words], quantity)
+            rows += _estimates(pilot, weights, both, words, width, level, per_unit, pool)
     notes = [*pilot.notes, *said, f"the pilot: {len(pilot.pairs)} articles, resampled by {pilot.rule}"]
     if weights.min() < weights.max():
         least, most = (float(1 / weights.max()), float(1 / weights.min()))
@@ -233,14 +237,26 @@ def _reading_of_predictions(pairing: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _estimates(
-    pilot: PairedGold, weights: Floats, quantity: Quantity, words: str, width: float, level: float, per_unit: float, pool: float
+    pilot: PairedGold,
+    weights: Floats,
+    quantities: tuple[Quantity, Quantity],
+    words: str,
+    width: float,
+    level: float,
+    per_unit: float,
+    pool: float,
 ) -> list[PlanRow]:
-    """The mean of a quantity over a pool of so many units, corrected by its tags, and from the annotated articles alone."""
-    gold = np.array([quantity.value(article) for article in pilot.articles])
+    """The mean of a quantity over a pool of so many units, corrected by its tags, and from the annotated articles alone. `quantities`: how
+    people's and the tagger's numbers are counted.
+    """
+    annotated, quantity = quantities
+    gold = np.array([annotated.value(article) for article in pilot.articles])
     predicted = [
         replace(article, spans=tuple(spans), rejected=(), links=pilot.links[article.id]) for article, spans in pilot.pairs
     ]
     tagged = np.array([quantity.value(found) for found in predicted])
+    if quantity.records is not None:
+        quantity.records.require_known()
     known = ~(np.isnan(gold) | np.isnan(tagged))
     if not known.all():
         note = f"{int((~known).sum())} of the pilot's articles do not say what it is there"

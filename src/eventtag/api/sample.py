@@ -20,8 +20,10 @@ from eventtag.estimates.annotated_sample import PROBABILITY, STRATUM, UNIT
 from eventtag.estimates.dates import Order
 from eventtag.estimates.drawing import Drawn, article_probabilities, draw_sample
 from eventtag.estimates.pool import Pool, Units, read_pool, units_of
+from eventtag.estimates.quantities import RECORDS
 from eventtag.estimates.sample_record import Design, SampleRecord, read_record, record_path, write_record
 from eventtag.estimates.tagged import TaggedReading
+from eventtag.event_records.counting import RecordSource
 from eventtag.formats.csv_spans import is_span_table
 from eventtag.formats.registry import format_of_suffix, get_format, read_articles, recognise, write_articles
 from eventtag.jobs.reading.inputs import read_rows
@@ -100,9 +102,10 @@ def sample(
 
     `n` units are drawn: near-duplicates are one unit, any other article is one by itself. `by`: metadata fields to stratify by, or
     `year`, `month`, `week`, `day` of the field `date` (`date_order`: `dmy` or `mdy`, for dates such as 03/04/2014); each stratum gets
-    draws in proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier; half of the draws go
-    evenly to all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or was chosen by
-    are left out, but not those that say the same in other words. `reading` are `format`, `options` and `label_map`.
+    draws in proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier, or conditions on event
+    records such as `records:status=asserted AGENT~police`; half of the draws go evenly to all units. `copies`: `all` articles of a unit,
+    or a random `one`. Articles that the `checkpoint` learnt from or was chosen by are left out, but not those that say the same in other
+    words. `reading` are `format`, `options` and `label_map`.
 
     `extend` is an earlier sample, annotated or not, whose `record` lies beside it or is named: `n` further units are drawn from the same
     pool by the same design, and the output holds both, with the probabilities of being in the larger sample.
@@ -117,11 +120,21 @@ def sample(
     design, earlier = _design(
         Design(tuple(by), tuple(counts), date, date_order, seed, look_for_duplicates, copies), n, extend, record
     )
+    counting = RecordSource(key="counts")
     ledger, notes = LossLedger(), list[str]()
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
     articles = _without_seen(_read(pool, ledger, notes, **reading), checkpoint, notes)
     dates = TaggedReading(date=design.date, date_order=design.date_order)
-    found = read_pool(articles, target.absolute().parent, by=design.by, dates=dates, labels=design.counts, notes=notes)
+    labels = [name for name in design.counts if not name.startswith(RECORDS)]
+    conditions = [counting(name.removeprefix(RECORDS)) for name in design.counts if name.startswith(RECORDS)]
+    expected = [condition.expected for condition in conditions]
+    found = read_pool(
+        articles, target.absolute().parent, by=design.by, dates=dates, labels=labels, expected=expected, notes=notes
+    )
+    for condition in conditions:
+        condition.require_known()
+        notes += condition.notes()
+    notes += counting.notes()
     _check(found, design, name_of(pool))
     units = units_of(found, look_for_duplicates=design.duplicates)
     drawn = draw_sample(found, units, design, n, earlier)

@@ -168,7 +168,7 @@ def match_sample(
             f"{len(strangers)} of {len(gold)} annotated articles are not among the tagged ones and are left out, the "
             f"first is {strangers[0]!r}"
         )
-    batch = next(iter(batches_of(matched, size=len(matched))))
+    batch = next(iter(batches_of(matched, size=len(matched), keep=True)))
     values = np.stack([quantity.values(batch) for quantity in quantities], axis=1)
     for quantity, missing in zip(quantities, np.isnan(values).sum(axis=0).tolist(), strict=True):
         if missing:
@@ -177,6 +177,9 @@ def match_sample(
                 "suppose that these are "
                 "like the others"
             )
+        if quantity.records is not None:
+            quantity.records.require_known()
+            notes += quantity.records.notes()
     places = np.array([place_of[article.id] for article in matched], dtype=np.int64)
     shares = _probabilities(matched, drawn, source)
     count = len(matched)

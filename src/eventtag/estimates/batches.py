@@ -31,7 +31,7 @@ class TaggedBatch:
     `meta` is the metadata of each article. Of the spans: `rows` [S] is the article's place in the batch, sorted; `starts` and `ends`
     [S] are character offsets, half-open; `codes` [S] are places in `labels`; `scores` [S] are NaN where a span has none; `surfaces`
     [S] are the mentions' texts. `unseen` says of which articles an annotator has not looked at all labels or all of the text: the
-    labels that were being marked, none where part of the text was left out.
+    labels that were being marked, none where part of the text was left out. `articles` are the articles themselves, where they are kept.
     """
 
     ids: Sequence[str]
@@ -44,6 +44,7 @@ class TaggedBatch:
     surfaces: Sequence[str]
     labels: Sequence[str]
     unseen: Mapping[int, tuple[str, ...]]
+    articles: Sequence[Article] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,6 +80,7 @@ class TaggedBatch:
             surfaces=list(itertools.compress(self.surfaces, of_kept)),
             labels=self.labels,
             unseen={int(places[row]): labels for row, labels in self.unseen.items() if keep[row]},
+            articles=list(itertools.compress(self.articles, keep)),
         )
 
     def column(self, name: str) -> list[str | None]:
@@ -97,8 +99,11 @@ def field_texts(metas: Sequence[Mapping[str, Any]], name: str) -> list[str | Non
 
 @dataclass(slots=True)
 class BatchBuilder:
-    """Collects articles into batches. `labels` are those met so far, in the order in which they were met, over all batches."""
+    """Collects articles into batches. `labels` are those met so far, in the order in which they were met, over all batches. `keep`: whether
+    batches keep the articles themselves.
+    """
 
+    keep: bool = False
     labels: dict[str, int] = field(default_factory=dict)
     _ids: list[str] = field(default_factory=list)
     _meta: list[Mapping[str, Any]] = field(default_factory=list)
@@ -109,12 +114,15 @@ class BatchBuilder:
     _scores: list[float | None] = field(default_factory=list)
     _surfaces: list[str] = field(default_factory=list)
     _unseen: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    _articles: list[Article] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def add(self, article: Article) -> None:
         """Take an article."""
+        if self.keep:
+            self._articles.append(article)
         if article.labels is not None or article.annotated is not None:
             whole = article.annotated is None or article.all_annotated(0, len(article.text))
             self._unseen[len(self._ids)] = (article.labels or ()) if whole else ()
@@ -166,15 +174,17 @@ class BatchBuilder:
             surfaces=self._surfaces,
             labels=tuple(self.labels),
             unseen=self._unseen,
+            articles=self._articles,
         )
+        self._articles = []
         self._ids, self._meta, self._counts, self._surfaces, self._unseen = [], [], [], [], {}
         self._starts, self._ends, self._codes, self._scores = [], [], [], []
         return batch
 
 
-def batches_of(articles: Iterable[Article], *, size: int = BATCH) -> Iterator[TaggedBatch]:
-    """The articles in batches."""
-    builder = BatchBuilder()
+def batches_of(articles: Iterable[Article], *, size: int = BATCH, keep: bool = False) -> Iterator[TaggedBatch]:
+    """The articles in batches, which `keep` the articles themselves where that is wanted."""
+    builder = BatchBuilder(keep=keep)
     for article in articles:
         builder.add(article)
         if len(builder) == size:

@@ -22,13 +22,14 @@ import numpy as np
 from eventtag.errors import SettingsError
 from eventtag.estimates.batches import Floats, TaggedBatch
 from eventtag.estimates.count_tables import CountTables, write_table
-from eventtag.estimates.quantities import ANY_LABEL, Quantity, parse_quantity
+from eventtag.estimates.quantities import ANY_LABEL, Quantity, RecordCounts, parse_quantity
 from eventtag.estimates.tagged import (
     DEFAULT_READING,
     Tagged,
     TaggedReading,
     label_notes,
     open_tagged,
+    reading_for,
     reading_notes,
     unknown_counts,
     unknown_notes,
@@ -54,7 +55,7 @@ class CountSettings:
     `by`: metadata fields, `year`, `month`, `week`, `day`, and `label`. `quantities`: what is counted of an article, in the words of
     `eventtag.estimates.quantities`; none: its spans of any label, or of each label where `by` has `label`. `mentioning`: only articles
     of which all these quantities are more than 0. `unique`: mentions of one label with the same text count once an article.
-    `thresholds`: the least score of spans of a label that count.
+    `thresholds`: the least score of spans of a label that count. `records` makes what counts event records.
     """
 
     by: Sequence[str] = ()
@@ -62,6 +63,7 @@ class CountSettings:
     mentioning: Sequence[str] = ()
     unique: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    records: RecordCounts | None = None
 
     def __post_init__(self) -> None:
         if LABEL in self.by and self.quantities:
@@ -73,7 +75,7 @@ class CountSettings:
 
     def parse(self, words: str, key: str = "quantity") -> Quantity:
         """A quantity with the thresholds and `unique` of these settings."""
-        return parse_quantity(words, unique=self.unique, thresholds=self.thresholds, key=key)
+        return parse_quantity(words, unique=self.unique, thresholds=self.thresholds, key=key, records=self.records)
 
     def mentioned(self) -> tuple[Quantity, ...]:
         """What articles must mention."""
@@ -89,7 +91,7 @@ class Counts:
     """What was counted. `columns` are the names of the cells' columns, `rows` their values.
 
     `articles` and `spans` are those that were counted, `left_out` the articles that do not mention what `mentioning` asks for. `folder`:
-    where the tables were written, if they were.
+    where the tables were written, if they were. `counted` says what `spans` are: of a table of event records, its rows.
     """
 
     columns: tuple[str, ...]
@@ -99,6 +101,7 @@ class Counts:
     left_out: int
     notes: tuple[str, ...]
     folder: Path | None = None
+    counted: str = "spans"
 
 
 def count_tagged(
@@ -150,6 +153,7 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
     by = [name for name in settings.by if name != LABEL]
     if len(by) + (LABEL in settings.by) < len(settings.by):
         raise SettingsError("by: 'label' stands twice; name each field once")
+    reading = reading_for([*quantities, *mentioning], reading)
     stream, grouping = open_tagged(source, by=by, reading=reading, ledger=ledger)
     tally = Tally()
     labels: Sequence[str] = ()
@@ -178,6 +182,7 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
     grouping.require_found(quantities=(*quantities, *mentioning))
     notes = [*reading_notes(source, ledger), *grouping.notes()]
     notes += [*label_notes((*quantities, *mentioning, every), labels), *unknown_notes(unknown, quantities)]
+    notes += [line for quantity in mentioning if quantity.records is not None for line in quantity.records.notes()]
     if mentioning:
         notes.append(
             f"articles that do not mention {' and '.join(settings.mentioning)}: {left_out:,} of {articles + left_out:,}, left out"

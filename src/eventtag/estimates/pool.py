@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -73,13 +73,14 @@ def read_pool(
     by: Sequence[str] = (),
     dates: TaggedReading = DEFAULT_READING,
     labels: Sequence[str] = (),
+    expected: Sequence[Callable[[Article], float]] = (),
     notes: list[str] | None = None,
 ) -> Pool:
     """Read the pool; its texts go to a temporary file in `folder`.
 
     `by` are the fields to stratify by, or periods of a date field, which `dates` describes, as `eventtag.estimates.tagged` reads them.
-    `labels` are those whose predicted spans are counted. What is to be known of the fields is added to `notes`. Raises SettingsError for a
-    field that no article has, and where the date field cannot be told.
+    `labels` are those whose predicted spans are counted, `expected` gives further expected numbers. What is to be known of the fields is
+    added to `notes`. Raises SettingsError for a field that no article has, and where the date field cannot be told.
     """
     pool = Pool(TemporaryFile(dir=folder))  # noqa: SIM115 - it lives as long as the pool
     known: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -89,7 +90,8 @@ def read_pool(
         pool.ids.append(article.id)
         pool.keys.append(_key(article.id))
         pool.strata.append(known.setdefault(values, values))
-        pool.counts.append(sum(score_of(span) for span in article.spans if span.label in labels))
+        spans = sum(score_of(span) for span in article.spans if span.label in labels)
+        pool.counts.append(spans + sum(number(article) for number in expected))
         pool.places.append(pool.file.tell())
         links = article.links
         if links:

@@ -7,9 +7,12 @@
     spans:LOCATION~Sudan     number of such spans
     *                        number of its spans of any label; also any:*, *~Sudan
     column:deaths            the number in a field of its metadata
+    records:status=asserted AGENT~police        number of its event records that meet the condition (eventtag.event_records.conditions)
+    any:records:status=asserted AGENT~police    1 if at least one does, else 0
 
 Words are compared without regard to case and white space; a word is what `eventtag.text.words` finds. A quantity is unknown (NaN) for an
 article of which an annotator has not looked at all of the text, or not for the label, and where a column is empty or holds no number.
+Event records are made by the package above this one, which hands in what counts them (`RecordCount`).
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +35,34 @@ from eventtag.text.words import find_words
 
 Kind = Literal["spans", "any", "column"]
 ANY_LABEL = "*"
-EXAMPLES = "EVENT, any:EVENT, LOCATION~Sudan, LOCATION=Sudan, spans:LOCATION~Sudan, column:deaths"
+EXAMPLES = (
+    "EVENT, any:EVENT, LOCATION~Sudan, LOCATION=Sudan, spans:LOCATION~Sudan, column:deaths, records:status=asserted AGENT~police"
+)
+RECORDS = "records:"
+"""How a quantity of event records begins, behind `any:` if it has that."""
+RECORD_LABEL = "EVENT"
+"""The label whose spans are event records."""
 _WORDS = re.compile(r"(?:(?P<kind>spans|any):)?(?P<name>(?!column:)[^~=]*)(?:(?P<sign>[~=])(?P<surface>.*))?", re.DOTALL)
+
+
+class RecordCount(Protocol):
+    """Counts the event records of articles that meet a condition, whose words `str` gives."""
+
+    def __call__(self, article: Article) -> float:
+        """How many of an article's records meet it; NaN where that is unknown."""
+        ...
+
+    def require_known(self) -> None:
+        """Raise DataError where it was unknown of every record of the articles so far."""
+        ...
+
+    def notes(self) -> list[str]:
+        """What was unknown or left out in the articles so far."""
+        ...
+
+
+RecordCounts = Callable[[str], RecordCount]
+"""Makes what counts records from the words of a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +71,8 @@ class Quantity:
 
     `surface`: only mentions that hold these words, or are exactly these (`exact`). `unique`: mentions of one label whose text is the
     same, apart from case and white space, count once an article. `thresholds`: the least score of spans of a label that count; spans
-    without a score, which no tagger made, always do. `str` gives the words back that make it.
+    without a score, which no tagger made, always do. `records`: what counts event records, where these are counted; it has thresholds of
+    its own. `str` gives the words back that make it.
     """
 
     kind: Kind
@@ -51,8 +81,11 @@ class Quantity:
     exact: bool = False
     unique: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    records: RecordCount | None = None
 
     def __str__(self) -> str:
+        if self.records is not None:
+            return f"{'any:' if self.is_share else ''}{RECORDS}{self.records}"
         sign = "" if self.surface is None else ("=" if self.exact else "~") + self.surface
         usual = "spans" if self.surface is None else "any"
         return f"{'' if self.kind == usual else self.kind + ':'}{self.name}{sign}"
@@ -69,13 +102,16 @@ class Quantity:
 
     def value(self, article: Article) -> float:
         """The number of one article; NaN where it is unknown."""
-        return float(self.values(next(batches_of([article])))[0])
+        return float(self.values(next(batches_of([article], keep=True)))[0])
 
     def values(self, batch: TaggedBatch) -> Floats:
         """[N]: the number of each article of a batch; NaN where it is unknown."""
         if self.kind == "column":
             return np.array([number_of(meta.get(self.name)) for meta in batch.meta], dtype=np.float64)
-        counted = np.bincount(batch.rows[self.spans(batch)], minlength=len(batch)).astype(np.float64)
+        if self.records is not None:
+            counted = np.array([self.records(article) for article in batch.articles], dtype=np.float64)
+        else:
+            counted = np.bincount(batch.rows[self.spans(batch)], minlength=len(batch)).astype(np.float64)
         if self.kind == "any":
             counted = np.minimum(counted, 1.0)
         counted[~batch.knows(self.label)] = np.nan
@@ -85,7 +121,7 @@ class Quantity:
         """[S]: whether a span of the batch counts; with `unique` the first of those that are the same."""
         chosen = batch.of_label(self.label, least=self.thresholds)
         if self.surface is not None:
-            holds = _Matcher(self.surface, exact=self.exact)
+            holds = SurfaceMatcher(self.surface, exact=self.exact)
             for place in np.flatnonzero(chosen).tolist():
                 chosen[place] = holds(batch.surfaces[place])
         if self.unique:
@@ -99,25 +135,39 @@ class Quantity:
 
 
 def parse_quantity(
-    words: str, *, unique: bool = False, thresholds: Mapping[str, float] | None = None, key: str = "quantity"
+    words: str,
+    *,
+    unique: bool = False,
+    thresholds: Mapping[str, float] | None = None,
+    key: str = "quantity",
+    records: RecordCounts | None = None,
 ) -> Quantity:
-    """The quantity that the words say (see above). Raises SettingsError, which names the setting `key`, for words that say none, and for
-    thresholds that are no scores.
+    """The quantity that the words say (see above); `records` makes what counts event records.
+
+    Raises SettingsError, which names the setting `key`, for words that say none, for thresholds that are no scores, and for event records
+    where these cannot be counted.
     """
     limits = dict(thresholds or {})
     for label, threshold in limits.items():
         if not 0 <= threshold <= 1:
             raise SettingsError(f"threshold: {label}={threshold:g} is no score; give a number from 0 to 1")
+    shown, _, condition = words.partition(RECORDS)
+    if words.startswith(("any:" + RECORDS, RECORDS)):
+        if records is None:
+            raise SettingsError(f"{key}: {words!r} counts event records, which eventtag count, estimate and sample can do")
+        if unique:
+            raise SettingsError(f"unique: event records are counted each, as in {words!r}; leave it out")
+        return Quantity("any" if shown else "spans", RECORD_LABEL, thresholds=limits, records=records(condition))
     if words.startswith("column:") and words.removeprefix("column:").strip():
         return Quantity("column", words.removeprefix("column:").strip())
     found = _WORDS.fullmatch(words)
     if found is None or not found["name"].strip():
         raise SettingsError(f"{key}: {words!r} is not understood; examples: {EXAMPLES}")
     name, surface = found["name"].strip(), found["surface"]
-    if surface is not None and not _words_of(surface):
+    if surface is not None and not SurfaceMatcher.words_of(surface):
         raise SettingsError(f"{key}: in {words!r} there is no word after {found['sign']}; examples: {EXAMPLES}")
-    shown: Kind = "any" if surface is not None else "spans"
-    kind: Kind = next((kind for kind in get_args(Kind) if kind == found["kind"]), shown)
+    usual: Kind = "any" if surface is not None else "spans"
+    kind: Kind = next((kind for kind in get_args(Kind) if kind == found["kind"]), usual)
     surface = None if surface is None else " ".join(surface.split())
     return Quantity(kind, name, surface, found["sign"] == "=", unique, limits)
 
@@ -140,29 +190,37 @@ def same_text(surface: str) -> str:
     return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
-class _Matcher:
+KNOWN = 1 << 16
+"""Mentions that a matcher remembers."""
+
+
+class SurfaceMatcher:
     """Whether mentions hold the words of a surface, or are exactly these; asked for the same mention twice, it remembers."""
 
     def __init__(self, surface: str, *, exact: bool) -> None:
-        self._words = _words_of(surface)
+        self._words = self.words_of(surface)
         self._exact = exact
         self._known: dict[str, bool] = {}
 
     def __call__(self, mention: str) -> bool:
+        """Whether the mention holds the words, or is exactly these."""
         if mention not in self._known:
+            if len(self._known) > KNOWN:
+                self._known.clear()
             self._known[mention] = self._holds(mention)
         return self._known[mention]
 
     def _holds(self, mention: str) -> bool:
         if self._words[0] not in same_text(mention):
             return False
-        words = _words_of(mention)
+        words = self.words_of(mention)
         if self._exact:
             return words == self._words
         size = len(self._words)
         return any(words[first : first + size] == self._words for first in range(len(words) - size + 1))
 
-
-def _words_of(text: str) -> list[str]:
-    text = same_text(text)
-    return [text[start:end] for start, end in find_words(text).tolist()]
+    @staticmethod
+    def words_of(text: str) -> list[str]:
+        """The words of a text, as they are compared."""
+        text = same_text(text)
+        return [text[start:end] for start, end in find_words(text).tolist()]

@@ -22,7 +22,8 @@ class Design:
     """How units are made, and which are likely.
 
     `by` are the fields to stratify by, where periods are those of the field `date`; `counts` the labels whose predicted spans make an
-    article likelier; `duplicates` says whether near-duplicates are one unit, `copies` whether `all` articles of a unit are taken or `one`.
+    article likelier, and conditions whose predicted event records do; `duplicates` says whether near-duplicates are one unit, `copies`
+    whether `all` articles of a unit are taken or `one`.
     """
 
     by: tuple[str, ...] = ()

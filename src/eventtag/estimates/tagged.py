@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from eventtag.estimates.batches import Floats, Ints, TaggedBatch, batches_of
 from eventtag.estimates.dates import UNITS, Order, Periods, Unit, choose_date_field
 from eventtag.estimates.own_files import own_batches, own_files
 from eventtag.estimates.quantities import Quantity
+from eventtag.formats.csv_spans import is_span_table
 from eventtag.formats.label_map import map_labels, watch_labels
 from eventtag.formats.registry import read_articles
 from eventtag.ledger import LossLedger
@@ -65,7 +66,8 @@ class TaggedTable:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedReading:
     """How tagged articles are read: `format` and `options` as in `read_articles`, `label_map` for labels that are to be renamed, `date`
-    the field that holds the date (None: the one that does) and `date_order` which of day and month stands first in 03/04/2014.
+    the field that holds the date (None: the one that does) and `date_order` which of day and month stands first in 03/04/2014. `articles`:
+    whether batches keep the articles themselves, of which event records are made.
     """
 
     format: str = "auto"
@@ -73,6 +75,7 @@ class TaggedReading:
     label_map: Mapping[str, str | None] | None = None
     date: str | None = None
     date_order: Order | None = None
+    articles: bool = False
 
 
 DEFAULT_READING = TaggedReading()
@@ -94,6 +97,7 @@ def read_tagged(
     SettingsError for a field that no article has, and where the date field cannot be told.
     """
     ledger = LossLedger()
+    reading = reading_for(quantities, reading)
     stream, grouping = open_tagged(source, by=by, reading=reading, ledger=ledger)
     ids: list[str] = []
     fields: dict[str, list[npt.NDArray[np.object_]]] = {name: [] for name in by}
@@ -126,6 +130,11 @@ def read_tagged(
             *unknown_notes(unknown_counts(table), quantities),
         ),
     )
+
+
+def reading_for(quantities: Iterable[Quantity], reading: TaggedReading) -> TaggedReading:
+    """The reading that these quantities need."""
+    return replace(reading, articles=any(quantity.records is not None for quantity in quantities))
 
 
 class Grouping:
@@ -175,8 +184,11 @@ class Grouping:
 
     def require_found(self, keys: Mapping[str, str] | None = None, quantities: Sequence[Quantity] = ()) -> None:
         """Raise SettingsError for a name that no article has; to be asked after the last batch. `keys` are those of names that are not
-        of `by`; the fields of the `quantities` are looked for as well.
+        of `by`; the fields of the `quantities` are looked for as well. Raises DataError where nothing is known of what they count.
         """
+        for quantity in quantities:
+            if quantity.records is not None:
+                quantity.records.require_known()
         wanted = {name: (keys or {}).get(name, "by") for name in self._by if name not in self.periods}
         wanted |= {quantity.name: "quantity" for quantity in quantities if quantity.kind == "column"}
         if self.date_field is not None:
@@ -224,13 +236,17 @@ def read_batches(source: Tagged, *, reading: TaggedReading = DEFAULT_READING, le
     article SettingsError for a label of the label map that no article has.
     """
     if not isinstance(source, str | os.PathLike):
-        yield from batches_of(_mapped(_distinct(source), reading, ledger))
+        yield from batches_of(_mapped(_distinct(source), reading, ledger), keep=reading.articles)
         return
     path = Path(source)
     files = own_files(path, reading.format) if not reading.label_map and not reading.options else []
-    if not files:
+    if reading.articles and any(map(is_span_table, files)):
+        raise DataError(
+            f"{path}: its rows are spans, and event records need the texts; let eventtag predict write JSONL or Parquet"
+        )
+    if not files or reading.articles:
         articles = read_articles(path, reading.format, ledger=ledger, options=reading.options)
-        yield from batches_of(_mapped(articles, reading, ledger))
+        yield from batches_of(_mapped(articles, reading, ledger), keep=reading.articles)
         return
     ids = _Ids()
     for batch in own_batches(files, ledger):
@@ -334,4 +350,6 @@ def unknown_notes(counts: Ints, quantities: Sequence[Quantity]) -> list[str]:
                 else "were not annotated as a whole, or not for all labels"
             )
             said.append(f"{quantity}: articles that {why}: {count:,}, left out of its figures")
+        if quantity.records is not None:
+            said += quantity.records.notes()
     return said

@@ -33,7 +33,7 @@ KNOWN = 1 << 16
 
 
 class Categories:
-    """The codes of a file, by `phrases` (phrase, code); counts the events that have none."""
+    """The `codes` of a file, by `phrases` (phrase, code); counts the events that have none."""
 
     def __init__(self, phrases: Sequence[tuple[str, str]]) -> None:
         self._phrases = [(phrase, code, _words(phrase)) for phrase, code in phrases]
@@ -41,6 +41,7 @@ class Categories:
         for at, (_, _, words) in enumerate(self._phrases):
             for stem in stems(words[0]):
                 self._by_stem.setdefault(stem, []).append(at)
+        self.codes = tuple(dict.fromkeys(code for _, code in phrases))
         self._known: dict[str, Category | str] = {}
         self._without: Counter[str] = Counter()
 

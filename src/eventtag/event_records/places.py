@@ -19,9 +19,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from typing import NamedTuple
 
+from eventtag.errors import SettingsError
 from eventtag.event_records.record import Location
 from eventtag.formats.extras import load_extra
 
@@ -105,6 +107,18 @@ class PlaceLookup:
         if candidates and len(everywhere) == 1 and (areas or len(cities) > 1):
             return Location(everywhere.pop(), None, None, candidates, "one country")
         return Location(None, None, None, candidates, None)
+
+
+def country_code(name: str, *, key: str) -> str:
+    """The ISO 3166 code of a country, by its name or the code. Raises SettingsError, naming the setting `key`, for no country."""
+    countries = _gazetteer()[0]
+    if name.upper() in countries.values():
+        return name.upper()
+    if _key(name) in countries:
+        return countries[_key(name)]
+    near = get_close_matches(_key(name), countries, n=1)
+    meant = f"; did you mean {near[0].title()} ({countries[near[0]]})?" if near else ""
+    raise SettingsError(f"{key}: there is no country {name!r}; give its English name or its ISO 3166 code, such as SY{meant}")
 
 
 @cache

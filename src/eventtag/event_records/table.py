@@ -59,6 +59,9 @@ PLACE_COLUMNS: Mapping[str, Any] = {
 CATEGORY_COLUMNS: Mapping[str, Any] = {"category": _TEXT, "category_phrase": _TEXT}
 
 
+LIST_COLUMNS = frozenset(name for name, kind in {**COLUMNS, **PLACE_COLUMNS}.items() if pa.types.is_list(kind))
+
+
 def row_of(record: EventRecord) -> dict[str, Any]:
     """The record's value in each column but those of the metadata."""
     date, place, category = record.date, record.coordinates, record.category

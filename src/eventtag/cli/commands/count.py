@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command, share
+from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command
+from eventtag.cli.record_options import add_record_options, record_options, scores
 from eventtag.cli.terminal import print_message, print_result
 
 SHOWN = 40
@@ -26,13 +27,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: eventtag count tagged.jsonl --by month,country,label --output counts",
     )
     parser.add_argument(
-        "tagged", type=nonempty("TAGGED"), metavar="TAGGED", help="what eventtag predict wrote, or any annotated file"
+        "tagged",
+        type=nonempty("TAGGED"),
+        metavar="TAGGED",
+        help="what eventtag predict wrote, any annotated file, or a table of eventtag records",
     )
     parser.add_argument(
         "--by",
         type=nonempty("--by"),
         metavar="A,B,...",
-        help="metadata fields, year, month, week, day (of the date field), and label",
+        help="metadata fields, year, month, week, day (of the date field), and label; of a table of records any of its columns",
     )
     parser.add_argument(
         "--quantity",
@@ -40,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         type=nonempty("--quantity"),
         default=[],
         metavar="WORDS",
-        help="what is counted of an article, in place of its spans: EVENT, any:EVENT, LOCATION~Sudan, column:deaths",
+        help="what is counted of an article, in place of its spans: EVENT, any:EVENT, LOCATION~Sudan, column:deaths, "
+        "'records:status=asserted AGENT~police'",
     )
     parser.add_argument(
         "--mentioning",
@@ -67,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write tables of articles, spans and cells, as CSV and Parquet",
     )
     parser.add_argument("--excel", action="store_true", help="CSV begins with a byte order mark, by which Excel knows UTF-8")
+    add_record_options(parser)
     add_reading(parser)
     return parser
 
@@ -82,9 +88,8 @@ def _task(arguments: argparse.Namespace) -> int:
         quantities=arguments.quantity,
         mentioning=arguments.mentioning,
         unique=arguments.unique,
-        thresholds={
-            label: share(f"--threshold {label}")(str(value)) for label, value in pairs(arguments.threshold, "--threshold").items()
-        },
+        thresholds=scores(arguments.threshold, "--threshold"),
+        **record_options(arguments),
         excel=arguments.excel,
         date=arguments.date,
         date_order=arguments.date_order,
@@ -93,14 +98,16 @@ def _task(arguments: argparse.Namespace) -> int:
         label_map=label_map(arguments),
     )
     counts = result.counts
-    print_result(table(counts.columns, counts.rows[:SHOWN], left=max(len(counts.columns) - 5, 1)))
+    sums = ("articles", "articles_with", "spans", "total", "share", "mean", "records", "unknown")
+    print_result(table(counts.columns, counts.rows[:SHOWN], left=sum(column not in sums for column in counts.columns)))
     if len(counts.rows) > SHOWN:
         print_result(
             f"... and {len(counts.rows) - SHOWN:,} more cells" + (" in cells.csv" if counts.folder else "; --output writes all")
         )
-    print_message(f"{counts.spans:,} spans in {counts.articles:,} articles")
+    print_message(f"{counts.spans:,} {counts.counted} in {counts.articles:,} articles")
     for note in result.notes:
         print_message(note)
     if counts.folder is not None:
-        print_message(f"tables: {counts.folder}/articles.csv, spans.csv and cells.csv, and the same as .parquet")
+        names = "cells.csv" if counts.counted == "records" else "articles.csv, spans.csv and cells.csv"
+        print_message(f"tables: {counts.folder}/{names}, and the same as .parquet")
     return 0

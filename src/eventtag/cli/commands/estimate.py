@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command, share
+from eventtag.cli.record_options import add_record_options, record_options, scores
 from eventtag.cli.terminal import print_message, print_result
 
 SHOWN = 40
@@ -34,7 +35,8 @@ def _parser() -> argparse.ArgumentParser:
         type=nonempty("--quantity"),
         required=True,
         metavar="WORDS",
-        help="what is estimated of an article: EVENT (its spans), any:EVENT (share of articles), LOCATION~Sudan, column:deaths",
+        help="what is estimated of an article: EVENT (its spans), any:EVENT (share of articles), LOCATION~Sudan, column:deaths, "
+        "'records:status=asserted AGENT~police'",
     )
     parser.add_argument(
         "--by", type=nonempty("--by"), metavar="A,B,...", help="a cell for each value of these fields; year, month, week, day"
@@ -78,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
         help="format of --gold (default: recognised)",
     )
     sample.add_argument("--gold-option", action="append", default=[], metavar="KEY=VALUE", help="an option of --gold's format")
+    sample.add_argument(
+        "--links-marked",
+        action="store_true",
+        help="people looked for links in all annotated articles, so that one without a link has none (brat and the like cannot say so)",
+    )
     counting = parser.add_argument_group("counting")
     counting.add_argument("--unique", action="store_true", help="mentions of a label with the same text count once an article")
     counting.add_argument(
@@ -105,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         default="sample",
         help="where lambda of a regression comes from: the sample, or all tags, as in ppi-python (default: sample)",
     )
+    add_record_options(parser)
     add_reading(parser)
     return parser
 
@@ -113,7 +121,6 @@ def _task(arguments: argparse.Namespace) -> int:
     from eventtag.api.estimate import estimate
     from eventtag.estimates.estimate_rows import WORTH, change_rows, coefficient_rows, summary_rows
 
-    thresholds = pairs(arguments.threshold, "--threshold")
     result = estimate(
         arguments.tagged,
         arguments.gold,
@@ -129,7 +136,9 @@ def _task(arguments: argparse.Namespace) -> int:
         checkpoint=arguments.checkpoint,
         seen=arguments.seen,
         unique=arguments.unique,
-        thresholds={label: share(f"--threshold {label}")(str(value)) for label, value in thresholds.items()},
+        thresholds=scores(arguments.threshold, "--threshold"),
+        **record_options(arguments),
+        links_marked=arguments.links_marked,
         date=arguments.date,
         date_order=arguments.date_order,
         format=arguments.source_format,

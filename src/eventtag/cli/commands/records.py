@@ -10,13 +10,13 @@ from eventtag.cli.file_command import (
     announce_format,
     label_map,
     nonempty,
-    pairs,
     reading_of,
     run_file_command,
     share,
     whole_number,
     write_ledger,
 )
+from eventtag.cli.record_options import scores
 from eventtag.cli.terminal import print_message
 from eventtag.errors import SettingsError
 
@@ -131,8 +131,8 @@ def _task(arguments: argparse.Namespace) -> int:
         arguments.output,
         linking=arguments.linking,
         status=arguments.status.split(",") if arguments.status else (),
-        thresholds=_shares(arguments.threshold, "--threshold"),
-        link_thresholds=_shares(arguments.link_threshold, "--link-threshold"),
+        thresholds=scores(arguments.threshold, "--threshold"),
+        link_thresholds=scores(arguments.link_threshold, "--link-threshold"),
         status_threshold=arguments.status_threshold,
         dates=arguments.dates,
         date=arguments.date,
@@ -147,7 +147,3 @@ def _task(arguments: argparse.Namespace) -> int:
     write_ledger(result.ledger, arguments.ledger)
     print_message(f"{result.output}: {result.rows:,} rows of {result.events:,} events in {result.articles:,} articles")
     return 0
-
-
-def _shares(items: list[str], option: str) -> dict[str, float]:
-    return {name: share(f"{option} {name}")(str(value)) for name, value in pairs(items, option).items()}

@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         "--counts",
         type=nonempty("--counts"),
         metavar="LABEL,...",
-        help="make articles with more predicted spans of these labels likelier, so that rare events are found",
+        help="make articles with more predicted spans of these labels likelier, so that rare events are found; or with more event "
+        "records, as in 'records:status=asserted AGENT~police'",
     )
     group.add_argument(
         "--date",
