@@ -1,6 +1,6 @@
 """The interface to what runs the model, so that tagging imports neither torch nor ONNX Runtime.
 
-Letters for shapes: B windows, T tokens, K words of the longest window.
+Letters for shapes: B windows, T tokens, K words of the longest window, D width of the link states.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.heads.protocol import Decoder
+from eventtag.links.network import PairNetwork
 
 IntArray = npt.NDArray[np.int64]
 
@@ -39,4 +40,18 @@ class Backend(Protocol):
         `casing_ids` [B, T] are those of `eventtag.encoding.casing`; a model that does not read them ignores them. `word_positions`
         [B, K] are the first tokens of words, negative beyond a window's last.
         """
+        ...
+
+
+@runtime_checkable
+class LinkBackend(Backend, Protocol):
+    """A backend that may have a link head; `pair_network` is None for a model without one."""
+
+    @property
+    def pair_network(self) -> PairNetwork | None: ...  # noqa: D102
+
+    def emissions_and_states(
+        self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """`emissions`, and the link states [B, T, D] of the tokens, by a model with a link head."""
         ...

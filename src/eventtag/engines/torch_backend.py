@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import torch
 from eventtag.engines.backend import IntArray
 from eventtag.heads.protocol import Decoder
 from eventtag.heads.registry import head_of
+from eventtag.links.network import PairNetwork
+from eventtag.links.scheme import scheme_from_json
+from eventtag.models.network import labels_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -41,6 +45,24 @@ class TorchBackend:
 
     def emissions(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:
         """As `Backend.emissions`; leaves the model in evaluation mode."""
+        return self.head.emissions(self._run(input_ids, casing_ids, word_positions).logits.float(), word_positions)
+
+    def emissions_and_states(
+        self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """As `LinkBackend.emissions_and_states`."""
+        output = self._run(input_ids, casing_ids, word_positions)
+        return self.head.emissions(output.logits.float(), word_positions), output.link_states.float().cpu().numpy()
+
+    @cached_property
+    def pair_network(self) -> PairNetwork | None:
+        """With the weights that the model has when it is first asked for."""
+        layers = getattr(self.model, "link_layers", None)
+        if layers is None:
+            return None
+        return layers.pair_network(scheme_from_json(self.model.config.links).allowed(labels_of(self.model.config)))  # type: ignore[no-any-return]
+
+    def _run(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> Any:
         self.model.eval()
         ids = torch.from_numpy(input_ids).to(self.model.device)
         read = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -49,4 +71,4 @@ class TorchBackend:
         if self.head.reads_words:
             read["word_positions"] = torch.from_numpy(word_positions).to(self.model.device)
         with torch.inference_mode():
-            return self.head.emissions(self.model(**read).logits.float(), word_positions)
+            return self.model(**read)

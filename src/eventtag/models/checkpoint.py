@@ -2,8 +2,8 @@
 
     config.json, model.safetensors          the model, as Hugging Face saves it
     tokenizer.json, tokenizer_config.json   its tokenizer
-    eventtag.json                           labels, windows, temperatures and thresholds of the scores, a CRF's transition scores, and
-                                            what trained it
+    eventtag.json                           labels, windows, temperatures and thresholds of the scores, a CRF's transition scores, the
+                                            link head's roles, temperatures and thresholds, and what trained it
     seen.json                               hashes of the articles that it learnt from or was chosen by (`eventtag.corpus.seen`)
     README.md                               the model card
     manifest.json                           sha256 and size of each of the other files, written last
@@ -27,6 +27,7 @@ import numpy.typing as npt
 from eventtag.corpus.seen import Seen, write_seen
 from eventtag.errors import CheckpointError, EventtagError
 from eventtag.labels import LabelSet
+from eventtag.links.calibration import LinkInfo, info_from_json
 from eventtag.manifest import MANIFEST_FILE, check_manifest, read_json, sha256_of, write_manifest
 from eventtag.models.accepted import CONFIG_FILE, INDEX_FILE, require_fitting, require_known_kind, require_own_weights
 from eventtag.settings import WindowSettings
@@ -85,7 +86,8 @@ class CheckpointInfo:
     `agreement`, by precision: the share of float32's spans that torch found in it on the validation articles, the number of `spans` and
     `articles`, and the kind of `device` (cpu, cuda). A precision that is missing was not checked.
     `crosses_lines`: whether a span that it learnt crosses the end of a line, so that it may find such spans. `cuts_strings`: whether it may
-    find spans that begin or end inside a string of a text whose strings are words (`eventtag.text.strings`).
+    find spans that begin or end inside a string of a text whose strings are words (`eventtag.text.strings`). `links`: what its link head knows and how its
+    scores are calibrated; None for a checkpoint without one.
     """
 
     labels: LabelSet
@@ -96,6 +98,7 @@ class CheckpointInfo:
     agreement: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     crosses_lines: bool = True
     cuts_strings: bool = True
+    links: LinkInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ def save_checkpoint(
             "agreement": info.agreement,
             "crosses_lines": info.crosses_lines,
             "cuts_strings": info.cuts_strings,
+            **({} if info.links is None else {"links": info.links.to_json()}),
         }
         write_json(folder / INFO_FILE, content)
         (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
@@ -181,6 +185,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: {CONFIG_FILE} has the tags {', '.join(map(str, tags))}, {INFO_FILE} has {', '.join(info.labels.tags)}; "
             "the files do not belong together"
         )
+    scheme = getattr(model.config, "links", None)
+    if scheme != (None if info.links is None else read_json(path / INFO_FILE, then="copy it again")["links"]["scheme"]):
+        raise CheckpointError(f"{path}: {CONFIG_FILE} and {INFO_FILE} do not describe the same link head; they do not belong together")
     model.eval()
     return Checkpoint(path, model, tokenizer, info, sha256)
 
@@ -222,6 +229,7 @@ def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointIn
         info = CheckpointInfo(
             labels, WindowSettings(**content["window"]), content["training"], calibration, transitions, _read_agreement(content),
             crosses_lines=bool(content.get("crosses_lines", True)), cuts_strings=bool(content.get("cuts_strings", True)),
+            links=None if content.get("links") is None else info_from_json(content["links"]),
         )  # fmt: skip
     except EventtagError:
         raise

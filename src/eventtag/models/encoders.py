@@ -32,6 +32,7 @@ from eventtag.errors import CheckpointError, EventtagError, SettingsError
 from eventtag.heads.protocol import ModelHead
 from eventtag.heads.registry import wanted_head
 from eventtag.labels import LabelSet
+from eventtag.links.scheme import LinkScheme
 from eventtag.manifest import sha256_of
 from eventtag.models.accepted import require_fitting, require_known_kind, require_own_weights
 from eventtag.models.network import EventtagConfig, EventtagForTokenClassification
@@ -66,11 +67,11 @@ PACKAGED = {
 
 
 def load_encoder(
-    settings: ModelSettings, labels: LabelSet, *, seed: int, texts: Sequence[str] = ()
+    settings: ModelSettings, labels: LabelSet, *, seed: int, texts: Sequence[str] = (), links: LinkScheme | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A token classifier with a new head for `labels` over the encoder that the settings name, in float32, and its tokenizer.
 
-    The head's weights are drawn with `seed`. The vocabulary of the model `tiny` is made from `texts`.
+    The head's weights are drawn with `seed`. The vocabulary of the model `tiny` is made from `texts`. With `links` it has a link head.
 
     Raises CheckpointError when the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
     safetensors weights.
@@ -79,10 +80,10 @@ def load_encoder(
     name, head, casing = settings.name, wanted_head(settings), settings.casing
     if name == TINY:
         tokenizer = build_tiny_tokenizer(texts)
-        if head.plain and not settings.layer_mix:
+        if head.plain and not settings.layer_mix and links is None:
             return build_tiny_model(tokenizer, labels), tokenizer
         encoder = BertModel(tiny_config(tokenizer))
-        tiny = build_network(encoder, labels, casing=False, layer_mix=settings.layer_mix, head=head)
+        tiny = build_network(encoder, labels, casing=False, layer_mix=settings.layer_mix, head=head, links=links)
         _tell_tokens(tiny, tokenizer)
         return tiny, tokenizer
     source = str(locate(name))
@@ -95,7 +96,7 @@ def load_encoder(
         tokenizer = load_tokenizer(source, **options)
         if casing is None:
             casing = lower_cases(tokenizer)
-        ours = casing or settings.layer_mix or not head.plain
+        ours = casing or settings.layer_mix or not head.plain or links is not None
         with quiet_loading():
             model, loading = (AutoModel if ours else AutoModelForTokenClassification).from_pretrained(
                 source, config=config, dtype=torch.float32, use_safetensors=True, ignore_mismatched_sizes=True,
@@ -103,7 +104,7 @@ def load_encoder(
             )  # fmt: skip
         require_encoder(model, loading, f"model.name={name}")
         if ours:
-            model = build_network(model, labels, casing=casing, layer_mix=settings.layer_mix, head=head)
+            model = build_network(model, labels, casing=casing, layer_mix=settings.layer_mix, head=head, links=links)
     except EventtagError:
         raise
     except Exception as error:  # transformers, safetensors and tokenizers raise errors of many kinds for foreign files
@@ -162,9 +163,13 @@ def build_network(
     casing: bool,
     layer_mix: bool = False,
     head: ModelHead | None = None,
+    links: LinkScheme | None = None,
 ) -> EventtagForTokenClassification:
-    """Our own classifier over a loaded encoder, with a new head (drawn from torch's current seed); None: a softmax."""
+    """Our own classifier over a loaded encoder, with a new head (drawn from torch's current seed; None: a softmax), and with a new link
+    head where `links` is given.
+    """
     config = EventtagConfig(encoder.config, casing=casing, layer_mix=layer_mix, **(head.options() if head else {}))
+    config.links = None if links is None else links.to_json()
     set_labels(config, labels)
     network = EventtagForTokenClassification(config)
     weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}

@@ -13,6 +13,7 @@ Letters for shapes: B windows, T tokens, H width of the encoder, C tags.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +23,9 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from eventtag.encoding.casing import CASINGS
 from eventtag.heads.registry import PLAIN_HEAD, head_of
+from eventtag.labels import LabelSet
+from eventtag.links.scheme import scheme_from_json
+from eventtag.models.link_layers import LinkLayers
 
 LAST_LAYER = 3.0
 """Initial weight of the last layer; the others have 0. It is 3/4 of a mean of seven layers, so training starts near the usual head."""
@@ -31,7 +35,8 @@ class EventtagConfig(PreTrainedConfig):
     """Configuration of `EventtagForTokenClassification`: the encoder's own, and that of the layers around it.
 
     `casing`: whether the model takes `casing_ids`. `layer_mix`: whether the head reads a learnt mean of all layers. `head`: a name of
-    `eventtag.settings.Head`, whose own options are among the `options`. `head_dropout`: dropout before the head.
+    `eventtag.settings.Head`, whose own options are among the `options`. `head_dropout`: dropout before the head. `links`: the scheme of the
+    link head (`LinkScheme.to_json`), None for a model without one.
     """
 
     model_type = "eventtag"
@@ -45,6 +50,7 @@ class EventtagConfig(PreTrainedConfig):
         layer_mix: bool = False,
         head: str = PLAIN_HEAD,
         head_dropout: float = 0.1,
+        links: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
         if isinstance(encoder, dict):
@@ -54,12 +60,26 @@ class EventtagConfig(PreTrainedConfig):
         self.layer_mix = layer_mix
         self.head = head
         self.head_dropout = head_dropout
+        self.links = links
         super().__init__(**options)
 
     @property
     def max_position_embeddings(self) -> int | None:
         """The longest input of the encoder, where it states one."""
         return getattr(self.encoder, "max_position_embeddings", None)
+
+
+@dataclass
+class TaggerOutput(TokenClassifierOutput):
+    """With the states that links are decoded from, where the model has a link head."""
+
+    link_states: torch.Tensor | None = None
+
+
+def labels_of(config: Any) -> LabelSet:
+    """The labels whose tags a model's configuration names."""
+    tags = [config.id2label[number] for number in sorted(config.id2label)]
+    return LabelSet(tuple(tag[2:] for tag in tags[1::2]))
 
 
 class EventtagForTokenClassification(PreTrainedModel):
@@ -88,10 +108,17 @@ class EventtagForTokenClassification(PreTrainedModel):
         for name, layer in layers.items():
             setattr(self, name, layer)
         self.first_layer = next(iter(layers))
+        self.link_layers = None
+        if config.links is not None:
+            self.link_layers = LinkLayers(
+                scheme_from_json(config.links), labels_of(config), width=width, depth=int(inner.num_hidden_layers)
+            )
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initial weights of the new layers; the encoder initialises its own."""
+        if self.link_layers is not None and any(module is layer for layer in self.link_layers.modules()):
+            return  # they are as they were built
         if module is self.casing:
             nn.init.zeros_(module.weight)
         elif not self.head.initialise(self, module) and module is not self:
@@ -123,8 +150,9 @@ class EventtagForTokenClassification(PreTrainedModel):
         casing_ids: torch.Tensor | None = None,
         word_positions: torch.Tensor | None = None,
         **_: Any,
-    ) -> TokenClassifierOutput:
-        """The head's scores as `logits`, of token ids [B, T]; `casing_ids` [B, T] as `eventtag.encoding.casing` gives them.
+    ) -> TaggerOutput:
+        """The head's scores as `logits`, of token ids [B, T], and `link_states` [B, T, D] of a model with a link head; `casing_ids` [B, T]
+        as `eventtag.encoding.casing` gives them.
 
         `word_positions` [B, K] is the first token of each word, negative beyond a window's last; raises ValueError where the head needs
         them and they are missing.
@@ -134,14 +162,15 @@ class EventtagForTokenClassification(PreTrainedModel):
             embedded = embedded + self.casing(casing_ids)
         weight = next(getattr(self, self.first_layer).parameters())
         embedded = embedded.to(weight.dtype)  # bfloat16 in mixed precision, whose tables stay float32
-        output = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, output_hidden_states=self.config.layer_mix)
+        every = self.config.layer_mix or self.link_layers is not None
+        output = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, output_hidden_states=every)
         hidden = output.last_hidden_state
+        layers = (*output.hidden_states[:-1], hidden) if every else ()  # the last is normalised in every architecture, its copy is not
         if self.config.layer_mix:
-            hidden = self._mixed(
-                (*output.hidden_states[:-1], hidden)
-            )  # the last is normalised in every architecture, its copy is not
-        hidden = self.dropout(hidden)
-        return TokenClassifierOutput(logits=self.head.scores(self, hidden, word_positions))
+            hidden = self._mixed(layers)
+        scores = self.head.scores(self, self.dropout(hidden), word_positions)
+        states = None if self.link_layers is None else self.link_layers.states(layers)
+        return TaggerOutput(logits=scores, link_states=states)
 
 
 AutoConfig.register(EventtagConfig.model_type, EventtagConfig)

@@ -85,6 +85,9 @@ class ModelSettings:
     """Learn and find spans that nest or overlap; `head=span` only. `data.overlaps` then drops no span."""
     max_span_width: int = 16
     """Most words of a span with `head=span`. Longer gold spans are missed; `losses.jsonl` names them."""
+    links: bool = False
+    """Learn who takes part in which event, and the status of events, together with the tags, from the `links` and `status` of the
+    training articles (docs/how-to/records.md)."""
     lora: LoraSettings = field(default_factory=LoraSettings)
     intermediate: IntermediateSettings = field(default_factory=IntermediateSettings)
 

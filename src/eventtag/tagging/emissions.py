@@ -3,20 +3,20 @@
 Windows of one length run together, so nothing is padded. Each word takes its scores from the window that owns it. A span head scores the
 spans that begin with the word, and finds those that this window holds whole; windows share `stride` tokens so that most do.
 
-Letters for shapes: W words of an article, B windows, T tokens, K words of the longest window; "..." as in `eventtag.heads.protocol`.
+Letters for shapes: W words and N tokens of an article, B windows, T tokens, D width of link states, K words of the longest window; "..." as in `eventtag.heads.protocol`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText
 from eventtag.encoding.windows import Window, plan_windows
-from eventtag.engines.backend import Backend
+from eventtag.engines.backend import Backend, LinkBackend
 from eventtag.errors import DataError
 from eventtag.settings import WindowSettings
 
@@ -55,10 +55,12 @@ def article_emissions(
     window: WindowSettings,
     shape: tuple[int, ...],
     batch_tokens: int,
+    states: Sequence[npt.NDArray[np.float32]] | None = None,
 ) -> list[npt.NDArray[np.float32]]:
     """[W, ...] scores for each text, `shape` being that of one word's; NaN for words that were not run because their window owns none of
     the tokens `wanted`.
 
+    `states`: an array [N, D] for each text, into which a `LinkBackend` puts the link states of the tokens that windows which are run own.
     Raises DataError when the model itself gives NaN.
     """
     before, behind = len(special.prefix), len(special.suffix)
@@ -72,7 +74,14 @@ def article_emissions(
         word_positions = np.full((len(batch), max(1, *(high - low for low, _, _, high in places))), -1, dtype=np.int64)
         for row, ((_, article, part), (low, _, _, high)) in enumerate(zip(batch, places, strict=True)):
             word_positions[row, : high - low] = texts[article].first_token[low:high] - part.start + before
-        found = backend.emissions(*input_arrays(texts, batch, special=special), word_positions)
+        given = (*input_arrays(texts, batch, special=special), word_positions)
+        if states is None:
+            found = backend.emissions(*given)
+        else:
+            found, of_tokens = cast(LinkBackend, backend).emissions_and_states(*given)
+            for row, (_, article, part) in enumerate(batch):
+                own = of_tokens[row, before + part.own_start - part.start : before + part.own_end - part.start]
+                states[article][part.own_start : part.own_end] = require_numbers(own)
         for row, ((_, article, _), (low, own_low, own_high, _)) in enumerate(zip(batch, places, strict=True)):
             emissions[article][own_low:own_high] = require_numbers(found[row, own_low - low : own_high - low])
     return emissions

@@ -2,7 +2,8 @@
 
 An article is tokenised once and cut into windows. Windows of many articles run through the model, sorted by length
 (`eventtag.tagging.emissions`), and the emissions of these articles are decoded together. Nothing is truncated. Then the spans' scores are
-calibrated, and spans below their label's threshold are left out.
+calibrated, and spans below their label's threshold are left out. A link head then says the status of the events that are left, and who
+takes part in them.
 
 Letters for shapes: W words of an article, C tags.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ import numpy.typing as npt
 from eventtag.article import Article
 from eventtag.encoding.align import words_inside
 from eventtag.encoding.tokens import SpecialTokens, TokenisedText, special_tokens, tokenise
-from eventtag.engines.backend import Backend
+from eventtag.engines.backend import Backend, LinkBackend
 from eventtag.engines.choice import as_backend, load_backend
 from eventtag.errors import SettingsError
 from eventtag.heads.protocol import Decoder
@@ -31,6 +32,10 @@ from eventtag.heads.span_decoding import overshadowed
 from eventtag.heads.whole_strings import whole_strings
 from eventtag.labels import LabelSet
 from eventtag.link import Link
+from eventtag.links.calibration import LinkInfo
+from eventtag.links.candidates import Candidates, find_candidates
+from eventtag.links.decoding import decode_links
+from eventtag.links.network import PairNetwork, PairScores
 from eventtag.models.checkpoint import Calibration, checkpoint_folder
 from eventtag.notebook import excerpt, highlighted
 from eventtag.scoring.temperature import calibrate_spans
@@ -82,6 +87,7 @@ class JudgedArticle:
 
 
 Chunk = list[tuple[Article, TokenisedText]]
+States = list[npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,7 +98,8 @@ class Tagger:
     how many tokens the model reads at once (None: the backend's number). `calibration` holds each label's temperature, which makes a span's
     score the share of such spans that are right (`eventtag.scoring.calibration`), and the thresholds: spans with a lower calibrated score
     are left out (`calibrated`). Without `crosses_lines` no span that crosses the end of a line is found (`eventtag.text.lines`). Without
-    `cuts_strings` no span begins or ends inside a string of a text whose strings are words (`eventtag.text.strings`).
+    `cuts_strings` no span begins or ends inside a string of a text whose strings are words (`eventtag.text.strings`). With `links`, whose model has a
+    link head, events have a status, and links are found.
     """
 
     model: Any
@@ -104,6 +111,7 @@ class Tagger:
     calibration: Calibration = field(default_factory=Calibration)
     crosses_lines: bool = True
     cuts_strings: bool = True
+    links: LinkInfo | None = None
 
     @classmethod
     def load(
@@ -141,6 +149,7 @@ class Tagger:
             calibration,
             info.crosses_lines,
             info.cuts_strings,
+            info.links,
         )
 
     def __repr__(self) -> str:
@@ -206,9 +215,11 @@ class Tagger:
         An article without spans has one too. Annotating articles of low certainty teaches most.
         """
         for chunk in self._chunks(articles):
-            emissions = self._decodable([tokens for _, tokens in chunk])
+            texts = [tokens for _, tokens in chunk]
+            states = self._states(texts)
+            emissions = self._decodable(texts, states=states)
             errors = self.decoder.expected_errors(emissions, self.labels)
-            for item, expected in zip(self._decoded(chunk, emissions), errors, strict=True):
+            for item, expected in zip(self._decoded(chunk, emissions, states), errors, strict=True):
                 yield item, max(0.0, 1 - expected / max(len(item.words), 1))
 
     def judge_words(self, articles: Iterable[Article]) -> Iterator[JudgedArticle]:
@@ -245,9 +256,13 @@ class Tagger:
 
     def _tag_chunk(self, chunk: Chunk, *, only_annotated: bool) -> Iterator[TaggedArticle]:
         wanted = _wanted(chunk, only_annotated=only_annotated)
-        yield from self._decoded(chunk, self._decodable([tokens for _, tokens in chunk], wanted))
+        texts = [tokens for _, tokens in chunk]
+        states = self._states(texts)
+        yield from self._decoded(chunk, self._decodable(texts, wanted, states), states)
 
-    def _decoded(self, chunk: Chunk, emissions: Sequence[npt.NDArray[np.float32]]) -> Iterator[TaggedArticle]:
+    def _decoded(
+        self, chunk: Chunk, emissions: Sequence[npt.NDArray[np.float32]], states: States | None = None
+    ) -> Iterator[TaggedArticle]:
         spans = self.decoder.decode(emissions, [tokens.words for _, tokens in chunk], self.labels)
         if not self.cuts_strings:
             spans = [
@@ -258,29 +273,79 @@ class Tagger:
             TaggedArticle(article, spans_of, tokens.words, tuple(score_of(span) for span in spans_of), len(tokens.input_ids))
             for (article, tokens), spans_of in zip(chunk, spans, strict=True)
         )
-        yield from calibrated(list(found), self.calibration)
+        items = calibrated(list(found), self.calibration)
+        if states is None or self.links is None:
+            yield from items
+            return
+        for item, (_, tokens), of_tokens in zip(items, chunk, states, strict=True):
+            pairs = self._scored_pairs(item.article.text, tokens, item.spans, of_tokens)
+            linked, links = decode_links(item.spans, *pairs, self.links)
+            yield replace(item, spans=linked, links=links)
+
+    def link_given(self, articles: Iterable[Article]) -> Iterator[tuple[TaggedArticle, Candidates, PairScores]]:
+        """The articles, in order, with their own spans of the tagger's labels in place of predicted ones, the status and links that the link
+        head gives these, and what it gave them by. Raises SettingsError for a tagger without one.
+        """
+        if self.links is None:
+            raise SettingsError("links: this tagger has no link head; train it with model.links=true")
+        for chunk in self._chunks(articles):
+            texts = [tokens for _, tokens in chunk]
+            states = self._states(texts)
+            self.emissions(texts, states=states)
+            for (article, tokens), of_tokens in zip(chunk, states or (), strict=True):
+                spans = tuple(span for span in article.spans if span.label in self.labels.labels)
+                pairs = self._scored_pairs(article.text, tokens, spans, of_tokens)
+                linked, links = decode_links(spans, *pairs, self.links)
+                yield TaggedArticle(article, linked, tokens.words, (), len(tokens.input_ids), links), *pairs
+
+    def _scored_pairs(
+        self, text: str, tokens: TokenisedText, spans: Sequence[Span], states: npt.NDArray[np.float32]
+    ) -> tuple[Candidates, PairScores]:
+        assert self.links is not None
+        found = find_candidates(text, tokens, spans, self.labels, self.links.scheme)
+        return found, self._pair_network(states, found)
+
+    @cached_property
+    def _pair_network(self) -> PairNetwork:
+        network = cast(LinkBackend, self.backend).pair_network
+        if network is None:
+            raise SettingsError("links: the model has no link head; train it with model.links=true")
+        return network
+
+    def _states(self, texts: Sequence[TokenisedText]) -> States | None:
+        """Room for the link states [N, D] of each text, NaN until they are read; None for a tagger that finds no links."""
+        if self.links is None:
+            return None
+        return [np.full((len(tokens.input_ids), self._pair_network.width), np.nan, dtype=np.float32) for tokens in texts]
 
     def _decodable(
-        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None
+        self,
+        texts: Sequence[TokenisedText],
+        wanted: Sequence[npt.NDArray[np.int64]] | None = None,
+        states: States | None = None,
     ) -> list[npt.NDArray[np.float32]]:
         """The emissions without those of spans that may not be found."""
-        emissions = self.emissions(texts, wanted)
+        emissions = self.emissions(texts, wanted, states)
         if not self.crosses_lines:
             for item, tokens in zip(emissions, texts, strict=True):
                 self.decoder.keep_within_lines(item, tokens.begins_line)
         return emissions
 
     def emissions(
-        self, texts: Sequence[TokenisedText], wanted: Sequence[npt.NDArray[np.int64]] | None = None
+        self,
+        texts: Sequence[TokenisedText],
+        wanted: Sequence[npt.NDArray[np.int64]] | None = None,
+        states: States | None = None,
     ) -> list[npt.NDArray[np.float32]]:
         """[W, ...]: the head's emissions of each text's words (`eventtag.heads.protocol.Decoder`).
 
-        Windows that own none of the tokens `wanted` (None: all) are not run, and NaN stands for their words.
+        Windows that own none of the tokens `wanted` (None: all) are not run, and NaN stands for their words. The link states of each text's
+        tokens are put into `states`.
         """
         return article_emissions(
             texts, wanted if wanted is not None else [tokens.first_token for tokens in texts], self.backend,
             special=self._special, window=self.window, shape=self.decoder.shape(self.labels),
-            batch_tokens=self.batch_tokens or self.backend.batch_tokens,
+            batch_tokens=self.batch_tokens or self.backend.batch_tokens, states=states,
         )  # fmt: skip
 
 

@@ -129,6 +129,7 @@ def _architecture(path: Path, info: CheckpointInfo) -> dict[str, Any]:
         "head": Head(config.get("head", PLAIN_HEAD)),
         "layer_mix": bool(config.get("layer_mix", False)),
         "casing": bool(config.get("casing", False)),
+        "links": config.get("links") is not None,
         "attention_dropout": next((inner[key] for key in ATTENTION_DROPOUT if key in inner), None),
         **{key: config[key] for key in OF_HEADS if key in config},
     }

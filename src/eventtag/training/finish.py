@@ -24,6 +24,7 @@ from eventtag.training.agreement import check_precisions
 from eventtag.training.comparing import compare_taggers, describe_comparison, verdict
 from eventtag.training.continued import base_checkpoint
 from eventtag.training.fitted_calibration import evaluate_calibrated
+from eventtag.training.fitted_links import calibrated_links
 from eventtag.training.learnt import learns_across_lines, learns_cut_strings
 from eventtag.training.loop.saving import clear_states
 from eventtag.training.loop.trainer import ArticleTrainer
@@ -104,6 +105,7 @@ def finish(
         check_precisions(tagger, used.tagged, calibration),
         tagger.crosses_lines,
         tagger.cuts_strings,
+        calibrated_links(tagger, choosing, fitted_on=fitted_on),
     )
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration),

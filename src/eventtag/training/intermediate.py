@@ -22,6 +22,7 @@ from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.corpus.near_duplicates import find_near_duplicates
 from eventtag.heads.registry import head_of
+from eventtag.links.scheme import learnt_scheme
 from eventtag.models.checkpoint import load_checkpoint
 from eventtag.models.encoders import TINY
 from eventtag.settings import (
@@ -90,6 +91,9 @@ def plan_intermediate(settings: TrainSettings, corpus: Corpus) -> IntermediateRu
         )
         return None
     first = intermediate_settings(settings, intermediate.data)
+    if first.model.links and learnt_scheme(kept, source.labels)[0] is None:
+        log.info("intermediate fine-tuning: %s has no links, so it teaches tags alone", source.name)
+        first = replace(first, model=replace(first.model, links=False))
     return IntermediateRun(first, replace(source, splits={"train": kept, "validation": source.articles("validation")}))
 
 
@@ -146,15 +150,19 @@ def remove_shared(run_dir: Path) -> None:
 
 
 def take_weights(model: PreTrainedModel, checkpoint: Path) -> None:
-    """Give a model the weights of a checkpoint of its kind: those of the head only where both have the same tags.
+    """Give a model the weights of a checkpoint of its kind: those of the head only where both have the same tags, those of a link head only
+    where both have the same roles too.
 
     Raises CheckpointError for a checkpoint that cannot be loaded.
     """
     tuned = load_checkpoint(checkpoint).model
     weights, head = tuned.state_dict(), head_of(model.config)
     same_tags = tuned.config.id2label == model.config.id2label
+    roles, known = ((getattr(some.config, "links", None) or {}).get("roles") for some in (tuned, model))
+    own_only = ("link_layers.",) if roles != known or not same_tags else ()
     with torch.no_grad():
         for name, own in model.state_dict().items():
             given = weights.get(name.replace(".base_layer.", "."))  # a layer with an adapter
-            if given is not None and given.shape == own.shape and (same_tags or not name.startswith(head.weights)):
+            kept = name.startswith(own_only) or not (same_tags or not name.startswith(head.weights))
+            if given is not None and given.shape == own.shape and not kept:
                 own.copy_(given)

@@ -31,6 +31,8 @@ from eventtag.encoding.tokens import tokenise
 from eventtag.errors import DataError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.heads.registry import head_of
 from eventtag.ledger import LossLedger
+from eventtag.link import ROLES
+from eventtag.links.scheme import LinkScheme, learnt_scheme
 from eventtag.manifest import MANIFEST_FILE
 from eventtag.models.checkpoint import load_checkpoint
 from eventtag.models.encoders import load_encoder, longest_input
@@ -241,8 +243,9 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     """Model, training windows and arguments; errors in the settings are raised here, before anything is written."""
     transformers.set_seed(settings.seed)
     texts = [article.text for article in corpus.splits["train"]]
+    scheme = _link_scheme(corpus) if settings.model.links and settings.base is None else None
     if settings.base is None:
-        model, tokenizer = load_encoder(settings.model, corpus.labels, seed=settings.seed, texts=texts)
+        model, tokenizer = load_encoder(settings.model, corpus.labels, seed=settings.seed, texts=texts, links=scheme)
     else:
         loaded = load_checkpoint(base_checkpoint(settings.base)[0])
         model, tokenizer = loaded.model, loaded.tokenizer
@@ -251,6 +254,9 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
                 f"base={settings.base} has the labels {list(loaded.info.labels.labels)}, the articles have {list(corpus.labels.labels)}; "
                 "map them with data.label_map, or train without base"
             )
+        scheme = None if loaded.info.links is None else loaded.info.links.scheme
+        if scheme is not None and learnt_scheme(corpus.splits["train"], corpus.labels)[0] is None:
+            log.warning("no training article has links, so the link head of base=%s learns no more, while the encoder does", settings.base)
     add_lora(model, settings.model.lora)
     freeze(model, settings.trainer.freeze_layers)
     quicken_dropout(model)
@@ -274,6 +280,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         handling=corpus.handling_of,
         head=head,
         soft_targets=ask_teachers(articles, settings.teacher, corpus.labels, tokenizer) if settings.teacher.checkpoints else None,
+        links=scheme,
     )
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
@@ -312,6 +319,19 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         trained,
         score=score,
     )
+
+
+def _link_scheme(corpus: Corpus) -> LinkScheme:
+    """What a new link head is to know. The log says which links are not learnt; raises DataError where none can be."""
+    scheme, left_out = learnt_scheme(corpus.splits["train"], corpus.labels)
+    for line in left_out:
+        log.warning("%s", line)
+    if scheme is None:
+        raise DataError(
+            f"model.links=true: no training article of {corpus.name} has a link that can be learnt (roles: {', '.join(ROLES)}); annotate "
+            "links, or leave model.links out"
+        )
+    return scheme
 
 
 def _open_run(settings: TrainSettings, record: Mapping[str, Any], ledger: LossLedger, *, begun: bool) -> None:

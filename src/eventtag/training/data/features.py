@@ -25,8 +25,11 @@ from eventtag.heads.rejected import collate_rejected, rejected_in_windows
 from eventtag.heads.softmax import SoftmaxHead
 from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
+from eventtag.links.scheme import LinkScheme
+from eventtag.models.link_layers import WindowLinks
 from eventtag.respan import respan
 from eventtag.settings import WindowSettings
+from eventtag.training.data.link_targets import link_targets
 from eventtag.training.data.teachers import SoftTargets
 
 NO_SPANS = np.zeros((0, 3), dtype=np.int64)
@@ -38,7 +41,8 @@ class Feature:
     was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; the mean over all positions is 1.
     `targets`: further targets of the head, if any. `soft_targets` are the teachers', by token; `tag_ids` then has the teachers' best tag on
-    words that they alone decide. `rejected` [N, 3] are spans that are no mentions (`eventtag.heads.rejected`).
+    words that they alone decide. `rejected` [N, 3] are spans that are no mentions (`eventtag.heads.rejected`). `links`: what it teaches of
+    links and status, if anything.
     """
 
     article_id: str
@@ -51,6 +55,7 @@ class Feature:
     targets: WindowTargets | None = None
     soft_targets: SoftTargets | None = None
     rejected: npt.NDArray[np.int64] = field(default_factory=lambda: NO_SPANS)
+    links: WindowLinks | None = None
 
 
 def build_features(
@@ -63,15 +68,17 @@ def build_features(
     handling: Callable[[Article], Handling] = lambda _: Handling(),
     head: ModelHead | None = None,
     soft_targets: Mapping[str, SoftTargets] | None = None,
+    links: LinkScheme | None = None,
 ) -> list[Feature]:
     """The windows with a gold position or a rejected span; the ledger records what overlaps, alignment and windows change.
 
     `handling` says for an article which of overlapping spans are learnt and how much it counts. `head` learns from them (None: a softmax).
-    `soft_targets` are the teachers', by article id. Raises DataError for overlapping spans if `handling` says `error` and the head learns
+    `soft_targets` are the teachers', by article id. `links`: the scheme of a link head, None for a model without one. Raises DataError for overlapping spans if `handling` says `error` and the head learns
     flat spans.
     """
     head = head or SoftmaxHead()
-    prefix, suffix = special_tokens(tokenizer)
+    special = special_tokens(tokenizer)
+    prefix, suffix = special
     capacity = window.max_length - len(prefix) - len(suffix)
     features = []
     for article in articles:
@@ -96,12 +103,17 @@ def build_features(
         token_tags = np.full(len(tokens.input_ids), IGNORED, dtype=np.int64)
         token_tags[tokens.first_token] = tags
         unannotated = unannotated_tags(article, labels)
+        linked = (
+            [None] * len(plans)
+            if links is None
+            else link_targets(article, tokens, plans, labels, links, special=special, ledger=ledger)
+        )
         first = np.zeros(len(tokens.input_ids), dtype=np.bool_)
         first[tokens.first_token] = True
-        for plan, targets, refused in zip(plans, gold.windows, rejected, strict=True):
+        for plan, targets, refused, linking in zip(plans, gold.windows, rejected, linked, strict=True):
             owned = np.full(plan.end - plan.start, IGNORED, dtype=np.int64)
             owned[plan.own_start - plan.start : plan.own_end - plan.start] = token_tags[plan.own_start : plan.own_end]
-            if (owned == IGNORED).all() and not len(refused):
+            if (owned == IGNORED).all() and not len(refused) and linking is None:
                 continue
             features.append(
                 Feature(
@@ -115,6 +127,7 @@ def build_features(
                     targets,
                     None if by_token is None else _of_window(by_token, plan, len(prefix), len(suffix)),
                     refused,
+                    linking,
                 )
             )
     return _balanced(features)
@@ -138,10 +151,14 @@ def _of_window(by_token: SoftTargets, plan: Window, before: int, behind: int) ->
 def _balanced(features: list[Feature]) -> list[Feature]:
     """The same windows with weights scaled to a mean of 1 over gold positions; only ratios matter."""
     if len({feature.weight for feature in features}) < 2:
-        return [replace(feature, weight=1.0) for feature in features]
+        return [_weighted(feature, 1.0) for feature in features]
     counts = [int((feature.tag_ids != IGNORED).sum()) for feature in features]
     scale = sum(counts) / sum(count * feature.weight for count, feature in zip(counts, features, strict=True))
-    return [replace(feature, weight=feature.weight * scale) for feature in features]
+    return [_weighted(feature, feature.weight * scale) for feature in features]
+
+
+def _weighted(feature: Feature, weight: float) -> Feature:
+    return replace(feature, weight=weight, links=feature.links and replace(feature.links, weight=weight))
 
 
 def unannotated_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
@@ -152,7 +169,7 @@ def unannotated_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_
 
 def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]:
     """A padded batch: `input_ids`, `attention_mask`, `casing_ids`, `words` and `labels` (tag ids) [B, T], `unannotated` [B, C],
-    `weights` [B] and `article_ids` (B strings).
+    `weights` [B], `article_ids` (B strings) and `links` (what B windows teach of links, None or `WindowLinks`).
 
     With teachers also `soft_targets` [B, T, C], their probabilities, and `soft_share` [B, T], how much of a position's loss follows them.
     A head's `WindowTargets` collate its further targets, and `collate_rejected` the rejected spans.
@@ -180,6 +197,7 @@ def collate(features: Sequence[Feature], *, pad_token_id: int) -> dict[str, Any]
         "words": words,
         "weights": torch.tensor([feature.weight for feature in features]),
         "article_ids": [feature.article_id for feature in features],
+        "links": [feature.links for feature in features],
     }
     if features[0].soft_targets is not None:
         batch |= _collate_soft_targets(features, width)

@@ -37,7 +37,7 @@ class TrainingWindows(Dataset[Feature]):
         if index >= 0:
             return self.features[index]
         feature = self.features[~index]
-        return replace(feature, tag_ids=np.full_like(feature.tag_ids, IGNORED), rejected=NO_SPANS)
+        return replace(feature, tag_ids=np.full_like(feature.tag_ids, IGNORED), rejected=NO_SPANS, links=None)
 
 
 class LengthPoolSampler(Sampler[int]):

@@ -195,6 +195,10 @@ class ArticleTrainer(ResumableTrainer):
         if num_items_in_batch is not None:
             positions = torch.as_tensor(num_items_in_batch, device=outputs.logits.device)
         loss = self.head.loss(self.network, outputs.logits, inputs, self.labels, positions=positions)
+        layers = getattr(self.network, "link_layers", None)
+        if layers is not None:
+            gold = (inputs["labels"] >= 0).sum() if positions is None else positions
+            loss = loss + layers.loss(outputs.link_states, inputs["links"], positions=gold.clamp(min=1))
         if positions is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         guards.require_finite_loss(loss, step=self.state.global_step + 1, articles=inputs["article_ids"])
