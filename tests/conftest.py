@@ -147,6 +147,19 @@ def trained_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def linked_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run like `trained_run`, whose model has a link head."""
+    from eventtag.settings import TrainSettings
+    from eventtag.training.run import train
+
+    run = tmp_path_factory.mktemp("runs") / "linked"
+    settings = trained_settings(corpus_file)
+    settings["model"] = replace(settings["model"], links=True)
+    train(TrainSettings(**settings, run_dir=str(run)))
+    return run
+
+
+@pytest.fixture(scope="session")
 def checkpoint(trained_run: Path) -> Path:
     """The checkpoint of `trained_run`."""
     return trained_run / "checkpoint"

@@ -10,6 +10,7 @@ from eventtag.article import Article
 from eventtag.corpus.clusters import clusters_of
 from eventtag.errors import DataError
 from eventtag.labels import LabelSet
+from eventtag.link import Link
 from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.calibration import CalibrationReport, calibration_report, collect_predictions
 from eventtag.scoring.mentions import Mentions
@@ -17,6 +18,7 @@ from eventtag.scoring.report import EvaluationReport, analyse_articles, score_ar
 from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import EvaluationSettings
+from eventtag.span import Span
 from eventtag.tagging.tagger import TaggedArticle, Tagger, only_labels
 
 
@@ -42,7 +44,8 @@ def evaluate(
 
     `labels` are those to score, the tagger's by default; predictions of other labels are left out. Articles without an annotated region, or
     in which none of the labels was being marked, are left out and counted (`left_out`). `data` describes the articles in the report. With
-    `analysis` the report also has intervals, slices, error kinds and calibration; `cluster_field` is the `meta` field whose values are
+    `analysis` the report also has intervals, slices, error kinds and calibration, and for a link head its scores given the gold spans;
+    `cluster_field` is the `meta` field whose values are
     resampled together (None: near-duplicates are), `training` the mentions of the training articles. Raises DataError if no article
     remains, none has that field, or a gold label is not among `labels`; SettingsError for a field to slice by that no article has.
     """
@@ -67,6 +70,7 @@ def evaluate(
         labels,
         words=_words_in(tagged),
         links={item.article.id: item.links for item in tagged},
+        given_gold=_given_gold(tagger, scored, labels),
         clusters=clusters,
         within=clusters if cluster_field is None else clusters_of(scored, None)[0],
         training=training,
@@ -77,6 +81,18 @@ def evaluate(
     )
     report = replace(report, calibration=_calibration(report.calibration, tagger, tagged, labels, data))
     return _described(replace(report, left_out=left_out), tagger, tagged, data)
+
+
+def _given_gold(
+    tagger: Tagger, articles: Sequence[Article], labels: LabelSet
+) -> tuple[list[tuple[Article, tuple[Span, ...]]], dict[str, tuple[Link, ...] | None]] | None:
+    """The gold spans of the articles with the status, and the links, that the tagger's link head gives them; None where it has none, or no
+    gold article has links or status.
+    """
+    if tagger.links is None or not any(a.links is not None or any(span.status for span in a.spans) for a in articles):
+        return None
+    items = [only_labels(item, labels) for item, _, _ in tagger.link_given(articles)]
+    return [(item.article, item.spans) for item in items], {item.article.id: item.links for item in items}
 
 
 def tag_annotated(tagger: Tagger, articles: Iterable[Article], *, labels: LabelSet | None = None) -> tuple[TaggedArticle, ...]:

@@ -63,7 +63,7 @@ def test_evaluate_says_that_a_checkpoint_predicts_no_links_and_compare_leaves_it
     assert all("links" not in json.loads(line) for line in (tmp_path / "scores" / "predictions.jsonl").read_text().splitlines())
     compared = eventtag.compare(trained_run, linked, gold=linked, resamples=100)
     assert compared.events.links is None
-    assert any("eventtag's taggers find spans, not links" in note for note in compared.events.notes)
+    assert any("model.links=true" in note for note in compared.events.notes)
 
 
 def test_train_takes_articles_and_plain_words(articles, tmp_path):

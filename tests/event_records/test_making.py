@@ -166,7 +166,7 @@ def test_articles_that_nobody_tagged_and_another_name_of_the_event_label_are_sai
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"linking": "far"}, "linking: 'far' is not allowed; choose of given, nearest"),
+        ({"linking": "far"}, "linking: 'far' is not allowed; choose of given, model, nearest"),
         ({"status": ("done",)}, "status: 'done' is not allowed"),
         ({"link_thresholds": {"ACTOR": 0.5}}, "link_threshold: 'ACTOR' is not allowed; choose of AGENT, TARGET, PLACE"),
         ({"thresholds": {"EVENT": 2}}, "threshold: EVENT=2 is not a share"),

@@ -37,12 +37,13 @@ def run_export(*arguments):
 
 
 @pytest.fixture(scope="module")
-def exported(trained_run, validation, tmp_path_factory):
-    """A copy of the run's checkpoint with all exports. How fast each engine is with a model as tiny as this one depends on the machine, so
-    the two speeds are given.
+def exported(linked_run, validation, tmp_path_factory):
+    """A copy of the run's checkpoint, which has a link head, with all exports.
+
+    How fast each engine is with a model as tiny as this one depends on the machine, so the two speeds are given.
     """
     run = tmp_path_factory.mktemp("exported") / "run"
-    shutil.copytree(trained_run, run)
+    shutil.copytree(linked_run, run)
     path = run / "checkpoint"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export, "_speeds", lambda *_: [GOOD.speed, GOOD.exported_speed])
@@ -68,6 +69,10 @@ def spans(tagger, texts):
     return [[(s.start, s.end, s.label) for s in item.spans] for item in tagger.tag_many(texts)]
 
 
+def linked(tagger, texts):
+    return [([str(link) for link in item.links], [span.status for span in item.spans]) for item in tagger.tag_many(texts)]
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_an_export_finds_the_checkpoints_spans_alone_and_in_any_company(exported, articles, precision):
     texts = [a.text * (1 + number % 3) for number, a in enumerate(articles)]
@@ -76,13 +81,14 @@ def test_an_export_finds_the_checkpoints_spans_alone_and_in_any_company(exported
     assert "torch" not in loaded.about["engine"]
     expected = [item.spans for item in loaded.tag_many(texts)]
     assert spans(loaded, texts) == spans(Tagger.load(exported, device="cpu"), texts)
+    assert linked(loaded, texts) == linked(Tagger.load(exported, device="cpu"), texts)
     for batch_tokens, step in ((1, 1), (100, -1), (4096, -1)):
         found = [item.spans for item in replace(loaded, batch_tokens=batch_tokens).tag_many(texts[::step])][::step]
         assert found == expected  # scores too, to the last bit
 
 
-def test_an_export_leaves_the_checkpoint_as_it_was_and_says_how_it_was_judged(exported, checkpoint, validation):
-    assert sha256_of(exported / "manifest.json") == sha256_of(checkpoint / "manifest.json")
+def test_an_export_leaves_the_checkpoint_as_it_was_and_says_how_it_was_judged(exported, linked_run, validation):
+    assert sha256_of(exported / "manifest.json") == sha256_of(linked_run / "checkpoint" / "manifest.json")
     for precision in PRECISIONS:
         folder = choice.export_folder(exported, precision)
         assert "export.json" in check_manifest(folder)
@@ -90,6 +96,8 @@ def test_an_export_leaves_the_checkpoint_as_it_was_and_says_how_it_was_judged(ex
         assert record["verdict"]["articles"] == len(validation)
         assert record["verdict"]["exported_speed"] > record["verdict"]["speed"]
         assert record["data"]["name"] == "these"
+        assert record["verdict"]["link_agreement"] >= 0.95
+        assert "links.safetensors" in check_manifest(folder)
 
 
 def test_tagging_with_an_export_imports_neither_torch_nor_transformers(exported, articles):
@@ -111,6 +119,11 @@ def test_a_worse_or_slower_export_is_refused():
         replace(GOOD, exported_f1=0.897).require_accepted("int8")
     with pytest.raises(ExportError, match=r"is not faster here: 100 tokens a second"):
         replace(GOOD, exported_speed=100.0).require_accepted("int8")
+    replace(GOOD, link_f1=0.8, exported_link_f1=0.796, link_agreement=0.96).require_accepted("int8")
+    with pytest.raises(ExportError, match=r"int8: strict F1 of links falls by 0.60 points, from 0.8000 to 0.7940"):
+        replace(GOOD, link_f1=0.8, exported_link_f1=0.794).require_accepted("int8")
+    with pytest.raises(ExportError, match=r"only 94.0 % of links and status stay the same"):
+        replace(GOOD, link_agreement=0.94).require_accepted("int8")
 
 
 def test_a_refused_export_leaves_nothing(checkpoint, validation, tmp_path, monkeypatch):

@@ -35,7 +35,9 @@ POLICE, ARREST, MINERS = span("Police", "ACTOR"), span("arrested", "EVENT", stat
 LIMA, SAID = span("Lima", "LOCATION"), span("said", "EVENT", status="negated")
 SPANS = (POLICE, ARREST, MINERS, LIMA, span("Rebels", "ACTOR"), span("Nurses", "ACTOR"), span("Police", "ACTOR", 1), SAID,
          span("Moscow", "ACTOR"))  # fmt: skip
-ARTICLE = Article("a", TEXT, SPANS, links=(Link(ARREST, POLICE, "AGENT"), Link(ARREST, LIMA, "PLACE"), Link(SAID, MINERS, "TARGET")))
+ARTICLE = Article(
+    "a", TEXT, SPANS, links=(Link(ARREST, POLICE, "AGENT"), Link(ARREST, LIMA, "PLACE"), Link(SAID, MINERS, "TARGET"))
+)
 TOKENIZER = build_tiny_tokenizer([TEXT])
 TOKENS = tokenise(TEXT, TOKENIZER)
 SPECIAL = special_tokens(TOKENIZER)
@@ -89,7 +91,8 @@ def test_the_loss_counts_owned_pairs_of_marked_articles_and_known_status_alone()
     model.loss(states, [None], positions=3).backward()
     assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
     model.loss(states, [unmarked], positions=3).backward()
-    assert model.status.weight.grad.any() and not model.second.weight.grad.any()
+    assert model.status.weight.grad.any()
+    assert not model.second.weight.grad.any()
 
 
 def test_a_link_is_learnt_in_the_window_that_owns_its_event_and_said_where_no_window_holds_it() -> None:

@@ -89,7 +89,7 @@ def records(
     source: Source,
     output: str | os.PathLike[str] | None = None,
     *,
-    linking: Linking = "given",
+    linking: Linking | None = None,
     status: Sequence[str] = (),
     thresholds: Mapping[str, float] | None = None,
     link_thresholds: Mapping[str, float] | None = None,
@@ -111,7 +111,8 @@ def records(
     into `output` + ".tagged.jsonl". The suffix of `output` says whether it is Parquet, CSV, JSONL or an HTML page; beside it stands
     `output` + ".about.json", which says what made it. Without `output`, the records are in the result.
 
-    `linking`: `given` by the articles, or `nearest`, a naive rule. `status`: only events of these. `thresholds`, `link_thresholds`,
+    `linking`: `given` by the articles, by the `model` of a checkpoint with a link head, or `nearest`, a naive rule; None: `model` where
+    there is such a checkpoint, else `given`. `status`: only events of these. `thresholds`, `link_thresholds`,
     `status_threshold`: the least scores of spans of a label, of links of a role, and of a status; less sure links and status are unknown.
     `dates`: when events happened, by the metadata field `date` (default: the one that is a date). `places`: where they lie; `population`:
     inhabitants from which on a place may be known by its name alone. `categories`: a file of phrases and codes. docs/how-to/records.md
@@ -121,7 +122,7 @@ def records(
     that cannot be, or a library that is not installed; OutputError where the output exists.
     """
     settings = RecordSettings(
-        linking=linking,
+        linking=_linking(linking, checkpoint),
         status=(status,) if isinstance(status, str) else tuple(status),
         thresholds=dict(thresholds or {}),
         link_thresholds=dict(link_thresholds or {}),
@@ -166,6 +167,24 @@ def records(
         }
         notes = _write(path, maker, articles, source, columns, about)
     return RecordsResult(maker.rows, maker.events, maker.articles, tuple(notes), path, tuple(found), ledger)
+
+
+def _linking(wanted: Linking | None, checkpoint: str | os.PathLike[str] | None) -> Linking:
+    """Who says who takes part. Raises SettingsError for `model` without a checkpoint that has a link head."""
+    from eventtag.models.checkpoint import WEIGHTS_FILE, checkpoint_folder, read_info
+
+    if checkpoint is None:
+        if wanted == "model":
+            raise SettingsError(
+                "linking: the model links articles while it tags them; give its checkpoint and new articles, or `given`"
+            )
+        return wanted or "given"
+    info, _ = read_info(checkpoint_folder(checkpoint), unread=(WEIGHTS_FILE,))
+    if wanted == "model" and info.links is None:
+        raise SettingsError(
+            f"linking: {checkpoint} has no link head; train one with model.links=true on articles with links, or use `nearest`"
+        )
+    return wanted or ("given" if info.links is None else "model")
 
 
 def _check_output(path: Path) -> None:

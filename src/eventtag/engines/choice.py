@@ -31,6 +31,7 @@ from eventtag.encoding.tokens import read_tokenizer
 from eventtag.engines.backend import Backend
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.heads.tag_decoding import TagDecoder
+from eventtag.links.network import read_pair_network
 from eventtag.manifest import check_manifest, read_json
 from eventtag.models.checkpoint import EXPORT_PREFIX, WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
 from eventtag.settings import InferencePrecision
@@ -182,13 +183,15 @@ def _load_export(path: Path, precision: str, threads: int | None) -> Loaded:
 
 def open_export(folder: Path, precision: str, info: CheckpointInfo, *, threads: int | None = None) -> Backend:
     """The backend of the exported model in a folder."""
+    decoder = TagDecoder(info.transitions)
+    network = None if info.links is None else read_pair_network(folder, info.links.scheme.allowed(info.labels))
     if precision == "bf16":
         from eventtag.engines.openvino_backend import OpenVinoBackend
 
-        return OpenVinoBackend(folder / "model.xml", precision=precision, decoder=TagDecoder(info.transitions), threads=threads)
+        return OpenVinoBackend(folder / "model.xml", precision=precision, decoder=decoder, threads=threads, pair_network=network)
     from eventtag.engines.onnx_backend import OnnxBackend
 
-    return OnnxBackend(folder / "model.onnx", precision=precision, decoder=TagDecoder(info.transitions), threads=threads)
+    return OnnxBackend(folder / "model.onnx", precision=precision, decoder=decoder, threads=threads, pair_network=network)
 
 
 def _load_torch(path: Path, precision: str, device: str | None, threads: int | None) -> Loaded:

@@ -14,6 +14,7 @@ import onnxruntime
 
 from eventtag.engines.backend import IntArray
 from eventtag.heads.tag_decoding import TagDecoder, at_words
+from eventtag.links.network import PairNetwork
 
 SLOW_FUSIONS = ["SkipLayerNormFusion"]
 """Optimisations of ONNX Runtime that cost time on a CPU: its fused addition and normalisation takes three times as long as the two apart
@@ -34,6 +35,7 @@ class OnnxBackend:
         precision: str,
         decoder: TagDecoder | None = None,
         threads: int | None = None,
+        pair_network: PairNetwork | None = None,
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS") or 0)  # 0: one for each core
@@ -47,10 +49,22 @@ class OnnxBackend:
         self.engine = f"onnxruntime {onnxruntime.__version__}"
         self.batch_tokens = 1024
         self.decoder = decoder or TagDecoder()
+        self.pair_network = pair_network
 
     def emissions(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:
         """As `Backend.emissions`."""
+        (found,) = self._run(["emissions"], input_ids, casing_ids)
+        return at_words(found, word_positions)
+
+    def emissions_and_states(
+        self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """As `LinkBackend.emissions_and_states`."""
+        found, states = self._run(["emissions", "link_states"], input_ids, casing_ids)
+        return at_words(found, word_positions), states
+
+    def _run(self, outputs: list[str], input_ids: IntArray, casing_ids: IntArray) -> list[npt.NDArray[np.float32]]:
         given = {"input_ids": input_ids, "casing_ids": casing_ids}
         rows = range(len(input_ids)) if self.precision == "int8" else [slice(None)]
-        parts = [self._session.run(None, {name: np.atleast_2d(given[name][row]) for name in self._inputs})[0] for row in rows]
-        return at_words(np.concatenate(parts), word_positions)
+        parts = [self._session.run(outputs, {name: np.atleast_2d(given[name][row]) for name in self._inputs}) for row in rows]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]

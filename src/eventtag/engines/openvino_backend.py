@@ -14,6 +14,7 @@ import openvino
 
 from eventtag.engines.backend import IntArray
 from eventtag.heads.tag_decoding import TagDecoder, at_words
+from eventtag.links.network import PairNetwork
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -28,6 +29,7 @@ class OpenVinoBackend:
         precision: str = "bf16",
         decoder: TagDecoder | None = None,
         threads: int | None = None,
+        pair_network: PairNetwork | None = None,
     ) -> None:
         options = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
@@ -41,9 +43,20 @@ class OpenVinoBackend:
         self.engine = f"openvino {openvino.__version__.partition('-')[0]}"
         self.batch_tokens = 1024
         self.decoder = decoder or TagDecoder()
+        self.pair_network = pair_network
 
     def emissions(self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray) -> npt.NDArray[np.float32]:
         """As `Backend.emissions`."""
+        return at_words(self._run(input_ids, casing_ids)[0], word_positions)
+
+    def emissions_and_states(
+        self, input_ids: IntArray, casing_ids: IntArray, word_positions: IntArray
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """As `LinkBackend.emissions_and_states`."""
+        found, states = self._run(input_ids, casing_ids)
+        return at_words(found, word_positions), states
+
+    def _run(self, input_ids: IntArray, casing_ids: IntArray) -> list[npt.NDArray[np.float32]]:
         given = {"input_ids": input_ids, "casing_ids": casing_ids}
         found = self._request.infer({name: given[name] for name in self._inputs}, share_outputs=True)
-        return at_words(np.asarray(found[0], dtype=np.float32), word_positions)
+        return [np.asarray(values, dtype=np.float32) for values in found.to_tuple()]

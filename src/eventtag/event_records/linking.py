@@ -1,6 +1,7 @@
 """Who takes part in which event: as the articles say, or by the naive rule.
 
     given     the links that the articles have: of an annotator, or of a tagger with a link head
+    model     the same, of the tagger with a link head that has just tagged the articles
     nearest   an actor or place takes part in the nearest event of its sentence: an actor before it as AGENT, after it as TARGET, a
               place as PLACE; of two that are equally near, in the earlier one
 
@@ -18,7 +19,7 @@ from eventtag.article import Article
 from eventtag.link import Link
 from eventtag.span import Span
 
-Linking = Literal["given", "nearest"]
+Linking = Literal["given", "model", "nearest"]
 LINKINGS: tuple[Linking, ...] = get_args(Linking)
 EVENT, ACTOR, LOCATION = "EVENT", "ACTOR", "LOCATION"
 AGENT, TARGET, PLACE = "AGENT", "TARGET", "PLACE"
@@ -34,7 +35,7 @@ def find_links(
     `sentences` are the offsets of each span's sentence, `sure` the spans that the naive rule looks at. A tagger with a link head writes its
     links and status into the articles, so that they are given.
     """
-    return article.links if linking == "given" else nearest_links([span for span in article.spans if span in sure], sentences)
+    return article.links if linking != "nearest" else nearest_links([span for span in article.spans if span in sure], sentences)
 
 
 def nearest_links(spans: Sequence[Span], sentences: Mapping[Span, tuple[int, int]]) -> tuple[Link, ...]:

@@ -1,6 +1,7 @@
 """A checkpoint's model in the form that a faster engine runs, written beside it with a verdict.
 
 CHECKPOINT/export_PRECISION/model.onnx or model.xml, model.bin    fp32 and int8 for ONNX Runtime, bf16 for OpenVINO
+                            links.safetensors                     the layers over pairs and status, where it has a link head
                             export.json                           checkpoint, verdict, validation articles, versions
                             manifest.json                         sha256 and size of these
 
@@ -24,6 +25,7 @@ from eventtag.errors import EventtagError, ExportError
 from eventtag.evaluation import evaluate
 from eventtag.exporting.gate import Verdict, judge
 from eventtag.labels import LabelSet
+from eventtag.links.network import write_pair_network
 from eventtag.manifest import write_manifest
 from eventtag.models.checkpoint import Checkpoint, load_checkpoint
 from eventtag.staging import require_absent, staged_folder, write_json
@@ -54,6 +56,8 @@ def export_checkpoint(
         plain = TorchBackend(checkpoint.model)
         try:
             _write_model(checkpoint, folder, precision)
+            if plain.pair_network is not None:
+                write_pair_network(plain.pair_network, folder)
             exported = open_export(folder, precision, checkpoint.info)
             speed, exported_speed = _speeds((plain, exported), checkpoint.info.window.max_length)
         except EventtagError:
@@ -113,5 +117,5 @@ def _tagger(checkpoint: Checkpoint, backend: Backend) -> Tagger:
     info = checkpoint.info
     return Tagger(
         backend, checkpoint.tokenizer, info.labels, info.window,
-        calibration=info.calibration, crosses_lines=info.crosses_lines, cuts_strings=info.cuts_strings,
+        calibration=info.calibration, crosses_lines=info.crosses_lines, cuts_strings=info.cuts_strings, links=info.links,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """A model as an ONNX file (https://onnx.ai/onnx/operators/), by torch.onnx.export and a few rewritings, in float32 or int8.
 
-The graph reads `input_ids` [B, T] and, if the model does, `casing_ids` [B, T], and gives `emissions` [B, T, C], log-probabilities. Windows
-of one length run together, so it has no mask for padding.
+The graph reads `input_ids` [B, T] and, if the model does, `casing_ids` [B, T], and gives `emissions` [B, T, C], log-probabilities, and for
+a model with a link head `link_states` [B, T, D]. Windows of one length run together, so it has no mask for padding.
 
 int8 is dynamic: weights are rounded once, channel by channel, activations while the model runs.
 """
@@ -34,15 +34,19 @@ class _Emissions(torch.nn.Module):
         self.model = model
         self.casing = casing
 
-    def forward(self, input_ids: torch.Tensor, casing_ids: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, input_ids: torch.Tensor, casing_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
         read = {"casing_ids": casing_ids} if self.casing else {}
-        return torch.log_softmax(self.model(input_ids=input_ids, **read).logits, dim=-1)
+        output = self.model(input_ids=input_ids, **read)
+        emissions = torch.log_softmax(output.logits, dim=-1)
+        states = getattr(output, "link_states", None)
+        return (emissions,) if states is None else (emissions, states)
 
 
 def export_fp32(model: Any, file: Path, *, max_length: int) -> None:
     """Write a torch token classifier, in float32 and on the CPU, for windows of up to `max_length` tokens."""
     casing = bool(getattr(model.config, "casing", False))
     names = ["input_ids", "casing_ids"] if casing else ["input_ids"]
+    linked = getattr(model.config, "links", None) is not None
     example = tuple(torch.ones((2, min(16, max_length)), dtype=torch.long) for _ in names)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet("torch.onnx"):
@@ -52,7 +56,7 @@ def export_fp32(model: Any, file: Path, *, max_length: int) -> None:
             example,
             str(file),
             input_names=names,
-            output_names=["emissions"],
+            output_names=["emissions"] + ["link_states"] * linked,
             dynamic_shapes=tuple(sizes for _ in names),
             opset_version=OPSET,
             dynamo=True,
@@ -70,9 +74,8 @@ def export_fp32(model: Any, file: Path, *, max_length: int) -> None:
 
 
 def export_int8(fp32: Path, file: Path) -> None:
-    """Write the int8 form of what `export_fp32` wrote; the classifier, small and last, stays in float32."""
+    """Write the int8 form of what `export_fp32` wrote; the last products before each output, which are small, stay in float32."""
     graph = onnx.load(fp32).graph
-    last = [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm")][-1]
     with _quiet(None):
         quantize_dynamic(
             fp32,
@@ -80,9 +83,21 @@ def export_int8(fp32: Path, file: Path) -> None:
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=["MatMul"],
-            nodes_to_exclude=[last],
+            nodes_to_exclude=[_last_product(graph, output.name) for output in graph.output],
             extra_options={"MatMulConstBOnly": True},
         )
+
+
+def _last_product(graph: onnx.GraphProto, output: str) -> str:
+    """The name of the last matrix product before an output."""
+    makers = {name: node for node in graph.node for name in node.output}
+    wanted = [output]
+    while wanted:
+        node = makers.get(wanted.pop(0))
+        if node is not None and node.op_type in ("MatMul", "Gemm"):
+            return str(node.name)
+        wanted += [] if node is None else node.input
+    raise ValueError(f"no matrix product before {output}")
 
 
 def to_openvino(fp32: Path, file: Path) -> None:

@@ -183,7 +183,7 @@ def _tag_all(shard: Shard, positions: Sequence[int], tag: TagArticles, clock: Ar
             raise ValueError(f"the tagger gave article {tagged.article.id!r} where {article.id!r} was expected")
         if not all(math.isfinite(score_of(span)) for span in tagged.spans):
             raise ValueError("a span's score is not finite")
-        line = json_line(replace(tagged.article, spans=tagged.spans, annotated=None, labels=None, links=None))
+        line = json_line(replace(tagged.article, spans=tagged.spans, annotated=None, labels=None, links=tagged.links))
         found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), tagged.tokens)
         if clock is not None:
             clock.given_back(position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eventtag.article import Article
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LoadTagger:
     """Loads a checkpoint's tagger. `thresholds` take the place of its own; spans with a score below `min_score`, or none of `labels`
-    (None: any), are left out.
+    (None: any), are left out, and with them their links.
 
     `precision` and `batch_tokens` are those of `Tagger.load`, `stride` that of `Tagger.with_stride`. `threads` of each process,
     for arithmetic; None leaves them as they are.
@@ -35,7 +35,7 @@ class LoadTagger:
     def __call__(self) -> TagArticles:
         """Raises CheckpointError as `Tagger.load` does, SettingsError for unknown labels."""
         from eventtag.jobs.outputs import select_spans
-        from eventtag.tagging.tagger import Tagger, with_spans
+        from eventtag.tagging.tagger import Tagger, keep_spans, with_spans
 
         tagger = Tagger.load(self.checkpoint, precision=self.precision, batch_tokens=self.batch_tokens, threads=self.threads)
         tagger = tagger.with_thresholds(self.thresholds).with_stride(self.stride)
@@ -46,6 +46,6 @@ class LoadTagger:
         def tag(articles: Iterable[Article]) -> Iterator[TaggedArticle]:
             for tagged in tagger.tag_many(articles):
                 chosen = set(select_spans(with_spans(tagged), min_score=self.min_score, labels=self.labels).spans)
-                yield replace(tagged, spans=tuple(span for span in tagged.spans if span in chosen))
+                yield keep_spans(tagged, chosen.__contains__)
 
         return tag

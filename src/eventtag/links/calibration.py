@@ -61,7 +61,9 @@ def info_from_json(value: Mapping[str, Any]) -> LinkInfo:
     scheme, calibration = scheme_from_json(value["scheme"]), LinkCalibration(**value["calibration"])
     unknown = [role for role in calibration.thresholds if role not in scheme.roles]
     if unknown:
-        raise SettingsError(f"links: there is a threshold for the role {unknown[0]!r}, which is not one of {', '.join(scheme.roles)}")
+        raise SettingsError(
+            f"links: there is a threshold for the role {unknown[0]!r}, which is not one of {', '.join(scheme.roles)}"
+        )
     return LinkInfo(scheme, calibration)
 
 
@@ -77,7 +79,7 @@ def fit_links(
         gold = {(link.event, link.participant): link.role for link in reversed(article.links or ()) if link.role in scheme.roles}
         if article.links is not None:
             ends = [tuple(article.spans[found.places[end]] for end in pair) for pair in found.pairs]
-            names = [gold.get(pair) for pair in ends]  # type: ignore[arg-type]
+            names = [gold.get(pair) for pair in ends]
             missed += len(gold) - sum(name is not None for name in names)
             pairs.append(scores.roles)
             roles += [0 if name is None else 1 + scheme.roles.index(name) for name in names]

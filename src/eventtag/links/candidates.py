@@ -30,8 +30,8 @@ NEAREST = 32
 DISTANCES = np.array([1, 2, 3, 4, 6, 9, 14, 21, 31, 51, 81, 131])
 """Edges of the classes of distance, in tokens."""
 _QUOTED = re.compile(r'“[^”]*”|"[^"\n]*"')
-_BEING = frozenset("am are be been being get gets getting got is was were 're 's".split())
-_JOINING = frozenset("after and as but that when which while who".split())
+_BEING = frozenset(["am", "are", "be", "been", "being", "get", "gets", "getting", "got", "is", "was", "were", "'re", "'s"])
+_JOINING = frozenset(["after", "and", "as", "but", "that", "when", "which", "while", "who"])
 _SIGNS = frozenset(",;:-–—")
 
 
@@ -69,9 +69,7 @@ def feature_sizes(labels: int) -> dict[str, int]:
     }
 
 
-def find_candidates(
-    text: str, tokens: TokenisedText, spans: Sequence[Span], labels: LabelSet, scheme: LinkScheme
-) -> Candidates:
+def find_candidates(text: str, tokens: TokenisedText, spans: Sequence[Span], labels: LabelSet, scheme: LinkScheme) -> Candidates:
     """The candidates among spans, which are sorted; those that touch no word are left out."""
     order = {label: number for number, label in enumerate(labels.labels)}
     chars = np.array([(span.start, span.end) for span in spans], dtype=np.int64).reshape(-1, 2)
@@ -79,7 +77,7 @@ def find_candidates(
     behind = np.searchsorted(tokens.words[:, 0], chars[:, 1], side="left")
     places = np.flatnonzero(first < behind)
     first, behind, chars = first[places], behind[places], chars[places]
-    of = np.array([order[spans[place].label] for place in places], dtype=np.int64)
+    of = np.array([order[spans[place].label] for place in places.tolist()], dtype=np.int64)
     size = len(tokens.input_ids)
     starts = np.append(tokens.first_token, size)
     bounds = np.stack([starts[first], starts[behind]], axis=1)
@@ -89,8 +87,8 @@ def find_candidates(
         tags[start] = 1 + 2 * label
     word = np.maximum(np.maximum.accumulate(tokens.word_of), 0)  # white space belongs to the word before it
     sentences = tokens.sentence_of[word] if len(tokens.words) else np.zeros(size, dtype=np.int64)
-    is_event = np.isin(of, [order[label] for label in scheme.events if label in order])
-    takes_part = scheme.allowed(labels)[:, 1:].any(axis=1)[of] & ~is_event
+    is_event: npt.NDArray[np.bool_] = np.isin(of, [order[label] for label in scheme.events if label in order])
+    takes_part = np.asarray(scheme.allowed(labels)[:, 1:].any(axis=1))[of] & ~is_event
     events, others = np.flatnonzero(is_event), np.flatnonzero(takes_part)
     sentence = tokens.sentence_of[first]
     pairs = _pairs(events, others, bounds[:, 0], sentence)
@@ -149,7 +147,7 @@ class _Context:
         ]
         sizes = np.array(list(feature_sizes(len(labels.labels)).values()))
         offsets = np.cumsum(sizes) - sizes
-        return np.stack([column.astype(np.int64) for column in columns], axis=1) + offsets
+        return np.asarray(np.stack([column.astype(np.int64) for column in columns], axis=1) + offsets)
 
     def _quotations(self) -> IntArray:
         """[S]: number of the quotation in which each span begins, 0 outside of all."""
@@ -177,7 +175,7 @@ class _Context:
         at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
         there = np.where(keys[at] == wanted, counts[at], 0) if len(keys) else np.zeros(len(event), dtype=np.int64)
         own = self.sentence[event] == self.sentence[other]
-        return 2 * nearer.astype(np.int64) + (there > own)
+        return np.asarray(2 * nearer.astype(np.int64) + (there > own))
 
     def _cues(self, event: IntArray, other: IntArray, low: IntArray, high: IntArray) -> IntArray:
         words = [self.text[start:end].lower() for start, end in self.tokens.words.tolist()]

@@ -10,8 +10,10 @@ Letters for shapes: N tokens, D width of the link states, S spans, E events, P p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,9 @@ import numpy.typing as npt
 from eventtag.links.candidates import Candidates
 
 Floats = npt.NDArray[np.float32]
+Array = TypeVar("Array", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
+WEIGHTS_FILE = "links.safetensors"
 HALF = np.float32(0.7978845608028654)
 """The square root of 2 / pi."""
 
@@ -65,7 +69,9 @@ class PairNetwork:
         status = self._linear(gelu(self._linear(told, "status_hidden")), "status")
         return PairScores(self._roles(spans, mean, found), status)
 
-    def _roles(self, spans: Floats, mean: object, found: Candidates) -> Floats:
+    def _roles(
+        self, spans: Floats, mean: Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], Floats], found: Candidates
+    ) -> Floats:
         event, other = found.pairs[:, 0], found.pairs[:, 1]
         allowed = self.allowed[found.labels[other]]
         if not len(event):
@@ -74,7 +80,7 @@ class PairNetwork:
         mixed = left[event] + right[other] + self.weights["features.weight"][found.features].sum(axis=1)
         low = np.minimum(found.spans[event, 1], found.spans[other, 1])
         high = np.maximum(np.maximum(found.spans[event, 0], found.spans[other, 0]), low)
-        mixed += self._linear(mean(low, high), "between")  # type: ignore[operator]
+        mixed += self._linear(mean(low, high), "between")
         product = self._linear(left, "low_event")[event] * self._linear(right, "low_participant")[other]
         mixed += self._linear(product * (4 / np.maximum(np.linalg.norm(product, axis=1, keepdims=True), 1e-6)), "low")
         hidden = gelu(self._linear(gelu(mixed), "hidden"))
@@ -93,21 +99,33 @@ class PairNetwork:
         return np.asarray(scaled * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"], dtype=np.float32)
 
 
+def write_pair_network(network: PairNetwork, folder: Path) -> None:
+    """Write the weights into a folder."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(weight) for name, weight in network.weights.items()}, str(folder / WEIGHTS_FILE))
+
+
+def read_pair_network(folder: Path, allowed: npt.NDArray[np.bool_]) -> PairNetwork:
+    """The network that was written into a folder; `allowed` as for `PairNetwork`."""
+    from safetensors.numpy import load_file
+
+    return PairNetwork(load_file(str(folder / WEIGHTS_FILE)), allowed)
+
+
 def gelu(values: Floats) -> Floats:
     """The Gaussian error linear unit by its tanh form (Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415)."""
     inner = HALF * (values + np.float32(0.044715) * values * values * values)
     return np.asarray(np.float32(0.5) * values * (np.float32(1) + np.tanh(inner)))
 
 
-def softmax(scores: Floats) -> Floats:
+def softmax(scores: Array) -> Array:
     """[..., C]: probabilities."""
     shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def rival_features(
-    probabilities: Floats, event: npt.NDArray[np.int64], other: npt.NDArray[np.int64], spans: int
-) -> Floats:
+def rival_features(probabilities: Floats, event: npt.NDArray[np.int64], other: npt.NDArray[np.int64], spans: int) -> Floats:
     """[P, 5 R + 2]: for the event and for the participant, how probable their other pairs are: the sums of each role and by how much the
     best of no link and each role is above this pair; then this pair's own roles.
     """

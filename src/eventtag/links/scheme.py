@@ -35,7 +35,9 @@ class LinkScheme:
     def __post_init__(self) -> None:
         if not self.roles or not self.events or set(self.participants) != set(self.roles):
             raise SettingsError(f"links: the roles {list(self.roles)} or the events {list(self.events)} are incomplete")
-        if not all(self.participants.values()) or {name for some in self.participants.values() for name in some} & set(self.events):
+        if not all(self.participants.values()) or {name for some in self.participants.values() for name in some} & set(
+            self.events
+        ):
             raise SettingsError(f"links: the labels that may have a role are not right: {dict(self.participants)}")
 
     def allowed(self, labels: LabelSet) -> npt.NDArray[np.bool_]:

@@ -187,7 +187,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     scheme = getattr(model.config, "links", None)
     if scheme != (None if info.links is None else read_json(path / INFO_FILE, then="copy it again")["links"]["scheme"]):
-        raise CheckpointError(f"{path}: {CONFIG_FILE} and {INFO_FILE} do not describe the same link head; they do not belong together")
+        raise CheckpointError(
+            f"{path}: {CONFIG_FILE} and {INFO_FILE} do not describe the same link head; they do not belong together"
+        )
     model.eval()
     return Checkpoint(path, model, tokenizer, info, sha256)
 

@@ -123,7 +123,9 @@ class LinkLayers(nn.Module):
         second = self.second(self.dropout(_gelu(hidden + self.rivals(rivals))))
         return first, second.masked_fill(~allowed, float("-inf")), status
 
-    def loss(self, states: torch.Tensor, windows: Sequence[WindowLinks | None], *, positions: torch.Tensor | float) -> torch.Tensor:
+    def loss(
+        self, states: torch.Tensor, windows: Sequence[WindowLinks | None], *, positions: torch.Tensor | float
+    ) -> torch.Tensor:
         """The negative log-likelihood of roles and status in the windows' gold, divided by `positions`, those of the tags, so that tags,
         links and status count as in their joint likelihood but for FIRST_PASS and STATUS. Every weight gets a gradient, of zero where a
         batch teaches nothing.
@@ -150,9 +152,7 @@ class LinkLayers(nn.Module):
     def pair_network(self, allowed: npt.NDArray[np.bool_]) -> PairNetwork:
         """The layers over pairs and status with their present weights, in numpy; `allowed` as in `LinkScheme.allowed`."""
         weights = {name: weight.detach().float().cpu().numpy() for name, weight in self.named_parameters()}
-        return PairNetwork(
-            {name: weight for name, weight in weights.items() if not name.startswith(STATES)}, allowed
-        )
+        return PairNetwork({name: weight for name, weight in weights.items() if not name.startswith(STATES)}, allowed)
 
 
 class _Joined:
@@ -190,6 +190,6 @@ def _rival_features(probabilities: torch.Tensor, event: torch.Tensor, other: tor
         empty = probabilities.new_zeros((spans, probabilities.shape[1]))
         total = empty.index_add(0, member, probabilities)[member] - probabilities
         kept = probabilities.detach()
-        best = empty.index_reduce(0, member, kept, "amax", include_self=True)[member] - kept
+        best = empty.scatter_reduce(0, member[:, None].expand_as(kept), kept, "amax")[member] - kept
         columns += [total[:, 1:].clamp(max=4), best]
     return torch.cat([*columns, probabilities[:, 1:]], dim=1)

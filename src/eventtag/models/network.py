@@ -165,7 +165,9 @@ class EventtagForTokenClassification(PreTrainedModel):
         every = self.config.layer_mix or self.link_layers is not None
         output = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, output_hidden_states=every)
         hidden = output.last_hidden_state
-        layers = (*output.hidden_states[:-1], hidden) if every else ()  # the last is normalised in every architecture, its copy is not
+        layers = (
+            (*output.hidden_states[:-1], hidden) if every else ()
+        )  # the last is normalised in every architecture, its copy is not
         if self.config.layer_mix:
             hidden = self._mixed(layers)
         scores = self.head.scores(self, self.dropout(hidden), word_positions)

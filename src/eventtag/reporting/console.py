@@ -51,6 +51,8 @@ def render_table(report: EvaluationReport) -> str:
         lines.append(report.calibration.note)
     if report.events is not None:
         lines += console_lines(report.events)
+    if report.given_gold is not None:
+        lines += console_lines(report.given_gold, given=True)
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eventtag.reporting.table import table_lines
 from eventtag.scoring.bootstrap import Interval
@@ -38,18 +38,21 @@ class Table:
     words: bool = False
 
 
-def console_lines(events: EventScores) -> list[str]:
-    """The scores as plain aligned text, four decimals."""
+GIVEN = "given gold spans"
+
+
+def console_lines(events: EventScores, *, given: bool = False) -> list[str]:
+    """The scores as plain aligned text, four decimals; `given`: of a link head that was given the gold spans."""
     lines: list[str] = []
-    for table in _score_tables(events, "{:.4f}".format):
+    for table in _score_tables(events, "{:.4f}".format, given=given):
         lines += ["", *table_lines(table.header, table.rows), table.about]
     return lines
 
 
-def markdown_lines(events: EventScores, escape: Callable[[str], str]) -> list[str]:
-    """The scores as Markdown tables, four decimals; `escape` makes text safe in a cell."""
+def markdown_lines(events: EventScores, escape: Callable[[str], str], *, given: bool = False) -> list[str]:
+    """The scores as Markdown tables, four decimals; `escape` makes text safe in a cell, `given` as in `console_lines`."""
     lines: list[str] = []
-    for table in _score_tables(events, "{:.4f}".format):
+    for table in _score_tables(events, "{:.4f}".format, given=given):
         lines += ["", f"### {table.title}", ""]
         lines += ["| " + " | ".join(map(escape, row)) + " |" for row in (table.header, *table.rows)]
         lines.insert(-len(table.rows), "|---|" + "---:|" * (len(table.header) - 1))
@@ -57,9 +60,9 @@ def markdown_lines(events: EventScores, escape: Callable[[str], str]) -> list[st
     return lines
 
 
-def page_tables(events: EventScores) -> list[Table]:
-    """All tables of the page, in percent."""
-    tables = _score_tables(events, _percent)
+def page_tables(events: EventScores, *, given: bool = False) -> list[Table]:
+    """All tables of the page, in percent; `given` as in `console_lines`."""
+    tables = _score_tables(events, _percent, given=given)
     if events.links is not None:
         own = [_error_table(events.links), _slice_table(events.links), _cases_table(events.links)]
         tables[1:1] = [table for table in own if table.rows]
@@ -70,10 +73,15 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def _score_tables(events: EventScores, share: Share) -> list[Table]:
+def _score_tables(events: EventScores, share: Share, *, given: bool = False) -> list[Table]:
     tables = [] if events.links is None else [_link_table(events.links, share)]
     if events.status is not None:
         tables += [_gain_table(events.status, share), _status_table(events.status, share)]
+    if given:
+        tables = [
+            replace(table, title=f"{table.title}, {GIVEN}", header=(f"{table.header[0]}, {GIVEN}", *table.header[1:]))
+            for table in tables
+        ]
     return tables
 
 

@@ -81,7 +81,10 @@ def render_page(
         errors=_kinds(errors),
         confusion=_confusion(errors),
         behind=[part for part in report.slices if part.behind],
-        events=[] if report.events is None else page_tables(report.events),
+        events=[
+            *([] if report.events is None else page_tables(report.events)),
+            *([] if report.given_gold is None else page_tables(report.given_gold, given=True)),
+        ],
         reliability=reliability_plot(overall),
         curves=Markup("") if report.calibration is None else curve_plot(report.calibration),
         training=None

@@ -46,6 +46,8 @@ def render_scores_table(report: EvaluationReport) -> str:
         lines.append(f"Significantly behind the rest: {behind}.")
     if report.events is not None:
         lines += markdown_lines(report.events, escape_cell)
+    if report.given_gold is not None:
+        lines += markdown_lines(report.given_gold, escape_cell, given=True)
     return "\n".join(lines) + "\n"
 
 

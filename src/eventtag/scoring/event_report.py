@@ -147,8 +147,8 @@ def links_to_score(pairs: Sequence[Pair], links: PredictedLinks, labels: LabelSe
     if not spoken:
         number = sum(len(article.links or ()) for article, _ in marked)
         return [], [
-            f"no score for links: {len(marked)} gold articles have {number} links, the predictions have none (eventtag's taggers find "
-            "spans, not links)"
+            f"no score for links: {len(marked)} gold articles have {number} links, the predictions have none (a tagger finds links "
+            "if it was trained with model.links=true)"
         ]
     linked = [scored_links(pair, links.get(pair[0].id), labels) for pair in marked]
     notes = []
@@ -175,8 +175,8 @@ def status_to_score(pairs: Sequence[Pair], events: frozenset[str]) -> tuple[Stat
     total, found = int(counts.events.sum()), int(counts.confusion.sum())
     if not spoken:
         return None, [
-            f"no score for status: {total} gold events have a status, the predictions have none (eventtag's taggers do not "
-            "predict it)"
+            f"no score for status: {total} gold events have a status, the predictions have none (a tagger predicts "
+            "it if it was trained with model.links=true)"
         ]
     if not found:
         return None, [f"no score for status: none of the {total} gold events with a status was found exactly"]

@@ -100,7 +100,8 @@ class EvaluationReport:
     `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts. Of `left_out`
     articles more nobody knows what is right: no region of theirs is annotated, or none of the labels was being marked. `selection` says
     what these articles chose about the tagger, None where they chose nothing; `ceiling` sets its scores beside those of a second annotator.
-    `events` are the scores of links and status, None where neither gold nor predictions have any.
+    `events` are the scores of links and status, None where neither gold nor predictions have any; `given_gold` those of a link head
+    given the gold spans.
     `checkpoint` and `data` say what was evaluated on what;
     they are JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests are computed.
     """
@@ -117,6 +118,7 @@ class EvaluationReport:
     selection: Selection | None = None
     ceiling: Ceiling | None = None
     events: EventScores | None = None
+    given_gold: EventScores | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     tally: Tally | None = field(default=None, repr=False, compare=False)
@@ -174,6 +176,8 @@ class EvaluationReport:
             macro = found.macro
             rows.append((scheme, "macro", macro.precision, macro.recall, macro.f1, found.micro.support))
         rows += [] if self.events is None else self.events.rows
+        if self.given_gold is not None:
+            rows += [(f"{what}, given gold spans", *row) for what, *row in self.given_gold.rows]
         return pd.DataFrame(rows, columns=["scheme", "label", "precision", "recall", "f1", "support"])
 
     def to_json(self) -> dict[str, Any]:
@@ -196,6 +200,7 @@ class EvaluationReport:
             "errors": None if self.errors is None else self.errors.to_json(),
             "calibration": None if self.calibration is None else self.calibration.to_json(),
             "events": None if self.events is None else self.events.to_json(),
+            "events_given_gold_spans": None if self.given_gold is None else self.given_gold.to_json(),
         }
 
 
@@ -275,6 +280,7 @@ def analyse_articles(
     *,
     words: Words | None = words_of,
     links: PredictedLinks | None = None,
+    given_gold: tuple[Sequence[Pair], PredictedLinks] | None = None,
     clusters: Mapping[str, Hashable] | None = None,
     within: Mapping[str, Hashable] | None = None,
     training: Mentions | None = None,
@@ -286,7 +292,8 @@ def analyse_articles(
     """`score_articles` with everything else: intervals, slices, error kinds, calibration if predictions have scores, and the scores of
     links and status if there are any.
 
-    `links` are the predicted links by article id; the status of a predicted event is that of its span. `clusters` says which articles hang
+    `links` are the predicted links by article id; the status of a predicted event is that of its span. `given_gold` are the gold spans with
+    the status, and the links, that a link head gave them. `clusters` says which articles hang
     together and are resampled together, `within` which hang together inside a cluster (None: none do), for slices that lie in a single
     cluster; `training` are the mentions of the training articles (`count_mentions`) and adds the seen/unseen slices; `fields` are metadata
     fields to slice by (None: those that suit).
@@ -307,6 +314,7 @@ def analyse_articles(
         errors=find_errors(pairs, labels, training=training),
         calibration=calibration_report(collect_predictions(pairs, labels)) if scored else None,
         events=score_events(pairs, links or {}, labels, how, fields=fields),
+        given_gold=None if given_gold is None else score_events(*given_gold, labels, how, fields=fields),
     )
 
 

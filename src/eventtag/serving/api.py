@@ -90,7 +90,7 @@ async def metrics(request: Request) -> PlainTextResponse:
 
 
 async def tag(request: Request) -> Response:
-    """Articles with their spans, one a line in the order of the request. `certainty` adds each one's certainty to its metadata."""
+    """Articles with spans and links, one a line in the order of the request. `certainty` adds each one's certainty to its metadata."""
     service = service_of(request)
     articles, certainty = _asked(request, await service.body(request))
     model, found = await service.tag(request, articles, certainty=certainty)
@@ -98,7 +98,7 @@ async def tag(request: Request) -> Response:
     for item in found:
         meta = dict(item.article.meta) | ({} if item.certainty is None else {"certainty": round(item.certainty, 6)})
         lines.append(
-            json_line(replace(item.article, spans=item.spans, annotated=None, labels=None, meta=meta, links=None)) + "\n"
+            json_line(replace(item.article, spans=item.spans, annotated=None, labels=None, meta=meta, links=item.links)) + "\n"
         )
     return Response("".join(lines), media_type=JSONL, headers={"Eventtag-Model-Version": model.version})
 
@@ -215,7 +215,8 @@ async def _correct(request: Request, service: Service) -> JSONResponse:
     text_of(article.text, "`article`")
     rejected = (*article.rejected, *_spans(asked.get("rejected") or [], article))
     spans = tuple(replace(span, score=None, status_score=None) for span in article.spans)
-    article = replace(article, spans=spans, rejected=())
+    links = article.links and tuple(replace(link, score=None) for link in article.links)
+    article = replace(article, spans=spans, rejected=(), links=links)
     for span in (*article.spans, *rejected):
         if span.label not in service.labels:
             raise RequestError(f"the label {span.label!r} is not one of the tagger's: {', '.join(service.labels)}")

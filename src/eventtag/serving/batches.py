@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from eventtag.article import Article
+from eventtag.link import Link
 from eventtag.serving.refusals import RequestError
 from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
@@ -42,12 +43,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The spans of an article, its words as character offsets, and its certainty from 0 to 1, None where nobody asked for it."""
+    """The spans of an article, its words as character offsets, its certainty from 0 to 1, None where nobody asked for it, and the links
+    between its spans, None where the tagger finds none.
+    """
 
     article: Article
     spans: tuple[Span, ...]
     words: tuple[tuple[int, int], ...]
     certainty: float | None
+    links: tuple[Link, ...] | None = None
 
 
 @dataclass(eq=False)
@@ -188,5 +192,6 @@ class Batches:
 def _find(tagger: Tagger, articles: Sequence[Article], *, certainty: bool) -> list[Found]:
     tagged = tagger.tag_with_certainty(articles) if certainty else ((item, None) for item in tagger.tag_many(articles))
     return [
-        Found(item.article, item.spans, tuple((int(start), int(end)) for start, end in item.words), sure) for item, sure in tagged
+        Found(item.article, item.spans, tuple((int(start), int(end)) for start, end in item.words), sure, item.links)
+        for item, sure in tagged
     ]

@@ -3,7 +3,8 @@
 Windows of one length run together, so nothing is padded. Each word takes its scores from the window that owns it. A span head scores the
 spans that begin with the word, and finds those that this window holds whole; windows share `stride` tokens so that most do.
 
-Letters for shapes: W words and N tokens of an article, B windows, T tokens, D width of link states, K words of the longest window; "..." as in `eventtag.heads.protocol`.
+Letters for shapes: W words and N tokens of an article, B windows, T tokens, K words of the longest window, D width of the link states;
+"..." as in `eventtag.heads.protocol`.
 """
 
 from __future__ import annotations

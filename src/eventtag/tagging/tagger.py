@@ -11,7 +11,7 @@ Letters for shapes: W words of an article, C tags.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -283,8 +283,8 @@ class Tagger:
             yield replace(item, spans=linked, links=links)
 
     def link_given(self, articles: Iterable[Article]) -> Iterator[tuple[TaggedArticle, Candidates, PairScores]]:
-        """The articles, in order, with their own spans of the tagger's labels in place of predicted ones, the status and links that the link
-        head gives these, and what it gave them by. Raises SettingsError for a tagger without one.
+        """The articles, in order, with their own spans of the tagger's labels in place of predicted ones, the status and links that the
+        link head gives these, and what it gave them by. Raises SettingsError for a tagger without one.
         """
         if self.links is None:
             raise SettingsError("links: this tagger has no link head; train it with model.links=true")
@@ -380,13 +380,17 @@ def _wanted(chunk: Chunk, *, only_annotated: bool) -> list[npt.NDArray[np.int64]
 
 def only_labels(tagged: TaggedArticle, labels: LabelSet) -> TaggedArticle:
     """The article with its spans of some labels, and the links between them."""
-    kept = [n for n, span in enumerate(tagged.spans) if span.label in labels.labels]
-    links = tagged.links and tuple(
-        link for link in tagged.links if {link.event.label, link.participant.label} <= set(labels.labels)
-    )
-    return replace(
-        tagged, spans=tuple(tagged.spans[n] for n in kept), raw_scores=tuple(tagged.raw_scores[n] for n in kept), links=links
-    )
+    return keep_spans(tagged, lambda span: span.label in labels.labels)
+
+
+def keep_spans(tagged: TaggedArticle, wanted: Callable[[Span], bool]) -> TaggedArticle:
+    """The article with those of its spans that are wanted, and the links between them."""
+    kept = [n for n, span in enumerate(tagged.spans) if wanted(span)]
+    spans = tuple(tagged.spans[n] for n in kept)
+    there = set(spans)
+    links = tagged.links and tuple(link for link in tagged.links if link.event in there and link.participant in there)
+    scores = tuple(tagged.raw_scores[n] for n in kept) if tagged.raw_scores else ()
+    return replace(tagged, spans=spans, raw_scores=scores, links=links)
 
 
 def with_spans(tagged: TaggedArticle) -> Article:

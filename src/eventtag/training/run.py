@@ -256,7 +256,9 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
             )
         scheme = None if loaded.info.links is None else loaded.info.links.scheme
         if scheme is not None and learnt_scheme(corpus.splits["train"], corpus.labels)[0] is None:
-            log.warning("no training article has links, so the link head of base=%s learns no more, while the encoder does", settings.base)
+            log.warning(
+                "no training article has links, so the link head of base=%s learns no more, while the encoder does", settings.base
+            )
     add_lora(model, settings.model.lora)
     freeze(model, settings.trainer.freeze_layers)
     quicken_dropout(model)

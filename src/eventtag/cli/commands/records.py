@@ -50,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--linking",
-        choices=("given", "nearest"),
-        default="given",
-        help="who takes part: as the articles say (default), or by the naive rule of the nearest event in the sentence",
+        choices=("given", "model", "nearest"),
+        help="who takes part: as the articles say (default); as the link head of --checkpoint says (default where it has one); or by "
+        "the naive rule of the nearest event in the sentence",
     )
     parser.add_argument(
         "--status",

@@ -73,8 +73,8 @@ def build_features(
     """The windows with a gold position or a rejected span; the ledger records what overlaps, alignment and windows change.
 
     `handling` says for an article which of overlapping spans are learnt and how much it counts. `head` learns from them (None: a softmax).
-    `soft_targets` are the teachers', by article id. `links`: the scheme of a link head, None for a model without one. Raises DataError for overlapping spans if `handling` says `error` and the head learns
-    flat spans.
+    `soft_targets` are the teachers', by article id. `links`: the scheme of a link head, None for a model without one. Raises DataError for
+    overlapping spans if `handling` says `error` and the head learns flat spans.
     """
     head = head or SoftmaxHead()
     special = special_tokens(tokenizer)
