@@ -14,6 +14,7 @@ from eventtag.formats.registry import read_articles, write_articles
 from eventtag.jobs.outputs import PREDICTION_FORMATS, check_format, format_of_path, read_spans, select_spans, write_predictions
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.span import Span
 
 TEXT = "Gen. Ito met 👍 rebels in Lima. They left the U.S. on Monday.\nNobody was hurt."
@@ -227,7 +228,7 @@ def test_ids_that_a_format_cannot_hold_are_changed_and_named(tmp_path):
 
 def test_spans_are_chosen_by_label_and_score():
     def left(**options):
-        return [span.score for span in select_spans(ARTICLES[0], **options).spans]
+        return [span.score for span in select_spans(ARTICLES[0], ledger=LossLedger(), **options).spans]
 
     assert left() == [0.5, 0.25, 1.0, 0.123456, 0.75]
     assert left(labels=("ACTOR",)) == [0.5, 1.0]
@@ -297,3 +298,12 @@ def test_no_cell_of_csv_begins_a_formula(tmp_path):
 def test_a_guarded_cell_comes_back(text):
     assert unguarded(guarded(text)) == text
     assert guarded(text)[:1] not in tuple("=+-@\t\r\n＝")
+
+
+def test_links_of_spans_that_are_not_selected_are_named_in_the_ledger():
+    event, actor, place = Span(7, 15, "EVENT", 0.9), Span(0, 6, "ACTOR", 0.8), Span(20, 24, "LOCATION", 0.4)
+    links = (Link(event, actor, "AGENT", 0.7), Link(event, place, "PLACE", 0.6))
+    article = Article("a", "Police arrested men in Lima", (event, actor, place), links=links)
+    ledger = LossLedger()
+    assert select_spans(article, min_score=0.5, ledger=ledger).links == links[:1]
+    assert [(entry.role, entry.outcome, entry.asked) for entry in ledger.links] == [("PLACE", "dropped", True)]

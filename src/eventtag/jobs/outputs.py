@@ -100,7 +100,7 @@ def select_spans(
     min_score: float = 0.0,
     thresholds: Mapping[str, float] | None = None,
     labels: Sequence[str] | None = None,
-    ledger: LossLedger | None = None,
+    ledger: LossLedger,
 ) -> Article:
     """The article with those of its predicted spans that have one of `labels` (None: any), a score of at least `min_score`, and at
     least the threshold of their label where `thresholds` has one; links of the others go with them, and the ledger names these.
@@ -112,7 +112,7 @@ def select_spans(
         return (labels is None or span.label in labels) and score >= max(min_score, limits.get(span.label, 0.0))
 
     chosen = [span for span in article.spans if wanted(span)]
-    return respan(article, chosen, stage="selecting spans", ledger=ledger or LossLedger(), asked=True)
+    return respan(article, chosen, stage="selecting spans", ledger=ledger, asked=True)
 
 
 def write_predictions(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.jobs.tagged_shard import TagArticles
+from eventtag.ledger import LossLedger
 
 if TYPE_CHECKING:
     from eventtag.tagging.tagger import TaggedArticle
@@ -45,7 +46,9 @@ class LoadTagger:
 
         def tag(articles: Iterable[Article]) -> Iterator[TaggedArticle]:
             for tagged in tagger.tag_many(articles):
-                chosen = set(select_spans(with_spans(tagged), min_score=self.min_score, labels=self.labels).spans)
+                # A job has no ledger for what the user's own settings leave out.
+                selected = select_spans(with_spans(tagged), min_score=self.min_score, labels=self.labels, ledger=LossLedger())
+                chosen = set(selected.spans)
                 yield keep_spans(tagged, chosen.__contains__)
 
         return tag
