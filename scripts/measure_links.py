@@ -1,8 +1,8 @@
 """What a link head costs, and what the naive rule reaches on the same articles: `python scripts/measure_links.py LINKED PLAIN`.
 
 LINKED and PLAIN are runs with the same settings but for `model.links`. First comes the rule of the nearest event on the gold spans of
-the sample's test articles; `eventtag evaluate checkpoint=LINKED` prints the scores of the link head. Then comes the CPU time of tagging these
-articles, interleaved, the best of the rounds, with torch and with the exports that both runs have.
+the sample's test articles; `eventtag evaluate checkpoint=LINKED` prints the scores of the link head. Then comes the CPU time of tagging
+these articles, interleaved, the best of the rounds, with torch and with the exports that both runs have.
 """
 
 from __future__ import annotations
