@@ -86,8 +86,8 @@ class CheckpointInfo:
     `agreement`, by precision: the share of float32's spans that torch found in it on the validation articles, the number of `spans` and
     `articles`, and the kind of `device` (cpu, cuda). A precision that is missing was not checked.
     `crosses_lines`: whether a span that it learnt crosses the end of a line, so that it may find such spans. `cuts_strings`: whether it may
-    find spans that begin or end inside a string of a text whose strings are words (`eventtag.text.strings`). `links`: what its link head knows and how its
-    scores are calibrated; None for a checkpoint without one.
+    find spans that begin or end inside a string of a text whose strings are words (`eventtag.text.strings`). `links`: what
+    its link head knows and how its scores are calibrated; None for a checkpoint without one.
     """
 
     labels: LabelSet

@@ -98,8 +98,8 @@ class Tagger:
     how many tokens the model reads at once (None: the backend's number). `calibration` holds each label's temperature, which makes a span's
     score the share of such spans that are right (`eventtag.scoring.calibration`), and the thresholds: spans with a lower calibrated score
     are left out (`calibrated`). Without `crosses_lines` no span that crosses the end of a line is found (`eventtag.text.lines`). Without
-    `cuts_strings` no span begins or ends inside a string of a text whose strings are words (`eventtag.text.strings`). With `links`, whose model has a
-    link head, events have a status, and links are found.
+    `cuts_strings` no span begins or ends inside a string of a text whose strings are words (`eventtag.text.strings`). With
+    `links`, whose model has a link head, events have a status, and links are found.
     """
 
     model: Any
