@@ -171,7 +171,7 @@ def records(
 
 def _linking(wanted: Linking | None, checkpoint: str | os.PathLike[str] | None) -> Linking:
     """Who says who takes part. Raises SettingsError for `model` without a checkpoint that has a link head."""
-    from eventtag.models.checkpoint import WEIGHTS_FILE, checkpoint_folder, read_info
+    from eventtag.models.checkpoint import WEIGHTS_FILE, find_checkpoint, read_info
 
     if checkpoint is None:
         if wanted == "model":
@@ -179,7 +179,10 @@ def _linking(wanted: Linking | None, checkpoint: str | os.PathLike[str] | None) 
                 "linking: the model links articles while it tags them; give its checkpoint and new articles, or `given`"
             )
         return wanted or "given"
-    info, _ = read_info(checkpoint_folder(checkpoint), unread=(WEIGHTS_FILE,))
+    folder = find_checkpoint(checkpoint)
+    if folder is None:
+        return wanted or "given"  # tagging says what is wrong with it
+    info, _ = read_info(folder, unread=(WEIGHTS_FILE,))
     if wanted == "model" and info.links is None:
         raise SettingsError(
             f"linking: {checkpoint} has no link head; train one with model.links=true on articles with links, or use `nearest`"
