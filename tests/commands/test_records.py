@@ -121,7 +121,9 @@ def test_the_commands_of_the_page_run(run, tagged, tmp_path):
     ]
     assert len(commands) == 6
     assert commands[3].startswith("eventtag train data.path=articles.jsonl model.links=true")
-    assert commands[4].startswith("eventtag records new.jsonl --checkpoint outputs/linked")  # tests/links/test_linked_runs.py does both
+    assert commands[4].startswith(
+        "eventtag records new.jsonl --checkpoint outputs/linked"
+    )  # tests/links/test_linked_runs.py does both
     for command in (*commands[:3], commands[5]):
         program, name, *arguments = shlex.split(command)
         assert (program, name) == ("eventtag", "records")
