@@ -1,5 +1,6 @@
 """Spans that go on in the next line: where lines begin, what decoding allows, and what a run learns."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +32,8 @@ def first_words(text: str) -> list[str]:
         ("Photo by Ann Lee\nKyiv was shelled.", ["Kyiv"]),
         ("One.\r\nTwo.\r\n\r\nThree.", ["Two", "Three"]),
         ("One\n \t\nTwo", ["Two"]),
+        ("One\rTwo\vThree\fFour\x85Five\u2028Six\u2029Seven", ["Two", "Three", "Four", "Five", "Six", "Seven"]),
+        ("The mayor of New\r\nYork met the\r\nunions in\r\nthe hall.\r\n \r\nPolice closed\r\nthe square.", ["Police"]),
         ("\nOne\n", []),
         ("", []),
         # Broken at a width: the small letters say that lines end inside sentences, and only the empty line counts.
@@ -47,7 +50,7 @@ def test_an_empty_line_always_parts_words(text):
     begins = begins_line(text, words)
     gaps = [text[end:start] for (_, end), (start, _) in pairwise(words)]
     for gap, found in zip(gaps, begins[1:], strict=True):
-        lines = gap.count("\n")
+        lines = len(re.findall(r"\r\n?|\n", gap))
         assert not found or lines
         assert found or lines < 2
     assert not begins[:1].any()

@@ -30,6 +30,7 @@ APPLE = "Apple Inc. , said the U.S. court .\n"
         ("Mr. Lee met Gen. Ali .", True),  # nor is a point inside a line
         ("Paris brûle ! Où ? À Paris, dit-on.", False),  # French puts blanks before some signs
         ("Mr. Lee , 40, met Ali.\nHe left.", False),
+        ("Mr. Lee , 40, met Ali.\u2028He left.", False),
         ("警察 逮捕 了 他 。", True),
         ("警察逮捕了他。", False),
         (", and", False),

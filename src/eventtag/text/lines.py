@@ -7,7 +7,9 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-_BREAK = re.compile(r"\n[^\S\n]*")
+ENDS = r"\n\v\f\r\x85\u2028\u2029"
+"""The characters that end a line, for a class of a regular expression; `\\r\\n` ends one line."""
+_BREAK = re.compile(rf"(?:\r\n|[{ENDS}])[^\S{ENDS}]*")
 """A line end with the white space behind it, linear in any text."""
 WRAPPED = 0.3
 """Share of a text's single line ends that are followed by a small letter from which its lines count as broken at a width, as in a wire
@@ -20,7 +22,8 @@ def begins_line(text: str, words: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_
     In a text whose lines are broken at a width, only blank lines count.
     """
     found = [(match.start(), match.end()) for match in _BREAK.finditer(text)]
-    blank = [text[end : end + 1] == "\n" for _, end in found]  # what follows is an empty line
+    starts = {start for start, _ in found}
+    blank = [end in starts for _, end in found]  # what follows is an empty line
     single = [end for (_, end), *empty in zip(found, blank, [False, *blank], strict=False) if not any(empty)]
     wrapped = sum(text[end : end + 1].islower() for end in single) >= WRAPPED * max(1, len(single))
     ends = np.array([start for (start, _), empty in zip(found, blank, strict=True) if empty or not wrapped], dtype=np.int64)

@@ -11,8 +11,10 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from eventtag.text.lines import ENDS
+
 _SPACE = re.compile(r"\s+")
-_SIGN = re.compile(r"[,，、،](?=\s|\Z)|[.。](?=[^\S\n]*(?:\n|\Z))")
+_SIGN = re.compile(rf"[,，、،](?=\s|\Z)|[.。](?=[^\S{ENDS}]*(?:[{ENDS}]|\Z))")
 """A comma before white space, and a full stop at the end of a line. Points inside a line may belong to an abbreviation, and French puts a
 blank before its other signs.
 """
