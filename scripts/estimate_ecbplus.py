@@ -164,7 +164,9 @@ def main() -> None:
         tags = make_tags([article for article in articles if article.id in tags], *arguments.made, seed=arguments.seed)
     pool = make_pool([article for article in articles if article.id in tags], tags)
     print(f"{len(pool.gold)} articles; recall {pool.recall:.2f}, precision {pool.precision:.2f} of exact spans\n")
-    print("| figure | drawn | annotated | truth | naive | mean of the corrected | intervals that hold the truth | half-width |")
+    print(
+        "| figure | drawn | annotated | truth | naive | mean of the corrected | intervals that contain the truth | half-width |"
+    )
     print("|---|---|---:|---:|---:|---:|---:|---:|")
     for row in rows(pool, arguments.sizes, samples=arguments.samples, seed=arguments.seed):
         print(row, flush=True)

@@ -1,4 +1,4 @@
-"""`eventtag.align`: what a language model quoted from articles, placed in them."""
+"""`eventtag.align`: places mentions that a language model quoted from articles."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def align(articles: Source, mentions: str | os.PathLike[str], output: str | os.P
     articles with these mentions as spans are written to `output`, in the format of its suffix. `reading` are `format`, `options` and
     `label_map` of the articles.
 
-    Raises FormatError for a file that cannot be read, DataError where no mention is of one of the articles, SettingsError for a suffix
-    that stands for no format, OutputError where the output exists.
+    Raises FormatError for a file that cannot be read, DataError if no mention is of one of the articles, SettingsError for a suffix
+    of no format, OutputError if the output exists.
     """
     require_absent(Path(output))
     format_of_suffix(Path(output))

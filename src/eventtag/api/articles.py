@@ -1,4 +1,4 @@
-"""The articles that a function is given: a file or folder, a description of a corpus, or articles at hand."""
+"""The articles that a function gets: a file or folder, the settings of a corpus, or articles in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from eventtag.training.continued import corpus_of_run
 
 @dataclass(frozen=True)
 class Reading:
-    """Articles that are read anew each time, by a name for messages."""
+    """Articles that are read again each time, by a name for messages."""
 
     name: str
     read: Callable[[LossLedger], Iterator[Article]]
@@ -36,7 +36,7 @@ Source: TypeAlias = str | os.PathLike[str] | DataSettings | Mapping[str, Any] | 
 
 
 def data_settings(source: Source) -> tuple[DataSettings, Sequence[Article] | None]:
-    """The settings that describe the source, and the articles where they are at hand. Raises SettingsError for wrong settings."""
+    """The settings of the source, and the articles if they are in memory. Raises SettingsError for wrong settings."""
     if isinstance(source, DataSettings):
         return source, None
     if isinstance(source, str | os.PathLike):
@@ -47,7 +47,7 @@ def data_settings(source: Source) -> tuple[DataSettings, Sequence[Article] | Non
 
 
 def require_articles(source: Iterable[Article]) -> list[Article]:
-    """The articles as a list; raises DataError for something else among them, or an id that stands twice."""
+    """The articles as a list; raises DataError if something else is among them or an id occurs twice."""
     articles = list(source)
     seen: set[str] = set()
     for article in articles:
@@ -90,7 +90,7 @@ def read_source(
 
 
 def name_of(source: Source) -> str:
-    """What messages call the source."""
+    """The name of the source in messages."""
     if isinstance(source, Reading):
         return source.name
     if isinstance(source, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""`eventtag.compare`: are some systems better than others on the same gold articles, or does this test set only say so?"""
+"""`eventtag.compare`: whether systems differ on the same gold articles by more than chance."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 2
-"""Raised when a key of the JSON output changes its meaning or goes away; new keys do not raise it."""
+"""Raised when a key of the JSON output changes its meaning or is removed; new keys do not raise it."""
 
 
 @dataclass(frozen=True, repr=False)
 class ComparisonResult:
-    """The comparison of all pairs (None where there is one recipe alone), that of links and status (None where nobody has any), the summary
+    """The comparison of all pairs (None if there is one recipe alone), that of links and status (None if nobody has any), the summary
     of each recipe's runs, what is resampled together, and remarks. `seen` says which gold articles the checkpoints had learnt from.
     """
 

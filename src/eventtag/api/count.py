@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CountResult:
-    """Counts by cell (`counts.columns`, `counts.rows`), with what they were made of; `folder` holds the tables, if they were written.
+    """Counts by cell (`counts.columns`, `counts.rows`) and their sources; `folder` holds the tables, if they were written.
 
-    They are what the tagger found, not corrected for what it misses or finds wrongly. `lookups` say how event records were looked up.
+    They count what the tagger found and are not corrected for its errors. `lookups` say how event records were looked up.
     """
 
     counts: Counts
@@ -40,7 +40,7 @@ class CountResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was taken for granted or left out, and that the counts are not corrected."""
+        """What was assumed or left out, and that the counts are not corrected."""
         return (*self.counts.notes, *self.lookups, UNCORRECTED)
 
     @property
@@ -79,19 +79,19 @@ def count(
 ) -> CountResult:
     """Count what a tagger found: `count("tagged.jsonl", ["month", "country", "label"]).to_pandas()`.
 
-    `tagged` is what `eventtag.predict` wrote, any annotated file, or articles; or a table that `eventtag.records` wrote, of which the rows
-    are counted `by` any columns, and by `quantities` that begin with `records:`. `by`: metadata fields, `year`, `month`, `week` and `day`
-    (ISO 8601; made from the metadata field `date`, or else from the one that is a date; `date_order` is `dmy` or `mdy` where dates are
-    like 03/04/2014), and `label`. A cell has its articles, those with at least one span, their spans, and share and mean of these.
-    `quantities` counts something else of an article, such as `any:EVENT`, `LOCATION~Sudan`, `column:deaths` or
-    `records:status=asserted AGENT~police`; `mentioning` takes only articles that mention something (docs/how-to/count.md). `linking`,
-    `link_thresholds`, `status_threshold` and `categories` make event records as in `eventtag.records`. `unique`: a mention counts once an
-    article. `thresholds`: the least score of spans of a label. With `output`, the tables of articles, spans and cells are written into
-    that folder as CSV and Parquet; `excel` puts a byte order mark before the CSV. `format`, `options` and `label_map` say how `tagged` is
-    read.
+    `tagged` is what `eventtag.predict` wrote, any annotated file, or articles; or a table that `eventtag.records` wrote, whose rows
+    are counted `by` any columns, and by `quantities` that begin with `records:`. `by`: metadata fields, `label`, and `year`,
+    `month`, `week` and `day` (ISO 8601) of the metadata field `date`, or else of the one that is a date; `date_order`, `dmy` or
+    `mdy`, is for dates like 03/04/2014. A cell has the number of its articles, of those with at least one span, and of their spans,
+    with share and mean. `quantities` counts something else in an article, such as `any:EVENT`, `LOCATION~Sudan`, `column:deaths` or
+    `records:status=asserted AGENT~police`; `mentioning` takes only articles that mention something (docs/how-to/count.md).
+    `linking`, `link_thresholds`, `status_threshold` and `categories` make event records as in `eventtag.records`. `unique`: a
+    mention counts once in each article. `thresholds`: by label, the lowest score of a span that counts. With `output`, the tables
+    of articles, spans and cells are written into that folder as CSV and Parquet; `excel` puts a byte order mark before the CSV.
+    `format`, `options` and `label_map` say how `tagged` is read.
 
-    Raises FormatError and DataError for a file that cannot be read, or whose articles are not all there; SettingsError for a field, label
-    or quantity that there is not; OutputError where the folder exists.
+    Raises FormatError and DataError for a file that cannot be read or lacks articles; SettingsError for a field, label or quantity
+    that does not occur; OutputError if the folder exists.
     """
     folder = None if output is None else Path(output)
     names = tuple(by.split(",") if isinstance(by, str) else by)

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SeenGold = Literal["refuse", "leave_out", "include"]
-"""What becomes of annotated articles that the tagger learnt from."""
+"""What happens to annotated articles that the tagger learnt from."""
 
 
 @dataclass(frozen=True)
 class EstimateResult:
-    """The figures of each quantity; `by` are the fields of the cells, `notes` what was left out, taken for granted or is not known.
+    """The figures of each quantity; `by` are the fields of the cells, `notes` what was left out, assumed or is not known.
 
-    `folder` holds the files, None where none were asked for.
+    `folder` holds the files; None if none were asked for.
     """
 
     quantities: tuple[QuantityFigures, ...]
@@ -95,18 +95,19 @@ def estimate(
     """Estimate means and totals of tagged articles: `estimate("tagged.jsonl", "annotated.jsonl", ["month"], quantities=["EVENT"])`.
 
     `tagged` is the whole pool, as `eventtag.predict` wrote it; `gold` the articles that `eventtag.sample` drew from it, annotated. They are
-    matched by id. `by` and `quantities` are as in `eventtag.count`. What is estimated is the mean of the pool. `drawn`: `recorded` takes
-    the probabilities from the articles' metadata, or from the `record` that `eventtag.sample` wrote (default: the one beside `gold`, where
-    the metadata have none); `random` says that each tagged article had the same chance to be annotated. Without any of these there are
-    figures, but no intervals. `regress`: columns to regress each quantity on (`time:month` counts months, `1` is the
-    constant alone), by `family` `linear` or `poisson`; `tuning` says where lambda comes from, `sample`, or `ppi` as in ppi-python.
-    `linking`, `link_thresholds`, `status_threshold` and `categories` make event records of the tagged articles as in `eventtag.records`;
-    those of `gold` are as people annotated them. `links_marked`: they looked for links in all of its articles, so that one without links
-    has none. `checkpoint` is the tagger (default: that of the job which wrote `tagged`); annotated articles that it learnt from are
-    refused, left out or included, as `seen` says. With `output` the files are written into that folder.
+    matched by id. `by` and `quantities` are as in `eventtag.count`. The estimate is of the mean of the pool. `drawn`: `recorded`
+    takes the probabilities from the articles' metadata, or from the `record` that `eventtag.sample` wrote (default: the one beside
+    `gold`, if the metadata have none); `random` says that each tagged article had the same chance to be annotated. Without
+    probabilities there are figures, but no intervals. `regress`: columns to regress each quantity on (`time:month` counts months,
+    `1` is the constant alone), by `family` `linear` or `poisson`; `tuning` is the source of lambda, `sample`, or `ppi` as in
+    ppi-python. `linking`, `link_thresholds`, `status_threshold` and `categories` make event records of the tagged articles as in
+    `eventtag.records`; those of `gold` are as people annotated them. `links_marked`: people looked for links in all articles of
+    `gold`, so one without links has none. `checkpoint` is the tagger (default: that of the job which wrote `tagged`); annotated
+    articles that it learnt from are refused, left out or included, as `seen` says. With `output`, the files are written into that
+    folder.
 
-    Raises DataError where no annotated article fits or some were learnt from; SettingsError for a quantity or field that there is not;
-    OutputError where the folder exists.
+    Raises DataError if no annotated article fits or the tagger learnt from some; SettingsError for a quantity or field that does
+    not occur; OutputError if the folder exists.
     """
     names = tuple(by.split(",") if isinstance(by, str) else by)
     codes = None if categories is None else Path(categories)
@@ -168,7 +169,7 @@ def _check(quantities: Sequence[str], drawn: str, seen: str, family: str, tuning
 
 
 def _require_annotated(articles: Sequence[Article], source: str, notes: list[str]) -> None:
-    """Raise DataError where all articles say that nobody annotated them; those that say so and hold spans are noted."""
+    """Raise DataError if all articles say that nobody annotated them; those that say so and have spans are noted."""
     untouched = [article for article in articles if not article.regions]
     marked = sum(bool(article.spans) for article in untouched)
     remedy = "delete their field `annotated` (in CSV and Parquet it is in the column eventtag), which says that nobody has annotated them"
@@ -193,7 +194,9 @@ def _unseen(
     source: str,
     notes: list[str],
 ) -> list[Article]:
-    """The annotated articles that the tagger did not learn from, unless they are wanted; raises DataError where they are refused."""
+    """The annotated articles without those that the tagger learnt from, unless these are included; raises DataError if they are
+    refused.
+    """
     seen = _seen(tagged, checkpoint)
     if seen is None or seen.unknown:
         notes.append(
@@ -229,7 +232,7 @@ def _unseen(
 
 
 def _seen(tagged: object, checkpoint: str | os.PathLike[str] | None) -> Seen | None:
-    """What the tagger has seen; None where nothing says which tagger it was, or it is gone."""
+    """What the tagger has seen; None if the tagger is not known or no longer there."""
     if checkpoint is not None:
         folder = find_checkpoint(checkpoint)
         if folder is None:

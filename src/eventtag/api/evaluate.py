@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class EvaluationResult:
-    """The report, the scored articles with what was predicted in them, what got lost in reading, and further remarks; `folder` holds the
-    files, None where none were asked for. `name` and `split` say which articles these are.
+    """The report, the scored articles with their predictions, losses in reading, and further remarks; `folder` holds the files,
+    None if none were asked for. `name` and `split` say which articles these are.
     """
 
     report: EvaluationReport
@@ -69,7 +69,7 @@ def evaluate(
     `evaluation={"resamples": 1000}`. With `run_dir` the report is written there. Articles that the checkpoint learnt from are left out
     unless `seen="include"`.
 
-    Raises SettingsError, DataError or CheckpointError for wrong settings, articles or checkpoints, OutputError where a file exists.
+    Raises SettingsError, DataError or CheckpointError for wrong settings, articles or checkpoints, OutputError if a file exists.
     """
     tagger = checkpoint if isinstance(checkpoint, Tagger) else None
     if isinstance(checkpoint, EvaluateSettings):
@@ -130,7 +130,9 @@ def _evaluate(settings: EvaluateSettings, tagger: Tagger | None, articles: Seque
 
 
 def _targets(tagger: Tagger, articles: Sequence[Article], labels: LabelSet, settings: EvaluationSettings) -> Iterator[str]:
-    """For every target, the threshold that would reach it here. It is not applied: these articles would then judge their own choice."""
+    """For every target, the threshold that would reach it here. It is not applied, because articles that choose a threshold cannot
+    judge it.
+    """
     if not (settings.target_precision or settings.target_recall):
         return
     if settings.confidence is not None:

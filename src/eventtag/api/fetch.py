@@ -1,9 +1,9 @@
-"""Corpora from their authors' homes, put where `data=NAME` finds them.
+"""Corpora from their authors' repositories, put where `data=NAME` finds them.
 
-A corpus is fetched by git at the commit below. A commit's id is a hash over everything in it, and git computes it again from what it
-received, so that other data cannot come under it. The sha256 of every file is written into manifest.json beside the corpus, and one over
-all of them into corpora.lock.json beside the corpora: that is done by the first fetch, and each later one is held to it. A copy on disk may
-be a part of a corpus, has no commit to be checked against, and is not entered into the lock.
+A corpus is fetched by git at the commit below. A commit's id is a hash over all its content, which git checks. The sha256 of every
+file is written into manifest.json beside the corpus. The first fetch writes one hash over all files into corpora.lock.json beside
+the corpora, and each later fetch must have the same hash. A copy on disk may be a part of a corpus; it has no commit to check and
+is not entered into the lock.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ LARGEST = 1 << 30
 
 @dataclass(frozen=True)
 class Part:
-    """Files of a corpus: the first of `sources` that is there (patterns from the top of the home or of a copy) goes into the folder
-    `target`; a folder with all that it holds, a zip unpacked.
+    """Files of a corpus: the first of `sources` that exists (patterns from the top of the repository or of a copy) goes into the
+    folder `target`; a folder with its contents, a zip unpacked.
     """
 
     sources: tuple[str, ...]
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Home:
-    """Where a corpus lives. `commit` is None where its authors keep it in no repository: then it is downloaded by hand."""
+    """The place of a corpus. `commit` is None if its authors have no repository: then it is downloaded by hand."""
 
     title: str
     address: str
@@ -115,10 +115,11 @@ HOMES = {
 
 
 def fetch(name: str, folder: Path, *, source: Path | None = None, mirror: str | None = None) -> Path:
-    """Put the corpus into FOLDER/NAME, which is returned: from its home, a `mirror` of that, or `source`, a folder or zip on disk.
+    """Put the corpus into FOLDER/NAME, which is returned: from its repository, a `mirror` of it, or `source`, a folder or zip on
+    disk.
 
-    Whoever calls this accepts the corpus's licence (`HOMES[name].licence`). Raises OutputError where FOLDER/NAME exists or what came is not
-    what an earlier fetch found, DataError where the corpus cannot be had or a part of it is missing.
+    Whoever calls this accepts the corpus's licence (`HOMES[name].licence`). Raises OutputError if FOLDER/NAME exists or what came is not
+    what an earlier fetch found, DataError if the corpus cannot be had or a part of it is missing.
     """
     home, target = HOMES[name], folder / name
     require_absent(target)
@@ -155,7 +156,7 @@ def _download(home: Home, mirror: str | None, folder: Path) -> Path:
 
 
 def _unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a zip into a new folder; raises DataError for one that is none, is too large, or leads out of the folder."""
+    """Unpack a zip into a new folder; raises DataError if it is no zip, is too large, or has paths outside the folder."""
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [item for item in opened.infolist() if not item.is_dir() and not item.filename.startswith("__MACOSX")]
@@ -214,7 +215,7 @@ def _sha256(path: Path) -> str:
 
 
 def _hold_to_lock(name: str, home: Home, digest: str, lock: Path) -> None:
-    """Compare with what an earlier fetch of this commit found; the first one is written down."""
+    """Compare the hash with that of an earlier fetch of this commit; the first fetch writes it."""
     try:
         known = read_stored(lock) if lock.exists() else {}
         entry = known.get(name, {})

@@ -1,4 +1,4 @@
-"""The gold articles that predictions are scored on, where `compare` or `score` read them."""
+"""The gold articles for `compare` and `score`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from eventtag.settings import DataSettings
 
 @dataclass(frozen=True)
 class Gold:
-    """The articles by id, the labels to score, and `notes`: what was lost or left out. `before` are the labels of all that was read,
+    """The articles by id, the labels to score, and `notes`: what was lost or left out. `before` are all labels that were read,
     before they were renamed. Both grow while systems are read.
 
     `split` and `cluster_field` are those of a corpus that settings describe.
@@ -38,9 +38,9 @@ class Gold:
 def read_gold(
     source: Source, *, seen: Seen | None, include: bool, split: str, labels: Sequence[str] | None, **reading: Any
 ) -> Gold:
-    """The gold articles that no checkpoint among the systems learnt from, unless they are to be scored all the same.
+    """The gold articles without those that a checkpoint among the systems learnt from, unless these are included.
 
-    Raises DataError where no article remains, or none has anything annotated.
+    Raises DataError if no article remains, or none has anything annotated.
     """
     notes: list[str] = []
     before: set[str] = set()
@@ -67,7 +67,9 @@ def read_gold(
 def read_noted(
     source: Source, notes: list[str], before: set[str], *, label_map: Mapping[str, str | None] | None = None, **reading: Any
 ) -> list[Article]:
-    """The articles of a source with renamed labels; what was lost in reading is added to the notes, the labels as they were to `before`."""
+    """The articles of a source with renamed labels; losses in reading are added to the notes, the labels before renaming to
+    `before`.
+    """
     ledger = LossLedger()
     found = list(watch_labels(read_source(source, ledger, **reading), before.update))
     if label_map:
@@ -77,7 +79,7 @@ def read_noted(
 
 
 def _only_known(articles: Mapping[str, Article], labels: LabelSet, source: str, notes: list[str]) -> dict[str, Article]:
-    """The articles where an annotator has looked for some of the labels; the others count for nothing, and would count as units."""
+    """The articles in which an annotator looked for some of the labels; the others would count as units without contributing."""
     known = {name: article for name, article in articles.items() if article.may_be_scored(labels.labels)}
     unknown = [name for name in articles if name not in known]
     if not known:

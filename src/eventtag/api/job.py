@@ -1,4 +1,4 @@
-"""What is missing of a tagging job that many tasks share, and its output put together from what they have tagged."""
+"""The missing tasks of a tagging job that many tasks share, and the assembly of its output."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """One task of an array: how many shards are its own (None: no task has read the input to its end yet), and how many are stored.
+    """One task of an array: how many shards it has (None: no task has read the input to its end yet), and how many are stored.
 
-    `at_work`: a process holds the task's lock, as far as the file system can tell.
+    `at_work`: a process holds the task's lock, as far as the file system shows.
     """
 
     number: int
@@ -41,9 +41,9 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """How far a job is: `stored` of its `shards` (None: not known yet), and its tasks where it is divided.
+    """How far a job is: `stored` of its `shards` (None: not known yet), and its tasks if it is divided.
 
-    `alone`: a process works on all of the job, or puts the output together.
+    `alone`: a process works on all of the job, or assembles the output.
     """
 
     output: Path
@@ -66,7 +66,7 @@ class JobStatus:
 
     @property
     def array(self) -> str:
-        """The missing tasks as an option of sbatch, `--array=4,17,88`; empty where none is missing."""
+        """The missing tasks as an option of sbatch, `--array=4,17,88`; empty if none is missing."""
         return f"--array={ranges(self.missing)}" if self.missing else ""
 
     def __repr__(self) -> str:
@@ -100,7 +100,9 @@ class JobStatus:
 
 
 def job_status(path: str | os.PathLike[str]) -> JobStatus:
-    """How far a job is; `path` is its output or its folder. Raises OutputError where there is no job, or a file of it is damaged."""
+    """How far a job is; `path` is its output or its folder. Raises OutputError if there is no job, or one of its files is
+    damaged.
+    """
     job = _job(path)
     manifest, size, division = read_manifest(job.manifest), read_size(job), read_division(job)
     stored = ShardStore(job.shards).indexes()
@@ -117,10 +119,11 @@ def job_status(path: str | os.PathLike[str]) -> JobStatus:
 
 
 def assemble_job(path: str | os.PathLike[str], *, max_bad_rows: float = 0.05) -> JobReport:
-    """Put the output of a job together whose shards are all stored; `path` is its output or its folder. Of a finished job, nothing is done.
+    """Assemble the output of a job whose shards are all stored; `path` is its output or its folder. A finished job is left as it
+    is.
 
-    Raises OutputError where there is no job, where shards are missing, or where a process works on the job; DataError when more rows than
-    `max_bad_rows` (a share of all if below 1, else a number) could not be tagged, which leaves the output there.
+    Raises OutputError if there is no job, shards are missing, or a process works on the job; DataError if more rows than
+    `max_bad_rows` (a share of all if below 1, else a number) could not be tagged. The output exists then, too.
     """
     job = _job(path)
     settings = (read_description(job) or {})["settings"]

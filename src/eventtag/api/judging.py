@@ -1,4 +1,4 @@
-"""What models say of annotated articles: which annotations are likely errors."""
+"""Which annotations are likely errors, according to models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from eventtag.settings import TrainSettings
 from eventtag.tagging.tagger import Tagger
 
 Say = Callable[[str], None]
-"""Takes a remark on what limits a judgement."""
+"""Takes a remark about the limits of a judgement."""
 
 
 def judge_by_checkpoint(articles: Sequence[Article], path: str, *, say: Say, include_seen: bool = False) -> list[Finding]:

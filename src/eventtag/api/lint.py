@@ -1,4 +1,4 @@
-"""`eventtag.lint`: what is wrong with annotated articles, before a minute of training is spent on them."""
+"""`eventtag.lint`: finds mistakes in annotated articles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lint(
     `training`, judge the annotations too; articles that the judge learnt from are left out unless `seen="include"`. `fix` is a file
     to make with the safe repairs, in the format of its suffix. `reading` are `format`, `options` and `label_map`.
 
-    Raises SettingsError for settings that do not go together, what the readers raise, and OutputError where `fix` exists.
+    Raises SettingsError for settings that contradict each other, what the readers raise, and OutputError if `fix` exists.
     """
     if checkpoint is not None and cross_validate is not None:
         raise SettingsError("checkpoint and cross_validate: give one of them")

@@ -1,4 +1,4 @@
-"""Predictions of any program beside the gold articles they are for, as `score` and `plan` read them."""
+"""Predictions of any program and their gold articles, as `score` and `plan` read them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from eventtag.scoring.tally import Pair
 
 @dataclass(frozen=True)
 class PairedGold:
-    """Gold articles with what was predicted in them, and remarks: what was lost, left out or placed.
+    """Gold articles with their predictions, and remarks: what was lost, left out or placed.
 
-    `links` are the predicted links by article id, None where the predictions say nothing of links. `clusters` says which articles are
-    resampled together (None: each stands for itself), `rule` how that came about, `within` which of them are near-duplicates.
+    `links` are the predicted links by article id; None if the predictions have no links. `clusters` says which articles are
+    resampled together (None: each alone), `rule` by which rule, `within` which of them are near-duplicates.
     """
 
     gold: Gold
@@ -56,7 +56,7 @@ def pair_with_gold(
 ) -> PairedGold:
     """Read both and match them, as `eventtag.score` says; the folder of an evaluation stands for the predictions in it.
 
-    Raises DataError where articles are missing or texts differ, SettingsError for names that do not occur.
+    Raises DataError if articles are missing or texts differ, SettingsError for names that do not occur.
     """
     if isinstance(predictions, str | os.PathLike) and (Path(predictions) / PREDICTIONS_FILE).is_file():
         predictions = Path(predictions) / PREDICTIONS_FILE

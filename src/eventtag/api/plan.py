@@ -28,15 +28,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDLESS = 1e9
-"""Weight of an annotated article where the pool is as good as endless: the plan does not count on annotating a large part of it."""
+"""Weight of an annotated article in a pool that counts as infinite: the plan does not assume that a large part of it is
+annotated."""
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What is wanted of one figure, and the articles to annotate for it in all, the pilot's among them.
+    """What is wanted of one figure, and how many articles to annotate for it in all, including the pilot's.
 
-    `value` is the pilot's figure, `wanted` a half-width of its interval or a difference. `low` to `high` holds the true number with
-    probability 0.8 (the pilot's variance is itself uncertain); all three are None where the pilot cannot say, and `note` says why.
+    `value` is the pilot's figure, `wanted` a half-width of its interval or a difference. `low` to `high` contains the true number
+    with probability 0.8, because the pilot's variance is itself uncertain. All three are None if the pilot is not enough, and
+    `note` says why.
     """
 
     goal: str
@@ -82,12 +84,13 @@ def plan(
 ) -> PlanResult:
     """Say how many articles to annotate: `plan("outputs/mine/test", "gold.jsonl", f1=0.02).to_pandas()`.
 
-    The pilot is `predictions` (a file, or the folder of an evaluation) on `gold`. `f1`: half-width wanted of the interval of each label's
-    strict F1; `difference`: difference of F1 to another system that is to be found with a probability of 0.8, where the system is `other`
-    (predictions of the same articles) or is taken to err alike; `estimates`: by quantity, such as `EVENT` or `any:EVENT`, the half-width
-    wanted of its mean over the tagged articles of a pool. `record` is what `eventtag.sample` wrote beside a pilot that it drew (default:
-    the one beside `gold`): it says how large the pool is, which is otherwise taken to be endless, and has the probabilities of the draw
-    for formats that lose the metadata. `pairing` are the further arguments of `eventtag.score` on reading.
+    The pilot is `predictions` (a file, or the folder of an evaluation) on `gold`. `f1`: wanted half-width of the interval of each
+    label's strict F1. `difference`: the difference of F1 to another system that should be detected with a probability of 0.8; the
+    system is `other` (predictions of the same articles), or is assumed to make as many errors. `estimates`: by quantity, such as
+    `EVENT` or `any:EVENT`, the wanted half-width of its mean over the tagged articles of a pool. `record` is what `eventtag.sample`
+    wrote beside a pilot that it drew (default: the one beside `gold`): it gives the size of the pool, which otherwise counts as
+    infinite, and the probabilities of the draw for formats that lose the metadata. `pairing` are further arguments of
+    `eventtag.score` for reading.
 
     Raises SettingsError for nothing wanted, DataError as `eventtag.score` does.
     """
@@ -165,7 +168,7 @@ def _deviations(left_out: Floats) -> Floats:
 
 
 def _weights(articles: Sequence[Article], notes: list[str]) -> Floats:
-    """[A] 1 over the probability of each article, with mean 1; all 1 where one of them does not say, which `notes` then do."""
+    """[A] 1 over the probability of each article, with mean 1; all 1 if an article has no probability, and a note then says so."""
     found = np.array([number_of(article.meta.get(PROBABILITY)) for article in articles])
     known = (found > 0) & (found <= 1)
     if not known.all():
@@ -196,7 +199,7 @@ def _jackknifed(pairs: Sequence[Pair], pilot: PairedGold, weights: Floats) -> _J
 
 
 def _kept(tally: Tally, marked: npt.NDArray[np.bool_]) -> list[int]:
-    """The rows of labels that were being marked, micro and macro."""
+    """The rows of labels that were being annotated, micro and macro."""
     labels = [place for place in range(len(tally.labels)) if marked[place]]
     return [*labels, *(len(tally.labels) + AVERAGES.index(name) for name in ("micro", "macro"))]
 
@@ -218,7 +221,7 @@ def _differences(
         second = _jackknifed([(article, spans[article.id]) for article in pilot.articles], pilot, weights)
         varied = [("difference of F1", _deviations(second.left_out - base.left_out), second.scores - base.scores)]
     else:
-        # Two systems of one standard error: their difference has its square root of 2 (1 - correlation) times.
+        # The difference of two systems with one standard error has sqrt(2 (1 - correlation)) times that standard error.
         varied = [
             (f"difference of F1, systems that err {how}", base.deviations * sqrt(2 * (1 - correlation)), base.scores)
             for how, correlation in (("independently", 0.0), (f"alike ({CORRELATED:g})", CORRELATED))

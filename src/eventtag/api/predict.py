@@ -1,4 +1,4 @@
-"""`eventtag.predict`: new articles tagged into a file, as a job that continues where it was cut off."""
+"""`eventtag.predict`: tags new articles into a file, as a job that can be continued."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ WITHOUT_EFFECT = frozenset(
         "json_logs",
     }
 )
-"""Settings that do not change a job's output. Checkpoint and input count by their content."""
+"""Settings that do not change a job's output. Checkpoint and input are compared by their content."""
 MANY_FILES = 10_000
-"""Of more files the sizes are not held in memory, and no share of the input is known."""
+"""With more files, their sizes are not held in memory, and the share of the input that was read is not known."""
 
 
 def predict(
@@ -75,15 +75,15 @@ def predict(
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Any,
 ) -> JobReport:
-    """Tag new articles into a file: `predict("outputs/mine", "news/*.jsonl", "tagged.parquet")`. Called again, it resumes where it was cut
-    off.
+    """Tag new articles into a file: `predict("outputs/mine", "news/*.jsonl", "tagged.parquet")`. The same call continues an
+    interrupted job.
 
-    `checkpoint` may be a run, too. Further keyword arguments are the settings of `eventtag predict` (docs/reference/settings.md). A worker
-    is a process that starts Python anew, so a script calls this under `if __name__ == "__main__":`. To tag a few texts in memory, take
-    `Tagger`.
+    `checkpoint` may also be a run. Further keyword arguments are the settings of `eventtag predict` (docs/reference/settings.md).
+    Workers are new Python processes, so a script must call this under `if __name__ == "__main__":`. To tag a few texts in memory,
+    use `Tagger`.
 
-    Raises DataError when more rows than `max_bad_rows` could not be tagged, which leaves the output there; SettingsError, CheckpointError
-    and OutputError before anything is tagged.
+    Raises DataError if more rows than `max_bad_rows` could not be tagged (the output exists then, too); SettingsError,
+    CheckpointError and OutputError before anything is tagged.
     """
     if isinstance(checkpoint, PredictSettings):
         wanted = with_values(checkpoint, settings)
@@ -139,7 +139,7 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
     ledger = LossLedger()
 
     def engine(shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
-        # Another task may have begun the job, with the precision that is the fastest on its machine.
+        # Another task may have begun the job, with the precision that is fastest on its own machine.
         return _engine(settings, decided(job.output, "precision"))(shards, store)
 
     report = run_job(
@@ -161,7 +161,7 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
 
 
 def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> None:
-    """Raise DataError when more rows are bad than `allowed`: a share of all if below 1, else a number."""
+    """Raise DataError if more rows are bad than `allowed`: a share of all if below 1, else a number."""
     if bad > (allowed * rows if allowed < 1 else allowed):
         raise DataError(
             f"{bad} of {rows} rows could not be tagged, which is more than max_bad_rows={allowed:g}; they are named in {where}\n"
@@ -170,7 +170,7 @@ def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> 
 
 
 def _names_of_run(checkpoint: Path, labels: Sequence[str]) -> dict[str, str]:
-    """By label of the checkpoint, the name that it had in the articles of its run, where the run's label map gives it one alone."""
+    """By label of the checkpoint, its name in the articles of the run, if the run's label map maps only one name to it."""
     try:
         run = settings_of_run(checkpoint)
         while not run.data.label_map and run.base is not None:
@@ -191,7 +191,7 @@ def _names_of_run(checkpoint: Path, labels: Sequence[str]) -> dict[str, str]:
 
 
 def build_factory(settings: PredictSettings, precision: str, *, threads: int | None = None) -> LoadTagger:
-    """What makes the tagger that the settings describe, in whichever process."""
+    """A function that makes the tagger of these settings in any process."""
     return LoadTagger(
         settings.checkpoint,
         precision=precision,
@@ -205,7 +205,7 @@ def build_factory(settings: PredictSettings, precision: str, *, threads: int | N
 
 
 def tag_rows(settings: PredictSettings) -> Iterator[Article | DeadLetter]:
-    """The articles of the input with their spans, in order and without a job; in place of a row that cannot be tagged, its dead letter."""
+    """The articles of the input with their spans, in order and without a job. A row that cannot be tagged gives its dead letter."""
     settings = replace(settings, checkpoint=str(checkpoint_folder(settings.checkpoint)))
     tag = build_factory(settings, settings.precision.value)()
     clock = ArticleClock(settings.article_seconds)
@@ -230,7 +230,7 @@ def read_settings_rows(settings: PredictSettings) -> Iterator[InputRow]:
 
 
 def _precision(settings: PredictSettings) -> str:
-    """The precision asked for; where the fastest is, that with which the job was begun, so that it goes on alike on any machine."""
+    """The precision asked for; for `auto`, that with which the job was begun, so that every machine continues it alike."""
     begun = decided(Path(settings.output), "precision")
     if settings.precision is InferencePrecision.auto and isinstance(begun, str):
         log.info("precision=auto: %s, with which this job was begun", begun)
@@ -265,8 +265,8 @@ def _workers(settings: PredictSettings) -> int:
 
 
 def build_writer(job: Job, format_name: str, *, sentences: bool, ledger: LossLedger) -> WriteOutput | None:
-    """What writes a job's output; None where it is what the shards hold already. The labels and title of a page, and the names of labels,
-    are those with which the job was begun. Beside tasks for Label Studio stands their labelling interface.
+    """The writer of a job's output; None if the output is exactly what the shards hold. The labels and title of a page, and the
+    names of labels, are those with which the job was begun. For Label Studio, it also writes the labelling interface.
     """
     if format_name == "jsonl" and not sentences:
         return None

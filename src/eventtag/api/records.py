@@ -1,4 +1,4 @@
-"""`eventtag.records`: one row an event, with who did it, to whom, where, when, and whether it happened."""
+"""`eventtag.records`: a table with a row for each event: who did it, to whom, where, when, and whether it happened."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ TELL = 30.0
 
 @dataclass(frozen=True)
 class RecordsResult:
-    """How many `rows` there are, of how many `events` and `articles`; `output` holds them if they were written, else `records`.
+    """The numbers of `rows`, `events` and `articles`; `output` is the file with the rows if they were written, else `records` holds
+    them.
 
-    `notes`: what is unknown, left out or taken for granted. `ledger`: what became of links and spans that were not read as they stand.
+    `notes`: what is unknown, left out or assumed. `ledger`: links and spans that were changed or lost in reading.
     """
 
     rows: int
@@ -65,7 +66,7 @@ class RecordsResult:
         return f"RecordsResult({self.rows} rows of {self.events} events in {self.articles} articles{where})"
 
     def to_pandas(self) -> pd.DataFrame:
-        """The rows with the columns of the table; metadata is in them only where they were written. Raises SettingsError for a page."""
+        """The rows with the columns of the table; with metadata only if they were written. Raises SettingsError for a page."""
         import pandas as pd
 
         if self.output is None:
@@ -107,19 +108,20 @@ def records(
 ) -> RecordsResult:
     """Make a row of each event: `records("tagged.jsonl", "records.parquet", status=["asserted"]).to_pandas()`.
 
-    `source` is what `eventtag.predict` wrote, any annotated file, or articles; with `checkpoint` it is new articles, which are first tagged
-    into `output` + ".tagged.jsonl". The suffix of `output` says whether it is Parquet, CSV, JSONL or an HTML page; beside it stands
-    `output` + ".about.json", which says what made it. Without `output`, the records are in the result.
+    `source` is what `eventtag.predict` wrote, any annotated file, or articles. With `checkpoint`, it is new articles, which are
+    first tagged into `output` + ".tagged.jsonl". The suffix of `output` chooses Parquet, CSV, JSONL or an HTML page; `output` +
+    ".about.json" records inputs and options. Without `output`, the records are in the result.
 
-    `linking`: `given` by the articles, by the `model` of a checkpoint with a link head, or `nearest`, a naive rule; None: `model` where
-    there is such a checkpoint, else `given`. `status`: only events of these. `thresholds`, `link_thresholds`,
-    `status_threshold`: the least scores of spans of a label, of links of a role, and of a status; less sure links and status are unknown.
-    `dates`: when events happened, by the metadata field `date` (default: the one that is a date). `places`: where they lie; `population`:
-    inhabitants from which on a place may be known by its name alone. `categories`: a file of phrases and codes. docs/how-to/records.md
-    has the rules. `format`, `options` and `label_map` say how `source` is read.
+    `linking`: `given` by the articles, by the `model` of a checkpoint with a link head, or `nearest`, a simple rule; None: `model`
+    if there is such a checkpoint, else `given`. `status`: only events with one of these. `thresholds`, `link_thresholds`,
+    `status_threshold`: the lowest scores of spans of a label, of links of a role, and of a status; links and status with lower
+    scores are unknown. `dates`: add when events happened, relative to the metadata field `date` (default: the one that is a date).
+    `places`: add countries and coordinates; `population`: from how many inhabitants on a city is recognised by its name alone.
+    `categories`: a file of phrases and codes. docs/how-to/records.md has the rules. `format`, `options` and `label_map` say how
+    `source` is read.
 
-    Raises FormatError and DataError for a file that cannot be read, an id that stands twice, or no article; SettingsError for a setting
-    that cannot be, or a library that is not installed; OutputError where the output exists.
+    Raises FormatError and DataError for a file that cannot be read, an id that occurs twice, or no article; SettingsError for a
+    wrong setting or a library that is not installed; OutputError if the output exists.
     """
     settings = RecordSettings(
         linking=_linking(linking, checkpoint),
@@ -228,8 +230,8 @@ def _write(
 
 
 def _made(maker: RecordMaker, articles: Iterable[Article]) -> Iterator[EventRecord]:
-    """The records of all articles; now and then the log says how far it is. Raises DataError where there is no article, and SettingsError
-    where none has the date field.
+    """The records of all articles; the log reports progress. Raises DataError if there is no article, and SettingsError if none has
+    the date field.
     """
     said = time.monotonic()
     for article in articles:
@@ -260,7 +262,7 @@ def _distinct(articles: Iterable[Article], name: str) -> Iterator[Article]:
 
 
 def _tagged(source: Source, checkpoint: str | os.PathLike[str], output: Path | None) -> Path:
-    """The articles of a path, tagged with a checkpoint into a file beside the output; a job that was cut off goes on."""
+    """The articles of a path, tagged with a checkpoint into a file beside the output; an interrupted job is continued."""
     from eventtag.api.predict import predict  # slow to import
 
     if output is None or not isinstance(source, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""`eventtag.sample`: articles to annotate, drawn at random, each with the probability with which it was drawn."""
+"""`eventtag.sample`: draws articles to annotate at random, each with the probability of being drawn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 ANNOTATION_STATE = ("jsonl", "csv", "parquet", "label_studio", "prodigy")
 """Formats that tell an article that nobody annotated from one in which there was nothing to annotate."""
 MANY_COPIES = 10
-"""From so many articles of one unit on, the remarks say how to draw one of them."""
+"""From this many articles in one unit on, the remarks say how to draw only one of them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class StratumRow:
 class SampleResult:
     """The drawn articles, with `sample_probability`, `sample_stratum` and `sample_unit` in their metadata, the pool's strata, and remarks.
 
-    `new` are the ids of those that this call has drawn; `record` is the file that says what made the draw.
+    `new` are the ids that this call has drawn; `record` is the file that records the draw.
     """
 
     articles: tuple[Article, ...]
@@ -101,16 +101,16 @@ def sample(
     """Draw articles to annotate: `sample("tagged.jsonl", "tasks.json", n=200, by=["country"], output_format="label_studio")`.
 
     `n` units are drawn: near-duplicates are one unit, any other article is one by itself. `by`: metadata fields to stratify by, or
-    `year`, `month`, `week`, `day` of the field `date` (`date_order`: `dmy` or `mdy`, for dates such as 03/04/2014); each stratum gets
-    draws in proportion to its units, but two at least. `counts`: labels whose predicted spans make a unit likelier, or conditions on event
-    records such as `records:status=asserted AGENT~police`; half of the draws go evenly to all units. `copies`: `all` articles of a unit,
-    or a random `one`. Articles that the `checkpoint` learnt from or was chosen by are left out, but not those that say the same in other
-    words. `reading` are `format`, `options` and `label_map`.
+    `year`, `month`, `week`, `day` of the field `date` (`date_order`: `dmy` or `mdy`, for dates such as 03/04/2014); each stratum
+    gets draws in proportion to its units, and at least two. `counts`: labels whose predicted spans, or conditions whose event
+    records (`records:status=asserted AGENT~police`), give a unit a higher probability; half of the draws are still spread evenly
+    over all units. `copies`: `all` articles of a unit, or a random `one`. Articles that the `checkpoint` learnt from or was chosen
+    by are left out, but not near-duplicates with other words. `reading` are `format`, `options` and `label_map`.
 
-    `extend` is an earlier sample, annotated or not, whose `record` lies beside it or is named: `n` further units are drawn from the same
-    pool by the same design, and the output holds both, with the probabilities of being in the larger sample.
+    `extend` is an earlier sample, annotated or not; its `record` is beside it or named here. `n` further units are drawn from the
+    same pool by the same design, and the output has both, with the probabilities of the larger sample.
 
-    Raises SettingsError for too few articles or draws, DataError where the pool is not that of the extended sample, OutputError where the
+    Raises SettingsError for too few articles or draws, DataError if the pool is not that of the extended sample, OutputError if the
     output exists.
     """
     target = Path(output)
@@ -156,7 +156,7 @@ def sample(
 def _design(
     asked: Design, n: int, extend: str | os.PathLike[str] | None, record: str | os.PathLike[str] | None
 ) -> tuple[Design, SampleRecord | None]:
-    """The design of the sample, and the record of the one that is extended."""
+    """The design of the sample, and the record of the extended sample."""
     if n < 1:
         raise SettingsError(f"n={n} is not allowed: at least 1")
     if asked.copies not in ("all", "one"):
@@ -236,7 +236,7 @@ def _check(pool: Pool, design: Design, name: str) -> None:
 
 
 def _about(pool: Pool, units: Units, drawn: Drawn, design: Design) -> dict[str, dict[str, Any]]:
-    """Probability, stratum and unit of every drawn article; a unit is called by its first id."""
+    """Probability, stratum and unit of every drawn article; a unit is named by its first id."""
     shares = article_probabilities(drawn, units, design)
     wanted = {int(units.of_article[number]) for number in drawn.articles}
     names: dict[int, str] = {}
@@ -295,7 +295,7 @@ def _annotated(path: Path, about: Mapping[str, Any], ledger: LossLedger, notes: 
 
 
 def _to_annotate(pool: Pool, number: int, about: Mapping[str, Any], annotated: Mapping[str, Article], chosen: str) -> Article:
-    """A drawn article as it is written: with what people annotated in it, and else as one that nobody has annotated."""
+    """A drawn article as it is written: with its annotation by people, else as not annotated."""
     article = pool.article(number)
     meta = {**article.meta, **getattr(annotated.get(article.id), "meta", {}), **about[article.id]}
     if article.id in annotated:

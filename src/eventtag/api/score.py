@@ -1,4 +1,4 @@
-"""`eventtag.score`: the whole report for anybody's predictions, without a checkpoint."""
+"""`eventtag.score`: the report of `evaluate` for predictions of any program, without a checkpoint."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class ScoredPrediction:
 
 @dataclass(frozen=True, repr=False)
 class ScoreResult:
-    """The report, the predictions, and remarks: what was lost, left out or placed. `folder` holds the files, None where none were asked
-    for.
+    """The report, the predictions, and remarks: what was lost, left out or placed. `folder` holds the files; None if none were
+    asked for.
     """
 
     report: EvaluationReport
@@ -75,15 +75,14 @@ def score(
 ) -> ScoreResult:
     """Score predictions of any program on gold articles: `score("theirs.conll", "gold.jsonl").report`.
 
-    Where gold and predictions have links or the status of events, these are scored too.
-    Articles are matched by id, or by their order where no id fits and there are as many of both. Texts must be the same but for white
-    space. `gold` is a file, articles, or the settings of a corpus, of which `split` is scored. `clusters`: the metadata field whose
-    values are resampled together. `format`, `options` and `label_map` say how the predictions are read, `gold_format` and
-    `gold_options` how the gold articles are. `second` is another annotation of gold articles, in a
-    format that is recognised: the report then sets the scores beside the two annotators' agreement. `evaluation` are the settings of that
-    group. With `run_dir` the report is written there.
+    If gold and predictions have links or the status of events, these are scored too. Articles are matched by id, or by their order
+    if no id fits and both have the same number of articles. Texts must be the same except for white space. `gold` is a file,
+    articles, or the settings of a corpus, of which `split` is scored. `clusters`: the metadata field whose values are resampled
+    together. `format`, `options` and `label_map` say how the predictions are read, `gold_format` and `gold_options` how the gold
+    articles are. `second` is a second annotation of gold articles, in a recognised format: the report then compares the scores with
+    the agreement of the two annotators. `evaluation` are the settings of that group. With `run_dir`, the report is written there.
 
-    Raises DataError where articles are missing or texts differ, OutputError where a file of the report exists.
+    Raises DataError if articles are missing or texts differ, OutputError if a file of the report exists.
     """
     analysis = evaluation
     if not isinstance(analysis, EvaluationSettings):

@@ -11,11 +11,11 @@ from eventtag.settings.building import with_values
 
 
 def serve(checkpoint: str | os.PathLike[str] | ServeSettings, **settings: Any) -> None:
-    """Serve a checkpoint (or a run) until the process is told to end: `serve("outputs/mine", port=8000)`.
+    """Serve a checkpoint (or a run) until the process is ended: `serve("outputs/mine", port=8000)`.
 
     Further keyword arguments are the settings of `eventtag serve` (docs/reference/settings.md).
 
-    Raises SettingsError for wrong settings and where starlette and uvicorn are not installed, CheckpointError, FormatError and
+    Raises SettingsError for wrong settings or if starlette or uvicorn is not installed; CheckpointError, FormatError and
     OutputError for a checkpoint or a folder of corrections that cannot be used.
     """
     wanted = checkpoint if isinstance(checkpoint, ServeSettings) else ServeSettings(checkpoint=os.fspath(checkpoint))

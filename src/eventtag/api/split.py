@@ -1,4 +1,4 @@
-"""`eventtag.split`: articles divided into train, validation and test, and what leaks between them."""
+"""`eventtag.split`: divides articles into train, validation and test, and measures what these have in common."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ STAGE = "extending the split"
 
 @dataclass(frozen=True, repr=False)
 class SplitResult:
-    """The articles with their split in `meta["split"]`, and in words how it came about (`rule`).
+    """The articles with their split in `meta["split"]`, and the `rule` that made it, in words.
 
-    `leaks` is what training has of the `measured` split, `plain_leaks` what it would have after a plain draw of articles; `duplicates` are
-    None where nobody looked for them.
+    `leaks` is what training shares with the `measured` split, `plain_leaks` what it would share after a plain draw of articles;
+    `duplicates` are None if nobody looked for them.
     """
 
     articles: tuple[Article, ...]
@@ -72,15 +72,15 @@ def split(
 ) -> SplitResult:
     """Divide articles into train, validation and test: `split("articles.jsonl", "split.jsonl")["test"]`.
 
-    Near-duplicates and articles with one value of the metadata field `group` stay together. `validation` and `test` are shares of the
-    articles. `time` names a metadata field with an ISO date: the oldest are train, the newest test. `extend` is an earlier split, whose
-    articles stay where they were and are in the result too: an article with the same text has its new annotation in its old split, and
-    the others are drawn (`extend_split`); the ledger says of which this is true. With `output` the articles are written there, in the
-    format of its suffix. `reading` are `format`, `options` and `label_map`.
+    Near-duplicates and articles with one value of the metadata field `group` stay together. `validation` and `test` are shares of
+    the articles. `time` names a metadata field with an ISO date: the oldest articles are train, the newest test. `extend` is an
+    earlier split, whose articles keep their splits and are in the result too. A new article with the same text replaces the earlier
+    annotation, and the others are drawn (`extend_split`); the ledger names them. With `output`, the articles are written there, in
+    the format of its suffix. `reading` are `format`, `options` and `label_map`.
 
-    Raises DataError for no article, an article of `extend` that is in no split, or when more than the share `max_loss` of the spans got
-    lost in reading; SettingsError for a field that no article has, or a suffix of `output` that stands for no format; OutputError where
-    the output exists.
+    Raises DataError for no article, an article of `extend` without a split, or if more than the share `max_loss` of the spans is
+    lost in reading; SettingsError for a field that no article has, or a suffix of `output` of no format; OutputError if the output
+    exists.
     """
     if output is not None:
         require_absent(Path(output))

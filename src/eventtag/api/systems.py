@@ -1,4 +1,4 @@
-"""What `eventtag compare` compares: files of predictions, folders of evaluations, and checkpoints that are put to work on the spot."""
+"""What `eventtag compare` compares: files of predictions, folders of evaluations, and checkpoints, which tag the gold articles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPORT_FILE = "report.json"
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a checkpoint, or an evaluation of one, says of its training."""
+    """What a checkpoint, or an evaluation of one, records about its training."""
 
     seed: int
     validation: float
@@ -54,7 +54,9 @@ def predictions_of(
 
 
 def seen_by(paths: Sequence[str]) -> Seen | None:
-    """What the checkpoints among these systems have seen, and those whose evaluations are; None where there is neither."""
+    """What the checkpoints among these systems have seen, and those that made the evaluations among them; None if there are
+    neither.
+    """
     found = [seen for path in paths if (seen := _seen_by(Path(path))) is not None]
     return reduce(or_, found) if found else None
 
@@ -73,9 +75,9 @@ def _seen_by(path: Path) -> Seen | None:
 
 
 def find_runs(patterns: Sequence[str]) -> list[str]:
-    """The runs under folders or glob patterns: what is a run itself, else the runs directly in it, in natural order.
+    """The runs of folders or glob patterns: a folder that is a run, else the runs directly in it, in natural order.
 
-    Raises SettingsError, naming the pattern, where there is none.
+    Raises SettingsError, naming the pattern, if there is none.
     """
     found: list[str] = []
     for pattern in patterns:
@@ -92,7 +94,7 @@ def find_runs(patterns: Sequence[str]) -> list[str]:
 
 
 def describe_run(path: str) -> TrainedRun:
-    """Seed and validation score of a run; raises DataError where they are not known."""
+    """Seed and validation score of a run; raises DataError if they are not known."""
     folder = find_checkpoint(path)
     file = Path(path) / REPORT_FILE if folder is None else folder / INFO_FILE
     try:
@@ -112,7 +114,7 @@ def describe_run(path: str) -> TrainedRun:
 
 
 def require_alike(runs: Mapping[str, TrainedRun]) -> None:
-    """Raise DataError where runs differ in more than their seed, as far as a checkpoint says."""
+    """Raise DataError if runs differ in more than their seed, as far as their checkpoints record it."""
     (first_name, first), *others = runs.items()
     for name, run in others:
         for what, one, other in (

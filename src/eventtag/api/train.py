@@ -28,8 +28,8 @@ def train(
     run. Further keyword arguments are the settings of `eventtag train` (docs/reference/settings.md), groups as mappings;
     `base="outputs/earlier"` continues from the checkpoint of that run. `after_epoch` is called with the epoch and its validation scores.
 
-    Raises SettingsError, DataError or CheckpointError before anything is computed, OutputError for a run directory that is in use or holds
-    another run, RunFinishedError where `resume=True` finds the run finished, TrainingError when the loss stops being finite.
+    Raises SettingsError, DataError or CheckpointError before anything is computed; OutputError for a run directory that is in use
+    or holds another run; RunFinishedError if `resume=True` finds the run finished; TrainingError if the loss is not finite.
     """
     articles: Sequence[Article] | None = None
     if isinstance(data, TrainSettings):

@@ -27,7 +27,7 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
 
     `data=NAME data.KEY=VALUE` choose a corpus as for `eventtag train`: `arguments.corpus` has its settings, and the first of them stands
     for the file to read; a command with the option `--data` gets them there. An EventtagError prints its message and gives 1, a wrong
-    command line 2, an interrupt 130; a reader that goes away (`| head`) is no error.
+    command line 2, an interrupt 130; a reader that closes the pipe (`| head`) is no error.
     """
     try:
         given = sys.argv[1:]
@@ -229,7 +229,7 @@ def pairs(items: Sequence[str], argument: str) -> dict[str, Any]:
 
 
 def label_map(arguments: argparse.Namespace) -> dict[str, str | None] | None:
-    """The label map that `--map` and `--drop` make; labels that they do not name keep theirs. None where neither was given."""
+    """The label map that `--map` and `--drop` make; labels that they do not name keep theirs. None if neither was given."""
     if not arguments.map and not arguments.drop:
         return None
     mapped: dict[str, str | None] = {key: str(value) for key, value in pairs(arguments.map, "--map").items()}
@@ -243,7 +243,7 @@ def print_remarks(ledger: LossLedger) -> None:
 
 
 def write_ledger(ledger: LossLedger, path: str | None) -> None:
-    """Write the ledger as JSON Lines; raises OutputError when the file exists."""
+    """Write the ledger as JSON Lines; raises OutputError if the file exists."""
     from eventtag.reporting.losses import write_losses
 
     if path is not None:

@@ -19,7 +19,7 @@ def docs_dir() -> Path:
 
 
 def find_page(name: str) -> Path | None:
-    """The page that `docs/how-to/speed.md`, `how-to/speed` or `speed` names; None where no page, or more than one, has this name.
+    """The page that `docs/how-to/speed.md`, `how-to/speed` or `speed` names; None if no page, or more than one, has this name.
 
     A name without a folder may also be a folder's: `reference` is its first page.
     """

@@ -93,7 +93,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
     except (HydraException, OmegaConfBaseException, MarkedYAMLError, SettingsError) as error:
         print_message(f"error: {explain(error, command)}")
         return 1
-    except BrokenPipeError:  # a reader that goes away (`--help | head`)
+    except BrokenPipeError:  # a reader that closes the pipe (`--help | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (OSError, ValueError, AssertionError) as error:

@@ -15,7 +15,7 @@ SILENT = ("hydra.job_logging.root.level=ERROR",)
 def fit_to_launcher(command: str) -> None:
     """Add to sys.argv what this process needs among several; nothing where it is alone.
 
-    Raises SettingsError where several processes cannot run the command, or would not share a run directory.
+    Raises SettingsError if several processes cannot run the command, or would not share a run directory.
     """
     processes = int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
     if processes == 1:

@@ -148,7 +148,7 @@ def _warn_of_hidden(folder: str) -> None:
 
 
 def _require_own_sweep(composed: DictConfig) -> None:
-    """Raise SettingsError where `-m` would replace a file that no sweep of this command wrote."""
+    """Raise SettingsError if `-m` would replace a file that no sweep of this command wrote."""
     if OmegaConf.select(composed, "hydra.mode") != RunMode.MULTIRUN:
         return
     record = Path(composed.hydra.sweep.dir) / "multirun.yaml"
@@ -219,7 +219,7 @@ def _not_allowed(file: str, what: str, why: str) -> SettingsError:
 
 
 def require_known_code(composed: DictConfig) -> None:
-    """Raise SettingsError when Hydra would call, for a composed configuration, what is neither its own nor an installed plugin's."""
+    """Raise SettingsError if Hydra would call, for a composed configuration, what is neither its own nor an installed plugin's."""
     if "hydra" not in composed:
         return
     content: Any = OmegaConf.to_container(composed.hydra, resolve=False)

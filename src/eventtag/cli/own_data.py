@@ -32,7 +32,7 @@ def choose_own_data(arguments: Sequence[str]) -> list[str]:
 
 
 def require_own_data(config: DictConfig, choices: Mapping[str, Any], sample: str) -> None:
-    """Raise SettingsError where the configuration of the sample corpus was chosen for a file that is not `sample`."""
+    """Raise SettingsError if the configuration of the sample corpus was chosen for a file that is not `sample`."""
     for choice, keys in PLACES.items():
         path = OmegaConf.select(config, f"{keys}.path") if choices.get(choice) == SAMPLE else None
         if path is not None and str(path) != sample:
@@ -43,7 +43,7 @@ def require_own_data(config: DictConfig, choices: Mapping[str, Any], sample: str
 
 
 def explain_no_data(arguments: Sequence[str]) -> str | None:
-    """What to say where a setting was given below one that is null: of the data or of Hydra; None where there is no such setting."""
+    """What to say where a setting was given below one that is null: of the data or of Hydra; None if there is no such setting."""
     for argument in arguments:
         for choice, keys in PLACES.items():
             if _key_and_value(argument)[0].startswith(f"{keys}."):

@@ -1,6 +1,6 @@
 """Agreement of two annotators (or an annotator and a system) on the same articles.
 
-Spans: strict F1 (same offsets and label) and partial F1 (same offsets, whatever the label; an overlap counts a half), both as
+Spans: strict F1 (same offsets and label) and partial F1 (same offsets, with any label; an overlap counts a half), both as
 `evaluate` counts them with one annotator as gold (`eventtag.scoring.matching`, SemEval-2013 task 9.1); it is all the same which one. F1
 needs no count of what nobody marked, which for spans is not defined (Hripcsak and Rothschild 2005,
 https://doi.org/10.1197/jamia.M1733). Words: Cohen's kappa and Krippendorff's alpha (nominal, two coders, Krippendorff 2011,
@@ -41,7 +41,7 @@ class WordTable:
 
     @property
     def kappa(self) -> float | None:
-        """Cohen's kappa; None where both mark every word alike or there is none (chance agreement is then complete)."""
+        """Cohen's kappa; None if both mark every word alike or there is none (chance agreement is then complete)."""
         total = self.words
         if not total:
             return None
@@ -54,7 +54,7 @@ class WordTable:
 
     @property
     def alpha(self) -> float | None:
-        """Krippendorff's alpha; None where all judgements are the same value, or there is none."""
+        """Krippendorff's alpha; None if all judgements are the same value, or there is none."""
         ones = 2 * self.both + self.only_a + self.only_b
         values = 2 * self.words
         if ones in (0, values):
@@ -93,18 +93,18 @@ class LabelAgreement:
 
     @property
     def strict_f1(self) -> float | None:
-        """2 x same spans / all spans; None where nobody marked any."""
+        """2 x same spans / all spans; None if nobody marked any."""
         return self.strict.f1 if self.a + self.b else None
 
     @property
     def partial_f1(self) -> float | None:
-        """F1 of `partial`; None where nobody marked any."""
+        """F1 of `partial`; None if nobody marked any."""
         return self.partial.f1 if self.a + self.b else None
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Spans of one article that the two do not have alike; one of them is None where the other stands alone."""
+    """Spans of one article that the two do not have alike; one of them is None if the other stands alone."""
 
     article_id: str
     a: Span | None
@@ -130,7 +130,7 @@ class Agreement:
 def measure_agreement(a: Iterable[Article], b: Iterable[Article], *, labels: Sequence[str] | None = None) -> Agreement:
     """Compare the articles that both have, by id; `labels` (default: all that occur) are those compared, whether or not one occurs.
 
-    Raises DataError when no article is in both, or the texts of one differ.
+    Raises DataError if no article is in both, or the texts of one differ.
     """
     of_a = {article.id: article for article in a}
     of_b = {article.id: article for article in b}

@@ -20,7 +20,7 @@ from eventtag.text.sentences import find_sentences
 from eventtag.text.words import find_words
 
 Found = tuple[str, int | None, int | None, str | None]
-"""Rule, and the span's start, end and label (None where it is about the article)."""
+"""Rule, and the span's start, end and label (None if it is about the article)."""
 
 _JOINING = regex.compile(
     r"[\p{GCB=Extend}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=ZWJ}\p{GCB=L}\p{GCB=V}\p{GCB=T}\U0001f1e6-\U0001f1ff]|\r\n"
@@ -77,7 +77,7 @@ def check_article(article: Article, *, max_words: int, max_span_words: int) -> I
 
 
 def _cluster_edges(text: str) -> set[int] | None:
-    """Where characters as they are seen begin and end; None where every code point is one.
+    """Where characters as they are seen begin and end; None if every code point is one.
 
     A joiner behind the last visible part of a character is not seen, so a character ends before it, too.
     """
@@ -103,7 +103,7 @@ def _near(entities: list[tuple[int, int]], span: Span) -> Iterator[tuple[int, in
 
 
 def _visible_part(text: str, start: int, end: int, edges: set[int] | None) -> tuple[int, int]:
-    """The offsets without the white space and the invisible characters at both ends; empty where there is nothing else.
+    """The offsets without the white space and the invisible characters at both ends; empty if there is nothing else.
 
     White space that carries a mark, such as an accent that stands alone, is a character as it is seen.
     """

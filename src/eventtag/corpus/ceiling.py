@@ -27,7 +27,7 @@ def measure_ceiling(
 ) -> Ceiling:
     """The tagger's scores and the second annotator's, against the gold of `pairs`, on what both annotators have looked at.
 
-    `second` are the second annotator's articles by id. Raises DataError where there is none in common, or texts differ.
+    `second` are the second annotator's articles by id. Raises DataError if there is none in common, or texts differ.
     """
     common = [(article, spans) for article, spans in pairs if article.id in second]
     require_same_texts([(article, second[article.id]) for article, _ in common])

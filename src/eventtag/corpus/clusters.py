@@ -12,8 +12,8 @@ from eventtag.errors import DataError
 def clusters_of(articles: Sequence[Article], field_name: str | None) -> tuple[dict[str, Hashable] | None, str]:
     """(article id to cluster, how the clusters came about): by a `meta` field, else near-duplicates together.
 
-    None where every article stands for itself. An article without the field (absent, null, blank) stands for itself; raises
-    DataError when all are without. Near-duplicates take about a millisecond an article.
+    None if every article stands for itself. An article without the field (absent, null, blank) stands for itself; raises
+    DataError if all are without. Near-duplicates take about a millisecond an article.
     """
     if field_name is not None:
         values = {article.id: article.meta.get(field_name) for article in articles}

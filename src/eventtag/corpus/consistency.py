@@ -25,7 +25,7 @@ MAX_WORDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A place that may be annotated otherwise than the same words elsewhere; `label` is None where it is not annotated."""
+    """A place that may be annotated otherwise than the same words elsewhere; `label` is None if it is not annotated."""
 
     start: int
     end: int
@@ -78,7 +78,7 @@ class Consistency:
                 yield Doubt(start, end, None, surface)
 
     def usage(self, doubt: Doubt) -> Usage | None:
-        """How the words are annotated over all places, once every article's were taken; None where that makes the place not doubtful."""
+        """How the words are annotated over all places, once every article's were taken; None if that makes the place not doubtful."""
         counts = self.labels[doubt.surface]
         usual, times = counts.most_common(1)[0]
         total = counts.total() + self.unlabelled[doubt.surface]

@@ -32,7 +32,7 @@ class LinkCounts:
 
     @property
     def f1(self) -> float | None:
-        """2 x same links / all links; None where nobody marked any."""
+        """2 x same links / all links; None if nobody marked any."""
         return 2 * self.same / (self.a + self.b) if self.a + self.b else None
 
 
@@ -57,12 +57,12 @@ class LinkAgreement:
 
     @property
     def same_status(self) -> float | None:
-        """Share of these events with the same status; None where there is none."""
+        """Share of these events with the same status; None if there is none."""
         return sum(count for (a, b), count in self.status.items() if a == b) / self.events if self.events else None
 
     @property
     def kappa(self) -> float | None:
-        """Cohen's kappa of the status; None where there is no event or chance agreement is complete."""
+        """Cohen's kappa of the status; None if there is no event or chance agreement is complete."""
         if self.same_status is None:
             return None
         of_a, of_b = Counter[str](), Counter[str]()

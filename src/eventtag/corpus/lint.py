@@ -33,7 +33,7 @@ RARE = 20
 class Finding:
     """One thing that is wrong, or probably wrong.
 
-    `start`, `end` and `label` are a span's, or None where the finding is about an article or the corpus. Of a link they are the place of
+    `start`, `end` and `label` are a span's, or None if the finding is about an article or the corpus. Of a link they are the place of
     its event, and its role. `rank` sorts the
     findings of one rule, the most certain first (higher).
     """

@@ -57,7 +57,7 @@ class Corpus:
     declared: bool = True
 
     def articles(self, split: str) -> tuple[Article, ...]:
-        """The articles of a split, or of `all`. Raises DataError when the corpus has no such articles."""
+        """The articles of a split, or of `all`. Raises DataError if the corpus has no such articles."""
         if split == "all":
             return tuple(article for articles in self.splits.values() for article in articles)
         if split not in self.splits:
@@ -80,7 +80,7 @@ class Corpus:
         return self.handling if part is None else part.handling
 
     def require_kept(self) -> None:
-        """Raise DataError when more gold spans were dropped unasked than `allowed_loss`, naming the first."""
+        """Raise DataError if more gold spans were dropped unasked than `allowed_loss`, naming the first."""
         share = math.ceil(10_000 * self.ledger.dropped / max(self.ledger.seen, 1)) / 10_000
         key = "data.corpora.NAME.max_loss" if self.parts else "data.max_loss"
         self.ledger.require_at_most(self.allowed_loss, f"mend them (`eventtag lint` shows all), or allow it: {key}={share:g}")
@@ -270,7 +270,7 @@ def _labels(settings: CorpusSettings, name: str, articles: Sequence[Article]) ->
 
 
 def _checked(path: str, settings: CorpusSettings, read: Iterable[Article]) -> tuple[Article, ...]:
-    """The articles; raises DataError where there is none, or for labels other than those that are configured."""
+    """The articles; raises DataError if there is none, or for labels other than those that are configured."""
     articles = tuple(read)
     if not articles:
         raise DataError(f"{path}: holds no article; check the path and data.format={settings.format}")

@@ -1,8 +1,8 @@
 """Several corpora mixed: their articles under ids of their own, and what each corpus did not annotate left open.
 
 An article `a1` of the corpus `re3d` becomes `re3d/a1` and says so in its metadata, so that equal ids do not collide and scores can be
-broken down by corpus. A label that a corpus does not know was not being marked there: the loss leaves it open (`modeling.loss`) and no
-score counts it.
+broken down by corpus. A label that a corpus does not know was not being annotated there: the loss leaves it open
+(`eventtag.heads.softmax`) and no score counts it.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class _Corpus:
         return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
 
     def compare(self, first: int, second: int) -> tuple[float, float] | None:
-        """Similarity and containment of two texts; None where they are no near-duplicates."""
+        """Similarity and containment of two texts; None if they are no near-duplicates."""
         hashes = [self.texts.hashes[self.texts.runs_of(text)] for text in (first, second)]
         everything = bool(self.copied[first] and self.copied[second])
         own_shared = [

@@ -183,7 +183,7 @@ def _by_order(sought: Sequence[_Sought]) -> None:
 
 
 def _without(size: int, places: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...] | None:
-    """The text without the places, as regions; None where there are none."""
+    """The text without the places, as regions; None if there are none."""
     if not places:
         return None
     regions, position = [], 0

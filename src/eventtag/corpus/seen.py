@@ -62,7 +62,7 @@ class Seen:
         return replace(self, unknown=tuple(name if source == UNKNOWN else source for source in self.unknown))
 
     def known_mentions(self) -> Mentions | None:
-        """How often a mention was annotated in what was learnt from; None where nothing is known."""
+        """How often a mention was annotated in what was learnt from; None if nothing is known."""
         return None if UNKNOWN in self.unknown else _HashedMentions(self.mentions)
 
 
@@ -143,7 +143,7 @@ class Unseen:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to say beside the scores; empty where there is nothing to say."""
+        """What to say beside the scores; empty if there is nothing to say."""
         return tuple(self.about["notes"])
 
 
@@ -159,7 +159,7 @@ def leave_out_seen(
     """The articles `asked` for without those that a checkpoint learnt from; with `include`, all of them.
 
     Articles that chose its epoch or thresholds stay, and the notes say so. `among` are all articles of the corpus, so that the notes can
-    count those of them that are not scored; `who` is what they call the checkpoint. Raises DataError where none remains; `remedy` is the
+    count those of them that are not scored; `who` is what they call the checkpoint. Raises DataError if none remains; `remedy` is the
     option that scores them knowingly.
     """
     kinds = [seen.kind_of(article) for article in asked]

@@ -27,7 +27,7 @@ LONGEST_COUNTED = 10
 
 @dataclass(frozen=True)
 class LabelStatistics:
-    """One label in one split. Lengths are in words; shares are None where there is nothing to divide by."""
+    """One label in one split. Lengths are in words; shares are None if there is nothing to divide by."""
 
     spans: int
     articles: int

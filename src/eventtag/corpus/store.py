@@ -21,7 +21,7 @@ def store_corpus(corpus: Corpus, path: Path, *, inputs: Iterable[Path], ledger: 
 
     A row is an article: `tokens`, `ner_tags` (ClassLabel, IOB2), `offsets`, `ignored`, `id`, `text`. `inputs` are the files or
     folders that the corpus was read from; the manifest has the sha256 of each file. What word tags cannot hold goes to the ledger.
-    Raises OutputError when `path` exists.
+    Raises OutputError if `path` exists.
     """
     articles = (
         replace(article, meta={**article.meta, "split": split}) for split, chosen in corpus.splits.items() for article in chosen

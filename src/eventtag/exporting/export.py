@@ -85,7 +85,7 @@ def export_checkpoint(
 
 
 def _write_model(checkpoint: Checkpoint, folder: Path, precision: str) -> None:
-    """Write the model's files. Raises ExportError where a library is missing."""
+    """Write the model's files. Raises ExportError if a library is missing."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime", LIBRARIES[precision]) if not _installed(name)]
     if missing:
         raise ExportError(f"{precision}: needs {missing[0]}; run `pip install 'eventtag[onnx,openvino]'`")

@@ -49,8 +49,8 @@ class Verdict:
         return f"interval of the change: {100 * self.low:+.2f} to {100 * self.high:+.2f} points"
 
     def require_accepted(self, precision: str) -> None:
-        """Raise ExportError when F1 falls by more than MAX_FALL, that of links by more than MAX_LINK_FALL, links and status stay the same
-        less often than LEAST_LINK_AGREEMENT, or the export is not faster.
+        """Raise ExportError if F1 falls by more than MAX_FALL, that of links by more than MAX_LINK_FALL, links and status stay the
+        same less often than LEAST_LINK_AGREEMENT, or the export is not faster.
         """
         fall = self.f1 - self.exported_f1
         if fall > MAX_FALL:

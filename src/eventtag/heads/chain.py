@@ -2,10 +2,10 @@
 
 Emissions are the model's log-probabilities of each tag at each word; the transition scores are those that the model has learnt (a
 linear-chain CRF, Lafferty et al. 2001; all 0 without one) where IOB2 allows the transition, and minus infinity where it does not. The
-first word of a sequence has no transition score: any tag but an `I-` may stand there. `best_tags` is the Viterbi algorithm
-(Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010) in log space, `marginals` the forward-backward algorithm with the sums of
-each word scaled to 1 (Rabiner 1989, section V.A, https://doi.org/10.1109/5.18626). Both step through the words of many sequences at
-once. The result of a sequence is the same to the last bit whatever other sequences are in the batch.
+first word of a sequence has no transition score and may have any tag but an `I-`. `best_tags` is the Viterbi algorithm (Viterbi
+1967, https://doi.org/10.1109/TIT.1967.1054010) in log space, `marginals` the forward-backward algorithm with the sums of each word
+scaled to 1 (Rabiner 1989, section V.A, https://doi.org/10.1109/5.18626). Both step through the words of many sequences at once. The
+result of a sequence is the same to the last bit with any other sequences in the batch.
 
 Letters for shapes: A sequences, W words of the longest, C tags, N spans.
 """
@@ -53,7 +53,7 @@ def build_chain(emissions: Sequence[npt.NDArray[np.floating]]) -> Chain:
 
 
 def best_tags(chain: Chain, labels: LabelSet, transitions: FloatArray | None = None) -> list[IntArray]:
-    """The most probable legal tag ids of each sequence, [W_a] each; `transitions` [C, C] are learnt scores of tag j behind tag i."""
+    """The most probable legal tag ids of each sequence, [W_a] each; `transitions` [C, C] are learnt scores of tag j after tag i."""
     width, count, columns = chain.emissions.shape
     moves = _moves(labels, transitions)
     scores = np.empty((width, count, columns))
@@ -82,7 +82,7 @@ class Marginals:
 
     `before` [W, C, A + 1]: the sum over all legal beginnings that end with tag c at word w, its emission included, over
     exp(`begun` [W, A + 1]), which is the log-sum over all of them. `after` [W, C, A + 1]: the sum over all legal continuations behind
-    tag c at word w over exp(`left` [W, A + 1]). `moves` [C, C]: score of tag j behind tag i, minus infinity where IOB2 forbids it.
+    tag c at word w over exp(`left` [W, A + 1]). `moves` [C, C]: score of tag j after tag i, minus infinity where IOB2 forbids it.
     """
 
     chain: Chain
@@ -155,7 +155,7 @@ def marginals(chain: Chain, labels: LabelSet, transitions: FloatArray | None = N
 
 
 def _moves(labels: LabelSet, transitions: FloatArray | None) -> FloatArray:
-    """[C, C]: score of tag j behind tag i."""
+    """[C, C]: score of tag j after tag i."""
     legal = _log(labels.legal_transitions)
     return legal if transitions is None else np.where(labels.legal_transitions, transitions, legal)
 

@@ -1,9 +1,10 @@
 """A head that scores whole sequences: a linear-chain conditional random field (Lafferty et al. 2001,
 https://repository.upenn.edu/cis_papers/159/).
 
-A sequence is a run of neighbouring words that all have gold in a window; a word without gold ends a run. Its score is the sum of the words'
-emissions (log-softmax of the scores, which changes no posterior) and of the learnt transition scores between them. Only IOB2's transitions
-are possible. The first word of a run has no transition score and may carry any tag: the run may begin inside a mention.
+A sequence is a run of neighbouring words that all have gold in a window; a word without gold ends a run. Its score is the sum of
+the words' emissions (log-softmax of the scores, which does not change probabilities) and of the learnt transition scores between
+them. Only IOB2's transitions are possible. The first word of a run has no transition score and may have any tag, because the run
+may begin inside a mention.
 
 Letters for shapes: B windows, T tokens, C tags, R runs, W words of the longest run.
 """
@@ -26,7 +27,7 @@ from eventtag.labels import LabelSet
 
 @dataclass(frozen=True)
 class CrfHead(SoftmaxHead):
-    """`ModelHead` with the layer `classifier` and `transitions` [C, C], the scores of tag j behind tag i."""
+    """`ModelHead` with the layer `classifier` and `transitions` [C, C], the scores of tag j after tag i."""
 
     plain = False
     weights: ClassVar[tuple[str, ...]] = ("classifier.", "transitions")
@@ -80,10 +81,10 @@ def crf_loss(
     """Negative log-likelihood of the gold of all runs, divided by `positions` (the number of gold positions by default); a scalar.
 
     For a run it is logZ(all legal sequences) - logZ(the legal sequences that gold allows). Gold allows one tag for each word. In a window
-    with `unannotated` [B, C] tags, whose labels nobody was marking, gold `O` (tag id 0) allows any of those too (marginal likelihood over a
-    partial annotation: Tsuboi et al. 2008, https://aclanthology.org/C08-1113/).
+    with `unannotated` [B, C] tags, whose labels nobody was annotating, gold `O` (tag id 0) allows any of those too (marginal
+    likelihood over a partial annotation: Tsuboi et al. 2008, https://aclanthology.org/C08-1113/).
 
-    `emissions` [B, T, C] are unnormalised, `transitions` [C, C] the scores of tag j behind tag i, `legal` [C, C] whether it may follow;
+    `emissions` [B, T, C] are unnormalised, `transitions` [C, C] the scores of tag j after tag i, `legal` [C, C] whether it may follow;
     `tag_ids` [B, T] are gold on the first tokens of words, negative where there is none; `words` [B, T] is true on first tokens of words.
     `weights` [B] multiply the loss of a window's runs. `soft_targets` are teachers' probabilities [B, T, C] and the share [B, T] of a
     position that follows them; with a share of 1 gold does not count there, and all other shares of a run are equal. A run then adds (1 -

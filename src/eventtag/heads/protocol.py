@@ -37,7 +37,7 @@ class Decoder(Protocol):
     `overlap`: whether the spans found may overlap. `max_width`: the most words of a span, None without a limit. `usual_threshold`: the
     score below which spans of a label are left out where no threshold was chosen for it. `tags_words`: whether emissions are
     log-probabilities of the tags of each word; only such a head can be exported, teach, or judge single words. `transitions` [C, C]:
-    learnt scores of tag j behind tag i, None for a head without them.
+    learnt scores of tag j after tag i, None for a head without them.
     """
 
     @property
@@ -73,8 +73,8 @@ class Decoder(Protocol):
         ...
 
     def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:
-        """For each article, how many decisions are expected to be wrong if the more probable answer is taken each time. Words that no model
-        read do not count.
+        """For each article, the expected number of wrong decisions if the more probable answer is taken each time. Words that no
+        model read do not count.
         """
         ...
 
@@ -140,7 +140,7 @@ class ModelHead(Protocol):
     def scores(self, network: Any, hidden: torch.Tensor, word_positions: torch.Tensor | None) -> torch.Tensor:
         """Unnormalised scores from the encoder's output [B, T, H].
 
-        `word_positions` [B, K] is the first token of each word, negative beyond a window's last. Raises ValueError where the head needs
+        `word_positions` [B, K] is the first token of each word, negative beyond a window's last. Raises ValueError if the head needs
         them and they are None.
         """
         ...
@@ -158,7 +158,9 @@ class ModelHead(Protocol):
     def loss(
         self, network: Any, scores: torch.Tensor, batch: Mapping[str, Any], labels: LabelSet, *, positions: torch.Tensor | None
     ) -> torch.Tensor:
-        """The loss of a batch (`training.data.features.collate`) divided by `positions`, by default its gold positions; a scalar."""
+        """The loss of a batch (`eventtag.training.data.features.collate`) divided by `positions` (default: its gold positions); a
+        scalar.
+        """
         ...
 
     def decoder(self, network: Any) -> Decoder:

@@ -1,4 +1,4 @@
-"""What rejected spans teach: that exactly these words are no mention with this label. Nothing is said of the rest of the text.
+"""The loss of rejected spans: exactly these words are no mention with this label. They say nothing about the rest of the text.
 
 The loss of a rejected span is -log(1 - p), where p is its probability. Under a chain of tags p is the sum over all legal sequences with
 this mention divided by the sum over all (as `eventtag.heads.chain` has it for decoding), in the window that decides the span's first word.
@@ -35,8 +35,9 @@ def rejected_in_windows(
     """[N, 3] for each window: first word, words - 1, and label (its place among the labels) of the rejected spans that it learns; words
     are numbered in the window.
 
-    Where all of a span's words were annotated for its label, gold says already that it is none. The ledger notes spans that no tagger can
-    find, because they do not begin and end with words, or the window of their first word does not hold them whole.
+    Spans whose words were all annotated for their label are left out, because gold already says that they are none. The ledger
+    notes spans that no tagger can find, because they do not begin and end with words, or the window of their first word does not
+    hold all of them.
     """
     found: list[list[tuple[int, int, int]]] = [[] for _ in windows]
     first_of = {int(start): number for number, start in enumerate(tokens.words[:, 0])}
@@ -64,7 +65,7 @@ def rejected_in_windows(
 
 
 def collate_rejected(spans: Sequence[IntArray]) -> dict[str, torch.Tensor]:
-    """The entry KEY for windows with these rejected spans; empty where none has one."""
+    """The entry KEY for windows with these rejected spans; empty if none has one."""
     most = max(map(len, spans), default=0)
     if not most:
         return {}
@@ -86,7 +87,7 @@ def rejection_loss(
     """The summed loss of a batch's rejected spans under a chain of tags, divided by `positions` (the number of gold positions by default),
     so that a rejected span weighs as much as a word with gold; a scalar.
 
-    `emissions` [B, T, C] are unnormalised, `moves` [C, C] scores of tag j behind tag i, IMPOSSIBLE where j may not follow. Of the `batch`
+    `emissions` [B, T, C] are unnormalised, `moves` [C, C] scores of tag j after tag i, IMPOSSIBLE where j may not follow. Of the `batch`
     the entries KEY, `words`, `labels` and `weights` are read.
     """
     rejected: torch.Tensor = batch[KEY]

@@ -1,6 +1,6 @@
 """A head that tags each word independently: a linear classifier and the cross-entropy over positions that have gold.
 
-If a window's annotators were not marking some labels, any tag of those may be right where gold says `O`. There the loss treats `O` and
+If a window's annotators were not annotating some labels, any tag of those may be right where gold says `O`. There the loss treats `O` and
 these tags as one class, whose probability is the sum of theirs (marginal likelihood over a partial annotation: Tsuboi et al. 2008,
 https://aclanthology.org/C08-1113/).
 
@@ -114,7 +114,7 @@ def tag_loss(
     """Mean loss of the gold positions; a scalar.
 
     `emissions` [B, T, C] are unnormalised; `tag_ids` [B, T] are gold, negative where there is none (ignored); `unannotated` [B, C] is
-    true for the tags of labels that the window's annotators were not marking. `positions` is the number to divide by, the number of gold
+    true for the tags of labels that the window's annotators were not annotating. `positions` is the number to divide by, the number of gold
     positions by default (whatever their weights). `weights` [B] multiply the loss of a window's positions. `soft_targets` are teachers'
     probabilities [B, T, C] and the share [B, T] of a position's loss that is the cross-entropy to them instead.
     """

@@ -2,10 +2,10 @@
 
 The score is biaffine in the encoder's output for the two words (Yu et al. 2020, https://aclanthology.org/2020.acl-main.577/), plus a term
 for the number of words. The paper has a softmax over the labels of a span; here each span and label has a sigmoid, so spans may nest and
-overlap, and the loss leaves out a label that nobody was marking.
+overlap, and the loss leaves out a label that nobody was annotating.
 
 Letters for shapes: B windows, T tokens, K words of the longest window, M widths (words of a span), L labels, C tags, H width of the
-encoder, D width of the head, S most gold spans of a window. A span with its first word k and m + 1 words stands at [k, m].
+encoder, D width of the head, S most gold spans of a window. A span with first word k and m + 1 words is at [k, m].
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class SpanScorer(nn.Module):
         nn.init.constant_(self.widths, RARE)
 
     def forward(self, hidden: torch.Tensor, word_positions: torch.Tensor) -> torch.Tensor:
-        """Log-odds [B, K, M, L] of spans, from what the encoder says of tokens [B, T, H] and the first token of each word [B, K]
-        (negative where a window has fewer words).
+        """Log-odds [B, K, M, L] of spans, from the encoder's output [B, T, H] and the first token of each word [B, K] (negative if
+        a window has fewer words).
         """
         words = hidden.gather(1, word_positions.clamp(min=0)[..., None].expand(-1, -1, hidden.shape[-1]))
         first, last = _with_one(self.first(words)), _with_one(self.last(words))
@@ -180,8 +180,8 @@ def span_loss(
 
     `scores` [B, K, M, L] are log-odds, `spans` [B, S, 3] gold: first word (negative beyond a window's last span), words - 1, label. A
     span counts if the window decides its first word (`decided` [B, K]) and all of its words were annotated (`inside` [B, K]); a label
-    counts if it was being marked (`unannotated` [B, C] is true for the tags of the others). `weights` [B] multiply the loss of a window's
-    spans. `rejected` [B, N, 3], in the form of `spans`, are no mentions with their label, and count too.
+    counts if it was being annotated (`unannotated` [B, C] is true for the tags of the others). `weights` [B] multiply the loss of a
+    window's spans. `rejected` [B, N, 3], in the form of `spans`, count as spans that are no mentions with their label.
     """
     dtype = torch.promote_types(scores.dtype, torch.float32)
     gold = torch.zeros(scores.shape, dtype=dtype, device=scores.device)

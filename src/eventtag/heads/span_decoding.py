@@ -1,10 +1,10 @@
-"""From scores of spans to spans: all with a probability of at least LEAST, or the most probable of them that do not overlap.
+"""Spans from scores of spans: all with a probability of at least LEAST, or the most probable of them that do not overlap.
 
 Scores are log-odds [W, M, L] of an article's spans: first word, number of words - 1, label. They never stand in a [W, W] array: M is
 small. A span's score is the probability that the model gives it, as in `eventtag.heads.tag_decoding`.
 
-Each span is a decision of its own, so the threshold with the best F1 is half of the F1 that it reaches (Lipton et al. 2014,
-https://arxiv.org/abs/1402.1892). Thresholds are therefore applied later, and spans are found from LEAST on.
+Each span is decided separately, so the threshold with the best F1 is half of the F1 that it reaches (Lipton et al. 2014,
+https://arxiv.org/abs/1402.1892). Spans are therefore found from LEAST on, and thresholds are applied later.
 
 Letters for shapes: W words, M widths, L labels, N spans.
 """

@@ -1,7 +1,7 @@
 """Arrays: one job, tagged by the same command many times, each time with another number (https://slurm.schedmd.com/job_array.html).
 
 Task i of n tags every n-th shard from the i-th on. All tasks write into the same folder of shards, in any order and on any machine; the
-last one puts the output together. Shards do not hang on the division, so one process may finish what an array has begun.
+last one assembles the output. Shards do not hang on the division, so one process may finish what an array has begun.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ def array_task(text: str, job: Job, variables: Mapping[str, str]) -> ArrayTask:
 
 
 def read_division(job: Job) -> Division | None:
-    """How the job is divided, None where no array has worked on it; raises OutputError when the file is damaged."""
+    """How the job is divided, None if no array has worked on it; raises OutputError if the file is damaged."""
     return None if (known := read_json(job.array)) is None else _division(job, known)
 
 
 def claim_task(job: Job, task: ArrayTask) -> JobLock:
-    """The lock of the task; its first one divides the job. Raises OutputError when the job is divided otherwise."""
+    """The lock of the task; its first one divides the job. Raises OutputError if the job is divided otherwise."""
     known = _division(job, write_once(job.array, asdict(task.division)))
     if known != task.division:
         raise OutputError(

@@ -1,4 +1,4 @@
-"""Putting the output together from finished shards, in the order of the input, and giving it its name in one step."""
+"""Assembling the output from finished shards, in the order of the input, and giving it its name in one step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None
 
     `write` makes the output; without it the shards' lines are copied. With `parts`, a suffix, the output is a folder of such files, one
     for each shard. An output that this job has placed before is replaced. Two processes may do this at the same time: from the same shards
-    they make the same output. Raises OutputError when another output stands there, when a shard is damaged or was made from another
+    they make the same output. Raises OutputError if another output stands there, when a shard is damaged or was made from another
     input, or when something cannot be written.
     """
     try:

@@ -128,7 +128,7 @@ class Job:
 def prepare_folder(job: Job) -> None:
     """Make the job's folder where there is none.
 
-    Raises OutputError when the output exists and is of no job, or is a symbolic link; and when the folder is there and no job made it.
+    Raises OutputError if the output exists and is of no job, or is a symbolic link; and when the folder is there and no job made it.
     """
     if job.output.is_symlink() and not job.manifest.exists():
         refuse_link(job.output)
@@ -175,7 +175,7 @@ def begin(
     `adopted` are those with which the job was started. `mended`: bad rows may have been mended since. `alone`: no other process is at work,
     so that what killed ones left half-written is removed, and a job that has tagged nothing is started anew with other settings.
 
-    Raises OutputError when the output exists and is of no job, or when the job is another and has tagged something: then the message
+    Raises OutputError if the output exists and is of no job, or when the job is another and has tagged something: then the message
     names what differs; and when a job is to go on whose input has another extent.
     """
     if alone:
@@ -263,13 +263,13 @@ def _is_partial(path: Path, file: Path) -> bool:
 
 
 def decided(output: Path, key: str) -> Any:
-    """What the job of this output was started with, as the value of one of its settings; None where there is no job."""
+    """What the job of this output was started with, as the value of one of its settings; None if there is no job."""
     known = read_description(Job(output))
     return None if known is None else known["settings"].get(key)
 
 
 def read_description(job: Job) -> dict[str, Any] | None:
-    """What job.json says, None where there is none; raises OutputError when no job wrote it, or it is damaged."""
+    """What job.json says, None if there is none; raises OutputError if no job wrote it, or it is damaged."""
     known = read_json(job.description)
     if known is not None and not (isinstance(known.get("settings"), dict) and {"schema", "code"} <= known.keys()):
         raise OutputError(
@@ -279,7 +279,7 @@ def read_description(job: Job) -> dict[str, Any] | None:
 
 
 def read_size(job: Job) -> tuple[int, int] | None:
-    """Into how many shards the input is cut and how many rows it has; None where no process has read it to its end."""
+    """Into how many shards the input is cut and how many rows it has; None if no process has read it to its end."""
     known = read_json(job.input)
     if known is None:
         return None
@@ -290,7 +290,7 @@ def read_size(job: Job) -> tuple[int, int] | None:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """A job's manifest, None where there is none; raises OutputError when it is damaged."""
+    """A job's manifest, None if there is none; raises OutputError if it is damaged."""
     manifest = read_json(path)
     if manifest is not None:
         counts = [manifest.get(key) for key in ("rows", "articles", "spans", "tokens", "dead_letters")]
@@ -301,7 +301,7 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file, or None when there is no such file; raises OutputError when it is damaged."""
+    """The object in a JSON file, or None when there is no such file; raises OutputError if it is damaged."""
     try:
         content = read_stored(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -51,7 +51,7 @@ class JobLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> JobLock:
-        """Take the lock; raises BusyError when another process has it."""
+        """Take the lock; raises BusyError if another process has it."""
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             self.held = self._wait(self._descriptor)
@@ -106,7 +106,7 @@ def _inherit(path: Path, duplicate: Any) -> JobLock:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock, not shared; False where the file system cannot tell."""
+    """Whether a process holds the lock, not shared; False if the file system cannot tell."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

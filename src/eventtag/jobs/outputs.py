@@ -130,7 +130,7 @@ def write_predictions(
 
     `labels`: in the order in which `html` colours them. `sentences`: with every span stands its sentence, its text and offsets.
     `title` is that of the page, `model_version` what Label Studio shows. An id that cannot be a file name or stand in a CoNLL file is
-    changed, and the ledger says so. Raises SettingsError as `check_format` does, OutputError when `path` exists or cannot be written.
+    changed, and the ledger says so. Raises SettingsError as `check_format` does, OutputError if `path` exists or cannot be written.
     """
     check_format(format_name, sentences=sentences)
     if format_name == "html":

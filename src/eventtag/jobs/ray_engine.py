@@ -4,8 +4,8 @@ The process that runs the job reads the input and hands out shards, each a block
 tags a shard and stores it with the same protocol as a local worker (staged, flushed, renamed), so every node must see the job's
 folder. What Ray does twice is stored twice under the same name with the same bytes; what it loses is tagged by the next run.
 
-An actor that dies is replaced by Ray and its shard tried again. A shard over which actors have died twice is given to a process of its
-own, watched as in `eventtag.jobs.workers`, which finds the article that is to blame. An actor also dies when an article takes twice
+An actor that dies is replaced by Ray and its shard tried again. A shard over which actors have died twice is given to a separate
+process, watched as in `eventtag.jobs.workers`, which finds the article that is to blame. An actor also dies when an article takes twice
 the time that it may.
 """
 
@@ -61,7 +61,7 @@ class RayActors:
     def __call__(self, shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
         """Yield a record for each shard as it is stored, in any order.
 
-        Raises SettingsError when Ray is not installed, WorkerError when the cluster cannot be reached or gives up, OutputError when a
+        Raises SettingsError if Ray is not installed, WorkerError if the cluster cannot be reached or gives up, OutputError if a
         node does not see the job's folder or a shard cannot be stored, and what `make_tagger` raises.
         """
         address = self.address or os.environ.get("RAY_ADDRESS") or LOCAL
@@ -183,7 +183,7 @@ class TagShard:
             return Failed(type(error), str(error))
 
     def _check_node(self) -> None:
-        """Raise an error when this node does not have the job's code or does not see its folder."""
+        """Raise an error if this node does not have the job's code or does not see its folder."""
         if code_digest() != self._code:
             raise WorkerError(f"node {socket.gethostname()} has another version of eventtag; install the same one on all nodes")
         if not self._store.folder.is_dir():

@@ -1,6 +1,6 @@
 """Running a job: from rows to one output, going on where an earlier process stopped.
 
-Every step can be cut off at any instant. Finished shards are on disk; the output is put together from them and gets its name in one
+Every step can be interrupted at any instant. Finished shards are on disk; the output is put together from them and gets its name in one
 step; the manifest comes last. A process that starts later reads the input again, compares what was tagged with what is there, and
 does what is missing. The tasks of an array do so side by side, each for its own shards.
 """
@@ -62,7 +62,7 @@ class JobOptions:
     `parts`: a suffix such as `.jsonl` makes the output a folder of files that end so, one for each shard, in order.
 
     `task`: of an array, tag its shards alone. `adopted`: settings of a job that is begun already count in place of those given.
-    `output` is written into job.json, for those who put the output together.
+    `output` is written into job.json, for those who assemble the output.
 
     `retry_dead_letters`: tag the rows again that are dead letters, and nothing else. `input_state`: anything that changes when the
     input does (size and time, say); a finished job whose input has the same one is not read again. `input_extent`: what changes when
@@ -88,7 +88,7 @@ class JobReport:
     """A job: its files, the manifest, and how many articles with how many tokens this process tagged in how many seconds.
 
     `nothing_to_do`: it was finished before. `missing`: of an array's job that is not finished, the number of shards that other tasks are
-    still to tag (0: another process puts the output together); then the manifest has the counts of this task alone. None: it is finished.
+    still to tag (0: another process assembles the output); then the manifest has the counts of this task alone. None: it is finished.
     """
 
     job: Job
@@ -134,9 +134,9 @@ def run_job(
 
     `settings` are all that decide the output besides the rows (checkpoint, labels, thresholds ...), as JSON-like values; they must be
     those that the job was started with. `write` makes the output from the articles; without it they are project JSONL. Its bytes
-    depend neither on the engine, nor on how often the job was cut off, nor on the tasks that it was divided into.
+    depend neither on the engine, nor on how often the job was interrupted, nor on the tasks that it was divided into.
 
-    Raises OutputError when `output` exists and is of no job, when the job was started with other settings or its input has changed,
+    Raises OutputError if `output` exists and is of no job, when the job was started with other settings or its input has changed,
     when another process works on it or on the same task, or when something cannot be written.
     """
     options = options or JobOptions()
@@ -164,7 +164,7 @@ def run_job(
 def join_job(output: Path, write: WriteOutput | None) -> JobReport:
     """Put the output of an array's job together, whose shards are all stored; of a finished job, nothing is done.
 
-    Raises OutputError when there is no such job, when shards are missing, when another process works on it, and as `run_job` does.
+    Raises OutputError if there is no such job, when shards are missing, when another process works on it, and as `run_job` does.
     """
     job = Job(output)
     known = read_description(job)

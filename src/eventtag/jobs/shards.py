@@ -84,7 +84,7 @@ def row_bytes(row: InputRow) -> int:
 def input_digest(rows: Iterable[InputRow], *, without: Collection[int]) -> str:
     """BLAKE2b of the articles (id, text, meta) of all rows but those at the positions `without`, as hexadecimal.
 
-    Raises ValueError when one of these rows holds no article.
+    Raises ValueError if one of these rows holds no article.
     """
     digest = hashlib.blake2b(digest_size=16)
     for position, row in enumerate(rows):

@@ -1,7 +1,7 @@
 """Where finished shards lie: one file each, which appears under its name only when it is whole and on disk.
 
 A shard's file holds a line about the shard, then the tagged articles as project JSONL, then the dead letters. Rows and dead letters
-of a shard so become visible in the same instant. A shard that is stored stays as it is, but for dead letters that are tagged again: of
+of a shard so become visible in the same instant. A shard that is stored stays as it is, except for dead letters that are tagged again: of
 two processes that tag the same rows, on whatever machines, the first one's work counts.
 """
 
@@ -74,7 +74,7 @@ class ShardStore:
         """Store a shard: its articles and dead letters, a line each without the line end. Returns what is stored: one that another
         process has stored before stays as it is, unless it is to `replace` that.
 
-        Raises OutputError when it cannot be written; then nothing has changed.
+        Raises OutputError if it cannot be written; then nothing has changed.
         """
         header = json.dumps({"schema": _SCHEMA, "job": self.job, **asdict(record)}).encode()
         path = self.path(record.index)
@@ -91,13 +91,13 @@ class ShardStore:
         return record
 
     def record(self, index: int) -> ShardRecord:
-        """What the shard's file says of itself; raises OutputError when it is damaged, or of a job with other settings."""
+        """What the shard's file says of itself; raises OutputError if it is damaged, or of a job with other settings."""
         return self._read(index, whole=False)[0]
 
     def read(self, index: int) -> tuple[ShardRecord, list[bytes]]:
         """A shard: what it says of itself, then its articles and after them its dead letters, a line each with its line end.
 
-        Raises OutputError when the file is not as it was written.
+        Raises OutputError if the file is not as it was written.
         """
         return self._read(index, whole=True)
 

@@ -69,7 +69,7 @@ def tag_shard(
     """Tag a shard's articles; one on which the model fails, or that takes longer than `clock` allows, becomes a dead letter.
 
     `condemned`: positions that are not to be tried, with the reason. `pieces`: positions that are to run through the model apart from
-    one another; without it all run together. Raises BrokenTaggerError when it is not the article that is to blame.
+    one another; without it all run together. Raises BrokenTaggerError if it is not the article that is to blame.
     """
     condemned = condemned or {}
     wanted = [position for position in shard.to_tag if position not in condemned]
@@ -121,7 +121,7 @@ def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
 
 
 def check_tagger(tag: TagArticles) -> None:
-    """Raise BrokenTaggerError when a plain article cannot be tagged."""
+    """Raise BrokenTaggerError if a plain article cannot be tagged."""
     try:
         _tag(Shard(0, 0, (InputRow(Place(""), PLAIN_ARTICLE),)), [0], tag)
     except Exception as error:
@@ -131,7 +131,7 @@ def check_tagger(tag: TagArticles) -> None:
 def try_articles(shard: Shard, positions: Sequence[int], tag: TagArticles, clock: ArticleClock | None = None) -> None:
     """Tag the articles at these positions and forget the result, to see whether the process survives it.
 
-    Raises BrokenTaggerError when the tagger fails and is of no use any more.
+    Raises BrokenTaggerError if the tagger fails and is of no use any more.
     """
     if any(isinstance(result, str) for result in _tag_isolated(shard, positions, tag, clock).values()):
         check_tagger(tag)

@@ -51,7 +51,7 @@ class Workers:
     def __call__(self, shards: Iterator[Shard], store: ShardStore) -> Generator[ShardRecord | Tagged, None, None]:
         """Yield a record for each shard as it is stored, in any order, and news of articles tagged in between.
 
-        Raises WorkerError when processes die before they can work, OutputError when a shard cannot be stored, and what `make_tagger`
+        Raises WorkerError if processes die before they can work, OutputError if a shard cannot be stored, and what `make_tagger`
         raises.
         """
         pool = _Pool(self, shards, store)

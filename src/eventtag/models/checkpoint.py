@@ -123,7 +123,7 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint, which appears under its name when it is complete. Without `seen`, it is not known what it learnt from.
 
-    Raises OutputError when `path` exists.
+    Raises OutputError if `path` exists.
     """
     with staged_folder(path) as folder:
         model.save_pretrained(folder)

@@ -73,7 +73,7 @@ def load_encoder(
 
     The head's weights are drawn with `seed`. The vocabulary of the model `tiny` is made from `texts`. With `links` it has a link head.
 
-    Raises CheckpointError when the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
+    Raises CheckpointError if the model cannot be found, its files are not the expected ones, it has no fast tokenizer or no
     safetensors weights.
     """
     torch.manual_seed(seed)
@@ -188,7 +188,7 @@ def reads_casing(model: Any) -> bool:
 
 
 def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:
-    """The fast tokenizer of a folder or hub name; raises CheckpointError when it has none (offsets need it)."""
+    """The fast tokenizer of a folder or hub name; raises CheckpointError if it has none (offsets need it)."""
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False, **options)
     if not tokenizer.is_fast:
         raise CheckpointError(
@@ -198,7 +198,7 @@ def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:
 
 
 def local_files(name: str) -> dict[str, str]:
-    """sha256 of each file of the model folder `name`, for the record of a run; empty where `name` is no folder on this machine."""
+    """sha256 of each file of the model folder `name`, for the record of a run; empty if `name` is no folder on this machine."""
     folder = Path(name)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     return {file.name: sha256_of(file) for file in files if file.suffix in (".json", ".safetensors", ".txt", ".model")}
@@ -207,7 +207,7 @@ def local_files(name: str) -> dict[str, str]:
 def locate(name: str) -> Path | str:
     """The folder of a packaged encoder, its files checked; any other name unchanged.
 
-    Raises CheckpointError when the package is missing or a file is not the expected one, SettingsError for an unknown package.
+    Raises CheckpointError if the package is missing or a file is not the expected one, SettingsError for an unknown package.
     """
     if not name.startswith(PACKAGE_PREFIX):
         return name
@@ -247,7 +247,7 @@ def set_attention_dropout(config: Any, value: float) -> None:
 
 
 def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Most tokens, special ones included, that model and tokenizer take; None where neither states a limit."""
+    """Most tokens, special ones included, that model and tokenizer take; None if neither states a limit."""
     positions = getattr(model.config, "max_position_embeddings", None)
     limits = []
     if isinstance(positions, int) and positions > 0:

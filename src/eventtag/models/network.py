@@ -154,7 +154,7 @@ class EventtagForTokenClassification(PreTrainedModel):
         """The head's scores as `logits`, of token ids [B, T], and `link_states` [B, T, D] of a model with a link head; `casing_ids` [B, T]
         as `eventtag.encoding.casing` gives them.
 
-        `word_positions` [B, K] is the first token of each word, negative beyond a window's last; raises ValueError where the head needs
+        `word_positions` [B, K] is the first token of each word, negative beyond a window's last; raises ValueError if the head needs
         them and they are missing.
         """
         embedded = self.get_input_embeddings()(input_ids)

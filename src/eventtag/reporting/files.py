@@ -35,7 +35,7 @@ class Prediction(Protocol):
 
     @property
     def links(self) -> tuple[Link, ...] | None:
-        """The predicted links between them; None where the predictions say nothing of links."""
+        """The predicted links between them; None if the predictions say nothing of links."""
         ...
 
 

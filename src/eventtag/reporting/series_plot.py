@@ -17,7 +17,7 @@ LABELS = 12
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The figures of a period; None where there is none."""
+    """The figures of a period; None if there is none."""
 
     period: str
     naive: float | None

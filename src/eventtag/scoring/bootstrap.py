@@ -1,14 +1,14 @@
 """Confidence intervals by resampling articles.
 
-Words and spans of one article are not independent, so whole articles are drawn with replacement; where articles hang together
-(near-duplicates, topics), whole clusters are. Every score is a function of sums of per-article counts, so a resample is a vector
-of multiplicities and all scores of many resamples come from one matrix product. A label has a score only where it has spans, so a
-resample that lacks a label takes its score, in the label's row and in macro, from another resample that has it.
+Words and spans of one article are not independent, so whole articles are drawn with replacement, or whole clusters of articles that
+depend on each other (near-duplicates, topics). Every score is a function of sums of per-article counts, so a resample is a vector
+of multiplicities, and all scores of many resamples come from one matrix product. A label without spans has no score, so a resample
+that lacks a label takes the score, in the label's row and in macro, from another resample that has it.
 
 Intervals are symmetric bootstrap intervals (Hall 1988, https://doi.org/10.1111/j.2517-6161.1988.tb01707.x) on the log-odds of a
 score, so that they stay between 0 and 1, widened for few articles: by Student's t (with the degrees of freedom of the articles that
 hold such spans) over the normal quantile, and by the jackknife's standard error over the bootstrap's, which is too small by about
-sqrt(n / (n - 1)). How often they cover the truth: scripts/simulate_coverage.py and docs/evidence/intervals.md.
+sqrt(n / (n - 1)). scripts/simulate_coverage.py measures how often they contain the truth (docs/evidence/intervals.md).
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Bootstrap:
     seed: int
 
     def interval(self, scheme: str, row: str, metric: str = "f1") -> Interval | None:
-        """The interval of one score; `row` is a label, `micro`, `macro` or `weighted`. None where fewer than two articles (clusters)
-        hold spans behind it: then nobody knows how it would vary.
+        """The interval of one score; `row` is a label, `micro`, `macro` or `weighted`. None if fewer than two articles (clusters)
+        have spans that it counts.
         """
         place = self.schemes.index(scheme), self.rows.index(row), METRICS.index(metric)
         if self.holding[place] < 2:
@@ -83,7 +83,7 @@ class Bootstrap:
 
     def detectable(self, row: str = "micro", *, correlation: float = 0.0) -> float | None:
         """The smallest true difference in strict F1 to another system that these articles could show (power 0.8), of a label after
-        Holm's correction over all labels; None where there is no interval or no p could be small enough.
+        Holm's correction over all labels; None if there is no interval or no p could be small enough.
         """
         found = self.interval("strict", row)
         if found is None:
@@ -96,7 +96,7 @@ class Bootstrap:
 
     @property
     def notes(self) -> list[str]:
-        """What cannot be had for strict F1, and why, one sentence each."""
+        """Which figures of strict F1 are missing, and why, one sentence each."""
         if self.units < 2:
             return [f"no interval: all articles are in one {self.unit}" if self.unit == "cluster" else "no interval: one article"]
         found = []
@@ -182,7 +182,7 @@ def _fill(samples: Floats, marked: npt.NDArray[np.bool_]) -> None:
 
 
 def marked_mask(tally: Tally) -> npt.NDArray[np.bool_]:
-    """[L]: whether a label was being marked in some article."""
+    """[L]: whether a label was being annotated in some article."""
     return np.array([tally.marked is None or label in tally.marked for label in tally.labels], dtype=np.bool_)
 
 
@@ -311,9 +311,7 @@ def _freedom(samples: Floats, holding: npt.NDArray[np.int64], marked: npt.NDArra
 def _widen_macro(
     low: Floats, high: Floats, estimate: Floats, constant: npt.NDArray[np.bool_], marked: npt.NDArray[np.bool_]
 ) -> None:
-    """Add to the macro interval, in place, what resampling cannot know of labels whose score never varies (no gold at all,
-    say).
-    """
+    """Widen the macro interval, in place, for labels whose score never varies between resamples (such as one without gold)."""
     labels = len(marked)
     macro = labels + AVERAGES.index("macro")
     unknown = constant[:, :labels] & ~constant[:, [macro]] & marked[:, None]

@@ -1,11 +1,11 @@
-"""Whether a span's score means what it says, and thresholds for a wanted precision or recall.
+"""Whether a span's score is the probability that it is right, and thresholds for a wanted precision or recall.
 
 A score is calibrated if, of the predicted spans with score 0.8, 80 % are right (strict: offsets and label). All of this is on
 spans, not on tokens: most tokens are outside any span and nearly always right, which hides what matters (Jagannatha and Yu 2020,
 https://aclanthology.org/2020.acl-main.188/).
 
 Temperature scaling (Guo et al. 2017, https://arxiv.org/abs/1706.04599): the log-odds of a score are divided by one number per
-label, fitted on validation articles. It keeps the order of scores and with it every precision-recall curve.
+label, fitted on validation articles. It keeps the order of scores and so every precision-recall curve.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class LabelCalibration:
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """Calibration of the span scores, all labels together and each for itself.
+    """Calibration of the span scores, for all labels together and for each label.
 
-    `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None where no temperature is in force.
+    `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None if no temperature is in force.
     `fitted_here` says that these articles fitted the temperatures, so that `overall` is too low; `cross_fitted_ece` is then the error
     with temperatures that were fitted on other folds of them, and `cross_fitted_expected` what chance alone would give. `thresholds`
     are those below which spans were left out, `overlapping` those of spans that overlap a more probable one.
@@ -340,7 +340,7 @@ def cross_fitted_reliability(
     """Calibration where every article's temperatures were fitted on the other folds of articles.
 
     This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. It is that of the predicted
-    spans of `measured`, the same articles (None: of `pairs`), such as those that thresholds leave. None where there are fewer
+    spans of `measured`, the same articles (None: of `pairs`), such as those that thresholds leave. None if there are fewer
     articles than folds, or no predicted span. Raises DataError as `collect_predictions` does.
     """
     scores, correct = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)]

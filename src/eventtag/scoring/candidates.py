@@ -1,4 +1,4 @@
-"""What a sweep found: the candidates, their scores over seeds, and how sure it is that the best is better than another."""
+"""The result of a sweep: the candidates, their scores over seeds, and how certain it is that the best is better than another."""
 
 from __future__ import annotations
 
@@ -62,8 +62,9 @@ class SweepReport:
 
     @property
     def on_other_seeds(self) -> float | None:
-        """What the best candidate scores on a seed that had no part in choosing it: the mean over all seeds, each left out in turn. The
-        best mean itself is too high by the luck of having been chosen. None for fewer than two seeds or no finished candidate.
+        """The score of the best candidate on a seed that had no part in choosing it: the mean over all seeds, each left out in
+        turn. The best mean itself is too high, because it was chosen as the best. None for fewer than two seeds or no finished
+        candidate.
         """
         finished = [candidate.scores for candidate in self.candidates if candidate.state == FINISHED]
         seeds = min(map(len, finished), default=0)

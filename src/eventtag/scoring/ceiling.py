@@ -1,7 +1,7 @@
-"""A tagger's scores beside the agreement of two annotators of the same articles.
+"""A tagger's scores compared with the agreement of two annotators of the same articles.
 
-Where two people agree with an F1 of 0.80, a tagger's 0.76 is 95 % of what annotation itself can do. The ratio's interval comes from
-resampling articles (or clusters), tagger and annotators together, as hard articles are hard for both.
+If two people agree with an F1 of 0.80, a tagger's 0.76 is 95 % of their agreement. The ratio's interval comes from resampling
+articles (or clusters) for tagger and annotators together, because hard articles are hard for both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCHEME = "strict"
 @dataclass(frozen=True, slots=True)
 class CeilingRow:
     """Strict F1 of the tagger and of the second annotator against the same gold, and the ratio of the tagger's to the annotator's with its
-    interval; None where there is none.
+    interval; None if there is none.
     """
 
     tagger: float
@@ -64,7 +64,7 @@ def compare_with_annotators(
     level: float,
     seed: int,
 ) -> Ceiling:
-    """The tagger's scores beside the second annotator's, both against the first annotator's spans of the same articles."""
+    """The scores of the tagger and of the second annotator, both against the first annotator's spans of the same articles."""
     marked = marked_mask(tagger)
     place, f1 = tagger.schemes.index(SCHEME), METRICS.index("f1")
     both = np.stack([figure_sums(tally)[:, place] for tally in (tagger, annotators)], axis=1)
@@ -88,7 +88,7 @@ def compare_with_annotators(
 
 
 def _log_ratio(scores: Floats) -> Floats:
-    """[..., N] from [..., 2, N]: the logarithm of the first over the second; nan where one of them is 0."""
+    """[..., N] from [..., 2, N]: the logarithm of the first over the second; nan if one of them is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.log(scores[..., 0, :]) - np.log(scores[..., 1, :])
     return np.asarray(np.where(np.isfinite(found), found, np.nan))

@@ -1,18 +1,19 @@
-"""Is one system better than another, or did this test set only happen to say so?
+"""Whether one system is better than another by more than chance.
 
-A system is one set of predictions as it stands, or a recipe: several runs that differ in their seed, which stand for all the runs that
-the recipe could give. All tag the same articles, so everything is paired by article (or by cluster of articles that hang together):
+A system is one set of predictions, or a recipe: several runs that differ in their seed and stand for all runs of that recipe. All
+tag the same articles, so everything is paired by article (or by cluster of articles that depend on each other):
 
 * the difference has an interval by Student's t. Its variance over articles is the jackknife's. Where a recipe takes part, the variance
-  over seeds is added, and what both count (the chance of a run on an article) is taken off once, as for any two crossed ways of
-  drawing (Cameron, Gelbach and Miller 2011, https://doi.org/10.1198/jbes.2010.07136). Degrees of freedom follow Satterthwaite (1946)
-  and are fewer where few articles make up the difference;
+  over seeds is added, and the part that both contain (the chance of a run on an article) is subtracted once, as for any two crossed
+  ways of drawing (Cameron, Gelbach and Miller 2011, https://doi.org/10.1198/jbes.2010.07136). Degrees of freedom follow
+  Satterthwaite (1946) and are fewer where few articles make up the difference;
 * between systems as they stand, p comes from flipping signs (`eventtag.scoring.sign_flips`), exactly where articles are few; where a
   recipe takes part, from the same t as the interval;
 * p-values of labels are corrected for their number by Holm's method (1979), over labels and pairs of systems together.
 
-A system is called better only if the interval excludes 0 and the corrected p-value is below 1 - level. How often that is wrong, and how
-often the intervals hold the truth: scripts/simulate_comparisons.py and docs/evidence/intervals.md.
+A system is called better only if the interval excludes 0 and the corrected p-value is below 1 - level.
+scripts/simulate_comparisons.py measures how often that is wrong, and how often the intervals contain the truth
+(docs/evidence/intervals.md).
 """
 
 from __future__ import annotations
@@ -116,8 +117,8 @@ def compare_systems(
 ) -> Comparison:
     """Compare two or more systems, each pair in the order given; the keys are their names.
 
-    A tally is a system as it stands; a tuple of tallies is a recipe with a run per seed. Of a recipe with a single run nobody knows how
-    much its seeds vary: they are taken to vary as those of the recipe that it is compared with, or nothing is said.
+    A tally is a single system; a tuple of tallies is a recipe with a run for each seed. A recipe with one run is assumed to vary as
+    much as the recipe that it is compared with; if that has one run too, there is no interval.
 
     Raises DataError if the tallies are not of the same articles in the same order, labels and schemes, or there is only one.
     """
@@ -220,7 +221,7 @@ def _differences(
 
 
 def _detectable(found: Paired, *, alpha: float, tests: Sequence[int], unit: str) -> tuple[Floats, npt.NDArray[np.object_]]:
-    """[S, N, 3] smallest detectable differences, nan where there is none, and what is to be said of interval, p and them. `tests` is by
+    """[S, N, 3] smallest detectable differences, nan if there is none, and what is to be said of interval, p and them. `tests` is by
     row how many Holm's method corrects for: all others are taken to find nothing.
     """
     note = found.note.copy()

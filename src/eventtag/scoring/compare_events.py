@@ -1,7 +1,7 @@
-"""Which of some systems finds links better, and says the status of events better.
+"""Which systems find links, and the status of events, better than others.
 
-Links are compared on the articles that were marked for links. Status is compared on the events with a gold status that each system found,
-so systems that find other events are judged on other events. Both as `scoring.compare` compares spans.
+Links are compared on the articles annotated for links. Status is compared on the events with a gold status that each system found,
+so each system is judged on its own events. The method is that of `eventtag.scoring.compare`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from eventtag.span import STATUSES
 
 @dataclass(frozen=True, slots=True)
 class EventTallies:
-    """The counts of one set of predictions, None where gold or predictions have no links or no status, and remarks."""
+    """The counts of one set of predictions, None if gold or predictions have no links or no status, and remarks."""
 
     links: LinkTally | None
     status: Tally | None
@@ -32,7 +32,7 @@ class EventTallies:
 @dataclass(frozen=True)
 class EventComparison:
     """The comparisons of links, with one row `micro` for each measure, of strict links by role, and of status, whose recall of all
-    together (`micro`) is the accuracy. None where fewer than two systems have them; `notes` says which have none.
+    together (`micro`) is the accuracy. None if fewer than two systems have them; `notes` says which have none.
     """
 
     links: Comparison | None
@@ -81,7 +81,7 @@ def compare_events(
 ) -> EventComparison | None:
     """Compare the systems that have links, and those that have a status; a tuple is a recipe with a run per seed.
 
-    None where no system has either and nothing is to be said.
+    None if no system has either and nothing is to be said.
     """
     how: dict[str, Any] = {"clusters": clusters, "level": level, "trials": trials, "seed": seed}
     runs = {name: found if isinstance(found, tuple) else (found,) for name, found in systems.items()}

@@ -1,6 +1,6 @@
 """What other scorers would print for the same predictions, and which articles make the difference.
 
-None of these figures is used for anything; they are here so that results can be held against published ones.
+These figures are only for comparison with published results.
 
 * seqeval in its default mode and conlleval read word tags leniently: `I-X` after anything but `X` opens a chunk
   (https://www.clips.uantwerpen.be/conll2000/chunking/conlleval.txt). Tags made of spans are always legal, so both equal seqeval's
@@ -33,7 +33,7 @@ FIRST_COME_CAUSE = "spans compete for a partner and are served in order, or shar
 class ConventionalScore:
     """Micro figures of another scorer, the scheme of ours that they compare with, and why they differ.
 
-    `articles` is the number of articles whose counts differ from ours, `first_articles` names some; `cause` is empty where none
+    `articles` is the number of articles whose counts differ from ours, `first_articles` names some; `cause` is empty if none
     does.
     """
 

@@ -3,8 +3,8 @@
 The five outcomes are those of SemEval-2013 task 9.1 (Segura-Bedmar et al. 2013, https://aclanthology.org/S13-2056/): correct,
 incorrect, partial, missed, spurious.
 
-Zero division: precision is 0.0 where nothing was predicted, recall is 0.0 where there is no gold, F1 is 0.0 where both are 0.0.
-`support` beside every figure says how many gold spans stand behind it.
+Zero division: precision is 0.0 if nothing was predicted, recall is 0.0 if there is no gold, F1 is 0.0 if both are 0.0.
+`support` is the number of gold spans behind a figure.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of some gold spans and of some predicted spans; additive.
+    """The outcomes of some gold spans and of some predicted spans; additive.
 
-    Gold and predicted sides are counted apart because a matched pair may carry two labels: for one label, `gold_*` counts gold
-    spans of that label and `predicted_*` counts predicted spans of that label. Over all labels both sides are equal but for
-    `missed` and `spurious`.
+    Gold and predicted sides are counted separately because the spans of a pair may have different labels: for one label, `gold_*`
+    counts gold spans of that label and `predicted_*` counts predicted spans of that label. Over all labels both sides are equal
+    except for `missed` and `spurious`.
     """
 
     gold_correct: int = 0
@@ -54,17 +54,17 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """(correct + partial / 2) / predicted; 0.0 where nothing was predicted."""
+        """(correct + partial / 2) / predicted; 0.0 if nothing was predicted."""
         return _ratio(self.predicted_correct + 0.5 * self.predicted_partial, self.predicted)
 
     @property
     def recall(self) -> float:
-        """(correct + partial / 2) / gold; 0.0 where there is no gold."""
+        """(correct + partial / 2) / gold; 0.0 if there is no gold."""
         return _ratio(self.gold_correct + 0.5 * self.gold_partial, self.support)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; 0.0 where both are 0.0."""
+        """Harmonic mean of precision and recall; 0.0 if both are 0.0."""
         return harmonic_mean(self.precision, self.recall)
 
 
@@ -77,5 +77,5 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def harmonic_mean(precision: float, recall: float) -> float:
-    """F1; 0.0 where both are 0.0."""
+    """F1; 0.0 if both are 0.0."""
     return _ratio(2 * precision * recall, precision + recall)

@@ -1,9 +1,9 @@
-"""seqeval beside our own scores: an independent scorer on word tags, and the reasons why it differs where it does.
+"""seqeval, an independent scorer on word tags, compared with our scores, and the reasons for differences.
 
 seqeval (mode="strict", scheme=IOB2) sees words, not characters, and one layer of spans. Gold and predicted spans are laid on
-words: a word belongs to a span that shares a character with it, longer spans first. Every annotated region is a sequence of its
-own, so that mentions on both sides of unannotated text are never glued together. A span that does not survive this unchanged is
-named with its reason; without such spans both scorers must agree.
+words: a word belongs to a span that shares a character with it, longer spans first. Every annotated region is a separate sequence,
+so that mentions on both sides of unannotated text are never joined. A span that word tags cannot hold unchanged is named with its
+reason; without such spans both scorers must agree.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class CrossCheck:
 class WordTags:
     """Word tags of all articles in seqeval's form, and the spans that they could not hold.
 
-    Words that are `O` on both sides are left out but for one of each run: it separates chunks, and more of them change no score.
+    Words that are `O` on both sides are left out except for one of each run: it separates chunks, and more of them change no score.
     Labels are replaced by `L0`, `L1`, ..., because seqeval strips hyphens from labels.
     """
 

@@ -1,11 +1,11 @@
-"""What a learning curve promises if it need not be a power law.
+"""The gain that a learning curve predicts if it need not be a power law.
 
-Scores up to some number of articles say little about the form of what follows: a power law, a logarithm that never ends, an
-exponential that has all but ended, an S-shaped curve that has yet to rise, or one that ends abruptly can fit them alike, and promise
-other gains. So every form here is fitted, each f(n) = end - scale x(n) with a falling x of its own shape, and the gain ranges over
-all that fit no worse than the best by more than chance explains (profile likelihood, Venzon and Moolgavkar 1988,
-https://doi.org/10.2307/2347496). One thing is supposed, or there would be no upper end: beyond the largest number of articles scores
-climb at most STEEPER times as fast by doubling as the curve does where it is steepest between the numbers that were tried.
+Scores up to some number of articles say little about the further curve. A power law, a logarithm that never ends, an exponential
+that has almost ended, an S-shaped curve that has yet to rise, or one that ends abruptly can fit them equally well and predict
+different gains. So every form here is fitted, each f(n) = end - scale x(n) with a falling x of its own shape. The range of the gain
+covers all forms that fit about as well as the best (profile likelihood, Venzon and Moolgavkar 1988,
+https://doi.org/10.2307/2347496). One assumption gives the range an upper end: beyond the largest number of articles, scores rise
+with each doubling at most STEEPER times as fast as the curve does where it is steepest between the numbers that were tried.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def gain_range(numbers: Floats, scores: Floats, errors: Floats, *, more: float, 
     freedom = len(numbers) - PARAMETERS
     # Scores further off every form than their errors explain make all forms less sure (Birge 1932).
     birge = max(1.0, best / max(1, freedom))
-    # Two free parameters, shape and scale: with one, intervals held the true gain of exponential and S-shaped curves too rarely.
+    # Two free parameters, shape and scale: with one, intervals contained the true gain of exponential and S-shaped curves too rarely.
     allowed = float(chdtri(2, 1 - level)) * birge
     low, high = np.inf, -np.inf
     for misfit, scale, variance, per_scale, fall in fits:

@@ -19,15 +19,15 @@ from eventtag.scoring.tally import Pair
 from eventtag.span import STATUSES
 
 NONE = "none"
-"""Stands for an event of which the predictions say no status."""
+"""Stands for an event without a predicted status."""
 
 
 @dataclass(frozen=True)
 class LinkScores:
-    """Scores of links and of whole records on the articles that were marked for links.
+    """Scores of links and of whole records on the articles that were annotated for links.
 
     `measures` holds those of `scoring.links` for all roles together, `roles` the strict ones by role, with micro and macro.
-    `on_gold_spans`: the predicted spans are the gold spans, so that finding them is no part of the scores. `units` are the articles or
+    `on_gold_spans`: the predicted spans are the gold spans, so the scores do not include finding them. `units` are the articles or
     clusters that were resampled.
     """
 
@@ -69,8 +69,8 @@ class StatusScores:
     """Scores of status on the gold events that have one and were found.
 
     `rows` are the statuses and macro, over those that occur; `confusion` by gold status and predicted status (or none).
-    `baseline` is what always saying "asserted" gives on the same events; `gains` are the differences to it, of accuracy and F1 of
-    "asserted".
+    `baseline` are the scores of always saying "asserted" on the same events; `gains` are the differences to it, of accuracy and F1
+    of "asserted".
     """
 
     accuracy: Accuracy
@@ -90,7 +90,7 @@ class StatusScores:
 
 @dataclass(frozen=True)
 class EventScores:
-    """Scores of links and of status, None where gold or predictions have none, and what is to be known of both, a sentence each."""
+    """Scores of links and of status, None if gold or predictions have none, and `notes`, a sentence each."""
 
     links: LinkScores | None
     status: StatusScores | None
@@ -121,7 +121,7 @@ class EventScores:
 def score_events(
     pairs: Sequence[Pair], links: PredictedLinks, labels: LabelSet, how: Resampling, *, fields: Sequence[str] | None = None
 ) -> EventScores | None:
-    """Score predicted links and status against those of the gold articles; None where neither has any.
+    """Score predicted links and status against those of the gold articles; None if neither has any.
 
     `fields` are metadata fields to slice links by (None: those that suit). Raises DataError as `scored_links` does.
     """
@@ -136,7 +136,7 @@ def score_events(
 
 
 def links_to_score(pairs: Sequence[Pair], links: PredictedLinks, labels: LabelSet) -> tuple[list[ArticleLinks], list[str]]:
-    """The articles that were marked for links, with the links that count, and remarks; none where the predictions say nothing of links."""
+    """The articles annotated for links, with the links that count, and remarks; none if the predictions have no links."""
     marked = [(article, spans) for article, spans in pairs if article.links is not None]
     spoken = any(found is not None for found in links.values())
     if not marked:
@@ -167,7 +167,7 @@ def links_to_score(pairs: Sequence[Pair], links: PredictedLinks, labels: LabelSe
 
 
 def status_to_score(pairs: Sequence[Pair], events: frozenset[str]) -> tuple[StatusCounts | None, list[str]]:
-    """The counts of status and remarks; None where gold or predictions say none, or no event with a status was found."""
+    """The counts of status and remarks; None if gold or predictions have no status, or no event with a status was found."""
     spoken = any(span.status is not None for _, spans in pairs for span in spans)
     counts = count_status(pairs, events=events)
     if counts is None:

@@ -5,10 +5,10 @@ they are tested in a fixed order as long as they are rejected (fixed-sequence te
 is at most 1 - confidence. For a precision the order begins where other articles, which chose epoch and calibration, say that the test is
 surest, and goes down; for a recall it begins with all spans and goes up.
 
-Spans of one article are right or wrong together, so the p-value is over units (articles or clusters): that of a binomial test with the
+Errors within one article are correlated, so the p-value is over units (articles or clusters): that of a binomial test with the
 effective number of spans, which follows from the ratio's variance over units and their number (Korn and Graubard 1998,
-https://www150.statcan.gc.ca/n1/pub/12-001-x/1998002/article/4356-eng.pdf). One wrong span in a unit of its own is added: without it, units
-that happen to hold no error promise too much. The precision meant is that on as many new articles (AS_MANY).
+https://www150.statcan.gc.ca/n1/pub/12-001-x/1998002/article/4356-eng.pdf). One wrong span in an additional unit is added, because
+units that happen to have no error would promise too much. The precision meant is that on as many new articles (AS_MANY).
 scripts/simulate_thresholds.py measures how often the promise is broken.
 """
 
@@ -34,11 +34,11 @@ Kind = Literal["precision", "recall"]
 POWER = 0.8
 """The chance of success for which the needed number of units is given."""
 AS_MANY = 1.0
-"""The promise is about so many times as many new articles as chose the threshold. Their own precision varies as well, so the variance is
-that of a difference: without that, precision on few new articles is below the target oftener than promised.
+"""The promise is about this many times as many new articles as chose the threshold. Their own precision varies as well, so the
+variance is that of a difference; otherwise, precision on few new articles would be below the target more often than promised.
 """
 MOST_TIMES = 1e4
-"""So many times the units at hand are tried at most."""
+"""At most this many times the number of units are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ class UnitPredictions:
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """The threshold that keeps the promise, None where these units cannot support it; precision and recall that it has on them.
+    """The threshold that keeps the promise, None if these units cannot support it; precision and recall that it has on them.
 
     `best` is the highest precision (recall) that any tested threshold has there. `needed` are the units with which the promise could be
-    made with probability POWER; None where it is made, or where no number would do.
+    made with probability POWER; None if it is made, or where no number would do.
     """
 
     threshold: float | None
@@ -171,8 +171,9 @@ def guarantee_threshold(
 ) -> Guarantee:
     """The threshold with the most recall (of a wanted precision) or precision (of a wanted recall) for which the promise can be made.
 
-    `held` are units that chose nothing about the tagger, the epoch and temperatures included; `choosing` are others, by which the order of
-    the tests is fixed. With `confidence` 0.9, a chosen threshold misses the target on new articles in at most 10 % of such choices.
+    `held` are units that chose nothing about the tagger, not even the epoch and temperatures; `choosing` are other units, which fix
+    the order of the tests. With `confidence` 0.9, a chosen threshold misses the target on new articles in at most 10 % of such
+    choices.
     """
     curve = _curve(held, kind)
     delta = 1 - confidence
@@ -198,7 +199,7 @@ def guarantee_threshold(
 
 
 def _needed(curve: _Curve, threshold: float, target: float, confidence: float, units: int) -> int | None:
-    """The units that find the threshold to keep its promise with probability POWER, if they are like these `units`; None where these miss
+    """The units that find the threshold to keep its promise with probability POWER, if they are like these `units`; None if these miss
     the target there.
     """
     place = int((curve.thresholds >= threshold).sum()) - 1

@@ -50,7 +50,7 @@ def share_interval(
 
 
 def never_varies(samples: Floats, estimate: Floats) -> npt.NDArray[np.bool_]:
-    """[...]: whether all of [B, ...] resampled statistics are the estimate but for rounding."""
+    """[...]: whether all of [B, ...] resampled statistics are the estimate except for rounding."""
     return np.asarray((np.abs(samples - estimate) <= ROUNDING).all(axis=0), dtype=np.bool_)
 
 
@@ -65,7 +65,7 @@ def difference_interval(
 def ratio_interval(samples: Floats, estimate: Floats, leave_one_out: Floats, *, level: float) -> tuple[Floats, Floats]:
     """Lower and upper end, [...], of ratios of which these are the logarithms: symmetric about the estimate's logarithm.
 
-    nan where one of the leave-one-out values is; resamples that are nan are left out.
+    nan if one of the leave-one-out values is; resamples that are nan are left out.
     """
     known = np.where(np.isnan(samples), estimate, samples)
     _, width = _symmetric(known, estimate, leave_one_out, level=level)

@@ -1,10 +1,10 @@
-"""F1 against the number of training articles, and what more annotation would bring.
+"""F1 by the number of training articles, and the gain from more annotation.
 
 Scores of taggers trained on n articles follow f(n) = a - b n^-c closely (Hestness et al. 2017, https://arxiv.org/abs/1712.00409):
-a is where they end, c how fast. The three are fitted by weighted least squares. Two intervals of what is extrapolated are given. That of
-the power law comes from refitting to scores that are redrawn within their standard errors, or more widely where they lie off the
-curve; it holds only if the law goes on. The other one ranges over all forms that fit the scores (`curve_forms`). Neither can know
-that the next articles are like those so far.
+a is where they end, c how fast. The three are fitted by weighted least squares. Two intervals of what is extrapolated are given.
+That of the power law comes from refitting to scores that are redrawn within their standard errors, or more widely if they lie off
+the curve; it is valid only if the law continues. The other one covers all forms that fit the scores (`curve_forms`). Both assume
+that further articles are like those so far.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 EXPONENTS = np.linspace(0.05, 2.0, 79)
 LEAST_ERROR = 0.002
-"""A score is never taken to be surer than this: another seed would move it by more."""
+"""The smallest standard error that is assumed for a score, because another seed would change it by more."""
 REDRAWS = 2000
 
 
@@ -43,8 +43,9 @@ class LearningPoint:
 class LearningCurve:
     """f(n) = `end` - `scale` n^-`exponent`, and the gain from `more` further articles.
 
-    `low` and `high` are its interval whatever the form of the curve (`curve_forms`), `law_low` and `law_high` if the power law goes on.
-    `misfit_p` is the p-value of the best form's misfit: where it is small, the scores follow no form, and neither interval is sound.
+    `low` and `high` are its interval with any form of the curve (`curve_forms`), `law_low` and `law_high` if the power law
+    continues. `misfit_p` is the p-value of the best form's misfit: if it is small, the scores follow no form, and neither interval
+    is valid.
     """
 
     end: float
@@ -145,7 +146,7 @@ SCHEMA_VERSION = 1
 
 
 def curve_scores(report: EvaluationReport) -> dict[str, CurveScore]:
-    """Strict F1 of every label that was being marked, micro and macro with intervals, from a report that has them."""
+    """Strict F1 of every label that was being annotated, micro and macro with intervals, from a report that has them."""
     assert report.intervals is not None
     strict = report.strict
     values = {label: counts.f1 for label, counts in strict.labels.items() if label not in strict.unannotated}

@@ -29,7 +29,7 @@ LINK_ERRORS: tuple[LinkErrorKind, ...] = get_args(LinkErrorKind)
 
 @dataclass(frozen=True, slots=True)
 class LinkError:
-    """One error: the gold and the predicted link that belong to it; one of them is None where it is missed or spurious."""
+    """One error: the gold and the predicted link that belong to it; one of them is None if it is missed or spurious."""
 
     kind: LinkErrorKind
     article: Article

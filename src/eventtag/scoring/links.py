@@ -1,10 +1,10 @@
 """Which predicted links are right, and what every score of links and of whole records is computed from.
 
-A link counts where both its spans do (`eventtag.scoring.tally`): they touch an annotated region, and their labels were being marked. An
-article whose `links` are None was not marked for links, so nothing in it is scored. The measures, each with precision, recall and F1:
+A link counts where both its spans do (`eventtag.scoring.tally`): they touch an annotated region, and their labels were being annotated. An
+article whose `links` are None was not annotated for links, so nothing in it is scored. The measures, each with precision, recall and F1:
 
     strict            a link is right if both spans (offsets and label) and its role are
-    unlabelled        the pair of event and participant, whatever the role; a pair with two roles counts once
+    unlabelled        the pair of event and participant, with any role; a pair with two roles counts once
     strict_found      strict among the links whose two spans are both in gold and among the predictions
     unlabelled_found  unlabelled among the same links
     records           an event is right if it is found exactly, with exactly its participants and their roles
@@ -110,7 +110,7 @@ def sort_roles(roles: Set[str]) -> tuple[str, ...]:
 
 
 def tally_links(articles: Sequence[ArticleLinks], events: Set[str]) -> LinkTally:
-    """The counts of articles that were marked for links; `events` are the labels of events."""
+    """The counts of articles that were annotated for links; `events` are the labels of events."""
     roles = sort_roles({link.role for item in articles for link in (*item.gold, *item.predicted)})
     ids = tuple(item.article.id for item in articles)
     overall = np.zeros((len(articles), len(MEASURES), 1, len(STATISTICS)))

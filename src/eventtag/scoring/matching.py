@@ -1,18 +1,18 @@
-"""Which predicted span answers which gold span, under each matching scheme.
+"""Pairs of gold and predicted spans under each matching scheme.
 
 Schemes of SemEval-2013 task 9.1 (https://aclanthology.org/S13-2056/), on half-open character spans; two spans are a pair only if
 they share at least one character:
 
     strict   correct: same offsets and label; any other pair: incorrect
-    exact    correct: same offsets, whatever the label; any other pair: incorrect
-    partial  correct: same offsets, whatever the label; any other pair: partial
-    type     correct: same label, whatever the overlap; any other pair: incorrect
+    exact    correct: same offsets, with any label; any other pair: incorrect
+    partial  correct: same offsets, with any label; any other pair: partial
+    type     correct: same label, with any overlap; any other pair: incorrect
 
 Every span is in one pair at most. Of all such matchings the one with the most credit is taken (correct 1, partial 1/2), then the
-one with the most correct pairs, the most pairs, the most pairs of one label, and the most shared characters. So no score depends
-on the order of spans. Where spans with the same offsets and other labels are left equal by all of this (two gold spans, and one
-prediction of a third label), a lot drawn from offsets and label decides between them, so that the scores of a label under `exact`
-and `partial` do not hang on its place in the alphabet.
+one with the most correct pairs, the most pairs, the most pairs of one label, and the most shared characters. So no score depends on
+the order of spans. If spans with the same offsets and different labels are still tied (two gold spans, and one prediction of a
+third label), a pseudo-random number from offsets and label decides, so that the scores of a label under `exact` and `partial` do
+not depend on its place in the alphabet.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ EXACT_INTEGERS = 2**52
 """Sums of integers below this are exact in float64, so a weighted assignment has no rounding."""
 
 MOST_CELLS = 10_000
-"""Pairs, overlapping or not, up to which they are held in a full table; beyond, thousands of spans lie under one long span."""
+"""Largest number of pairs, overlapping or not, that are held in a full table; more arise if thousands of spans lie under one long
+span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Match:
 
 
 def judge(gold: Span, predicted: Span, scheme: Scheme) -> Outcome | None:
-    """The outcome of a pair; None where the two share no character."""
+    """The outcome of a pair; None if the two share no character."""
     if gold.start >= predicted.end or predicted.start >= gold.end:
         return None
     same_offsets = gold.start == predicted.start and gold.end == predicted.end
@@ -130,8 +131,8 @@ def match_component(gold: Sequence[Span], predicted: Sequence[Span], scheme: Sch
 
 
 def _by_lot(span: Span) -> tuple[int, int, int, str]:
-    """By place. Which of several spans with the same offsets answers first, where nothing else decides, hangs on a number that offsets
-    and label make, so that no label is favoured.
+    """By place: the order of several spans with the same offsets if nothing else decides. It comes from a number made of offsets
+    and label, so that no label is favoured.
     """
     return span.start, span.end, crc32(f"{span.start} {span.end} {span.label}".encode(errors="surrogatepass")), span.label
 

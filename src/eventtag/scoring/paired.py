@@ -49,7 +49,7 @@ class System:
 
 @dataclass(frozen=True)
 class Paired:
-    """Arrays [S, N, 3] of one pair of systems: mean scores, interval, standard error with its degrees of freedom, and p; nan where there
+    """Arrays [S, N, 3] of one pair of systems: mean scores, interval, standard error with its degrees of freedom, and p; nan if there
     is none, and `note` says why. `weights` [U, S, N, 3] are the spans of each unit behind a score, in gold and predictions.
     """
 
@@ -133,7 +133,7 @@ def _add_seeds(first: System, second: System, variance: Floats, freedom: Floats)
 def _notes(
     first: System, second: System, error: Floats, holding: npt.NDArray[np.int64], *, unit: str, single: bool
 ) -> npt.NDArray[np.object_]:
-    """[S, N, 3]: why there is no interval; empty where there is one."""
+    """[S, N, 3]: why there is no interval; empty if there is one."""
     note = np.full(error.shape, "", dtype=object)
     note[error <= FLAT] = CONSTANT
     silent = np.zeros(error.shape, dtype=bool)

@@ -1,4 +1,4 @@
-"""Gold articles and somebody's predictions for them, brought together by article id."""
+"""Gold articles and their predictions, matched by article id."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from eventtag.scoring.tally import Pair
 def pair_predictions(gold: Mapping[str, Article], predictions: Iterable[Article], *, source: str) -> tuple[list[Pair], int]:
     """(pairs in the order of `gold`, number of predicted articles that `gold` does not have).
 
-    What is annotated is the gold article's matter; of a predicted article only the spans are used. Raises DataError, naming
-    `source` and the articles, where gold articles have no prediction or texts differ, for then offsets mean something else.
+    The gold article says what is annotated; of a predicted article, only the spans are used. Raises DataError, naming `source` and
+    the articles, if gold articles have no prediction or texts differ.
     """
     found: dict[str, Article] = {}
     others = 0

@@ -1,7 +1,7 @@
 """Predictions of formats that hold no white space, such as CoNLL columns, placed in the gold articles.
 
-Two texts are the same but for white space if their other characters are the same in order. The n-th of them in one text is then the n-th
-in the other, and a span keeps its characters. Offsets are code points, half-open.
+Two texts differ only in white space if their other characters are the same in order. The n-th of these in one text is then the n-th
+in the other, so a span keeps its characters. Offsets are code points, half-open.
 """
 
 from __future__ import annotations

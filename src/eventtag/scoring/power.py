@@ -1,4 +1,4 @@
-"""What difference a test set can show: Student's t, the levels that an exact test can reach, and the number of tests.
+"""The differences that a test set can show, from Student's t, the levels that an exact test can reach, and the number of tests.
 
 See Card et al. 2020, https://aclanthology.org/2020.emnlp-main.745/.
 """
@@ -15,17 +15,17 @@ from scipy.special import stdtrit
 
 POWER = 0.8
 SIMULATED_UNITS = 10
-"""With up to so many units, sign flips are simulated; with more, Student's t is near enough."""
+"""Up to this many units, sign flips are simulated; with more, Student's t is close enough."""
 DRAWS = 500
 MOST_EFFECT = 1000.0
 MANY_UNITS = 40
-"""With so many units the levels of an exact test lie closer together than any printed digit."""
+"""From this many units on, the levels of an exact test lie closer together than any printed digit."""
 
 Floats = npt.NDArray[np.float64]
 
 
 def reachable_level(wanted: float, units: int) -> float:
-    """The largest two-sided p below `wanted` that an exact test with `units` sign flips can give; 0.0 where there is none.
+    """The largest two-sided p below `wanted` that an exact test with `units` sign flips can give; 0.0 if there is none.
 
     Its p-values are the multiples of 2^(1 - units).
     """
@@ -89,7 +89,7 @@ def smallest_detectable_difference(
     level: float = 0.95,
     power: float = POWER,
 ) -> float | None:
-    """The true difference between two systems that `compare` finds with probability `power`; None where an exact p can never be small
+    """The true difference between two systems that `compare` finds with probability `power`; None if an exact p can never be small
     enough, or the difference would have to exceed 1.
 
     `standard_error` is one system's; the other is taken to have the same, and `correlation` is that of both systems' errors over

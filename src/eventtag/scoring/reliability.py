@@ -1,8 +1,9 @@
-"""How far scores lie from the share of right spans, and how far chance alone would put them.
+"""How far scores lie from the share of right spans, and how far they would by chance alone.
 
-The expected calibration error (ECE) of a finite number of spans is never 0, for in each bin the share of right spans differs from
-the mean score by chance. So every ECE stands beside that of perfectly calibrated scores: each span drawn right with its own score
-as probability, in the same bins, as if spans were independent (those of one article are not quite, which adds to chance).
+The expected calibration error (ECE) of a finite number of spans is never 0, because in each bin the share of right spans differs
+from the mean score by chance. So every ECE has beside it that of perfectly calibrated scores, in the same bins: each span is drawn
+right with its score as probability, as if spans were independent (those of one article are not quite, so chance errors are slightly
+larger).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Reliability:
 
 
 def reliability(scores: Floats, correct: npt.NDArray[np.bool_], *, bins: int = BINS) -> Reliability | None:
-    """Calibration of [N] scores, in up to `bins` bins of equal number (equal scores stay together); None where there is no
+    """Calibration of [N] scores, in up to `bins` bins of equal number (equal scores stay together); None if there is no
     span.
     """
     if not len(scores):

@@ -1,8 +1,8 @@
-"""The evaluation report: every figure that is known about a set of predictions, as one value.
+"""The evaluation report: all figures of a set of predictions, as one value.
 
-Macro is the mean over the configured labels that were being marked in the scored articles, also those without gold (their figures are
-0.0). A label that nobody was marking has no score: nothing is known about it. Weighted is the mean weighted by support. The
-zero-division rule is that of `eventtag.scoring.counts`.
+Macro is the mean over the configured labels that were being annotated in the scored articles, also those without gold (their
+figures are 0.0). A label that nobody was annotating has no score. Weighted is the mean weighted by support. The zero-division rule
+is that of `eventtag.scoring.counts`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 2
-"""Raised when a key of report.json changes its meaning or goes away; new keys do not raise it."""
+"""Raised when a key of report.json changes its meaning or is removed; new keys do not raise it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Average:
 
 @dataclass(frozen=True)
 class SchemeScores:
-    """Counts per label under one matching scheme, in the label set's order, and what follows from them; `unannotated` are the labels that
-    nobody was marking in these articles.
+    """Counts and scores of each label under one matching scheme, in the label set's order; `unannotated` are the labels that nobody
+    was annotating in these articles.
     """
 
     labels: dict[str, Counts]
@@ -78,12 +78,12 @@ class SchemeScores:
 
     @property
     def macro(self) -> Average:
-        """The mean over all labels that were being marked; zeros where there is none."""
+        """The mean over all labels that were being annotated; zeros if there is none."""
         return self._average([float(label not in self.unannotated) for label in self.labels])
 
     @property
     def weighted(self) -> Average:
-        """The mean over labels weighted by support; zeros where there is no gold."""
+        """The mean over labels weighted by support; zeros if there is no gold."""
         return self._average([float(counts.support) for counts in self.labels.values()])
 
     def _average(self, weights: list[float]) -> Average:
@@ -97,13 +97,12 @@ class SchemeScores:
 class EvaluationReport:
     """Scores of one set of predictions on one set of articles.
 
-    `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts. Of `left_out`
-    articles more nobody knows what is right: no region of theirs is annotated, or none of the labels was being marked. `selection` says
-    what these articles chose about the tagger, None where they chose nothing; `ceiling` sets its scores beside those of a second annotator.
-    `events` are the scores of links and status, None where neither gold nor predictions have any; `given_gold` those of a link head
-    given the gold spans.
-    `checkpoint` and `data` say what was evaluated on what;
-    they are JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests are computed.
+    `schemes` holds the scores by matching scheme and, where words are known, on words; `strict` is the one that counts. `left_out`
+    is the number of further articles that are not scored, because none of their regions or none of the labels was annotated.
+    `selection` says what these articles chose about the tagger, None if they chose nothing; `ceiling` compares its scores with
+    those of a second annotator. `events` are the scores of links and status, None if neither gold nor predictions have any;
+    `given_gold` those of a link head given the gold spans. `checkpoint` and `data` say what was evaluated on what; they are
+    JSON-like and carried along. `tally` holds the per-article counts from which intervals and tests are computed.
     """
 
     schemes: dict[str, SchemeScores]
@@ -135,8 +134,8 @@ class EvaluationReport:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be known of the articles and labels that are scored, a sentence each: what the articles chose about the tagger, how
-        many are left out, labels that none was annotated for, what is scored of links and status, what the checkpoint has seen, and how it
+        """Remarks on the scored articles and labels, a sentence each: what the articles chose about the tagger, how many are left
+        out, labels that none was annotated for, what is scored of links and status, what the checkpoint has seen, and how it
         compares with the checkpoint that it continued.
         """
         found = [] if self.selection is None else [self.selection.note]
@@ -238,8 +237,8 @@ def score_articles(
 ) -> EvaluationReport:
     """Score the predicted spans of articles against all gold of their annotated regions and labels.
 
-    `words` gives the words on which the word-level scores are computed and seqeval is run; None leaves both out. Without `others` so is
-    what other scorers would print. `pairs` is read once, so it may stream.
+    `words` gives the words for the word-level scores and seqeval; None leaves both out. `others`: whether to add what other scorers
+    would print. `pairs` is read once, so it may stream.
 
     Raises DataError for no article at all, an article given twice, or a gold or predicted label outside `labels`.
     """
@@ -293,10 +292,9 @@ def analyse_articles(
     links and status if there are any.
 
     `links` are the predicted links by article id; the status of a predicted event is that of its span. `given_gold` are the gold spans with
-    the status, and the links, that a link head gave them. `clusters` says which articles hang
-    together and are resampled together, `within` which hang together inside a cluster (None: none do), for slices that lie in a single
-    cluster; `training` are the mentions of the training articles (`count_mentions`) and adds the seen/unseen slices; `fields` are metadata
-    fields to slice by (None: those that suit).
+    the status, and the links, that a link head gave them. `clusters` says which articles are resampled together, `within` which are
+    so inside a cluster (None: none), for slices that lie in a single cluster; `training` are the mentions of the training articles
+    (`count_mentions`) and adds the seen/unseen slices; `fields` are metadata fields to slice by (None: those that suit).
 
     Raises DataError as `score_articles` does, and for an article without a cluster; SettingsError for a field that no article has.
     """

@@ -12,7 +12,7 @@ from eventtag.scoring.tally import Tally
 
 @dataclass(frozen=True)
 class ScoredRow:
-    """Precision, recall and F1 with their intervals (None where there is none), and how many there are in gold and predicted."""
+    """Precision, recall and F1 with their intervals (None if there is none), and how many there are in gold and predicted."""
 
     precision: float
     recall: float

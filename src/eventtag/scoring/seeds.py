@@ -1,8 +1,8 @@
-"""Several runs that differ only in their seed: how much of a score is luck, and which run to keep.
+"""Several runs that differ only in their seed: how much a score varies, and which run to keep.
 
-The seed alone moves the F1 of a tagger by about a point (Reimers and Gurevych 2017, https://aclanthology.org/D17-1035/). The run
-to keep is the one with the best validation score. Choosing it by its test score would make the test score a lie, so that is not
-offered.
+The seed alone changes the F1 of a tagger by about a point (Reimers and Gurevych 2017, https://aclanthology.org/D17-1035/). The run
+to keep is the one with the best validation score. Choosing it by its test score is not offered, because that would make the test
+score too high.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SeedSummary:
 def summarise_seeds(runs: Sequence[SeedRun]) -> SeedSummary:
     """Mean, deviation and range of strict F1, and the run to keep.
 
-    Raises DataError when there is no run, a seed stands twice, or labels or numbers of articles differ.
+    Raises DataError if there is no run, a seed occurs twice, or labels or numbers of articles differ.
     """
     if not runs:
         raise DataError("there is no run to summarise")

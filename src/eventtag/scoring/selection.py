@@ -1,7 +1,7 @@
-"""What the scored articles have chosen about the tagger, and what that does to its scores.
+"""What the scored articles have chosen about the tagger, and how that changes its scores.
 
-Scores on articles that chose the epoch or the thresholds are too high: of several candidates the one was kept that happened to suit these
-articles best. An interval from resampling them does not know the other candidates, so all of it lies too high.
+Scores on articles that chose the epoch or the thresholds are too high, because the candidate was kept that happened to suit these
+articles best. An interval from resampling them does not take the other candidates into account, so it is too high as well.
 """
 
 from __future__ import annotations

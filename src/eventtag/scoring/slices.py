@@ -69,8 +69,8 @@ class Slice:
     """Scores of one value of one dimension.
 
     `low` and `high` are the interval of `f1`, from `units` articles or clusters that hold the slice, or from the units inside its only
-    cluster where `one_cluster`; None where that is a single unit. `gap` is `f1` minus that of the dimension's other slices together, with
-    its interval; None where there are no others, its interval where either lies in a single unit or nothing varies. `behind` as the
+    cluster where `one_cluster`; None if that is a single unit. `gap` is `f1` minus that of the dimension's other slices together, with
+    its interval; None if there are no others, its interval where either lies in a single unit or nothing varies. `behind` as the
     module says. `articles` counts articles with a gold or predicted span in it.
     """
 

@@ -47,7 +47,7 @@ class StatusCounts:
 
 
 def count_status(pairs: Sequence[Pair], *, events: Set[str]) -> StatusCounts | None:
-    """The counts by article; None where no gold event has a status. `events` are the labels of events."""
+    """The counts by article; None if no gold event has a status. `events` are the labels of events."""
     ids: list[str] = []
     tables: list[npt.NDArray[np.int64]] = []
     sizes: list[list[int]] = []

@@ -1,8 +1,8 @@
 """What every score is computed from: per article, scheme and label, eight counts.
 
 Articles are the unit: gold and predicted character spans of whole articles, so that whatever was lost on the way to a prediction
-counts as missed. A span counts where `Article.counts` says so: it touches an annotated region and its label was being marked. All
-such gold counts, overlapping gold included. A span that stands twice on one side of an article counts once.
+counts as missed. A span counts where `Article.counts` says so: it touches an annotated region and its label was being annotated. All
+such gold counts, overlapping gold included. A span that occurs twice on one side of an article counts once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Tally:
 
     `values` is [A articles, S schemes, L labels, 8]; the last axis is `counts.STATISTICS`, whole numbers unless something can be right in
     part (`scoring.links`). Articles stand in the order in which they were given, labels in the order of the label set. `marked` are the
-    labels that were being marked in an article at least; None means all.
+    labels that were being annotated in an article at least; None means all.
     """
 
     article_ids: tuple[str, ...]
@@ -57,7 +57,7 @@ class Tally:
         return np.asarray(self.values.sum(axis=0), dtype=np.int64)
 
     def of_marked_labels(self) -> Tally:
-        """The tally without labels that nobody was marking, of which nothing is known; all labels where that would leave none."""
+        """The tally without labels that nobody was annotating, of which nothing is known; all labels where that would leave none."""
         kept = [place for place, label in enumerate(self.labels) if self.marked is None or label in self.marked]
         if len(kept) in (0, len(self.labels)):
             return self
@@ -153,7 +153,7 @@ def tally_words(
 
 
 def require_distinct(article_ids: Sequence[str]) -> None:
-    """Raise DataError where an article id occurs twice: its article would count twice."""
+    """Raise DataError if an article id occurs twice: its article would count twice."""
     if len(set(article_ids)) < len(article_ids):
         seen: set[str] = set()
         twice = next(name for name in article_ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]

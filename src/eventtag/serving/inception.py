@@ -52,7 +52,7 @@ class Wish:
 
 
 def read_wish(asked: Mapping[str, Any]) -> Wish:
-    """What the metadata of a request says; raises RequestError where something is missing."""
+    """What the metadata of a request says; raises RequestError if something is missing."""
     metadata = asked.get("metadata")
     if not isinstance(metadata, Mapping):
         raise RequestError(f"`metadata` is {kind(metadata)}; it must be an object")
@@ -106,7 +106,7 @@ def _type_system(asked: Mapping[str, Any]) -> str:
 
 
 def _load(document: object, type_system: str, wish: Wish) -> Any:
-    """The CAS of a document. Raises RequestError for anything that is none, SettingsError where dkpro-cassis is not installed."""
+    """The CAS of a document. Raises RequestError for anything that is none, SettingsError if dkpro-cassis is not installed."""
     cassis = load_extra("cassis", "cas")
     xmi = document.get("xmi") if isinstance(document, Mapping) else None
     if not isinstance(xmi, str):

@@ -53,7 +53,7 @@ class Interface:
 
 
 def read_interface(xml: object, labels: Sequence[str]) -> Interface:
-    """What the XML of a labelling interface says; raises RequestError where our labels and its do not fit, or it shows no plain text.
+    """What the XML of a labelling interface says; raises RequestError if our labels and its do not fit, or it shows no plain text.
 
     `<Label value="Place" predicted_values="LOCATION,GPE">` stands for our label LOCATION; without `predicted_values` the name counts.
     """

@@ -1,4 +1,4 @@
-"""A training on corrections, in a process of its own: the run of the checkpoint once more, with the corrections among what it learns.
+"""A training on corrections, in a separate process: the run of the checkpoint once more, with the corrections among what it learns.
 
 The validation and test articles stay where they were. Corrections of an article that is there are left out, and a correction of a
 training article takes its place. Then both checkpoints, that in force and the new one, are scored on the test articles.

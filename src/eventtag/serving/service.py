@@ -66,7 +66,7 @@ class Service:
             self.held -= size
 
     async def tag(self, request: Request, articles: Sequence[Article], *, certainty: bool = False) -> tuple[Model, list[Found]]:
-        """The articles as the model in force finds them; given up when the client goes away."""
+        """The articles as the model in force finds them; given up if the client disconnects."""
         return await while_connected(request, self.batches.tag(articles, certainty=certainty))
 
 

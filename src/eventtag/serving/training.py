@@ -67,7 +67,7 @@ class Trainings:
         """The model in force: `base`, of the checkpoint the server was started with, or that of the training that was in force when it
         last ended.
 
-        Raises OutputError where the folder belongs to another checkpoint, CheckpointError where a checkpoint cannot be loaded.
+        Raises OutputError if the folder belongs to another checkpoint, CheckpointError if a checkpoint cannot be loaded.
         """
         model = Model.of(base)
         file = self.folder / RECORD_FILE
@@ -111,7 +111,7 @@ class Trainings:
         """Begin a training on all corrections; returns what `state` says of it.
 
         Raises RequestError (409) while one goes on, where there is no correction, or none since the last training that was done;
-        SettingsError where the run of the checkpoint is not there.
+        SettingsError if the run of the checkpoint is not there.
         """
         with self._lock:
             if self.running:
@@ -190,7 +190,7 @@ class Trainings:
         }
 
     def _about(self, number: int, *, ended: bool = False) -> dict[str, Any]:
-        """`state` is running, done, failed or interrupted; `better` is False where the new checkpoint is worse beyond chance."""
+        """`state` is running, done, failed or interrupted; `better` is False if the new checkpoint is worse beyond chance."""
         folder = self.folder / FOLDER / str(number)
         try:
             about = {"number": number, **read_stored(folder / REQUEST_FILE)}

@@ -1,7 +1,7 @@
 """Settings of every command: plain data classes, checked when they are made.
 
-Each field is a key of the configuration (`configs/`, docs/reference/settings.md), and the text below it says what it does. A wrong value
-raises SettingsError with the full key, the value and what is allowed. OmegaConf checks types before that.
+Each field is a key of the configuration (`configs/`, docs/reference/settings.md), and the text below it says what it does. A wrong
+value raises SettingsError with the full key, the value and what is allowed; OmegaConf checks types first.
 """
 
 from eventtag.settings.commands import CurveSplit as CurveSplit

@@ -17,7 +17,7 @@ WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a nu
 
 
 def build_settings(kind: type[Settings], values: Mapping[str, Any], *, prefix: str = "") -> Settings:
-    """The settings that have these values, and the defaults for the rest; a group of settings may be a mapping.
+    """Settings with these values, and defaults for the rest; a group of settings may be a mapping.
 
     Raises SettingsError, which names the key behind `prefix`, for an unknown key or a value of another type.
     """

@@ -56,16 +56,16 @@ class EvaluationSettings:
     """Metadata fields to report by; null: those with 2 to 20 values."""
     f1_threshold: bool = True
     """`train` saves a threshold for the labels without a target: the one with the best F1 over all of them on the validation articles. A
-    label gets a lower one if its own F1 rises and the F1 over all of them falls by at most half a point. If spans may overlap, the less
-    probable of two gets a threshold by the same F1."""
+    label gets a lower one if its own F1 rises and the F1 over all of them falls by at most half a point. If spans may overlap, the
+    less probable of two overlapping spans gets a threshold of its own, chosen by the same F1."""
     target_precision: dict[str, float] = field(default_factory=dict)
     """By label, the wanted precision: `train` saves the lowest threshold that reaches it on the validation articles."""
     target_recall: dict[str, float] = field(default_factory=dict)
     """By label, the wanted recall: `train` saves the highest threshold that reaches it on the validation articles."""
     confidence: float | None = None
     """`train` keeps the targets on new articles of the same kind with this confidence, such as 0.9. Half of the validation articles then
-    choose the thresholds and nothing else; if they are too few for a target, the log says how many articles would do. null: the targets
-    are met on the validation articles, and on new ones about half the time."""
+    only choose the thresholds; if they are too few for a target, the log says how many are enough. null: the targets are met on the
+    validation articles, and on new articles about half the time."""
 
     def __post_init__(self) -> None:
         _require(self.resamples >= 100, "evaluation.resamples", self.resamples, "at least 100")
@@ -100,9 +100,9 @@ class TrainSettings:
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     base: str | None = None
-    """An earlier run of `train`, or its checkpoint, to continue from: encoder, head, labels and windows are its own, its validation and
-    test articles stay where they were, the articles of `data` join its training articles, and both checkpoints are compared on its test
-    articles."""
+    """An earlier run of `train`, or its checkpoint, to continue from. Encoder, head, labels and windows are those of that run, and
+    its validation and test articles keep their splits. The articles of `data` are added to its training articles, and both
+    checkpoints are compared on its test articles."""
     seed: int = 42
     """Seed of everything random in training."""
     resume: bool = False
@@ -131,7 +131,7 @@ class CurveSplit(Enum):
     """Which articles a learning curve is scored on."""
 
     validation = "validation"
-    """Those that also choose the epoch: scores are slightly too high at every size, and the test articles stay unused."""
+    """The articles that also choose the epoch: scores are slightly too high at every size, and the test articles stay unused."""
     test = "test"
 
 
@@ -146,9 +146,9 @@ class LearningCurveSettings(TrainSettings):
     more: int = 100
     """Number of further articles for which the gain is extrapolated."""
     stretch: float = 4.0
-    """Only with `trainer.epochs`: smaller sizes get more epochs, so that they have as many updates as all articles, but at most this many
-    times `trainer.epochs` (and `trainer.patience`). 1 gives every size the same epochs. Without `trainer.epochs` every size has enough
-    updates (`trainer.min_updates`)."""
+    """Only with `trainer.epochs`: smaller sizes get more epochs, up to this many times `trainer.epochs` (and `trainer.patience`),
+    so that they have as many updates as all articles. 1 gives every size the same epochs. Without `trainer.epochs`, every size has
+    enough updates (`trainer.min_updates`)."""
     split: CurveSplit = CurveSplit.validation
     keep_checkpoints: bool = False
     """Keep the checkpoint of every run."""
@@ -168,11 +168,11 @@ class InferencePrecision(Enum):
     """How exactly a model is computed for tagging."""
 
     auto = "auto"
-    """The fastest on this machine of fp32 and of those that were found to agree with it on the validation articles."""
+    """The fastest on this machine of fp32 and of the others that agree with it on the validation articles."""
     fp32 = "fp32"
-    """As it was trained: ONNX Runtime if the checkpoint was exported so, else torch."""
+    """float32: ONNX Runtime if the checkpoint has such an export, else torch."""
     bf16 = "bf16"
-    """Matrix products in bfloat16: OpenVINO if the checkpoint was exported so, else torch."""
+    """Matrix products in bfloat16: OpenVINO if the checkpoint has such an export, else torch."""
     int8 = "int8"
     """ONNX Runtime, from an export that passed its quality gate (`eventtag export`)."""
 
@@ -181,8 +181,8 @@ class EvaluateSplit(Enum):
     """Which articles `evaluate` scores."""
 
     auto = "auto"
-    """test if the corpus has one, else validation, else all. In a corpus without splits, the articles that the checkpoint learnt from are
-    train, those that chose its epoch and thresholds validation, and all others test."""
+    """test if the corpus has one, else validation, else all. In a corpus without splits, the articles that the checkpoint learnt
+    from are train, those that chose its epoch and thresholds are validation, and all others are test."""
     train = "train"
     validation = "validation"
     test = "test"
@@ -255,7 +255,7 @@ class TaggingEngine(Enum):
 
 
 def _text_encoding(name: str) -> str | None:
-    """Python's name of an encoding, None for UTF-8."""
+    """Python's name of the encoding; None for UTF-8."""
     try:
         "".encode(name)  # refuses codecs that are none of text
         found = codecs.lookup(name).name
@@ -280,23 +280,24 @@ class PredictSettings:
     """
     format: OutputFormat = OutputFormat.auto
     encoding: str | None = None
-    """Encoding of texts, pages, JSONL and CSV without a byte order mark, such as `cp1252`; null: UTF-8, and a page as it declares."""
+    """Encoding of texts, pages, JSONL and CSV without a byte order mark, such as `cp1252`; null: UTF-8, for pages the encoding that
+    they declare."""
     text_field: str = "text"
     """Field of a JSONL line that holds the text."""
     id_field: str = "id"
     """Field of a row that holds the article's id."""
     require_id: bool | None = None
-    """Whether a row without that field is a bad row; null: yes if the file's first row has it. Otherwise such rows are numbered."""
+    """Whether a row without an id is a bad row; null: yes if the file's first row has one. Otherwise such rows are numbered."""
     max_row_bytes: int = 8_000_000
     """A longer row is a bad row."""
     page_seconds: float = 30
     """Seconds that reading a web page may take; after that it is a bad row."""
     article_seconds: float = 600
-    """Seconds that tagging an article may take; after that it is a bad row. With `output=-`, code that hangs outside of Python is not
-    ended; with `engine=ray`, such code takes up to seven times as long.
+    """Seconds that tagging an article may take; after that it is a bad row. Code that hangs outside of Python is not ended with
+    `output=-`, and only after up to seven times as long with `engine=ray`.
     """
     min_score: float = 0.0
-    """Spans with a lower score are left out, whatever their label."""
+    """Spans with a lower score are left out, with any label."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     precision: InferencePrecision = InferencePrecision.auto
@@ -310,26 +311,27 @@ class PredictSettings:
     sentences: bool = False
     """Write each span's sentence beside it (JSONL, Parquet and CSV)."""
     workers: int | None = None
-    """Processes or actors that tag, where `output` is a file; null: as many as cores, or one where there is a GPU; in a Ray cluster as
+    """Processes or actors that tag if `output` is a file; null: one for each core, or one if there is a GPU; in a Ray cluster, as
     many as it has room for."""
     threads: int = 1
     """Threads of each of these processes."""
     engine: TaggingEngine = TaggingEngine.local
     ray_address: str | None = None
-    """Address of a Ray cluster (`auto`, `host:6379`); null: what RAY_ADDRESS says, else a Ray of this machine alone."""
+    """Address of a Ray cluster (`auto`, `host:6379`); null: the value of RAY_ADDRESS, else Ray is started on this machine."""
     ray_cpus: float = 0.9
-    """CPUs that a Ray actor declares; less than one per thread, so that Ray's own tasks find room."""
+    """CPUs that a Ray actor reserves; less than one for each thread, so that Ray's own tasks find room."""
     ray_gpus: float | None = None
-    """GPUs that a Ray actor declares; null: one where the cluster has any."""
+    """GPUs that a Ray actor reserves; null: one if the cluster has any."""
     shard_rows: int = 128
     """Rows that are tagged and stored together; after a crash an unfinished shard is tagged again."""
     max_bad_rows: float = 0.05
-    """Bad rows up to which the exit code is 0: a share of all rows if below 1, else a number. In any case all other rows are tagged."""
+    """Largest number of bad rows with which the exit code is 0: a share of all rows if below 1, else a number. All other rows are
+    tagged in any case."""
     retry_dead_letter: bool = False
     """Tag only the rows in dead_letter.jsonl again."""
     shard: str | None = None
-    """Of a job that many processes tag, the part of this one (docs/how-to/cluster.md): `3/100` is the third of a hundred, `slurm` what the
-    variables of a Slurm array say; null: all of it."""
+    """The part of a shared job that this process tags (docs/how-to/cluster.md): `3/100` is the third of a hundred parts, `slurm`
+    the part that the variables of a Slurm array name; null: all of it."""
     json_logs: bool = False
     """Write the progress as JSON lines to standard error (`--json-logs` does the same)."""
 

@@ -30,7 +30,9 @@ def require_given(key: str, value: str | None) -> None:
 
 
 def require_names(key: str, names: Sequence[str] | None, *, among: Sequence[str] | None = None) -> None:
-    """Raise SettingsError for a list of names that is empty or has a blank name, a name twice, or one that is not `among` the given."""
+    """Raise SettingsError for a list of names that is empty, or has a blank name, a name twice, or a name that is not `among` those
+    allowed.
+    """
     if names is None:
         return
     allowed = "different names, one at least" + ("" if among is None else f", of {', '.join(among)}")
@@ -49,7 +51,7 @@ def require_labels(key: str, labels: Sequence[str] | None) -> None:
 
 
 class Overlaps(Enum):
-    """Which of overlapping gold spans are learnt, as a word has one tag. Scores count all of them."""
+    """Which of overlapping gold spans are learnt (a word has one tag). Scores count all of them."""
 
     error = "error"
     """none: training stops with an error"""
@@ -75,22 +77,23 @@ class CorpusSettings:
     """Labels to learn and to score, in the order of every report; null: those of the checkpoint that is evaluated, else those that the
     articles have."""
     label_map: dict[str, str | None] = field(default_factory=dict)
-    """The corpus's own labels (or patterns such as `HUMAN_PART*`) to ours; null drops a label. Empty: labels are ours already. Roles of
-    links are named behind `role:` (`role:Attacker: AGENT`); those that are not named stay."""
+    """The corpus's labels (or patterns such as `HUMAN_PART*`), each with the label that replaces it; null drops a label. Empty: labels
+    stay as they are. `role:` before a name makes it a role of links (`role:Attacker: AGENT`); roles that are not named stay."""
     annotated_labels: list[str] | None = None
-    """Labels that the annotators were marking, if the corpus does not say so itself; null: all of them."""
+    """Labels that annotators looked for, if the corpus does not say so itself; null: all of them."""
     split_field: str | None = None
     """Metadata field that holds an article's split."""
     splits: dict[str, list[str]] = field(default_factory=dict)
-    """Values of `split_field` for train, validation and test; `"*"` is any other value. Empty: the values are these words themselves."""
+    """Values of `split_field` for train, validation and test; `"*"` is any other value. Empty: the values are `train`, `validation`
+    and `test`."""
     validation: str | None = None
     """Another file or folder with the validation articles."""
     test: str | None = None
     """Another file or folder with the test articles."""
     validation_share: float = 0.15
-    """Share of articles drawn for validation if no key above says which they are."""
+    """Share of articles drawn for validation, if no key above gives the validation articles."""
     test_share: float = 0.15
-    """Share of articles drawn for test if no key above says which they are."""
+    """Share of articles drawn for test, if no key above gives the test articles."""
     split_seed: int = 13
     """Seed of that draw. It is not `seed`, so that runs with several seeds share their splits."""
     overlaps: Overlaps = Overlaps.error
@@ -98,10 +101,10 @@ class CorpusSettings:
     overlap_priority: list[str] = field(default_factory=list)
     """Labels for `overlaps=priority`, the strongest first."""
     max_loss: float = 0.0
-    """Share of gold spans that may be lost unasked, in reading or on the way to word tags. More is an error before anything is computed;
-    `losses.jsonl` in the run directory names them all."""
+    """Share of gold spans that may be lost without your asking, in reading or on the way to word tags. If more are lost, the
+    command stops before anything is computed; `losses.jsonl` in the run directory names them all."""
     cluster_field: str | None = None
-    """Metadata field (topic, source): intervals resample articles with the same value together."""
+    """Metadata field (such as topic or source) whose values are resampled together for intervals."""
     licence: str | None = None
     """Licence of the corpus, for the model card."""
 
@@ -141,7 +144,7 @@ class MixedCorpusSettings(CorpusSettings):
     """One of several corpora."""
 
     weight: float = 1.0
-    """How much each of its words counts in the loss, relative to the words of the other corpora."""
+    """Weight of each of its words in the loss, relative to the words of the other corpora."""
 
 
 @dataclass
@@ -149,7 +152,7 @@ class DataSettings(CorpusSettings):
     """One corpus, or several mixed."""
 
     corpora: dict[str, MixedCorpusSettings] = field(default_factory=dict)
-    """Several corpora by name in place of one `path`, each with all of the keys of `data` above and a `weight`
+    """Several corpora by name instead of one `path`, each with all of the keys of `data` above and a `weight`
     (docs/how-to/several-corpora.md). `data=mix data.corpora=[sample,re3d]` takes them from their configurations."""
     scored: list[str] | None = None
     """Of several corpora, those whose validation articles choose the checkpoint and whose test articles are scored; null: all."""
@@ -186,7 +189,7 @@ CORPUS_KEYS = (
     "path", "format", "options", "label_map", "annotated_labels", "split_field", "splits", "validation", "test", "validation_share",
     "test_share", "split_seed", "overlaps", "overlap_priority", "max_loss", "cluster_field",
 )  # fmt: skip
-"""Keys of a single corpus, which several mixed ones do not have."""
+"""Keys that only a single corpus has, not a mix."""
 
 
 def data_dir() -> str:

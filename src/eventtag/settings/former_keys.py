@@ -21,7 +21,9 @@ FORMER = {
 
 
 def explain_former(key: str) -> str | None:
-    """Two lines on a key that an earlier version had, or on one below it; None for any other key. `+` in front is ignored."""
+    """Two lines about a key that an earlier version had, or about one below it; None for any other key. A leading `+` is
+    ignored.
+    """
     plain = key.lstrip("+~").removeprefix("settings.")
     for former, instead in FORMER.items():
         if plain == former or plain.startswith(f"{former}."):

@@ -11,12 +11,12 @@ from eventtag.settings.data import require_setting as _require
 
 
 class Head(Enum):
-    """What decides tags from what the encoder says."""
+    """The layer that turns the output of the encoder into tags or spans."""
 
     softmax = "softmax"
     """tags each word independently; the best legal sequence is found afterwards"""
     crf = "crf"
-    """scores whole sequences, with learnt scores of one tag after another (a linear-chain conditional random field)"""
+    """scores whole sequences, with learnt scores for each pair of neighbouring tags (a linear-chain conditional random field)"""
     span = "span"
     """scores spans, each by its first and its last word"""
 
@@ -80,7 +80,7 @@ class ModelSettings:
     layer_mix: bool = True
     """Let the head read a scalar mix of all layers (their mean with learnt weights) instead of the last layer alone."""
     head: Head = Head.crf
-    """What decides tags from what the encoder says."""
+    """The layer that turns the output of the encoder into tags or spans."""
     overlap: bool = False
     """Learn and find spans that nest or overlap; `head=span` only. `data.overlaps` then drops no span."""
     max_span_width: int = 16

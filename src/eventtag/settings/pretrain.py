@@ -25,12 +25,13 @@ class PretrainTrainerSettings:
     head_learning_rate: float = 1e-3
     """Peak learning rate of the head that guesses the hidden tokens, if it is new."""
     head_first: float = 0.1
-    """Share of the steps, at the beginning, in which a new head learns alone, because its first, random gradients would harm the encoder.
+    """Share of the steps, at the beginning, in which only a new head learns, because its first, random gradients would harm the
+    encoder.
     """
     weight_decay: float = 0.01
     """Decoupled weight decay of all matrices (not of biases and normalisation)."""
     warmup: float = 0.06
-    """Share of steps in which a learning rate rises; it falls linearly after."""
+    """Share of steps in which the learning rate rises; afterwards it falls linearly."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further TrainingArguments by name, for example `trainer.extra.max_grad_norm=0.5`."""
 
@@ -52,8 +53,8 @@ class PretrainSettings:
     text_field: str = "text"
     """Field of a row that holds the text."""
     data: DataSettings | None = None
-    """An annotated corpus whose training articles are read as text, in place of `input` or in addition. Its validation and test articles
-    are never read."""
+    """An annotated corpus whose training articles are read as text, instead of `input` or in addition. Its validation and test
+    articles are never read."""
     model: ModelSettings = field(default_factory=ModelSettings)
     max_length: int = 128
     """Tokens of a window, special tokens included."""

@@ -19,9 +19,10 @@ class ServeSettings:
     checkpoint: str = MISSING
     """Checkpoint directory, or the run that made it. Training on corrections needs the run."""
     port: int = 8000
-    """Port to listen on; 0: any that is free, which the log names."""
+    """Port to listen on; 0: any free port, which the log names."""
     host: str = "127.0.0.1"
-    """Address to listen on. At any other than 127.0.0.1, ::1 and localhost a token is demanded (docs/how-to/serve.md)."""
+    """Address to listen on. At any address other than 127.0.0.1, ::1 and localhost, requests need a token
+    (docs/how-to/serve.md)."""
     annotations: str = "annotations"
     """Folder that keeps the corrections and the checkpoints that are trained on them."""
     precision: InferencePrecision = InferencePrecision.auto
@@ -29,11 +30,11 @@ class ServeSettings:
     thresholds: dict[str, float] = field(default_factory=dict)
     """By label, the score below which spans are left out, in place of the checkpoint's thresholds."""
     threads: int | None = None
-    """Threads of tagging; null: as many as the engine takes."""
+    """Threads of tagging; null: the engine's default."""
     max_body_mb: float = 64
-    """A larger request is refused, in megabytes. INCEpTION sends some in one request."""
+    """Largest size of a request in megabytes; larger ones are refused. INCEpTION sends several megabytes in one request."""
     max_waiting_mb: float = 64
-    """Requests are refused while so many megabytes of text wait to be tagged."""
+    """Requests are refused while this many megabytes of text wait to be tagged."""
 
     def __post_init__(self) -> None:
         for key in ("checkpoint", "host", "annotations"):

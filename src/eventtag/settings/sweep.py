@@ -21,10 +21,10 @@ class SweepSettings(TrainSettings):
     seeds: int = 3
     """Runs of each candidate, with the seeds `seed`, `seed` + 1, ...; their mean is its score."""
     workers: int = 1
-    """Candidates that are trained at once, each in a process of its own with its share of the threads."""
+    """Candidates that are trained at once, each in a separate process with its share of the threads."""
     prune_below: float | None = 0.5
-    """A candidate is stopped after an epoch if its best validation score so far is below this quantile of the finished candidates; null
-    never stops one. From the second epoch on, once four have finished."""
+    """A candidate is stopped after an epoch if its best validation score so far is below this quantile of the finished candidates
+    (from the second epoch on, when four have finished); null never stops one."""
     keep_checkpoints: bool = False
     """Keep the checkpoint of every finished run."""
 

@@ -12,16 +12,17 @@ class TeacherSettings:
     """Which taggers teach, and on which words."""
 
     checkpoints: list[str] = field(default_factory=list)
-    """Checkpoints with a softmax or CRF head. The student also learns their mean probabilities of every word's tags (soft targets). The
-    mean of taggers with several seeds is better than each of them, and one model learns it (distillation). Empty: none."""
+    """Checkpoints with a softmax or CRF head. The student also learns their mean probabilities of every word's tags (soft targets;
+    distillation). Empty: none."""
     share: float = 0.5
-    """Share of the loss of an annotated word that follows the teachers; the rest follows the gold."""
+    """Weight of the teachers in the loss of an annotated word; the rest is the weight of the gold label."""
     unannotated: bool = False
     """Also learn from words of the training articles that nobody annotated, with the teachers' tags (self-training)."""
     articles: str | None = None
-    """Further articles without annotation to learn from in this way, in any form that `predict` reads. Needs `unannotated=true`."""
+    """Further articles without annotation to learn from in this way, in any format that `predict` reads. Needs
+    `unannotated=true`."""
     confidence: float = 0.0
-    """A word that nobody annotated is learnt if the teachers' probability of its best tag is at least this."""
+    """A word that nobody annotated is learnt if the teachers give its best tag at least this probability."""
 
     def __post_init__(self) -> None:
         if self.checkpoints:

@@ -33,17 +33,18 @@ class TrainerSettings:
     """How to train. Other TrainingArguments of transformers go into `extra`."""
 
     epochs: float | None = None
-    """Passes over the training windows at most; null: five, and up to 40 where five are fewer than `min_updates`."""
+    """Largest number of passes over the training windows; null: five, or up to 40 if five have fewer than `min_updates` updates."""
     min_updates: int = 500
-    """Fewest updates of a run with `epochs` null, which few windows reach by more epochs; `patience` grows with the epochs."""
+    """Fewest updates of a run with `epochs` null; with few windows, it has more epochs to reach them, and `patience` grows with the
+    epochs."""
     batch_size: int = 8
     """Windows per step and device."""
     batch_tokens: int | None = None
-    """Tokens per step, in place of `batch_size`: each step takes windows with about this many tokens, at most this many on average; null
-    counts windows."""
+    """Tokens per step, instead of `batch_size`: each step takes windows with about this many tokens, on average at most this many;
+    null counts windows."""
     micro_batch_tokens: int | None = None
-    """Tokens, padding included, that go through the model at once. A step's windows are read in parts and their gradients added up, which
-    bounds memory and does not change what is learnt; null reads a step at once."""
+    """Tokens, padding included, that go through the model at once. A step's windows are read in parts and their gradients added up;
+    this limits memory and does not change what is learnt. null reads a step at once."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time, the same
     gradients."""
@@ -62,12 +63,14 @@ class TrainerSettings:
     metric: Metric = Metric.micro_f1
     """Validation score that chooses the checkpoint."""
     adversarial: float = 1.0
-    """Adversarial training: each batch is learnt a second time with its word embeddings moved this far along their gradient (Miyato et
-    al. 2017), so a step costs twice as much. 0: none."""
+    """Adversarial training: each batch is learnt a second time with its word embeddings moved this far along their gradient (Miyato
+    et al. 2017), so a step takes twice as long. 0: none."""
     precision: Precision = Precision.auto
-    """Arithmetic of a step: `fp32`, `bf16`, or `auto`, which takes the faster on this machine. Weights are always float32."""
+    """Arithmetic of a step: `fp32`, `bf16`, or `auto`, which takes the one that is faster on this machine. Weights are always
+    float32."""
     save_every_steps: int | None = None
-    """Updates after which the state of the run is saved, in addition to the end of every epoch; null: only there."""
+    """Number of updates after which the state of the run is saved, in addition to the end of every epoch; null: only at the end of
+    epochs."""
     tracking: list[str] = field(default_factory=list)
     """Trackers that log the run: `tensorboard`, `mlflow`, `wandb`, `trackio` (docs/how-to/tracking.md)."""
     extra: dict[str, Any] = field(default_factory=dict)

@@ -62,7 +62,7 @@ def article_emissions(
     the tokens `wanted`.
 
     `states`: an array [N, D] for each text, into which a `LinkBackend` puts the link states of the tokens that windows which are run own.
-    Raises DataError when the model itself gives NaN.
+    Raises DataError if the model itself gives NaN.
     """
     before, behind = len(special.prefix), len(special.suffix)
     emissions = [np.full((len(tokens.words), *shape), np.nan, dtype=np.float32) for tokens in texts]

@@ -47,14 +47,14 @@ from eventtag.text.strings import inside_string
 CHUNK_TOKENS = 65_536
 """Tokens of the articles whose windows are sorted by length together; bounds memory while streaming."""
 CHUNK_SCORES = 1 << 23
-"""Scores of words that are in memory at a time, 32 MB, but for those of one article: a span head has some for each width and label."""
+"""Scores of words that are in memory at a time, 32 MB, except for those of one article: a span head has some for each width and label."""
 
 
 @dataclass(frozen=True, repr=False)
 class TaggedArticle:
     """An article as it came in, the spans found in it (sorted; disjoint unless the model finds overlapping ones), its words [W, 2] as
     character offsets, the score of each span before calibration, how many tokens the tokenizer made of it (special tokens not
-    counted), and the links found between its spans, None where the tagger finds none.
+    counted), and the links found between its spans, None if the tagger finds none.
     """
 
     article: Article

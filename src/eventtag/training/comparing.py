@@ -24,7 +24,7 @@ def compare_taggers(
     """Strict micro F1 of two taggers, the earlier one first, on the test articles (validation articles if there are none), with intervals,
     and their paired difference, new minus earlier. JSON-like.
 
-    Articles that are learnt according to `seen` are left out. Raises DataError where none is left that was annotated.
+    Articles that are learnt according to `seen` are left out. Raises DataError if none is left that was annotated.
     """
     split = corpus.scored_split()
     articles, notes = corpus.articles(split), []
@@ -71,7 +71,7 @@ def _score(report: EvaluationReport) -> dict[str, Any]:
 
 
 def is_better(difference: Mapping[str, Any]) -> bool | None:
-    """Whether a difference is above 0 beyond chance (True) or below (False), None where it is neither; without an interval, one below 0
+    """Whether a difference is above 0 beyond chance (True) or below (False), None if it is neither; without an interval, one below 0
     counts as below.
     """
     low, high = difference["low"], difference["high"]

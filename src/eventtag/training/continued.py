@@ -40,7 +40,7 @@ OF_HEADS = ("overlap", "max_span_width")
 
 
 def settings_of_run(checkpoint: Path) -> TrainSettings:
-    """The settings of the run that made a checkpoint. Raises SettingsError where there is no run beside it, or its articles are unknown."""
+    """The settings of the run that made a checkpoint. Raises SettingsError if there is no run beside it, or its articles are unknown."""
     file = checkpoint_folder(checkpoint).resolve().parent / "settings.yaml"
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def settings_of_run(checkpoint: Path) -> TrainSettings:
 
 
 def corpus_of_run(checkpoint: Path) -> Corpus:
-    """The articles of the run that made a checkpoint, in their splits. Raises SettingsError as `settings_of_run`, DataError where they are
+    """The articles of the run that made a checkpoint, in their splits. Raises SettingsError as `settings_of_run`, DataError if they are
     not those that the run recorded.
     """
     corpus = corpus_of(settings_of_run(checkpoint))
@@ -142,7 +142,7 @@ def _shown(value: Any) -> str:
 def corpus_of(settings: TrainSettings, articles: Sequence[Article] | None = None) -> Corpus:
     """The corpus that a run with these settings learns from; `articles` are those that were given in place of `data.path`.
 
-    With a `base` it has the base's labels. Raises what `load_corpus` raises; DataError where articles have labels that the base does not
+    With a `base` it has the base's labels. Raises what `load_corpus` raises; DataError if articles have labels that the base does not
     know, where test articles of the earlier run would be learnt, or where nothing says which these are.
     """
     if settings.base is None:
@@ -199,7 +199,7 @@ def _require_known(corpus: Corpus, known: Sequence[str], base: str) -> None:
 
 
 def _require_test_kept(corpus: Corpus, earlier: Corpus | None, base: str) -> None:
-    """Raise DataError where a test article of the earlier run would be learnt or choose."""
+    """Raise DataError if a test article of the earlier run would be learnt or choose."""
     tested = {article_key(article.text) for article in earlier.splits.get("test", ())} if earlier else set()
     for split in ("train", "validation"):
         moved = [article.id for article in corpus.splits.get(split, ()) if article_key(article.text) in tested]
@@ -220,7 +220,7 @@ class Added:
 
 
 def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> Added:
-    """The corpus with the articles among its training articles; `what` they are is said in the notes. Raises DataError where none can be
+    """The corpus with the articles among its training articles; `what` they are is said in the notes. Raises DataError if none can be
     learnt.
 
     Of several articles with one text the last one that was looked at counts, and the rejected spans of all of them. An article with
@@ -296,7 +296,7 @@ def _with_rejected(article: Article, other: Article) -> Article:
 
 
 def require_promises(settings: TrainSettings, held: Sequence[Article]) -> None:
-    """Raise SettingsError where articles that are held apart for a promise (`training.promises`) chose or taught the base.
+    """Raise SettingsError if articles that are held apart for a promise (`training.promises`) chose or taught the base.
 
     They chose nothing of a base that held the same half apart.
     """

@@ -43,7 +43,7 @@ PRICE = 0.005
 
 
 def require_known_targets(settings: EvaluationSettings, labels: LabelSet) -> None:
-    """Raise SettingsError when a target is set for a label that is not learnt."""
+    """Raise SettingsError if a target is set for a label that is not learnt."""
     for key in ("target_precision", "target_recall"):
         for label in getattr(settings, key):
             if label not in labels.labels:

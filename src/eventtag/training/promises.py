@@ -53,7 +53,7 @@ def divide_validation(
 
 
 def held_apart(tagged: Sequence[TaggedArticle], choosing: Sequence[TaggedArticle], cluster_field: str | None) -> HeldApart | None:
-    """What is held apart, with the units by which it is judged; None where nothing is."""
+    """What is held apart, with the units by which it is judged; None if nothing is."""
     if not tagged:
         return None
     return HeldApart(tagged, clusters_of([item.article for item in (*choosing, *tagged)], cluster_field)[0])

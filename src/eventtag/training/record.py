@@ -62,7 +62,7 @@ def build_record(settings: TrainSettings, corpus: Corpus) -> dict[str, Any]:
 
 
 def recorded_arithmetic(path: Path) -> Arithmetic:
-    """The arithmetic with which the run recorded at `path` was begun; raises TrainingError when the record does not say."""
+    """The arithmetic with which the run recorded at `path` was begun; raises TrainingError if the record does not say."""
     try:
         return Arithmetic(**read_stored(path)["arithmetic"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -70,7 +70,7 @@ def recorded_arithmetic(path: Path) -> Arithmetic:
 
 
 def recorded_metric(path: Path, *keys: str) -> float:
-    """The number under these keys in the metrics of a finished run; raises TrainingError when they do not say it."""
+    """The number under these keys in the metrics of a finished run; raises TrainingError if they do not say it."""
     try:
         found = read_stored(path)
         for key in keys:

@@ -104,7 +104,7 @@ def _task(arguments: argparse.Namespace) -> int:
 
 
 def _by_annotator(articles: Iterable[Article], field: str) -> dict[str, list[Article]]:
-    """The articles of each annotator, under the ids that they share: readers add `@ANNOTATOR` where an id would stand twice."""
+    """The articles of each annotator, under the ids that they share: readers add `@ANNOTATOR` where an id would occur twice."""
     found: dict[str, list[Article]] = {}
     for article in articles:
         who = article.meta.get(field)

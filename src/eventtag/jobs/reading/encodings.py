@@ -87,7 +87,7 @@ def decode_page(data: bytes) -> tuple[str, str | None]:
 
     A page is UTF-8, or what it declares in `meta` or its XML declaration. One that declares nothing and is not UTF-8 is windows-1252, as
     browsers assume, but only if its other characters stand one by one between ASCII, as in languages of western Europe. Raises
-    DataError when it is neither.
+    DataError if it is neither.
     """
     declared = _declared_encoding(data[:_HEAD])
     if declared is not None and declared.startswith(("iso2022", "hz")):  # whose bytes are ASCII

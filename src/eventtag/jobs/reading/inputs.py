@@ -74,7 +74,7 @@ def find_files(source: str, *, left_out: Counter[str] | None = None) -> Iterator
     """The files of a source, in the order of their paths, hidden ones left out; standard input and datasets have none.
 
     A source is a file, a folder (every file below it with a known suffix, also compressed), or a pattern such as `news/*.jsonl.gz`
-    (`**` for folders of any depth). `left_out` counts the other files of a folder or pattern by their kind. Raises FormatError where
+    (`**` for folders of any depth). `left_out` counts the other files of a folder or pattern by their kind. Raises FormatError if
     nothing is found, or a folder cannot be read.
     """
     path = Path(source)
@@ -155,7 +155,7 @@ def read_rows(
     Rows are read from JSONL, JSON (a list of objects, or objects that follow each other), CSV and Parquet; a text file or a page is one
     row. A file of an unknown suffix, like standard input, is JSON when it begins with `{` or `[{`, a page when it begins with `<html` or
     `<!doctype html`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix, UTF-16 by its mark; other text is UTF-8, or in
-    `encoding` where that is given, but for Parquet and datasets. The article's id is the row's `id_field`; a row without one is called
+    `encoding` where that is given, except for Parquet and datasets. The article's id is the row's `id_field`; a row without one is called
     `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row has an id). Of several files, ids begin with
     the file's name and `#`. Fields other than text and id become `meta`. Files of a folder or pattern that are of no known suffix are
     counted in a warning.
@@ -308,7 +308,7 @@ def _page_builder(fields: RowFields) -> Callable[[str, bytes], Article]:
 def article_from_page(name: str, page: str, *, seconds: float = PAGE_SECONDS) -> Article:
     """The main text of an HTML page, with title, author, date and address in `meta` where the page states them.
 
-    Raises DataError when the page has no main text, or takes longer than `seconds`.
+    Raises DataError if the page has no main text, or takes longer than `seconds`.
     """
     record = extract_page(page, seconds=seconds)
     fields = {"title": "title", "author": "author", "date": "date", "source": "url", "hostname": "hostname"}

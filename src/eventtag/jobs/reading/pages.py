@@ -1,4 +1,4 @@
-"""The main text of HTML pages, extracted by trafilatura in a process of its own.
+"""The main text of HTML pages, extracted by trafilatura in a separate process.
 
 Some pages take hours (80,000 attributes, nesting without end) in code that nothing but the end of its process stops. So each page has
 a time limit, at which the kernel ends that process (SIGALRM); the next page gets another.
@@ -89,7 +89,7 @@ atexit.register(_EXTRACTOR.close)
 def extract_page(page: str, *, seconds: float = PAGE_SECONDS) -> dict[str, Any]:
     """What trafilatura finds in a page: `text` and, where the page has them, `title`, `author`, `date`, `source` and others.
 
-    Raises DataError when there is no main text, the page takes longer than `seconds`, or the extraction fails.
+    Raises DataError if there is no main text, the page takes longer than `seconds`, or the extraction fails.
     """
     found: dict[str, Any] | None = json.loads(_EXTRACTOR.extract(page, seconds) or "null")
     if not found:

@@ -40,7 +40,7 @@ def plain_suffix(path: Path) -> str:
 
 
 def open_stream(path: Path) -> BinaryIO:
-    """The file's bytes, decompressed; raises OSError when it cannot be opened, SettingsError when zstd is not installed."""
+    """The file's bytes, decompressed; raises OSError if it cannot be opened, SettingsError if zstd is not installed."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return cast(BinaryIO, gzip.open(path))
@@ -54,7 +54,7 @@ def open_stream(path: Path) -> BinaryIO:
 
 
 class _ZstdFrames(io.RawIOBase):
-    """The content of a file of zstd frames; EOFError where it ends inside one, which zstandard's own readers pass over."""
+    """The content of a file of zstd frames; EOFError if it ends inside one, which zstandard's own readers pass over."""
 
     def __init__(self, path: Path) -> None:
         self._zstandard: Any = load_extra("zstandard", "zstd")
@@ -137,7 +137,7 @@ def begins_with(stream: BinaryIO, sign: bytes) -> bool:
 
 
 def beginning(stream: BinaryIO) -> bytes:
-    """Some of the stream's first bytes; the stream stays where it is. Raises DataError when none can be read."""
+    """Some of the stream's first bytes; the stream stays where it is. Raises DataError if none can be read."""
     try:
         return cast(io.BufferedReader, stream).peek(1)
     except DAMAGED as error:

@@ -39,7 +39,7 @@ def read_csv_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputR
 
     A record that cannot be read is given up from its first line only: reading goes on with the second, so that a quote too many does
     not swallow the rows after it. Once as much has been read again in vain as the first such record held, a record may have AGAIN_LINES
-    until the damaged part is over. A row without id is called by its number. Raises DataError when the header has no column for the
+    until the damaged part is over. A row without id is called by its number. Raises DataError if the header has no column for the
     text.
     """
     csv.field_size_limit(max(csv.field_size_limit(), fields.max_row_bytes + 1))
@@ -156,7 +156,7 @@ class _Records:
 def read_parquet_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputRow]:
     """Stream a Parquet file, a batch at a time; a damaged row group is one bad row.
 
-    A row without id is called by its number. Raises DataError when it is no Parquet file or has no column for the text.
+    A row without id is called by its number. Raises DataError if it is no Parquet file or has no column for the text.
     """
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
     import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
@@ -191,7 +191,7 @@ def is_dataset(path: Path) -> bool:
 def read_dataset_rows(path: Path, fields: RowFields) -> Iterator[InputRow]:
     """Stream a dataset on disk, split by split; the ids of one with several splits begin with the split's name and `#`.
 
-    Raises DataError when it cannot be loaded, or a split has no column for the text.
+    Raises DataError if it cannot be loaded, or a split has no column for the text.
     """
     import datasets  # slow to import
 

@@ -38,7 +38,7 @@ NO_SPANS = np.zeros((0, 3), dtype=np.int64)
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One window. `input_ids`, `casing_ids` [T]; `tag_ids` [T]: gold on the first token of each word that the window owns and that
-    was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not marking. `words` [T]:
+    was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not annotating. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; the mean over all positions is 1.
     `targets`: further targets of the head, if any. `soft_targets` are the teachers', by token; `tag_ids` then has the teachers' best tag on
     words that they alone decide. `rejected` [N, 3] are spans that are no mentions (`eventtag.heads.rejected`). `links`: what it teaches of
@@ -162,7 +162,7 @@ def _weighted(feature: Feature, weight: float) -> Feature:
 
 
 def unannotated_tags(article: Article, labels: LabelSet) -> npt.NDArray[np.bool_]:
-    """[C]: the tags of labels that the article's annotators were not marking."""
+    """[C]: the tags of labels that the article's annotators were not annotating."""
     marked = article.annotated_labels(labels.labels)
     return np.array([tag_id > 0 and labels.label_of(tag_id) not in marked for tag_id in range(len(labels.tags))])
 
