@@ -1,8 +1,8 @@
 """Agreement of two annotators (or an annotator and a system) on the same articles.
 
 Spans: strict F1 (same offsets and label) and partial F1 (same offsets, with any label; an overlap counts a half), both as
-`evaluate` counts them with one annotator as gold (`eventtag.scoring.matching`, SemEval-2013 task 9.1); it is all the same which one. F1
-needs no count of what nobody marked, which for spans is not defined (Hripcsak and Rothschild 2005,
+`evaluate` counts them with one annotator as gold (`eventtag.scoring.matching`, SemEval-2013 task 9.1); either may be gold. F1 does
+not need the number of spans that nobody marked, which is not defined (Hripcsak and Rothschild 2005,
 https://doi.org/10.1197/jamia.M1733). Words: Cohen's kappa and Krippendorff's alpha (nominal, two coders, Krippendorff 2011,
 https://repository.upenn.edu/handle/20.500.14332/2089) per label, on whether a word is in a span of that label.
 
@@ -27,7 +27,7 @@ SHOWN_SCHEMES: tuple[Scheme, ...] = ("strict", "partial")
 
 @dataclass
 class WordTable:
-    """How two annotators' judgements of words fall together: in a span of the label for both, one, or neither."""
+    """Counts of words by two annotators' judgements: in a span of the label for both, one, or neither."""
 
     both: int = 0
     only_a: int = 0
@@ -104,7 +104,7 @@ class LabelAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Spans of one article that the two do not have alike; one of them is None if the other stands alone."""
+    """Spans of one article on which the two annotators differ; one of them is None if the other has no partner."""
 
     article_id: str
     a: Span | None

@@ -175,7 +175,7 @@ def _extent_rules(article: Article, span: Span, max_span_words: int) -> Iterator
 
 
 def fix_article(article: Article) -> dict[Span, Span]:
-    """Of each span that can be kept, the one that it becomes when what is wrong beyond judgement is put right.
+    """By span, the repaired span; spans that cannot be kept are left out. Only what needs no judgement is repaired.
 
     Edges inside a character move outwards, white space and invisible characters at the edges go, spans of nothing else go, and of two
     equal spans one.

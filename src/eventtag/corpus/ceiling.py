@@ -1,4 +1,4 @@
-"""What a second annotator of the same articles makes of a tagger's scores."""
+"""A tagger's scores compared with the agreement of a second annotator of the same articles."""
 
 from __future__ import annotations
 

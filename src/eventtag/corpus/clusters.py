@@ -1,4 +1,4 @@
-"""Which articles hang together, so that intervals and tests resample them together."""
+"""Which articles depend on each other, so that intervals and tests resample them together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eventtag.errors import DataError
 def clusters_of(articles: Sequence[Article], field_name: str | None) -> tuple[dict[str, Hashable] | None, str]:
     """(article id to cluster, how the clusters came about): by a `meta` field, else near-duplicates together.
 
-    None if every article stands for itself. An article without the field (absent, null, blank) stands for itself; raises
+    None if every article is resampled alone. An article without the field (absent, null, blank) is resampled alone; raises
     DataError if all are without. Near-duplicates take about a millisecond an article.
     """
     if field_name is not None:

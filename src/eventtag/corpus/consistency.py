@@ -25,7 +25,7 @@ MAX_WORDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A place that may be annotated otherwise than the same words elsewhere; `label` is None if it is not annotated."""
+    """A place whose annotation may differ from that of the same words elsewhere; `label` is None if it is not annotated."""
 
     start: int
     end: int

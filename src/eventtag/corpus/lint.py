@@ -1,6 +1,6 @@
-"""Checks of annotated articles before a minute of training is spent on them.
+"""Checks of annotated articles before training.
 
-Each article is checked for itself (`article_rules`), then all together for mentions that are annotated in different ways
+Each article is checked separately (`article_rules`), then all together for mentions that are annotated in different ways
 (`consistency`). A finding says what is wrong, where, how bad it is and what to do; `error` is what makes spans useless or figures
 wrong, `warning` what is probably a mistake, `info` what one should know.
 """

@@ -1,4 +1,4 @@
-"""A corpus as its settings describe it: articles read, labels mapped, splits made, and a fingerprint of each."""
+"""Loading the corpus that settings describe: articles read, labels mapped, splits made, and a fingerprint of each split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several corpora mixed: their articles under ids of their own, and what each corpus did not annotate left open.
+"""Several corpora mixed: their articles get distinct ids, and labels that a corpus did not annotate are unknown there.
 
 An article `a1` of the corpus `re3d` becomes `re3d/a1` and says so in its metadata, so that equal ids do not collide and scores can be
 broken down by corpus. A label that a corpus does not know was not being annotated there: the loss leaves it open

@@ -1,9 +1,9 @@
 """Near-duplicate articles: wire copies, updates, abridgements, and articles that hold another or its paragraphs.
 
-News corpora are full of copies (Silcock et al. 2023, https://arxiv.org/abs/2210.04261), and one that is in train and in test makes
-the test easier than the world. Every run of words (`word_runs`) is looked up in all articles (Broder 1997). Runs that a few articles
-share make candidates; a pair is confirmed by how many of its words lie in shared runs, in whatever order. Runs that many articles
-share are boilerplate (headers, footers, slogans) and count for nothing, unless an article has next to nothing else.
+News corpora are full of copies (Silcock et al. 2023, https://arxiv.org/abs/2210.04261). A copy in train and in test makes scores
+too high. Every run of words (`word_runs`) is looked up in all articles (Broder 1997). Runs that a few articles share make
+candidates; a pair is confirmed by how many of its words lie in shared runs, in whatever order. Runs that many articles share are
+boilerplate (headers, footers, slogans) and do not count, unless an article has almost nothing else.
 """
 
 from __future__ import annotations

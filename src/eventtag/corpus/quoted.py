@@ -1,12 +1,13 @@
-"""Mentions that somebody quoted, a language model for example, placed in the texts that they are quoted from.
+"""Placing quoted mentions, from a language model for example, in the texts that they are quoted from.
 
     {"id": "a1", "label": "ACTOR", "quote": "the police", "before": "said that", "after": "had arrested"}
     {"id": "a2"}                                                          a2 was looked at, and nothing was found
 
-Language models quote well and count badly, so a mention is looked for by its words. White space, quotation marks, dashes and ways of
-writing accents need not be the same, nor, if nothing else fits, capitals. A span always has the offsets of the article's own text, and
-begins and ends between words. A quote that stands there several times is placed by its context (`before`, `after`), else by the order of
-the mentions, which is that of the text where they are quoted in order. What cannot be placed with certainty is not placed.
+Language models quote well but count characters badly, so a mention is found by its words. White space, quotation marks, dashes and
+ways of writing accents need not be the same, nor, if nothing else fits, capitals. A span always has the offsets of the article's
+own text, and begins and ends between words. A quote that stands there several times is placed by its context (`before`, `after`),
+else by the order of the mentions, which is that of the text where they are quoted in order. What cannot be placed with certainty is
+not placed.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ REASONS = {
 """The kinds of articles that a checkpoint knows, the strongest first, as a report words them."""
 LEARNT_FROM = ("learnt", "read")
 UNKNOWN = "the checkpoint"
-"""What a checkpoint without the file does not know the articles of."""
+"""Stands for the training articles of a checkpoint without the file."""
 
 
 @dataclass(frozen=True)

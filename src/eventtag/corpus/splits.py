@@ -1,8 +1,8 @@
-"""Splits that do not raise scores: whole articles, groups and near-duplicates stay together.
+"""Splits of whole articles, in which groups and near-duplicates stay together, so that scores are not too high.
 
-Articles that must not be parted (one topic, one source, copies of one text) are one unit. Units are drawn for test and validation at
-random, each with the same probability, and the rest is train. A stratified draw is balanced: each split has its share of articles,
-of every label's spans, and of long and short articles. By time, the oldest units are train and the newest test.
+Articles that must stay together (one topic, one source, copies of one text) are one unit. Units are drawn for test and validation
+at random, each with the same probability, and the rest is train. A stratified draw is balanced: each split has its share of
+articles, of every label's spans, and of long and short articles. By time, the oldest units are train and the newest test.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What training has of the split that is measured (test, or another that is named).
+    """What training has in common with the measured split (test, or another one).
 
     `duplicate_pairs`: near-duplicates across any two splits. `shared_values`: values of the group field that are in train and
     in the split. `mentions` and `seen_mentions`: of the split's mentions, how many there are and how many are in train with the

@@ -1,4 +1,4 @@
-"""What a corpus holds: sizes, labels, surfaces, and how much of a split's mentions training has seen.
+"""Statistics of a corpus: sizes, labels, surfaces, and the share of a split's mentions that occur in train.
 
 Label distinctiveness is the Kullback-Leibler divergence, in bits, of the words inside a label's spans from all words of the
 corpus, and of the words at its boundaries (one on each side): high values mean that the words give the label away (Papay et al.

@@ -1,7 +1,7 @@
-"""Texts as runs of words, hashed: what copies of a text have in common, in whatever order, in any script.
+"""Texts as hashed runs of words, which copies of a text have in common, in any order and any script.
 
-A run is five words, or what says about as much where words are not parted by blanks: eight characters of Chinese or Japanese,
-sixteen of Thai, Lao, Khmer or Burmese. Letter case, punctuation, white space and invisible characters make no difference.
+A run is five words, or about as much where words are not separated by blanks: eight characters of Chinese or Japanese, sixteen of
+Thai, Lao, Khmer or Burmese. Letter case, punctuation, white space and invisible characters make no difference.
 """
 
 from __future__ import annotations

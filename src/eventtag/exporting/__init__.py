@@ -1,1 +1,1 @@
-"""From a checkpoint to faster forms of it, each judged on the validation articles before it may be used."""
+"""Faster forms of a checkpoint, each checked on the validation articles before it may be used."""

@@ -1,1 +1,1 @@
-"""Tagging a whole corpus: in shards, by workers, to the end, whatever a row, a process or a machine does on the way."""
+"""Tagging a whole corpus in shards, by workers, to its end, even if rows are bad or processes and machines fail."""

@@ -1,7 +1,7 @@
 """Arrays: one job, tagged by the same command many times, each time with another number (https://slurm.schedmd.com/job_array.html).
 
 Task i of n tags every n-th shard from the i-th on. All tasks write into the same folder of shards, in any order and on any machine; the
-last one assembles the output. Shards do not hang on the division, so one process may finish what an array has begun.
+last one assembles the output. Shards do not depend on the division, so one process may finish what an array has begun.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SLURM_NAMES = {key: f"SLURM_ARRAY_TASK_{key.upper()}" for key in ("id", "count"
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """The tasks of an array: how many, the number of the first, and how far their numbers are apart."""
+    """The tasks of an array: how many, the number of the first, and the step between numbers."""
 
     tasks: int
     first: int = 1
@@ -51,8 +51,9 @@ class ArrayTask:
 
 
 def array_task(text: str, job: Job, variables: Mapping[str, str]) -> ArrayTask:
-    """The task that `text` names: `3/100` is the third of a hundred. Of `slurm` the `variables` of the environment say the number; how
-    many tasks there are is what the job was divided into, so that a few may be submitted again, or else the size of the array.
+    """The task that `text` names: `3/100` is the third of a hundred. For `slurm`, the number is in the `variables` of the
+    environment. The number of tasks is that into which the job was divided, so that a few may be submitted again, or else the size
+    of the array.
 
     Raises SettingsError for `slurm` where there is no array, or where a new job's array has gaps or the job has no such task.
     """

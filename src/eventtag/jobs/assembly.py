@@ -1,4 +1,4 @@
-"""Assembling the output from finished shards, in the order of the input, and giving it its name in one step."""
+"""Assembling the output from finished shards, in the order of the input; it gets its name in one step."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _assemble(
 
 
 class _Joined:
-    """The lines of shards, read once and in order, and what they say of themselves."""
+    """The lines of shards, read once and in order, with their counts and digests."""
 
     def __init__(self, store: ShardStore) -> None:
         self.counts: Counter[str] = Counter()
@@ -108,7 +108,9 @@ def _write(lines: Iterator[bytes], path: Path, write: WriteOutput | None) -> Non
 
 
 def _place(job: Job, made: Path, outputs: dict[str, str]) -> None:
-    """Give the output its name. What stands there already must be of this job, known by what was noted before it was placed."""
+    """Give the output its name. An output that exists already must be of this job, which a note written before it was placed
+    shows.
+    """
     output = job.output
     if output.is_symlink():
         refuse_link(output)

@@ -54,6 +54,6 @@ def letter_line(letter: DeadLetter) -> str:
 
 
 def letter_kind(stage: str, reason: str) -> str:
-    """The kind of bad row that a reason tells of, without its numbers, names and particulars, so that kinds can be counted."""
+    """The kind of a bad row: its reason without numbers, names and details, so that kinds can be counted."""
     phrase = _DETAIL.sub("", reason.split(" (")[0].split(";")[0])
     return f"{stage}: {' '.join(phrase.split())}"[:100]

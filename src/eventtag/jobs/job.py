@@ -1,4 +1,4 @@
-"""A job: the tagging of one input into one output, known by everything that decides what the output will be.
+"""A job: the tagging of one input into one output, identified by everything that decides the output.
 
 tagged.jsonl                  the output, which appears when all of it is there
 tagged.jsonl.job/
@@ -42,8 +42,8 @@ DECIDING = (
     "formats/jsonl.py", "formats/json_file.py", "formats/records.py",
     "jobs/shards.py", "jobs/store.py", "jobs/tagged_shard.py", "jobs/taggers.py",
 )  # fmt: skip
-"""The modules that decide which shards a job has and what stands in them. What reads the input is not among them: the rows that were
-tagged are compared with those that are read. Nor is what writes the output, which one process writes as a whole.
+"""The modules that decide which shards a job has and what they contain. The readers of the input are not among them, because the
+tagged rows are compared with the rows that are read; nor are the writers, because one process writes the whole output.
 """
 
 
@@ -109,7 +109,7 @@ class Job:
 
     @property
     def placing(self) -> Path:
-        """What the output will be that is about to get its name."""
+        """Describes the output that is about to get its name."""
         return self.folder / "placing.json"
 
     @property
@@ -171,9 +171,10 @@ def begin(
 ) -> dict[str, Any]:
     """Start the job, or continue it, and return what job.json says; `decisive` is the job's fingerprint. Call it with the job's lock.
 
-    `more` is written beside it, of which `extent` is another when the input has grown or shrunk (None: not known). Settings named in
-    `adopted` are those with which the job was started. `mended`: bad rows may have been mended since. `alone`: no other process is at work,
-    so that what killed ones left half-written is removed, and a job that has tagged nothing is started anew with other settings.
+    `more` is written beside it; its `extent` differs if the input has grown or shrunk (None: not known). Settings named in
+    `adopted` are those with which the job was started. `mended`: bad rows may have been repaired since. `alone`: no other process
+    is working, so incomplete files of killed ones are removed, and a job that has tagged nothing is started again with other
+    settings.
 
     Raises OutputError if the output exists and is of no job, or when the job is another and has tagged something: then the message
     names what differs; and when a job is to go on whose input has another extent.

@@ -1,4 +1,4 @@
-"""One process at a time works on a job or on a task of it, and none of its workers outlives it unseen."""
+"""Locks: one process at a time works on a job or on one of its tasks, and the lock is held until its workers have ended too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from eventtag.errors import OutputError
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0
-"""Seconds that the workers of a killed process have for noticing that it is gone."""
+"""Seconds in which the workers of a killed process must notice that it has ended."""
 
 
 class BusyError(OutputError):

@@ -1,4 +1,4 @@
-"""Tagged articles written out: as data, as what annotation tools take for a first suggestion, or as a page.
+"""Writing tagged articles: as data, as suggestions for annotation tools, or as a page.
 
     jsonl, parquet          an article with its spans
     csv                     a span a row, and one for an article without spans; metadata in columns
@@ -59,7 +59,7 @@ PREDICTION_FORMATS: Mapping[str, PredictionFormat] = {
     "html": PredictionFormat(suffixes=(".html", ".htm")),
 }
 PART_FORMATS = ("jsonl", "parquet", "csv")
-"""Formats of which a folder of files says as much as one file."""
+"""Formats that may be written as a folder of files."""
 
 
 def format_of_path(path: Path) -> str:

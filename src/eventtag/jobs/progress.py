@@ -12,7 +12,7 @@ from eventtag.jobs.store import ShardRecord
 
 @dataclass
 class Progress:
-    """Counts of what is stored, and of what this process did of it.
+    """Counts of what is stored, and of this process's part of it.
 
     `articles`, `spans` and `tokens` are of all stored shards, `kept` articles and `kept_tokens` of them from an earlier process;
     `in_work` articles and `tokens_in_work` are tagged but not stored yet. `kinds` counts bad rows by kind. `read` is the number of rows

@@ -2,7 +2,7 @@
 
 The process that runs the job reads the input and hands out shards, each a block of the pipeline's dataset. An actor holds the model,
 tags a shard and stores it with the same protocol as a local worker (staged, flushed, renamed), so every node must see the job's
-folder. What Ray does twice is stored twice under the same name with the same bytes; what it loses is tagged by the next run.
+folder. If Ray does a shard twice, it is stored twice under the same name with the same bytes; the next run tags what Ray loses.
 
 An actor that dies is replaced by Ray and its shard tried again. A shard over which actors have died twice is given to a separate
 process, watched as in `eventtag.jobs.workers`, which finds the article that is to blame. An actor also dies when an article takes twice
@@ -33,7 +33,7 @@ from eventtag.jobs.workers import TRIES, WorkerError, Workers
 
 LOCAL = "local"
 ON_THIS_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-"""Environment of a Ray of our own: it listens on the loopback interface only, tells nobody, and its workers are as urgent as ours."""
+"""Environment of our own Ray: it listens on the loopback interface only, sends no statistics, and its workers have our priority."""
 QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Ray does not print what its processes say; what matters comes as an error, or stands in its own logs."""
 ROUND = 256

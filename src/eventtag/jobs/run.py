@@ -1,8 +1,8 @@
-"""Running a job: from rows to one output, going on where an earlier process stopped.
+"""Running a job: from rows to one output, continuing where an earlier process stopped.
 
-Every step can be interrupted at any instant. Finished shards are on disk; the output is put together from them and gets its name in one
-step; the manifest comes last. A process that starts later reads the input again, compares what was tagged with what is there, and
-does what is missing. The tasks of an array do so side by side, each for its own shards.
+Every step can be interrupted at any instant. Finished shards are on disk; the output is assembled from them and gets its name in
+one step; the manifest is written last. A process that starts later reads the input again, compares it with the tagged rows, and
+tags the missing ones. The tasks of an array do so side by side, each for its own shards.
 """
 
 from __future__ import annotations

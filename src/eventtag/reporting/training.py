@@ -1,4 +1,4 @@
-"""How a training run went, as plots and a table for the evaluation page: loss, validation scores and learning rate by epoch.
+"""Plots and a table of a training run for the evaluation page: loss, validation scores and learning rate by epoch.
 
 Plots are SVG in the classes of the page's style (`plots`); the table holds all figures of an epoch too.
 """

@@ -1,7 +1,7 @@
 """Articles of all requests, tagged together by one thread, which alone uses the tagger.
 
-Each batch takes one article of every waiting request in turn until it is full, so that a request with many articles does not keep
-small ones waiting. The spans are those of `eventtag predict`.
+Each batch takes one article of every waiting request in turn until it is full, so that small requests do not wait for a large one.
+The spans are those of `eventtag predict`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from eventtag.tagging.tagger import Tagger
 log = logging.getLogger(__name__)
 
 BATCH_CHARACTERS = 65_536
-"""Of articles that are tagged together; small, so that nobody waits long for a batch that others fill."""
+"""Characters of the articles that are tagged together; few, so that nobody waits long for a batch of others."""
 ARTICLE_OVERHEAD = 1_000
 """Characters that an article counts for beside its text, so that many empty ones do not fill the memory."""
 

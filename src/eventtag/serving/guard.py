@@ -1,4 +1,4 @@
-"""Who may ask: the checks that every request passes before anything else looks at it (docs/security.md).
+"""The checks that every request must pass before it is processed (docs/security.md).
 
 The attacker is a page in the browser of somebody who uses this server. It can send requests here, but it cannot read answers, forge
 `Origin`, `Host` or `Sec-Fetch-Site`, or know the token. DNS rebinding gives it our address under its own name, which `Host` shows.
@@ -30,9 +30,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
-"""Of every answer: a page runs nothing and loads nothing but our own files, and nobody frames it or reads answers from elsewhere."""
+"""Headers of every answer: a page runs and loads only our own files, is shown in no frame, and no other origin reads answers."""
 OPEN = ("/health", "/label_studio/health")
-"""Answered without a token: they say nothing but that the server is there."""
+"""Addresses that need no token: they only say that the server is running."""
 
 
 class Guard:

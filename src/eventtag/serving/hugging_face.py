@@ -1,4 +1,4 @@
-"""What clients of Hugging Face's inference API ask of a token classifier.
+"""The protocol of Hugging Face's inference API for token classifiers.
 
     POST /hf {"inputs": "Kyiv fell", "parameters": {"aggregation_strategy": "simple"}}
     [{"entity_group": "LOCATION", "score": 0.97, "word": "Kyiv", "start": 0, "end": 4}]

@@ -29,7 +29,7 @@ ARTICLES_FILE = "corrections.jsonl"
 RESULT_FILE = "result.json"
 RUN = "run"
 NICENESS = 10
-"""Tagging goes before training, so that requests are answered."""
+"""Training has a lower priority than tagging, so that requests are answered."""
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The server: what it needs is opened, it listens until it is told to end, and everything is closed."""
+"""The server: opens what it needs, listens until it is ended, and closes everything."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@
      "rejected": [{"start": 0, "end": 4, "label": "ACTOR"}]}
     {"key": "label_studio/1.1795969450/7", "time": "2026-11-29T16:30:02+00:00", "deleted": true}
 
-One line is one event; the last of a key holds. A line is on the disk before its request is answered, so what was confirmed survives the
-end of the process at any instant. What such an end leaves of a last line was never confirmed: it is taken off and kept beside the file.
+One line is one event; the last event of a key counts. A line is on the disk before its request is answered, so confirmed
+corrections survive the end of the process at any instant. An incomplete last line was never confirmed: it is moved to a file beside
+this one.
 """
 
 from __future__ import annotations

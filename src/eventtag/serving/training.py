@@ -8,8 +8,8 @@ FOLDER/trainings/3/training.log      what the process said
 FOLDER/trainings/3/run/              the run, as `eventtag train` leaves it
 FOLDER/trainings/3/result.json       both scores, and the difference
 
-A new checkpoint is taken into force when both scores are known, unless the interval of the difference lies below 0. What is said of a
-training gives the scores with their intervals, and says so where the new one is lower.
+The server uses a new checkpoint when both scores are known, unless the interval of the difference lies below 0. The message about a
+training gives the scores with their intervals, and says so if the new one is lower.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Runs that continue from the checkpoint of an earlier run (`base`): what they take from it, and the articles that they learn.
 
-Encoder, head, labels and windows are the checkpoint's. The validation and test articles of the earlier run stay where they were, and
-the new articles join its training articles; an article that is there already takes the place of the earlier one. Only where the data
-settings themselves say which articles are which is the corpus the one that they describe.
+Encoder, head, labels and windows are the checkpoint's. The validation and test articles of the earlier run keep their splits, and
+the new articles are added to its training articles; a new article with the text of an earlier one replaces it. If the data settings
+themselves give the splits, the corpus is the one that they describe.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 """The names that architectures have for it."""
 OF_HEADS = ("overlap", "max_span_width")
-"""Settings of the model that a checkpoint's configuration has where its head has them."""
+"""Settings of the model that a checkpoint's configuration has if its head has them."""
 
 
 def settings_of_run(checkpoint: Path) -> TrainSettings:

@@ -1,7 +1,7 @@
 """Thresholds that keep a precision or recall on new articles with a stated confidence.
 
-No article serves twice: half of the validation articles choose epoch, temperatures and all other thresholds, the other half, which chose
-nothing, is held apart for the promised ones. That is what a promise costs.
+No article is used twice: half of the validation articles choose epoch, temperatures and all other thresholds; the other half, which
+chose nothing, is held apart for the promised thresholds.
 """
 
 from __future__ import annotations

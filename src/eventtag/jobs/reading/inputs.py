@@ -1,8 +1,8 @@
-"""New articles, as they are stored: folders, files and standard input, streamed row by row.
+"""New articles from folders, files and standard input, streamed row by row.
 
-A row that cannot be an article never ends the reading: it comes out as a bad row with its place and what is wrong with it. Text files
-are kept to the character. Pages (HTML) give their main text as trafilatura extracts it (https://trafilatura.readthedocs.io); offsets
-then refer to that text, which the output holds. A JSON object or a row of a table is an article with its text in any field.
+A row that cannot be an article becomes a bad row with its place and the reason, and reading continues. Text files are kept to the
+character. Pages (HTML) give their main text as trafilatura extracts it (https://trafilatura.readthedocs.io); offsets then refer to
+that text, which the output holds. A JSON object or a row of a table is an article with its text in any field.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows of new articles: each with its place, and either an article or what is wrong with it."""
+"""Rows of new articles: each has its place, and either an article or the reason why it is none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from eventtag.formats.links import are_links
 from eventtag.jobs.reading.pages import PAGE_SECONDS
 
 MAX_ROW_BYTES = 8_000_000
-"""A longer row is no article: the longest books have fewer bytes."""
+"""Longer rows are bad rows; the longest books have fewer bytes."""
 RAW_BYTES = 1024
 """Bytes that are kept of a row that is too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: its file, its line (from 1) and the offset of its first byte in the file, after decompression.
+    """The place of a row: its file, its line (from 1) and the offset of its first byte in the file, after decompression.
 
     In Parquet and datasets `line` is the number of the row, and there is no offset. A file that is one article has neither.
     """
@@ -88,7 +88,7 @@ def article_from_record(record: object, *, fields: RowFields, prefix: str, defau
 
 
 def _metadata(record: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
-    """The fields of a row but `used`, those in `meta` beside the others (as `meta.KEY` where both have a field of that name).
+    """The fields of a row except `used`, with those in `meta` beside the others (as `meta.KEY` if both have a field of that name).
 
     Annotations of an article that eventtag wrote (`spans` with its `annotated`, `labels`, `rejected` and `links`) are no metadata.
     """

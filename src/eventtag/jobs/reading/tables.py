@@ -37,8 +37,8 @@ AGAIN_LINES = 4
 def read_csv_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputRow]:
     """Stream a CSV file (RFC 4180; the separator is whichever of comma, semicolon, tab and `|` the header has most of).
 
-    A record that cannot be read is given up from its first line only: reading goes on with the second, so that a quote too many does
-    not swallow the rows after it. Once as much has been read again in vain as the first such record held, a record may have AGAIN_LINES
+    After a record that cannot be read, reading continues with the record's second line, so that a superfluous quote does not
+    swallow the rows after it. Once as much has been read again in vain as the first such record held, a record may have AGAIN_LINES
     until the damaged part is over. A row without id is called by its number. Raises DataError if the header has no column for the
     text.
     """
