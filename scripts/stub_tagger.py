@@ -28,6 +28,7 @@ class StubTagged:
     article: Article
     spans: tuple[Span, ...]
     tokens: int
+    links: None = None
 
 
 @dataclass(frozen=True)

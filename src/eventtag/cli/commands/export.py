@@ -13,6 +13,7 @@ from eventtag.errors import DataError
 
 if TYPE_CHECKING:
     from eventtag.corpus.loading import Corpus
+    from eventtag.exporting.gate import Verdict
 
 
 def run() -> int:
@@ -68,7 +69,7 @@ def _task(arguments: argparse.Namespace) -> int:
             f"corpus {corpus.name!r} has no validation articles (found: {', '.join(corpus.splits)}); name another corpus with --data"
         )
     if arguments.plain is not None:
-        return _plain(path, Path(arguments.plain), corpus)
+        return _plain(path, Path(arguments.plain), corpus, linked=info.links is not None)
     from eventtag.exporting.export import export_checkpoint  # imports torch
 
     data = corpus.describe("validation")
@@ -78,12 +79,22 @@ def _task(arguments: argparse.Namespace) -> int:
         f"  strict micro F1 on {verdict.articles} validation articles: {verdict.exported_f1:.4f}, before {verdict.f1:.4f} "
         f"({verdict.interval})\n"
         f"  same spans: {verdict.agreement:.2%}\n"
+        f"{_of_links(verdict)}"
         f"  tokens a second of CPU time: {verdict.exported_speed:,.0f}, with torch in float32 {verdict.speed:,.0f}"
     )
     return 0
 
 
-def _plain(path: Path, output: Path, corpus: Corpus) -> int:
+def _of_links(verdict: Verdict) -> str:
+    if verdict.link_agreement is None:
+        return ""
+    scores = ""
+    if verdict.link_f1 is not None and verdict.exported_link_f1 is not None:
+        scores = f"  strict F1 of links: {verdict.exported_link_f1:.4f}, before {verdict.link_f1:.4f}\n"
+    return f"{scores}  same links and status: {verdict.link_agreement:.2%}\n"
+
+
+def _plain(path: Path, output: Path, corpus: Corpus, *, linked: bool) -> int:
     from eventtag.exporting.plain import export_plain
 
     seen = corpus.splits.get("train", ())
@@ -92,5 +103,6 @@ def _plain(path: Path, output: Path, corpus: Corpus) -> int:
         f"{output}: a token classifier of plain transformers\n"
         f"  strict micro F1 on {loss.articles} validation articles, decoded by eventtag: {loss.plain_f1:.4f}, before {loss.f1:.4f}\n"
         f"  same spans: {loss.agreement:.2%}; a pipeline decodes in its own way and loses more"
+        + ("\n  without the link head: a pipeline finds no links and no status" if linked else "")
     )
     return 0
