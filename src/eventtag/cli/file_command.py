@@ -1,4 +1,4 @@
-"""What the commands share that turn files into files: ordinary arguments in, short messages and exit codes out."""
+"""Shared code of the commands that turn files into files: ordinary arguments in, short messages and exit codes out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from eventtag.ledger import LossLedger
 from eventtag.staging import named_full_disk
 
 CORPUS = re.compile(r"\+{0,2}data(@[\w.]+|\.[^=]+)?=")
-"""How an argument begins that chooses a configured corpus, or sets a key of it."""
+"""The beginning of an argument that chooses a configured corpus or sets one of its keys."""
 
 
 def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.Namespace], int]) -> int:
@@ -72,7 +72,9 @@ def _has(parser: argparse.ArgumentParser, option: str) -> bool:
 
 
 def _by_option(message: str, parser: argparse.ArgumentParser) -> str:
-    """The message, which begins with `key:` or `key=value`; a key that an option of the command sets is named as that option."""
+    """The message, which begins with `key:` or `key=value`; if an option of the command sets the key, the option is named
+    instead.
+    """
     found = re.match(r"(?P<key>\w+)(?P<sign>[:=])", message)
     if found is None:
         return message
@@ -251,7 +253,7 @@ def write_ledger(ledger: LossLedger, path: str | None) -> None:
 
 
 def reading_of(arguments: argparse.Namespace, source: str) -> Reading:
-    """What reads the articles of `source` as the reading arguments say."""
+    """A function that reads the articles of `source` as the reading arguments say."""
     return Reading(source, lambda ledger: read_all(arguments, source, ledger))
 
 
@@ -262,7 +264,7 @@ def allowed_loss(arguments: argparse.Namespace) -> float:
 
 
 def announce_format(arguments: argparse.Namespace, source: str) -> None:
-    """Recognise the format of the file to read where the arguments do not name it, and say it."""
+    """Recognise the format of the file to read if the arguments do not name it, and print it."""
     if arguments.source_format == "auto" and not CORPUS.match(source):
         from eventtag.formats.registry import recognise
 

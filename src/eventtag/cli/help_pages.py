@@ -21,7 +21,7 @@ def docs_dir() -> Path:
 def find_page(name: str) -> Path | None:
     """The page that `docs/how-to/speed.md`, `how-to/speed` or `speed` names; None if no page, or more than one, has this name.
 
-    A name without a folder may also be a folder's: `reference` is its first page.
+    A folder's name stands for its first page: `reference`.
     """
     wanted = name.removeprefix("docs/").removesuffix(".md")
     pages = _pages()

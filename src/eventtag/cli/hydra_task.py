@@ -1,4 +1,4 @@
-"""From Hydra to the package: a composed configuration becomes a checked data class, an error a short message."""
+"""The border between Hydra and the package: a composed configuration becomes a checked data class, an error a short message."""
 
 from __future__ import annotations
 

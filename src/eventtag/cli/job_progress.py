@@ -1,4 +1,4 @@
-"""A job's progress on standard error: a bar on a terminal, JSON lines where they are asked for, else nothing."""
+"""A job's progress on standard error: a bar on a terminal, JSON lines if they are asked for, else nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JSON_SECONDS = 10.0
 
 @contextmanager
 def show_progress(*, json_logs: bool) -> Iterator[Callable[[JobProgress], None]]:
-    """A function to call with the progress as often as one likes."""
+    """A function that shows the progress that it is called with; it may be called at any time."""
     if json_logs:
         with _json_lines() as show:
             yield show

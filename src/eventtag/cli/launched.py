@@ -1,4 +1,4 @@
-"""A command that `torchrun` or `accelerate launch` starts several times: what each of these processes may do."""
+"""What each process may do if `torchrun` or `accelerate launch` starts a command several times."""
 
 from __future__ import annotations
 

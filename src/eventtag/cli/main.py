@@ -1,4 +1,4 @@
-"""`eventtag COMMAND ...`: finds the command and imports it, and nothing else.
+"""`eventtag COMMAND ...`: finds the command and imports only its module.
 
 train, evaluate, predict, serve, pretrain, sweep and learning-curve are Hydra applications (`key=value`); the others, which turn
 files into files, take ordinary arguments.

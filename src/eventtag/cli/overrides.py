@@ -1,4 +1,4 @@
-"""Overrides as people write them: values that Hydra's grammar cannot read are quoted, and its errors become short messages.
+"""Overrides on the command line: values that Hydra's grammar cannot read are quoted, and its errors become short messages.
 
 Hydra reads a value as an expression of its own language, in which a file called `article (1).jsonl`, one with an umlaut in its name or
 a path with `=` is a syntax error (https://hydra.cc/docs/advanced/override_grammar/basic/).
@@ -26,7 +26,7 @@ from eventtag.errors import SettingsError
 from eventtag.settings.former_keys import explain_former
 
 STRUCTURED = re.compile(r"""[\[{'"]|\w+\([^()]*\)?$""")
-"""How values begin that are meant as Hydra's lists, mappings, quoted text or functions; a mistake in one is told."""
+"""The beginnings of values that are meant as Hydra's lists, mappings, quoted text or functions; mistakes in these are reported."""
 
 NAMES_OF_FILES = re.compile(
     r"\+{0,2}(model\.intermediate\.)?(data\.(corpora\.[^.]+\.)?(path|validation|test)|input|output|checkpoint|teacher\.articles)"
@@ -54,7 +54,7 @@ def require_harmless(arguments: Sequence[str]) -> None:
 
 
 def require_current(arguments: Sequence[str]) -> None:
-    """Raise SettingsError for a key of an earlier version; Hydra would take it where `+` stands before it."""
+    """Raise SettingsError for a key of an earlier version; Hydra would accept it with a leading `+`."""
     for argument in arguments:
         if former := explain_former(argument.partition("=")[0]):
             raise SettingsError(former)

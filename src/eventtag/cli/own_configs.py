@@ -1,7 +1,7 @@
-"""Users' folders of configurations: they add to the groups of ours, and choose no code.
+"""Users' folders of configurations: they add to our groups and choose no code.
 
-A folder `configs` where one works, `--config-dir`, `--config-path` and `hydra.searchpath` may be somebody else's. Hydra would take
-`hydra/launcher/basic.yaml` from them in place of its own, and call what is named there. So
+A folder `configs` in the current folder, `--config-dir`, `--config-path` and `hydra.searchpath` may come from somebody else.
+Hydra would take `hydra/launcher/basic.yaml` from them instead of its own, and call what it names. So
 * what lies below `hydra/` in them is not seen, nor is a file that would stand for a schema of ours, nor one outside the folder;
 * their files may set of `hydra` what `_require_harmless` lets through, and be put nowhere else below it;
 * of all that was composed, what Hydra will call must be Hydra's own, or come from a plugin that is installed.
@@ -97,7 +97,7 @@ class GuardedPackages(ImportlibResourcesConfigSource):
 
 
 class GuardedFiles(FileConfigSource):
-    """A folder of configurations: ours as it is, a user's without what it must not decide."""
+    """A folder of configurations: ours unchanged, a user's without what it must not set."""
 
     def __init__(self, provider: str, path: str) -> None:
         super().__init__(provider, path)

@@ -1,7 +1,7 @@
 """`data.path=FILE` alone means the user's own articles, not those of the corpus that a command takes by default.
 
-Another corpus's name, licence, split field and labels say nothing of them. So `data=corpus` is chosen for whoever gives a path and chooses
-no configuration; a configuration that keeps the sample corpus's own description for another file is refused.
+The name, licence, split field and labels of another corpus do not describe them. So `data=corpus` is chosen if a path is given
+without a configuration; a configuration that keeps the sample corpus's description for another file is refused.
 """
 
 from __future__ import annotations

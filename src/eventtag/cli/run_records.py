@@ -1,6 +1,6 @@
 """What a Hydra command leaves in its run directory beside its results: its log, and in `.hydra` the composed settings.
 
-Hydra would write both before the command has looked at the folder; here they are written when the folder is known to be the command's.
+Hydra would write both before the command has checked the folder; here they are written after the check.
 """
 
 from __future__ import annotations

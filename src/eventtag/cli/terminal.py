@@ -1,4 +1,4 @@
-"""What the commands say on a terminal, and articles highlighted on it."""
+"""Output of the commands on a terminal, and highlighted articles."""
 
 from __future__ import annotations
 

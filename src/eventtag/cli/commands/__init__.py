@@ -1,1 +1,1 @@
-"""One module a command, with `run() -> int` that reads `sys.argv[1:]`."""
+"""One module for each command, with `run() -> int`, which reads `sys.argv[1:]`."""

@@ -1,4 +1,4 @@
-"""`eventtag agreement A B`: how far two annotators agree, and where they do not."""
+"""`eventtag agreement A B`: how much two annotators agree, and where they differ."""
 
 from __future__ import annotations
 

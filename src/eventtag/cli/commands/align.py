@@ -1,4 +1,4 @@
-"""`eventtag align ARTICLES MENTIONS OUT`: quoted mentions placed in the articles that they are quoted from."""
+"""`eventtag align ARTICLES MENTIONS OUT`: places quoted mentions in the articles that they are quoted from."""
 
 from __future__ import annotations
 

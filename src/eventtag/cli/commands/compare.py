@@ -1,4 +1,4 @@
-"""`eventtag compare A B [C ...] --gold GOLD`: are some systems better than others, or does this test set only say so?"""
+"""`eventtag compare A B [C ...] --gold GOLD`: whether systems differ by more than chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`eventtag convert IN OUT --from FORMAT --to FORMAT`: annotated articles from one format into another."""
+"""`eventtag convert IN OUT --from FORMAT --to FORMAT`: turns one annotation format into another."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _task(arguments: argparse.Namespace) -> int:
 
 
 def _policy_of(corpus: DataSettings | None) -> str | None:
-    """What a corpus says of overlapping spans, as `--overlaps` would."""
+    """The rule of a corpus for overlapping spans, as a value of `--overlaps`."""
     if corpus is None or corpus.overlaps is Overlaps.error:
         return None
     policy = ":".join(filter(None, (corpus.overlaps.value, ",".join(corpus.overlap_priority))))

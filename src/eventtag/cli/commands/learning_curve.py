@@ -13,7 +13,9 @@ log = logging.getLogger(__name__)
 
 
 def run() -> int:
-    """Train on more and more articles as the command line says; the value that a sweep sees is the extrapolated gain in micro F1."""
+    """Train on growing numbers of articles as the command line says; the value that a sweep sees is the extrapolated gain in micro
+    F1.
+    """
     return run_hydra("learning_curve", LearningCurveSettings, _task)
 
 
@@ -24,7 +26,7 @@ def _task(settings: LearningCurveSettings) -> float:
     report = run_learning_curve(settings)
     folder = Path(settings.run_dir)
     page = render_curve_page(report)
-    # Going on with a curve replaces what was said of its first part.
+    # Continuing a curve replaces the report on its first part.
     for name, text in (("learning_curve.json", json_text(report.to_json())), ("learning_curve.html", page)):
         with staged_file(folder / name, replace=True) as file:
             file.write(text)

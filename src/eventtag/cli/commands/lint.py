@@ -1,4 +1,4 @@
-"""`eventtag lint DATA`: find what is wrong with annotated articles before training on them."""
+"""`eventtag lint DATA`: finds mistakes in annotated articles before training."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _task(arguments: argparse.Namespace) -> int:
 
 
 def compose_for_folds(overrides: list[str]) -> TrainSettings:
-    """The settings of `eventtag train` for cross-validation, whose articles are those at hand."""
+    """The settings of `eventtag train` for cross-validation on the linted articles."""
     from eventtag.cli.hydra_task import compose_training
 
     return compose_training(["data=corpus", "data.path=unused", *overrides])

@@ -1,4 +1,4 @@
-"""`eventtag records TAGGED`: one row an event, with who did it, to whom, where, when, and whether it happened."""
+"""`eventtag records TAGGED`: a table with a row for each event: who did it, to whom, where, when, and whether it happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`eventtag score PREDICTIONS --gold GOLD`: the whole report for anybody's predictions."""
+"""`eventtag score PREDICTIONS --gold GOLD`: the report of `evaluate` for predictions of any program."""
 
 from __future__ import annotations
 

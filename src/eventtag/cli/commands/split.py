@@ -1,4 +1,4 @@
-"""`eventtag split IN OUT`: divide articles into train, validation and test, and say what leaks."""
+"""`eventtag split IN OUT`: divides articles into train, validation and test, and prints what these have in common."""
 
 from __future__ import annotations
 

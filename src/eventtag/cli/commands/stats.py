@@ -1,4 +1,4 @@
-"""`eventtag stats DATA`: what a corpus holds, per split and label."""
+"""`eventtag stats DATA`: statistics of a corpus for each split and label."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def _task(settings: SweepSettings) -> float:
     if report.best is not None:
         best = place_values(report.best.values, train_settings(settings))
         texts["experiment/best.yaml"] = render_experiment(best, comment=command)
-    # Going on with a sweep replaces what was said of its first part.
+    # Continuing a sweep replaces the report on its first part.
     for name, text in texts.items():
         with staged_file(folder / name, replace=True) as file:
             file.write(text)
