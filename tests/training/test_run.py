@@ -284,6 +284,14 @@ def test_a_setting_that_is_found_wrong_leaves_no_run_behind(corpus_file, tmp_pat
     train(settings_of(corpus_file, tmp_path / "run", trainer={"epochs": 1}))
 
 
+def test_a_run_writes_into_its_checkpoint_that_spans_cut_no_strings(corpus_file, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("eventtag.training.learnt.ENOUGH_SPANS", 0)
+    with caplog.at_level("INFO"):
+        made = train(settings_of(corpus_file, tmp_path / "run", trainer={"epochs": 1})).checkpoint
+    assert Tagger.load(made).cuts_strings is False
+    assert "no span of the training articles begins or ends inside a string between blanks" in caplog.text
+
+
 def test_a_finished_run_started_again_changes_nothing_and_says_so(trained_run, corpus_file):
     settings = TrainSettings(**trained_settings(corpus_file), run_dir=str(trained_run))
     before = {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")}
