@@ -1,4 +1,4 @@
-"""Likely annotation errors: places where a model that learnt from the other annotations is sure of another label.
+"""Likely annotation errors: places where a model that learnt from the other annotations clearly prefers another label.
 
 The probabilities of each word's tags are summed by label, B- and I- together, and compared with the annotation by confident learning
 (Northcutt et al. 2021, https://doi.org/10.1613/jair.1.12125; for tokens: Wang and Mueller 2022, https://arxiv.org/abs/2210.03920). The

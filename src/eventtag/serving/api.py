@@ -187,7 +187,7 @@ def _read_file(body: bytes, name: str) -> tuple[list[Article], list[str]]:
 
 
 async def corrections(request: Request) -> Response:
-    """All corrections as the project's JSONL, those of one `?annotator=` where it is named; or keep one more."""
+    """All corrections as the project's JSONL, or those of one `?annotator=`; or keep one more."""
     service = service_of(request)
     if request.method == "POST":
         return await _correct(request, service)
@@ -244,7 +244,9 @@ async def training(request: Request) -> JSONResponse:
 
 
 async def adopt(request: Request) -> JSONResponse:
-    """Put the checkpoint of a training into force, whatever its score: `{"number": 2}`, 0 for the one the server was started with."""
+    """Put the checkpoint of a training into force, with any score: `{"number": 2}`; 0 is the checkpoint that the server was started
+    with.
+    """
     service = service_of(request)
     number = parse_object(await service.body(request)).get("number")
     if not isinstance(number, int) or isinstance(number, bool):

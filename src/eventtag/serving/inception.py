@@ -83,7 +83,7 @@ async def predict(request: Request) -> Response:
 
 
 async def train(request: Request) -> Response:
-    """Keep what a user annotated, and begin a training where that has changed anything: 204, or 429 while one goes on."""
+    """Keep what a user annotated, and begin a training if that has changed anything: 204, or 429 while one is running."""
     service = service_of(request)
     asked = parse_object(await service.body(request))
     wish = read_wish(asked)

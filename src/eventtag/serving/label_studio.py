@@ -133,7 +133,7 @@ async def predict(request: Request) -> JSONResponse:
 
 
 def _article(task: object, number: int, interface: Interface) -> Article | None:
-    """The article of a task; None, which the log explains, where its text cannot be tagged: the other tasks are answered still."""
+    """The article of a task; None if its text cannot be tagged, which the log explains. The other tasks are still answered."""
     data = task.get("data") if isinstance(task, Mapping) else None
     try:
         return new_article(str(number), data.get(interface.field) if isinstance(data, Mapping) else None, f"`{interface.field}`")

@@ -1,7 +1,7 @@
 """A training on corrections, in a separate process: the run of the checkpoint once more, with the corrections among what it learns.
 
-The validation and test articles stay where they were. Corrections of an article that is there are left out, and a correction of a
-training article takes its place. Then both checkpoints, that in force and the new one, are scored on the test articles.
+The validation and test articles stay the same; corrections of these are left out. A correction of a training article replaces that
+article. Then both checkpoints, that in force and the new one, are scored on the test articles.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def retrain(folder: Path) -> dict[str, Any]:
-    """Train as REQUEST_FILE in the folder says, and score both checkpoints; what is to be shown of it."""
+    """Train as REQUEST_FILE in the folder says, and score both checkpoints; returns the result to show."""
     request = read_stored(folder / REQUEST_FILE)
     base = Path(request["base"])
     settings, corpus = settings_of_run(base), corpus_of_run(base)
@@ -51,7 +51,7 @@ def retrain(folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Train in the folder that the command line names; a message is the result where that fails. Ends when its parent has ended."""
+    """Train in the folder that the command line names; if that fails, the result is a message. Ends when its parent has ended."""
     folder = Path(sys.argv[1])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     threading.Thread(target=_end_with_parent, daemon=True).start()

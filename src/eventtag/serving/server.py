@@ -127,7 +127,7 @@ def _config(app: Starlette) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn raises the signal that ended it once more; here the process goes on to close what is open."""
+    """uvicorn raises the signal that ended it again; here the process continues, to close what is open."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -94,7 +94,7 @@ class Corrections:
             return iter(list(self._current.values()))
 
     def exported(self, annotator: str | None = None) -> list[Article]:
-        """All corrections as articles with ids of their own, in the order in which they were made; of one annotator where it is named."""
+        """All corrections (or those of one annotator) as articles with distinct ids, in the order in which they were made."""
         chosen = [one for one in self if annotator is None or one.annotator == annotator]
         ids = Counter(one.article.id for one in chosen)
         return [one.exported(several=ids[one.article.id] > 1) for one in chosen]

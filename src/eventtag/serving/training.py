@@ -167,9 +167,10 @@ class Trainings:
         self.use(model)
 
     def adopt(self, number: int) -> dict[str, Any]:
-        """Put the checkpoint of a training into force whatever its score, 0: the one the server was started with; returns `state`.
+        """Put the checkpoint of a training into force, with any score; 0 is the checkpoint that the server was started with.
+        Returns `state`.
 
-        Raises RequestError (409) while a training goes on, (404) where there is no such training that was done.
+        Raises RequestError (409) while a training is running, (404) if no finished training has this number.
         """
         with self._lock:
             if self.running:
@@ -181,7 +182,7 @@ class Trainings:
             return self.state()
 
     def state(self) -> dict[str, Any]:
-        """What is to be shown of all trainings, the first one first."""
+        """What the page shows of all trainings, the first one first."""
         return {
             "running": self.running,
             "in_force": self._in_force,
@@ -212,7 +213,7 @@ class Trainings:
         return {**about, **result, "state": "done", "better": better, "message": _message(result, better, about["in_force"])}
 
     def stop(self) -> None:
-        """End the training that goes on; what it has done is left where it is."""
+        """End the running training; its files stay."""
         process, watcher = self._process, self._watcher
         if process is not None and process.poll() is None:
             log.warning("the training is ended with the server; begin it anew when the server has been started again")

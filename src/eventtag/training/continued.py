@@ -143,7 +143,7 @@ def corpus_of(settings: TrainSettings, articles: Sequence[Article] | None = None
     """The corpus that a run with these settings learns from; `articles` are those that were given in place of `data.path`.
 
     With a `base` it has the base's labels. Raises what `load_corpus` raises; DataError if articles have labels that the base does not
-    know, where test articles of the earlier run would be learnt, or where nothing says which these are.
+    know, if test articles of the earlier run would be learnt, or if it is not known which these are.
     """
     if settings.base is None:
         return load_corpus(settings.data, articles=articles)

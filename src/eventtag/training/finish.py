@@ -138,7 +138,7 @@ def finish(
 
 
 def _compare_with_base(settings: TrainSettings, corpus: Corpus, new: Tagger, seen: Seen) -> dict[str, Any]:
-    """The comparison with the base, with what is to be said of it as `notes`, which are logged too."""
+    """The comparison with the base; its `notes` are logged too."""
     assert settings.base is not None
     path, _, _ = base_checkpoint(settings.base)
     said = f"the base {settings.base} and this checkpoint"

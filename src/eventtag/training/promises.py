@@ -36,7 +36,7 @@ class HeldApart:
 def divide_validation(
     articles: Sequence[Article], settings: EvaluationSettings, cluster_field: str | None
 ) -> tuple[tuple[Article, ...], tuple[Article, ...]]:
-    """The validation articles that choose, and those that are held apart: none unless a target is to be kept with a confidence.
+    """The validation articles that choose, and those that are held apart: none unless a target has a confidence.
 
     Values of `cluster_field` and near-duplicates stay together; each half has its share of every label's spans. Raises DataError for
     fewer than two articles that may be parted.
@@ -66,7 +66,7 @@ def promise_thresholds(
     settings: EvaluationSettings,
     temperatures: Mapping[str, float],
 ) -> dict[str, Guarantee]:
-    """By label with a target, the threshold that keeps it, as the articles held apart say, and what is to be known of it."""
+    """By label with a target, the threshold that keeps it on the articles held apart, and remarks."""
     assert settings.confidence is not None
     sides = [
         predictions_by_unit([(item.article, calibrate_spans(item.spans, temperatures)) for item in tagged], labels, held.clusters)

@@ -1,5 +1,4 @@
-"""Other taggers as teachers: the student learns their probabilities of every word's tags (soft targets), with the gold or where there is
-none.
+"""Other taggers as teachers: the student learns their probabilities of every word's tags (soft targets), with gold or without it.
 
 The mean of several taggers with different seeds is better than each of them. A model that learns their mean probabilities keeps most of
 that gain and costs as much as one (knowledge distillation: Hinton et al. 2015, https://arxiv.org/abs/1503.02531). On words that nobody
