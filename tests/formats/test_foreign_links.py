@@ -302,3 +302,44 @@ def test_roles_are_renamed_and_dropped_by_the_label_map():
     assert {span.label for span in found.spans} == {"ACTOR", "EVENT"}
     (found,) = map_labels([article], {"*": "THING"}, ledger=ledger)
     assert {link.role for link in found.links} == {"Attacker", "Perp", "Argm-TMP", "Victim"}
+
+
+@pytest.mark.parametrize("kind", ["xmi", "cas_json"])
+def test_relations_of_a_cas_without_an_end_between_other_layers_and_chains_are_named(tmp_path, kind):
+    cassis = pytest.importorskip("cassis")
+    system = cassis.TypeSystem()
+    event = system.create_type("x.Ev", supertypeName="uima.tcas.Annotation")
+    system.create_feature(event, "kind", "uima.cas.String")
+    note = system.create_type("x.Note", supertypeName="uima.tcas.Annotation")
+    made = {}
+    for name in ("x.Rel", "x.NoteRel"):
+        made[name] = system.create_type(name, supertypeName="uima.tcas.Annotation")
+        for end in ("Governor", "Dependent"):
+            system.create_feature(made[name], end, "uima.tcas.Annotation")
+        system.create_feature(made[name], "role", "uima.cas.String")
+    chain = system.create_type("x.Chain", supertypeName="uima.tcas.Annotation")
+    system.create_feature(chain, "next", "x.Chain")
+    cas = cassis.Cas(typesystem=system)
+    cas.sofa_string = TEXT
+    police, arrest, comment = event(begin=0, end=6, kind="ACTOR"), event(begin=7, end=15, kind="EVENT"), note(begin=16, end=19)
+    later = made["x.Rel"](begin=0, end=6, Governor=arrest, Dependent=police, role="AGENT")
+    half = made["x.Rel"](begin=0, end=6, Dependent=police, role="TARGET")
+    beside = made["x.NoteRel"](begin=16, end=19, Governor=comment, Dependent=comment)
+    cas.add_all([later, half, beside, chain(begin=0, end=6), police, arrest, comment])
+    getattr(cas, "to_xmi" if kind == "xmi" else "to_json")(tmp_path / ("a.xmi" if kind == "xmi" else "a.json"))
+    system.to_xml(tmp_path / "TypeSystem.xml")
+    ledger = LossLedger()
+    (article,) = read_articles(tmp_path, kind, ledger=ledger, options={"layer": "x.Ev"})
+    assert told(article, ledger) == (AGENT, ["they point to what is not read as a span"])
+    assert any("not read are the layers x.Note, x.Chain, x.NoteRel" in remark for remark in ledger.remarks)
+
+
+def test_extension_attributes_of_spacy_are_named(tmp_path):
+    spacy = pytest.importorskip("spacy.tokens")
+    vocab = pytest.importorskip("spacy.vocab").Vocab()
+    doc = spacy.Doc(vocab, words=TEXT.split(), user_data={("._.", "rel", None, None): {"0": "AGENT"}, "own": 1})
+    doc.set_ents([spacy.Span(doc, 0, 1, label="ACTOR")])
+    spacy.DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "a.spacy")
+    ledger = LossLedger()
+    assert len(list(read_articles(tmp_path / "a.spacy", ledger=ledger))) == 1
+    assert "extension attributes (doc._.NAME) that are not read: rel" in ledger.remarks

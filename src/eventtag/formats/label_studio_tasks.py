@@ -81,24 +81,17 @@ def _task(record: Fields, line: int, number: int) -> Task:
         kept, skipped = _read_or_skipped([record])
         return Task(line, number, _id(inner), data, kept, skipped=skipped, single=True, meta=_mapping(inner.get("meta")))
     if not isinstance(record.get("data"), Mapping):
-        results = [_minimal_result(name, item) for name, value in record.items() for item in _items(value) if is_region(item)]
+        # A control's regions stand in a list, or one alone.
+        controls = ((name, value if isinstance(value, list) else [value]) for name, value in record.items())
+        results = [_minimal_result(name, item) for name, items in controls for item in items if is_region(item)]
         others = {*MINIMAL_FIELDS, *(result["from_name"] for result in results)}
         data = {key: value for key, value in record.items() if key not in others}
         annotation = {"result": results, "completed_by": record.get("annotator"), "data": data}
         return Task(line, number, _id(record), data, (annotation,), minimal=True, single=True)
     listed = list_of(record, "annotations" if "annotations" in record else "completions")
     kept, skipped = _read_or_skipped([mapping_of(item, "one of `annotations`") for item in listed])
-    return Task(
-        line,
-        number,
-        _id(record),
-        record["data"],
-        kept,
-        tuple(list_of(record, "predictions")),
-        drafts=bool(record.get("drafts")),
-        skipped=skipped,
-        meta=_mapping(record.get("meta")),
-    )
+    more: dict[str, Any] = {"drafts": bool(record.get("drafts")), "skipped": skipped, "meta": _mapping(record.get("meta"))}
+    return Task(line, number, _id(record), record["data"], kept, tuple(list_of(record, "predictions")), **more)
 
 
 def _id(record: Fields) -> str | None:
@@ -111,13 +104,9 @@ def _mapping(value: object) -> Fields:
 
 def _read_or_skipped(annotations: Sequence[Fields]) -> tuple[tuple[Fields, ...], bool]:
     """The annotations that were not skipped, and whether one that was has regions."""
-    kept = tuple(item for item in annotations if not item.get("was_cancelled") and not item.get("skipped"))
-    return kept, any(item.get("result") for item in annotations if item not in kept)
-
-
-def _items(value: Any) -> list[Any]:
-    """JSON_MIN has the regions of a control under the control's name: in a list, or alone."""
-    return value if isinstance(value, list) else [value]
+    skipped = [bool(item.get("was_cancelled") or item.get("skipped")) for item in annotations]
+    kept = tuple(item for item, out in zip(annotations, skipped, strict=True) if not out)
+    return kept, any(item.get("result") for item, out in zip(annotations, skipped, strict=True) if out)
 
 
 def _minimal_result(name: str, value: Fields) -> Fields:

@@ -156,7 +156,7 @@ def choose(layers: Layers, *, layer: str | None, feature: str | None, path: Path
     name = feature if feature is not None else _feature(features)
     unread = [other for other in annotated if other not in {chosen, *layers.subtypes} and not _OTHERS.match(other)]
     unread += sorted(other for other, bases in layers.unusable.items() if chosen not in bases and not _OTHERS.match(other))
-    more = [other for other in features if other not in (name, IDENTIFIER) and _can_be_labels(features[other])]
+    more = [other for other in features if other not in (name, IDENTIFIER) and features[other] - {"", "*"}]
     ledger.remark(
         (f"labels are the feature {name!r} of the layer {chosen}" if name else f"labels are the name of the layer {chosen}")
         + ("" if chosen in layers.annotated else ", which has no annotations")

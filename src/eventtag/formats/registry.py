@@ -112,6 +112,7 @@ PARQUET = (r"\APAR1", "begins with the sign of Parquet files, PAR1")
 SPACY = ("\\Ax[\x01\x5e\ufffd]", "begins with the sign of zlib data, as .spacy files")
 XMI = (r"<xmi:XMI\b", "is XML with the root xmi:XMI")
 CAS_JSON = (r'"%(?:TYPES|FEATURE_STRUCTURES)"\s*:', "is JSON with %TYPES or %FEATURE_STRUCTURES")
+DATASET = ("dataset_dict.json", "dataset_info.json")
 INLINE = (r"\A---\r?\n(?:[^\n:]+:[^\n]*\n)+---\r?\n", "begins with a header of `key: value` lines between `---`")
 
 FORMATS = {
@@ -129,14 +130,7 @@ FORMATS = {
         Format("re3d", "re3d's JSON", (".json",), folder=True, markers=("entities.json",), surrogates=True),
         Format("csv", "CSV with a column of spans", (".csv", ".tsv"), scores=True),
         Format("parquet", "Parquet with a column of spans", (".parquet",), sign=PARQUET, scores=True),
-        Format(
-            "hf_dataset",
-            "Hugging Face dataset on disk",
-            (),
-            folder=True,
-            flat=True,
-            markers=("dataset_dict.json", "dataset_info.json"),
-        ),
+        Format("hf_dataset", "Hugging Face dataset on disk", (), folder=True, flat=True, markers=DATASET),
         Format("spacy", "spaCy DocBin", (".spacy",), extra="spacy", sign=SPACY),
         Format("xmi", "UIMA CAS XMI", (".xmi",), folder=True, extra="cas", module="cas", sign=XMI),
         Format("cas_json", "UIMA CAS JSON", (".json",), folder=True, extra="cas", module="cas", sign=CAS_JSON),

@@ -47,6 +47,7 @@ def read_spacy(path: Path, *, ledger: LossLedger, spans_key: str | None = None) 
         raise FormatError(f"cannot be read as a DocBin ({str(error)[:200]}); write the file again", path=path) from error
     number, before = 0, ledger.seen
     unread: set[str] = set()
+    extensions: set[str] = set()
     while True:
         number += 1
         try:
@@ -56,9 +57,12 @@ def read_spacy(path: Path, *, ledger: LossLedger, spans_key: str | None = None) 
             article = _article(doc, f"{path.stem}-{number}", spans_key, ledger)
         except Exception as error:
             raise FormatError(f"doc {number}: {str(error)[:200]}", path=path) from error
+        extensions.update(str(key[1]) for key in doc.user_data if isinstance(key, tuple) and key[:1] == ("._.",) and key[1:])
         if spans_key is None:
             unread.update(str(key) for key, group in doc.spans.items() if key != GROUP and len(group))
         yield article
+    if extensions:
+        ledger.remark(f"extension attributes (doc._.NAME) that are not read: {', '.join(sorted(extensions))}")
     if unread:
         groups = ", ".join(sorted(unread))
         if ledger.seen == before:
