@@ -9,6 +9,7 @@ from shutil import copytree
 
 import numpy as np
 import pytest
+import torch
 from conftest import trained_settings, with_links
 
 from eventtag.api.evaluate import evaluate
@@ -24,9 +25,10 @@ from eventtag.links.candidates import find_candidates
 from eventtag.links.decoding import decode_links
 from eventtag.links.network import PairNetwork
 from eventtag.manifest import write_manifest
-from eventtag.models.checkpoint import read_info
+from eventtag.models.checkpoint import load_checkpoint, read_info
 from eventtag.settings import TrainSettings, WindowSettings
 from eventtag.tagging.tagger import Tagger
+from eventtag.training.link_tuning import tune_links
 from eventtag.training.run import train
 
 
@@ -163,3 +165,26 @@ def test_nothing_is_learnt_without_links(corpus_file: Path, articles: tuple[Arti
     settings["model"] = replace(settings["model"], links=True)
     with pytest.raises(DataError, match=r"model.links=true: no training article of .* has a link that can be learnt"):
         train(TrainSettings(**settings, run_dir=str(tmp_path / "run")))
+
+
+def test_the_heads_own_epochs_change_no_tag_and_depend_on_the_seed_alone(linked_run: Path, articles: tuple[Article, ...]) -> None:
+    loaded = load_checkpoint(linked_run / "checkpoint")
+    tagger = Tagger(loaded.model, loaded.tokenizer, loaded.info.labels, loaded.info.window)
+    taught = [(with_links(article), 1.0) for article in articles[:5]]
+    before = {name: weight.clone() for name, weight in loaded.model.state_dict().items()}
+    after = []
+    for seed in (1, 1, 2):
+        loaded.model.load_state_dict(before)
+        tune_links(tagger, taught, seed=seed)
+        after.append({name: weight.clone() for name, weight in loaded.model.state_dict().items()})
+    changed = {name for name, weight in after[0].items() if not torch.equal(weight, before[name])}
+    assert "link_layers.second.weight" in changed
+    assert all(
+        name.startswith("link_layers.") and not name.startswith(("link_layers.mix", "link_layers.project")) for name in changed
+    )
+    assert all(torch.equal(after[0][name], after[1][name]) for name in before)
+    assert not torch.equal(after[0]["link_layers.second.weight"], after[2]["link_layers.second.weight"])
+    bare = [(replace(article, links=None), 1.0) for article in articles[:5]]
+    loaded.model.load_state_dict(before)
+    tune_links(tagger, bare, seed=1)
+    assert all(torch.equal(weight, before[name]) for name, weight in loaded.model.state_dict().items())

@@ -286,6 +286,17 @@ class Tagger:
         """The articles, in order, with their own spans of the tagger's labels in place of predicted ones, the status and links that the
         link head gives these, and what it gave them by. Raises SettingsError for a tagger without one.
         """
+        for article, tokens, states in self.link_states(articles):
+            assert self.links is not None
+            spans = tuple(span for span in article.spans if span.label in self.labels.labels)
+            pairs = self._scored_pairs(article.text, tokens, spans, states)
+            linked, links = decode_links(spans, *pairs, self.links)
+            yield TaggedArticle(article, linked, tokens.words, (), len(tokens.input_ids), links), *pairs
+
+    def link_states(self, articles: Iterable[Article]) -> Iterator[tuple[Article, TokenisedText, npt.NDArray[np.float32]]]:
+        """The articles, in order, with their tokens and the link states [N, D] of these. Raises SettingsError for a tagger without a link
+        head.
+        """
         if self.links is None:
             raise SettingsError("links: this tagger has no link head; train it with model.links=true")
         for chunk in self._chunks(articles):
@@ -293,10 +304,7 @@ class Tagger:
             states = self._states(texts)
             self.emissions(texts, states=states)
             for (article, tokens), of_tokens in zip(chunk, states or (), strict=True):
-                spans = tuple(span for span in article.spans if span.label in self.labels.labels)
-                pairs = self._scored_pairs(article.text, tokens, spans, of_tokens)
-                linked, links = decode_links(spans, *pairs, self.links)
-                yield TaggedArticle(article, linked, tokens.words, (), len(tokens.input_ids), links), *pairs
+                yield article, tokens, of_tokens
 
     def _scored_pairs(
         self, text: str, tokens: TokenisedText, spans: Sequence[Span], states: npt.NDArray[np.float32]

@@ -12,6 +12,7 @@ from eventtag.corpus.loading import Corpus
 from eventtag.corpus.seen import Seen, leave_out_seen
 from eventtag.errors import DataError
 from eventtag.evaluation import Evaluation, evaluate
+from eventtag.ledger import LossLedger
 from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.models.lora import merge_lora
 from eventtag.reporting.files import write_evaluation
@@ -23,9 +24,11 @@ from eventtag.tagging.tagger import Tagger
 from eventtag.training.agreement import check_precisions
 from eventtag.training.comparing import compare_taggers, describe_comparison, verdict
 from eventtag.training.continued import base_checkpoint
+from eventtag.training.data.features import learnt_article
 from eventtag.training.fitted_calibration import evaluate_calibrated
 from eventtag.training.fitted_links import calibrated_links
 from eventtag.training.learnt import learns_across_lines, learns_cut_strings
+from eventtag.training.link_tuning import tune_links
 from eventtag.training.loop.saving import clear_states
 from eventtag.training.loop.trainer import ArticleTrainer
 from eventtag.training.promises import divide_validation
@@ -90,6 +93,12 @@ def finish(
         trainer.network, trainer.tokenizer, corpus.labels, settings.window,
         crosses_lines=learns_across_lines(corpus), cuts_strings=learns_cut_strings(corpus),
     )  # fmt: skip
+    learnt = [
+        (learnt_article(article, corpus.labels, how, ledger=LossLedger(), overlap=trainer.head.overlap), how.weight)
+        for article in corpus.splits["train"]
+        for how in (corpus.handling_of(article),)
+    ]
+    tune_links(tagger, learnt, seed=settings.seed)
     fitted_on = {key: data[key] for key in ("name", "split", "articles", "sha256")}
     choosing, held = divide_validation(corpus.splits["validation"], settings.evaluation, corpus.cluster_field)
     used, calibration = evaluate_calibrated(

@@ -83,12 +83,7 @@ def build_features(
     features = []
     for article in articles:
         how = handling(article)
-        counted = counted_spans(article, "aligning", ledger=ledger)
-        known = [span for span in counted if span.label in labels.labels]
-        learnt = respan(article, known, stage="aligning", ledger=ledger, asked=True)
-        article = learnt
-        if not head.overlap:
-            (article,) = resolve_overlaps([learnt], how.overlaps, ledger=ledger, priority=how.priority)
+        article = learnt_article(article, labels, how, ledger=ledger, overlap=head.overlap)
         tokens = tokenise(article.text, tokenizer)
         plans = plan_windows(tokens, capacity=capacity, stride=window.stride)
         gold = head.targets(article, tokens, plans, labels, ledger=ledger)
@@ -131,6 +126,19 @@ def build_features(
                 )
             )
     return _balanced(features)
+
+
+def learnt_article(article: Article, labels: LabelSet, how: Handling, *, ledger: LossLedger, overlap: bool) -> Article:
+    """The article with the spans that are learnt: those that count and have one of the labels, in one flat layer unless the head learns
+    those that `overlap`. Raises DataError as `build_features`.
+    """
+    counted = counted_spans(article, "aligning", ledger=ledger)
+    known = [span for span in counted if span.label in labels.labels]
+    learnt = respan(article, known, stage="aligning", ledger=ledger, asked=True)
+    if overlap:
+        return learnt
+    (flat,) = resolve_overlaps([learnt], how.overlaps, ledger=ledger, priority=how.priority)
+    return flat
 
 
 def _by_token(by_word: SoftTargets, tokens: TokenisedText) -> SoftTargets:
