@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -116,14 +117,21 @@ def warm_up(folder: Path) -> None:
     """Import and cache once what every fork would otherwise import and cache again."""
     import seqeval.metrics  # noqa: F401
     import transformers
+    from jinja2 import UndefinedError
 
     import eventtag.training.run  # noqa: F401
     from eventtag.labels import LabelSet
     from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
+    from eventtag.reporting.page import render_template
+    from eventtag.training.loop.precision import Arithmetic
+    from eventtag.training.loop.speed import matmul_limit
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     build_tiny_model(build_tiny_tokenizer(["Lima"]), LabelSet()).save_pretrained(folder / "warm")
+    with suppress(UndefinedError):  # the template is compiled before its values are asked for
+        render_template("evaluation.html.j2")
+    matmul_limit(48, Arithmetic())
     gc.freeze()  # spares every fork a walk through all of it
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -31,6 +32,12 @@ sys.path.append(str(REPOSITORY / "scripts"))  # for stub_tagger, which processes
 CORPORA = REPOSITORY.parent / "shared" / "corpora"
 if CORPORA.is_dir():
     os.environ.setdefault("EVENTTAG_CORPORA", str(CORPORA))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays until the end: it need not be walked through by every collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def make_article(name: str, marked: str, **fields: object) -> Article:

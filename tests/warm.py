@@ -2,17 +2,20 @@
 
 `warm_programs()` is a folder with an `eventtag` and a `python`, to be put first on PATH or called by path. What they run has its own
 process, folder, environment and standard streams, and exits with its own code; variables that libraries read while they are imported are
-those of the tests. Tests that send signals, need a terminal, or look at what is imported start real programs.
+those of the tests. Processes that `multiprocessing` spawns there are forked in the same way. `WarmPopen` is a `Popen` whose signals reach
+the program itself. Tests that set limits of a process, or look at what is imported, start real programs.
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import io
 import json
 import os
 import runpy
+import select
 import shutil
 import signal
 import socket
@@ -21,7 +24,10 @@ import sys
 import tempfile
 import threading
 import traceback
+from contextlib import suppress
+from multiprocessing import popen_spawn_posix, util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,44 +51,124 @@ def warm_programs() -> Path:
     return folder
 
 
+class WarmPopen(subprocess.Popen):  # type: ignore[type-arg]
+    """A `Popen` of a program of `warm_programs()`; `program` is the id of the process that runs it, which gets the signals.
+
+    When this one has ended, that one has. With `start_new_session`, `program` leads a session and a group, in which its workers are too:
+    they are real programs then.
+    """
+
+    def __init__(self, command: Any, *, env: Any = None, **options: Any) -> None:
+        reading, writing = os.pipe()
+        try:
+            tell = {"WARM_TELL_PID": str(writing)}
+            super().__init__(command, env=(os.environ if env is None else env) | tell, pass_fds=(writing,), **options)
+        finally:
+            os.close(writing)
+        with os.fdopen(reading, "rb") as told:
+            self.program = int.from_bytes(told.read(4), "big")
+
+    def send_signal(self, sig: int) -> None:
+        """Send it to the program."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.program, sig)
+
+
 def serve(folder: Path) -> None:
     """Import what commands need, then fork for each request; ends with the process that started it."""
-    import eventtag.api.evaluate
-    import eventtag.api.train
-    import eventtag.cli.hydra_task  # noqa: F401
-
+    warm_up(folder)
     assert threading.active_count() == 1  # a fork has none of the other threads, but keeps the locks that they hold
+    gc.freeze()  # spares every fork a walk through all of it
+    woken, waking = os.pipe()
+    os.set_blocking(waking, False)
+    signal.set_wakeup_fd(waking)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, socket.socket] = {}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(folder / "socket"))
         listening.listen()
         print("ready", flush=True)  # noqa: T201
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that are forked
         while True:
+            ready, _, _ = select.select([listening, woken], [], [])
+            if woken in ready:
+                os.read(woken, 4096)
+                tell_ended(running)
+            if listening not in ready:
+                continue
             connection, _ = listening.accept()
-            if os.fork() == 0:
+            if (pid := os.fork()) == 0:
+                signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                listening.close()
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs that a shell runs in the background ignore it
+                for other in (listening, *running.values()):
+                    other.close()
+                os.close(woken)
+                os.close(waking)
                 sys.executable = str(folder / "python")  # for the commands that a command starts
-                answer(connection)
-            connection.close()
+                answer(connection, folder)
+            running[pid] = connection
+            with suppress(OSError):  # who asked has gone
+                connection.sendall(pid.to_bytes(4, "big"))
 
 
-def answer(connection: socket.socket) -> None:
-    """Run what is asked for, send the exit code, and end this process."""
-    size, streams, _, _ = socket.recv_fds(connection, 8, 3)
+def tell_ended(running: dict[int, socket.socket]) -> None:
+    """Say to those who asked for processes that have ended how they did: an exit code, or minus a signal's number."""
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            break
+        with running.pop(pid) as connection, suppress(OSError):
+            connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+
+
+def warm_up(folder: Path) -> None:
+    """Import and cache what commands otherwise import and cache each for itself."""
+    import seqeval.metrics  # noqa: F401
+    from jinja2 import UndefinedError
+    from transformers import AutoModelForTokenClassification
+
+    import eventtag.api.evaluate
+    import eventtag.api.predict
+    import eventtag.api.train
+    import eventtag.cli.hydra_task
+    import eventtag.cli.job_progress
+    import eventtag.formats.registry
+    import eventtag.reporting.files  # noqa: F401
+    from eventtag.formats.registry import FORMATS  # noqa: F401
+    from eventtag.jobs.job import code_digest
+    from eventtag.labels import LabelSet
+    from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
+    from eventtag.reporting.page import render_template
+
+    code_digest()
+    with suppress(UndefinedError):  # the template is compiled before its values are asked for
+        render_template("evaluation.html.j2")
+    build_tiny_model(build_tiny_tokenizer(["Lima"]), LabelSet()).save_pretrained(folder / "model")
+    AutoModelForTokenClassification.from_pretrained(folder / "model")
+
+
+def answer(connection: socket.socket, folder: Path) -> None:
+    """Run what is asked for, and end this process with its exit code."""
+    size, received, _, _ = socket.recv_fds(connection, 8, 64)
     content = b""
     while len(content) < int.from_bytes(size, "big"):
         content += connection.recv(1 << 16)
+    connection.close()
     request = json.loads(content)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+    place(received, request["descriptors"])
     sys.stdin, sys.stdout, sys.stderr = (open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115
     assert isinstance(sys.stderr, io.TextIOWrapper)
     sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")
+    if request["session"]:
+        os.setsid()
+    else:
+        fork_spawned(folder / "socket")
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path]
+    sys.path[1:1] = added
     code = 1
     try:
         run(request["arguments"])
@@ -95,8 +181,20 @@ def answer(connection: socket.socket) -> None:
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        connection.sendall((code & 0xFF).to_bytes(4, "big"))
         os._exit(code & 0xFF)
+
+
+def place(received: list[int], numbers: list[int]) -> None:
+    """Give the descriptors that were received the numbers that they had."""
+    import fcntl
+
+    above = max(*numbers, *received) + 1
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, above) for descriptor in received]
+    for descriptor in received:
+        os.close(descriptor)
+    for descriptor, number in zip(moved, numbers, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
 
 
 def run(arguments: list[str]) -> None:
@@ -110,6 +208,45 @@ def run(arguments: list[str]) -> None:
     else:
         sys.argv, sys.path[0] = arguments, str(Path(arguments[0]).resolve().parent)
         runpy.run_path(arguments[0], run_name="__main__")
+
+
+def fork_spawned(server: Path) -> None:
+    """From here on, `multiprocessing` has the processes that it spawns forked by the process at `server`, which says how they end."""
+    spawn, poll = util.spawnv_passfds, popen_spawn_posix.Popen.poll
+    asked: dict[int, socket.socket] = {}
+
+    def forked(path: bytes, arguments: list[Any], descriptors: Any) -> int:
+        if "--multiprocessing-fork" not in arguments:
+            return spawn(path, arguments, descriptors)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect(str(server))
+        passed = sorted({0, 1, 2, *map(int, descriptors)})
+        request = json.dumps(
+            {
+                "arguments": arguments[arguments.index("-c") :],
+                "folder": os.getcwd(),  # noqa: PTH109
+                "environment": dict(os.environ),
+                "descriptors": passed,
+                "session": False,
+            }
+        ).encode()
+        socket.send_fds(connection, [len(request).to_bytes(8, "big")], passed)
+        connection.sendall(request)
+        pid = int.from_bytes(connection.recv(4, socket.MSG_WAITALL), "big")
+        asked[pid] = connection
+        return pid
+
+    def polled(self: popen_spawn_posix.Popen, flag: int = os.WNOHANG) -> int | None:
+        if self.pid not in asked:
+            return poll(self, flag)
+        if self.returncode is None:
+            ended, _, _ = select.select([asked[self.pid]], [], [], 0 if flag else None)
+            if ended:
+                self.returncode = int.from_bytes(asked[self.pid].recv(4, socket.MSG_WAITALL), "big", signed=True)
+                asked[self.pid].close()
+        return self.returncode
+
+    util.spawnv_passfds, popen_spawn_posix.Popen.poll = forked, polled
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from warm import warm_programs
 
-EVENTTAG = str(Path(sys.executable).with_name("eventtag"))
 TINY = [
     "model=tiny",
     "window.max_length=24",

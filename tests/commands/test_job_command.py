@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from stub_tagger import MakeStub, inline
+from warm import warm_programs
 
 from eventtag.cli.commands import job as command
 from eventtag.jobs.array import ArrayTask, Division
@@ -34,7 +35,7 @@ done
 @pytest.fixture
 def folder(tmp_path) -> Path:
     (tmp_path / "bin").mkdir()
-    for name, script in (("eventtag", f'exec {sys.executable} {STUB} "$@"'), ("sbatch", SBATCH)):
+    for name, script in (("eventtag", f'exec {warm_programs() / "python"} {STUB} "$@"'), ("sbatch", SBATCH)):
         (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{script}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "news").mkdir()

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from warm import WarmPopen, warm_programs
 
 from eventtag.api.predict import require_few_bad_rows
 from eventtag.errors import DataError
@@ -22,13 +23,14 @@ LINES = [json.dumps({"id": f"a{n}", "text": f"Police met Miners number {n}. Then
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, STUB, "predict", "checkpoint=c", *arguments]
+    return [str(warm_programs() / "python"), STUB, "predict", "checkpoint=c", *arguments]
 
 
 def run(*arguments: str, cwd: Path, code: int = 0, stdin: str | None = None, **more) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(*arguments), cwd=cwd, input=stdin, capture_output=True, text=True, check=False, timeout=120, **more
-    )
+    given = command(*arguments)
+    if "preexec_fn" in more:  # what it does to a process does not reach the program of a warm one
+        given[0] = sys.executable
+    done = subprocess.run(given, cwd=cwd, input=stdin, capture_output=True, text=True, check=False, timeout=120, **more)
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return done
@@ -140,7 +142,7 @@ def test_on_standard_output_an_article_that_fails_or_takes_too_long_is_left_out_
 def test_a_half_done_job_notices_rows_that_were_appended(folder):
     (folder / "in.jsonl").write_text("\n".join([*LINES[:8], '{"id": "x", "text": "POISON kill"}', *LINES[8:]]) + "\n")
     job = ("input=in.jsonl", "output=out.jsonl", "shard_rows=8", "workers=1")
-    process = subprocess.Popen(command(*job), cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.DEVNULL)
+    process = WarmPopen(command(*job), cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.DEVNULL)
     shards = folder / "out.jsonl.job" / "shards"
     while process.poll() is None and not (shards.exists() and list(shards.glob("0*.shard"))):
         pass
@@ -204,14 +206,13 @@ def test_nothing_that_a_terminal_obeys_reaches_it(folder, form):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_job_and_the_same_command_goes_on(folder, number, code):
     job = command("input=in.jsonl", "output=out.jsonl", "shard_rows=4", "workers=2")
-    process = subprocess.Popen(
-        job, cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    process = WarmPopen(
+        job, cwd=folder, env=os.environ | {"PAUSE": "0.05"}, stderr=subprocess.PIPE, text=True, start_new_session=True
     )  # fmt: skip
     shards = folder / "out.jsonl.job" / "shards"
     while process.poll() is None and not (shards.exists() and list(shards.glob("0*.shard"))):
         pass
-    os.killpg(process.pid, number)  # as a terminal or a batch system does
+    os.killpg(process.program, number)  # as a terminal or a batch system does
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert "stopped; what is tagged is kept" in said

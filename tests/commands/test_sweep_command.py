@@ -11,7 +11,8 @@ import pytest
 import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
-from test_hydra_commands import EVENTTAG, TINY, run
+from test_hydra_commands import TINY, run
+from warm import WarmPopen, warm_programs
 
 from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers
 from eventtag.settings import TrainSettings
@@ -41,7 +42,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped_and_its_best_settings_can_be_tr
     )
     data = ["data=corpus", f"data.path={corpus_file}", "data.split_field=split", "evaluation.resamples=100"]
     command = ["sweep", *data, *TINY, "space=mine", "trials=3", "seeds=1", "workers=2", "resume=true", "run_dir=sweep"]
-    process = subprocess.Popen([EVENTTAG, *command], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = WarmPopen([warm_programs() / "eventtag", *command], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
     candidates = tmp_path / "sweep" / "candidates"
 
     def half_done() -> bool:
@@ -53,9 +54,9 @@ def test_a_killed_sweep_goes_on_where_it_stopped_and_its_best_settings_can_be_tr
     process.wait()
     done = {path: path.read_bytes() for path in candidates.glob("*/outcome.json")}
     deadline = time.monotonic() + 30
-    while is_alive(process.pid) and time.monotonic() < deadline:
+    while is_alive(process.program) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not is_alive(process.pid), "a worker went on without the sweep that started it"
+    assert not is_alive(process.program), "a worker went on without the sweep that started it"
 
     run(*command, cwd=tmp_path)
     results = json.loads((tmp_path / "sweep" / "results.json").read_text())

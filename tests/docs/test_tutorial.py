@@ -1,18 +1,18 @@
 """The tutorial's notebook runs from top to bottom, and its page says what the notebook says."""
 
 import subprocess
-import sys
 from dataclasses import replace
 
 from conftest import REPOSITORY
+from warm import warm_programs
 
 from eventtag.formats.jsonl import json_line
 
-SCRIPT = [sys.executable, str(REPOSITORY / "scripts" / "run_tutorial.py")]
+SCRIPT = str(REPOSITORY / "scripts" / "run_tutorial.py")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*SCRIPT, *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([warm_programs() / "python", SCRIPT, *arguments], capture_output=True, text=True, check=False)
 
 
 def test_the_notebook_runs_from_the_export_to_the_table(tmp_path, articles):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from test_run_job import StoppedError, expected, stop_after, tag, write_input
+from stub_job import StoppedError, expected, stop_after, tag, write_input
 
 from eventtag.errors import OutputError
 from eventtag.jobs import lock as lock_module
@@ -50,7 +50,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     source, output = write_input(tmp_path / "in.jsonl", 200), tmp_path / "out.jsonl"
     program = (
         f"import sys; sys.path[:0] = {sys.path!r}\n"
-        "from pathlib import Path\nfrom stub_tagger import MakeStub\nfrom test_run_job import tag\n"
+        "from pathlib import Path\nfrom stub_tagger import MakeStub\nfrom stub_job import tag\n"
         "from eventtag.jobs.workers import Workers\n"
         f"tag(Path({str(source)!r}), Path({str(output)!r}), Workers(MakeStub(Path({str(tmp_path / 'log')!r}), 0.05), 2))"
     )

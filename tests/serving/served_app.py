@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from starlette.testclient import TestClient
+from warm import WarmPopen, warm_programs
 
 from eventtag.serving.app import build_app
 from eventtag.serving.server import opened
@@ -54,13 +54,13 @@ def made_tagger(checkpoint: Path) -> Tagger:
 
 
 @contextmanager
-def running(checkpoint: Path, folder: Path, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(checkpoint: Path, folder: Path, *arguments: str, **environment: str) -> Iterator[tuple[WarmPopen, str]]:
     """The command in a process of its own, and its address; it is killed in the end unless it has ended."""
     command = [
-        sys.executable, "-m", "eventtag", "serve", f"checkpoint={checkpoint}", f"annotations={folder}", "port=0", "precision=fp32",
+        warm_programs() / "eventtag", "serve", f"checkpoint={checkpoint}", f"annotations={folder}", "port=0", "precision=fp32",
         "threads=1", *arguments,
     ]  # fmt: skip
-    with subprocess.Popen(
+    with WarmPopen(
         command,
         cwd=folder.parent,
         stderr=subprocess.PIPE,

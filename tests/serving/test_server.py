@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import httpx2 as httpx
 import pytest
 from huggingface_hub import InferenceClient
 from served_app import made_tagger, running  # noqa: F401 - fixtures
+from warm import warm_programs
 
 import eventtag
 from eventtag.errors import EventtagError, SettingsError
@@ -37,7 +37,7 @@ def test_clients_many_at_once_and_an_orderly_end(
         assert [one.word for one in answer] == [TEXT[start:end] for _, start, end in expected]
 
         second = subprocess.run(
-            [sys.executable, "-m", "eventtag", "serve", f"checkpoint={checkpoint}", f"annotations={folder}", "port=0"],
+            [warm_programs() / "eventtag", "serve", f"checkpoint={checkpoint}", f"annotations={folder}", "port=0"],
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert second.returncode == 1

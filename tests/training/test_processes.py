@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from torch.utils.data import BatchSampler
+from warm import warm_programs
 
 from eventtag.cli.main import main
 from eventtag.manifest import sha256_of
@@ -25,7 +26,7 @@ SETTINGS = (
 
 
 def forked(runs) -> tuple[list[list[int]], str]:
-    command = [sys.executable, str(Path(__file__).parent / "forked_runs.py"), json.dumps(runs)]
+    command = [warm_programs() / "python", str(Path(__file__).parent / "forked_runs.py"), json.dumps(runs)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return json.loads(done.stdout.strip().splitlines()[-1]), done.stderr
 

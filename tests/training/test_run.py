@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import plain_model, plain_trainer, trained_settings
 from transformers import TrainingArguments
+from warm import WarmPopen, warm_programs
 
 from eventtag.article import Article
 from eventtag.corpus.loading import Corpus
@@ -115,9 +116,9 @@ train(settings_of(Path(sys.argv[2]), Path(sys.argv[3]), resume=True, trainer={"e
 
 def test_a_killed_run_resumes_to_the_same_weights(corpus_file, tmp_path):
     whole = train(settings_of(corpus_file, tmp_path / "whole", resume=True, trainer={"epochs": 4}))
-    command = [sys.executable, "-c", RUN, str(Path(__file__).parent), str(corpus_file), str(tmp_path / "killed")]
+    command = [warm_programs() / "python", "-c", RUN, str(Path(__file__).parent), str(corpus_file), str(tmp_path / "killed")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = WarmPopen(command, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     saved = tmp_path / "killed" / "trainer" / "checkpoint-12"
     while not saved.exists() and process.poll() is None and time.monotonic() < deadline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import secrets
 from collections.abc import Iterator
@@ -23,14 +24,19 @@ def stream_template(name: str, *, style: str | None = None, **values: Any) -> It
     the evaluation page). A template allows its style by `style_hash`, which makes the same page each time, or by `nonce`, which is new each
     time, so that no article can contain it.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=FunctionLoader(read_template))
     style = read_template("evaluation.css") if style is None else style
     known = {
         "nonce": secrets.token_urlsafe(18),
         "style": Markup(style),  # noqa: S704 - our own file
         "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     }
-    yield from environment.get_template(name).generate(**known, **values)
+    yield from _environment().get_template(name).generate(**known, **values)
+
+
+@functools.cache
+def _environment() -> Environment:
+    """One for all pages: it keeps the templates that it has compiled."""
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=FunctionLoader(read_template))
 
 
 def read_template(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 import platform
 from collections.abc import Collection, Mapping
@@ -34,6 +35,11 @@ PACKAGES = ("eventtag", "torch", "transformers", "tokenizers", "datasets", "acce
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}}
 
 

@@ -7,6 +7,7 @@ tokens). The limit is the rate of matrix products of the model's own shape in th
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,8 +94,9 @@ class SpeedMeter:
         return 6.0 * weights * self.passed + 12.0 * width * layers * self.squares
 
 
+@functools.cache
 def matmul_limit(width: int, arithmetic: Arithmetic) -> float:
-    """Floating-point operations per CPU second of products [1024, H] by [H, 4 H] on this machine."""
+    """Floating-point operations per CPU second of products [1024, H] by [H, 4 H] on this machine, measured once in a process."""
     dtype = torch.bfloat16 if arithmetic.precision == "bf16" else torch.float32
     left, right = torch.ones(1024, width, dtype=dtype), torch.ones(width, 4 * width, dtype=dtype)
     done, started = 0, time.process_time()
