@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import popen_spawn_posix, util
 from pathlib import Path
@@ -163,11 +164,11 @@ def answer(connection: socket.socket, folder: Path) -> None:
     if request["session"]:
         os.setsid()
     else:
-        fork_spawned(folder / "socket")
+        fork_spawned(lambda: folder / "socket")
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path]
+    added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path[1:]]
     sys.path[1:1] = added
     code = 1
     try:
@@ -210,8 +211,8 @@ def run(arguments: list[str]) -> None:
         runpy.run_path(arguments[0], run_name="__main__")
 
 
-def fork_spawned(server: Path) -> None:
-    """From here on, `multiprocessing` has the processes that it spawns forked by the process at `server`, which says how they end."""
+def fork_spawned(server: Callable[[], Path]) -> None:
+    """From here on, `multiprocessing` has the processes that it spawns forked by the process at `server()`, which says how they end."""
     spawn, poll = util.spawnv_passfds, popen_spawn_posix.Popen.poll
     asked: dict[int, socket.socket] = {}
 
@@ -219,7 +220,7 @@ def fork_spawned(server: Path) -> None:
         if "--multiprocessing-fork" not in arguments:
             return spawn(path, arguments, descriptors)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.connect(str(server))
+        connection.connect(str(server()))
         passed = sorted({0, 1, 2, *map(int, descriptors)})
         request = json.dumps(
             {

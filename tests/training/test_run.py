@@ -124,11 +124,10 @@ def test_a_killed_run_resumes_to_the_same_weights(corpus_file, tmp_path):
     while not saved.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    if process.returncode == 0:
-        pytest.fail("the run ended before it could be killed")
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert not (tmp_path / "killed" / "checkpoint").exists()
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     resumed = tmp_path / "killed" / "checkpoint" / "model.safetensors"
     assert sha256_of(resumed) == sha256_of(whole.checkpoint / "model.safetensors")
 
