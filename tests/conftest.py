@@ -10,10 +10,12 @@ import sys
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 
 from dataclasses import replace
+from multiprocessing import popen_spawn_posix, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from warm import fork_spawned, warm_programs
 
 from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
@@ -78,6 +80,16 @@ def no_hydra_here() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hydra.main", refuse)
+        yield
+
+
+@pytest.fixture(scope="session")
+def warm_workers() -> Iterator[None]:
+    """From the first test that asks for it on, processes that `multiprocessing` spawns are forked from one that has imported everything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(util, "spawnv_passfds", util.spawnv_passfds)  # as it was, at the end
+        patch.setattr(popen_spawn_posix.Popen, "poll", popen_spawn_posix.Popen.poll)
+        fork_spawned(lambda: warm_programs() / "socket")
         yield
 
 

@@ -15,6 +15,8 @@ from eventtag.jobs.shards import Shard
 from eventtag.jobs.tagged_shard import BrokenTaggerError
 from eventtag.jobs.workers import WorkerError, Workers, _Trial
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 
 def test_bad_rows_are_dead_letters_with_their_place(tmp_path):
     source, output = write_input(tmp_path / "in.jsonl", poison=POISON), tmp_path / "out.jsonl"

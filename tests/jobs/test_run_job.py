@@ -14,6 +14,8 @@ from eventtag.jobs.reading.inputs import read_rows
 from eventtag.jobs.run import JobOptions, run_job
 from eventtag.jobs.workers import Workers
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 
 @pytest.mark.parametrize("engine", [None, Workers(MakeStub(), 1), Workers(MakeStub(), 3)], ids=["inline", "one", "three"])
 def test_the_output_is_that_of_plain_tagging_in_order(tmp_path, engine):
