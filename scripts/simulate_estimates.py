@@ -27,6 +27,10 @@ Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 MONTHS = 12
 RECALL, PRECISION = 0.79, 0.75
+MEETS = 0.15
+"""Of the events, those that meet a condition on event records, such as asserted ones of one agent."""
+JUDGED_RIGHT, JUDGED_WRONG = 0.65, 0.06
+"""Of the found events that meet the condition, those whose status and agent are found too; of the others, those that seem to meet it."""
 MONTHS_EVERY = 3
 """Months are estimated in one corpus out of so many: each has twelve of them."""
 
@@ -39,7 +43,8 @@ class Design:
     articles with at least one are counted in place of events. `copies` is the share of articles that are near-duplicates of others.
     `falling`: how much recall falls from January to December. `by_counts`: whether articles with more predicted events are likelier to be
     drawn; `by_month`: whether each month is sampled for itself. `late`: by how much likelier an article of December is drawn than one of
-    January.
+    January. `records`: whether the event records that meet a condition are counted in place of all events; the tagger also errs in their
+    status and participants.
     """
 
     name: str
@@ -52,10 +57,12 @@ class Design:
     by_month: bool = False
     late: float = 1.0
     articles: int = 8_000
+    records: bool = False
 
 
 EVENTS = Design("events an article")
 SHARE = Design("share of articles with an event", share=True)
+RECORDS = Design("event records that meet a condition", records=True)
 RARE = Design("rare: 3 % of articles with an event", events=0.06, spread=0.5, share=True)
 DESIGNS = (
     EVENTS,
@@ -69,6 +76,8 @@ DESIGNS = (
     replace(SHARE, name="share, drawn by predicted counts", by_counts=True),
     RARE,
     replace(RARE, name="rare, drawn by predicted counts", by_counts=True),
+    RECORDS,
+    replace(RECORDS, name="event records, drawn by predicted counts", by_counts=True),
 )
 
 
@@ -93,6 +102,16 @@ def make_corpus(design: Design, random: np.random.Generator) -> Corpus:
     recall = random.beta(8 * RECALL, 8 * (1 - RECALL), count) + design.falling * (0.5 - month / (MONTHS - 1))
     gold = random.poisson(rate)
     tagged = random.binomial(gold, np.clip(recall, 0, 1)) + random.poisson(rate * RECALL * (1 / PRECISION - 1))
+    if design.records:
+        detected = np.clip(recall, 0, 1)
+        meeting = random.binomial(gold, MEETS)
+        spurious = random.poisson(rate * RECALL * (1 / PRECISION - 1) * MEETS)
+        tagged = (
+            random.binomial(meeting, detected * JUDGED_RIGHT)
+            + random.binomial(gold - meeting, detected * JUDGED_WRONG)
+            + spurious
+        )
+        gold = meeting
     unit = np.arange(count)
     if design.copies:
         copied = random.random(count) < design.copies

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from simulate_estimates import EVENTS, RARE, SHARE, corrected, held, narrowing, simulate
+from simulate_estimates import EVENTS, RARE, RECORDS, SHARE, corrected, held, narrowing, simulate
 
 CORPORA = 100
 SMALL = replace(EVENTS, articles=3000)
@@ -14,6 +14,7 @@ DESIGNS = {
     "near-duplicates": replace(SMALL, copies=0.8),
     "unequal": replace(SMALL, falling=0.6, late=8.0),
     "share, drawn by counts": replace(SHARE, articles=3000, by_counts=True),
+    "event records": replace(RECORDS, articles=3000),
 }
 LEAST = 95 - 300 * (0.95 * 0.05 / CORPORA) ** 0.5
 
