@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import sys
@@ -18,6 +19,7 @@ from starlette.testclient import TestClient
 from eventtag.article import Article
 from eventtag.cli.commands import agreement
 from eventtag.formats.jsonl import json_line
+from eventtag.serving import api
 from eventtag.serving.app import ROUTES
 from eventtag.serving.page import PAGE_ROUTES
 from eventtag.serving.service import Service
@@ -57,7 +59,9 @@ def test_articles_keep_id_and_metadata_and_lose_their_annotations(client: TestCl
     article = {
         "id": "a",
         "text": TEXT,
-        "spans": [{"start": 0, "end": 1, "label": "ODD"}],
+        "spans": [{"start": 0, "end": 1, "label": "ODD"}, {"start": 2, "end": 3, "label": "ACTOR"}],
+        "rejected": [{"start": 4, "end": 5, "label": "ODD"}],
+        "links": [{"event": [0, 1, "ODD"], "participant": [2, 3, "ACTOR"], "role": "AGENT"}],
         "annotated": [[0, 3]],
         "meta": {"x": [1]},
     }
@@ -174,6 +178,36 @@ def test_files_of_every_kind_are_read(client: TestClient, name: str, content: by
     assert answer.status_code == 200
     assert [article["id"] for article in answer.json()["articles"]] == ids
     assert [article["text"] for article in answer.json()["articles"]] == texts
+
+
+def test_a_file_that_is_packed_is_unpacked_up_to_a_bound(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = gzip.compress(b'{"id": "my articles.jsonl", "text": "one"}\n')
+    answer = client.post("/api/read", params={"name": "b.jsonl.gz"}, content=body)
+    assert [article["id"] for article in answer.json()["articles"]] == ["my articles.jsonl"]
+    monkeypatch.setattr(api, "MAX_UNPACKED", 1000)
+    refused = client.post("/api/read", params={"name": "a.jsonl.gz"}, content=gzip.compress(b"\n" * 1001))
+    assert refused.status_code == 413
+    assert "a.jsonl.gz holds more than 1,000 bytes when it is unpacked" in refused.json()["error"]
+
+
+def test_what_is_no_unicode_is_answered_still(client: TestClient) -> None:
+    answer = client.post("/api/read", params={"name": "a\0\u202e.txt"}, content=b"one")
+    assert answer.json()["articles"][0]["id"] == "a\\u0000\\u202e.txt"
+    answer = client.post("/api/read", params={"name": "a.jsonl"}, content=b'{"text": "one", "by": "\\ud800"}')
+    assert answer.json()["articles"][0]["meta"] == {"by": "\ud800"}
+
+
+def test_corrections_never_stand_in_each_other_s_way(checkpoint: Path, tmp_path: Path) -> None:
+    article = {"id": "b/c", "text": "Police met .", "spans": [{"start": 0, "end": 6, "label": "ACTOR"}]}
+    with serving(checkpoint, tmp_path / "a") as (client, service):
+        bad = client.post("/api/corrections", content=json.dumps({"annotator": "\ud800", "article": article}))
+        assert bad.status_code == 400  # else nobody could read any correction from then on
+        for annotator, name in (("a", "b/c"), ("a/b", "c"), ("a", "b/c@a"), ("z", "b/c")):
+            assert client.post("/api/corrections", json={"annotator": annotator, "article": {**article, "id": name}}).is_success
+        again = replace(next(iter(service.corrections)), key="another/annotation", source="label_studio")
+        service.corrections.save([again])
+        names = [line["id"] for line in lines_of(client.get("/api/corrections").text)]
+        assert names == ["b/c@a@2", "c", "b/c@a", "b/c@z", "b/c@a@3"]
 
 
 def test_a_page_is_read_and_rows_that_are_bad_are_named(client: TestClient) -> None:

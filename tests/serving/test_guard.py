@@ -40,7 +40,15 @@ def test_another_name_for_this_machine_is_refused(client: TestClient, host: str)
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:3000", "https://127.0.0.1", "http://127.0.0.1:8000.evil.example"]
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:3000",
+        "https://127.0.0.1",
+        "http://127.0.0.1:8000.evil.example",
+        "http://[",
+    ],
 )
 @pytest.mark.parametrize("path", ["/api/tag", "/api/corrections", "/label_studio/webhook", "/api/training"])
 def test_a_foreign_page_is_refused(client: TestClient, origin: str, path: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
 from eventtag.errors import DataError, OutputError, SettingsError
 from eventtag.formats.jsonl import json_line
+from eventtag.serving import training
 from eventtag.serving.batches import Model
 from eventtag.serving.store import Correction, Corrections
 from eventtag.serving.training import RECORD_FILE, Trainings
@@ -192,6 +195,19 @@ def test_a_worse_checkpoint_is_never_taken_in_silence(
     assert said in about["message"]
     assert f"F1 {0.7 + value:.3f}" in about["message"]
     assert "before 0.700 [0.600, 0.800]" in about["message"]
+
+
+def test_a_training_that_cannot_begin_leaves_nothing(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainings.corrections.save([Correction("a", "page", "", make_article("a", "Police/ACTOR met ."))])
+    monkeypatch.setattr(training, "settings_of_run", lambda _: None)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    with pytest.raises(OutputError, match="Make room on the disk and ask for the training again"):
+        trainings.start()
+    assert trainings.state()["trainings"] == []
 
 
 def test_a_training_that_was_cut_off_says_so(trainings: Trainings) -> None:

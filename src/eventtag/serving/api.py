@@ -14,17 +14,20 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from eventtag.article import Article
 from eventtag.errors import EventtagError
 from eventtag.formats.jsonl import article_from_json, json_line
 from eventtag.jobs.reading.inputs import SUFFIXES, read_rows
+from eventtag.jobs.reading.streams import BUFFER, COMPRESSED, DAMAGED, open_stream, plain_suffix
+from eventtag.printable import printable
+from eventtag.serving.answers import JSONAnswer
 from eventtag.serving.metrics import Sample, render
 from eventtag.serving.openapi import describe
 from eventtag.serving.refusals import MAX_ARTICLE, MAX_ARTICLES, RequestError, kind, list_of, parse_body, parse_object, text_of
 from eventtag.serving.service import Service, service_of
-from eventtag.serving.store import Correction
+from eventtag.serving.store import Correction, key_part
 from eventtag.span import Span
 
 log = logging.getLogger(__name__)
@@ -32,20 +35,22 @@ log = logging.getLogger(__name__)
 JSONL = "application/jsonl"
 PAGE = "page"
 """The source of corrections that come by this API."""
-COMPRESSED = ("", ".gz", ".zst", ".bz2", ".xz")
+ANNOTATIONS = ("spans", "rejected", "links", "annotated", "labels")
+MAX_UNPACKED = 64 * 4 * MAX_ARTICLE
+"""Bytes that a file that is sent may have when it is unpacked: a thousand times as many can be packed into a body."""
 
 
-async def health(request: Request) -> JSONResponse:
+async def health(request: Request) -> JSONAnswer:
     """That the server is there, and nothing else: no token is needed for it."""
     del request
-    return JSONResponse({"status": "UP"})
+    return JSONAnswer({"status": "UP"})
 
 
-async def about(request: Request) -> JSONResponse:
+async def about(request: Request) -> JSONAnswer:
     """The model in force, its labels, and how many corrections there are."""
     service = service_of(request)
     tagger = service.model.tagger
-    return JSONResponse(
+    return JSONAnswer(
         {
             "model_version": service.model.version,
             "labels": list(service.labels),
@@ -57,9 +62,9 @@ async def about(request: Request) -> JSONResponse:
     )
 
 
-async def openapi(request: Request) -> JSONResponse:
+async def openapi(request: Request) -> JSONAnswer:
     """The description of these addresses."""
-    return JSONResponse(describe(service_of(request).model.version))
+    return JSONAnswer(describe(service_of(request).model.version))
 
 
 async def metrics(request: Request) -> PlainTextResponse:
@@ -135,7 +140,7 @@ def _articles(records: Sequence[object], what: str) -> list[Article]:
             text_of(record.get("text"), f"{what} {number}: `text`")
             record = {
                 "id": str(number),
-                **{key: value for key, value in record.items() if key not in ("spans", "annotated", "labels")},
+                **{key: value for key, value in record.items() if key not in ANNOTATIONS},
             }
         try:
             articles.append(article_from_json(record))
@@ -144,7 +149,7 @@ def _articles(records: Sequence[object], what: str) -> list[Article]:
     return articles
 
 
-async def read(request: Request) -> JSONResponse:
+async def read(request: Request) -> JSONAnswer:
     """The articles in a file of any kind that `eventtag predict` reads, not tagged: `?name=news.html`, and the file as the body.
 
     Only the suffix of the name is used. Rows that cannot be read are named under `problems`.
@@ -152,26 +157,30 @@ async def read(request: Request) -> JSONResponse:
     service = service_of(request)
     body = await service.body(request)
     articles, problems = await run_in_threadpool(_read_file, body, request.query_params.get("name", ""))
-    return JSONResponse({"articles": [_record(article) for article in articles], "problems": problems})
+    return JSONAnswer({"articles": [_record(article) for article in articles], "problems": problems})
 
 
 def _read_file(body: bytes, name: str) -> tuple[list[Article], list[str]]:
-    suffixes = [suffix + packed for suffix in SUFFIXES for packed in COMPRESSED]
-    suffix = next((suffix for suffix in sorted(suffixes, key=len, reverse=True) if name.lower().endswith(suffix)), "")
-    shown = PurePath(name).name or "the file"
+    given = PurePath(name.lower())
+    packed = given.suffix if given.suffix in COMPRESSED else ""
+    suffix = plain_suffix(given) if plain_suffix(given) in SUFFIXES else ""
+    shown = printable(PurePath(name).name, one_line=True) or "the file"
     articles: list[Article] = []
     problems: list[str] = []
     characters = 0
     with tempfile.TemporaryDirectory(prefix="eventtag-") as folder:
         file = Path(folder) / f"articles{suffix}"
-        file.write_bytes(body)
         try:
+            if packed:
+                _unpack(body, Path(folder) / f"packed{packed}", file, shown)
+            else:
+                file.write_bytes(body)
             for row in read_rows(str(file), max_row_bytes=4 * MAX_ARTICLE):
                 if row.article is None:
                     where = shown if row.place.line is None else f"{shown}:{row.place.line}"
                     problems.append(f"{where}: {row.problem}")
                 else:
-                    article = replace(row.article, id=row.article.id.replace(file.name, shown))
+                    article = replace(row.article, id=shown) if row.article.id == file.name else row.article
                     characters += len(article.text)
                     articles.append(article)
                 if characters > 64 * MAX_ARTICLE or len(articles) + len(problems) > MAX_ARTICLES:
@@ -186,6 +195,23 @@ def _read_file(body: bytes, name: str) -> tuple[list[Article], list[str]]:
     return articles, problems
 
 
+def _unpack(body: bytes, packed: Path, file: Path, shown: str) -> None:
+    packed.write_bytes(body)
+    size = 0
+    try:
+        with open_stream(packed) as stream, file.open("wb") as output:
+            while piece := stream.read(BUFFER):
+                size += len(piece)
+                if size > MAX_UNPACKED:
+                    raise RequestError(
+                        f"{shown} holds more than {MAX_UNPACKED:,} bytes when it is unpacked; tag it by eventtag predict",
+                        status=413,
+                    )
+                output.write(piece)
+    except DAMAGED as error:
+        raise RequestError(f"{shown}: cannot be unpacked ({error}); send it again, or as it is") from error
+
+
 async def corrections(request: Request) -> Response:
     """All corrections as the project's JSONL, or those of one `?annotator=`; or keep one more."""
     service = service_of(request)
@@ -196,7 +222,7 @@ async def corrections(request: Request) -> Response:
     return Response("".join(lines), media_type=JSONL)
 
 
-async def _correct(request: Request, service: Service) -> JSONResponse:
+async def _correct(request: Request, service: Service) -> JSONAnswer:
     asked = parse_object(await service.body(request))
     unknown = sorted(asked.keys() - {"annotator", "article", "rejected", "deleted"})
     if unknown:
@@ -208,10 +234,10 @@ async def _correct(request: Request, service: Service) -> JSONResponse:
         article = article_from_json(asked.get("article"))
     except EventtagError as error:
         raise RequestError(str(error)) from error
-    key = f"{PAGE}/{annotator}/{article.id}"
+    key = f"{PAGE}/{key_part(annotator)}/{article.id}"
     if asked.get("deleted") is True:
         deleted = await run_in_threadpool(service.corrections.delete, [key])
-        return JSONResponse({"deleted": deleted, "corrections": len(service.corrections)})
+        return JSONAnswer({"deleted": deleted, "corrections": len(service.corrections)})
     text_of(article.text, "`article`")
     rejected = (*article.rejected, *_spans(asked.get("rejected") or [], article))
     spans = tuple(replace(span, score=None, status_score=None) for span in article.spans)
@@ -224,7 +250,7 @@ async def _correct(request: Request, service: Service) -> JSONResponse:
         raise RequestError(f"{min(both)} is both a mention and rejected")
     correction = Correction(key, PAGE, annotator, article, rejected, document=f"{PAGE}/{article.id}")
     await run_in_threadpool(service.corrections.save, [correction])
-    return JSONResponse({"saved": 1, "corrections": len(service.corrections)}, 201)
+    return JSONAnswer({"saved": 1, "corrections": len(service.corrections)}, 201)
 
 
 def _spans(value: Any, article: Article) -> tuple[Span, ...]:
@@ -235,15 +261,15 @@ def _spans(value: Any, article: Article) -> tuple[Span, ...]:
         raise RequestError(f"`rejected`: {error}") from error
 
 
-async def training(request: Request) -> JSONResponse:
+async def training(request: Request) -> JSONAnswer:
     """What is known of all trainings; or begin one."""
     trainings = service_of(request).trainings
     if request.method == "POST":
-        return JSONResponse(await run_in_threadpool(trainings.start), 202)
-    return JSONResponse(await run_in_threadpool(trainings.state))
+        return JSONAnswer(await run_in_threadpool(trainings.start), 202)
+    return JSONAnswer(await run_in_threadpool(trainings.state))
 
 
-async def adopt(request: Request) -> JSONResponse:
+async def adopt(request: Request) -> JSONAnswer:
     """Put the checkpoint of a training into force, with any score: `{"number": 2}`; 0 is the checkpoint that the server was started
     with.
     """
@@ -251,7 +277,7 @@ async def adopt(request: Request) -> JSONResponse:
     number = parse_object(await service.body(request)).get("number")
     if not isinstance(number, int) or isinstance(number, bool):
         raise RequestError("`number` must be the number of a training, or 0")
-    return JSONResponse(await run_in_threadpool(service.trainings.adopt, number))
+    return JSONAnswer(await run_in_threadpool(service.trainings.adopt, number))
 
 
 def _record(article: Article) -> dict[str, Any]:

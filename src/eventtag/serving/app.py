@@ -8,11 +8,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from eventtag.errors import EventtagError, OutputError
 from eventtag.serving import api, doccano, hugging_face, inception, label_studio
+from eventtag.serving.answers import JSONAnswer
 from eventtag.serving.guard import Guard
 from eventtag.serving.page import PAGE_ROUTES
 from eventtag.serving.refusals import RequestError
@@ -58,14 +59,14 @@ async def _refuse(request: Request, error: EventtagError) -> Response:
     if status not in (429, 499):
         log.warning("%s %s is refused (%d): %s", request.method, request.url.path, status, error)
     headers = {"Retry-After": "5"} if status == 429 else None
-    return JSONResponse({"error": str(error)}, status, headers=headers)
+    return JSONAnswer({"error": str(error)}, status, headers=headers)
 
 
 async def _no_route(request: Request, error: HTTPException) -> Response:
     said = f"there is no {request.url.path}" if error.status_code == 404 else f"{request.method} is not for {request.url.path}"
-    return JSONResponse({"error": f"{said}; /openapi.json lists what there is"}, error.status_code, headers=error.headers)
+    return JSONAnswer({"error": f"{said}; /openapi.json lists what there is"}, error.status_code, headers=error.headers)
 
 
 async def _fail(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse({"error": "this is a mistake of eventtag's; the log of the server has its cause"}, 500)
+    return JSONAnswer({"error": "this is a mistake of eventtag's; the log of the server has its cause"}, 500)

@@ -12,20 +12,20 @@ from collections.abc import Sequence
 
 import numpy as np
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from eventtag.heads.span_decoding import most_probable_disjoint
+from eventtag.serving.answers import JSONAnswer
 from eventtag.serving.refusals import new_article, parse_object
 from eventtag.serving.service import service_of
 from eventtag.span import Span, score_of
 
 
-async def label_text(request: Request) -> JSONResponse:
+async def label_text(request: Request) -> JSONAnswer:
     """The spans of one text."""
     service = service_of(request)
     asked = parse_object(await service.body(request))
     _, (found,) = await service.tag(request, [new_article("text", asked.get("text"), "`text`")])
-    return JSONResponse([{"label": span.label, "start_offset": span.start, "end_offset": span.end} for span in flat(found.spans)])
+    return JSONAnswer([{"label": span.label, "start_offset": span.start, "end_offset": span.end} for span in flat(found.spans)])
 
 
 def flat(spans: Sequence[Span]) -> list[Span]:

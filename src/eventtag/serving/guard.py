@@ -13,9 +13,9 @@ import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from eventtag.serving.answers import JSONAnswer
 from eventtag.serving.metrics import Requests
 from eventtag.settings.serve import LOOPBACK
 
@@ -71,7 +71,7 @@ class Guard:
             else:
                 code, text = problem
                 challenge = {"WWW-Authenticate": 'Basic realm="eventtag"'} if code == 401 else None
-                await JSONResponse({"error": text}, code, headers=challenge)(scope, receive, answer)
+                await JSONAnswer({"error": text}, code, headers=challenge)(scope, receive, answer)
         finally:
             self.requests.add(path, status, time.monotonic() - begun)
 
@@ -83,7 +83,7 @@ class Guard:
                 f"the address {host!r} is not this server's; call it localhost or 127.0.0.1, or start it with {TOKEN_VARIABLE} set"
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _address(origin) != host.lower():
             return 403, f"requests from pages of {origin} are refused"
         opened = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not opened:
@@ -93,6 +93,14 @@ class Guard:
                 "a token is needed: send `Authorization: Bearer TOKEN`, or TOKEN as the password of HTTP Basic; the server named it "
                 f"when it started, or it is in {TOKEN_VARIABLE} there"
             )
+        return None
+
+
+def _address(origin: str) -> str | None:
+    """The host and port of an `Origin` header; None for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
         return None
 
 

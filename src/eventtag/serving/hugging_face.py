@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
+from eventtag.serving.answers import JSONAnswer
 from eventtag.serving.batches import Found
 from eventtag.serving.refusals import RequestError, kind, list_of, new_article, parse_object
 from eventtag.serving.service import service_of
@@ -22,7 +22,7 @@ from eventtag.serving.service import service_of
 STRATEGIES = ("none", "simple", "first", "average", "max")
 
 
-async def token_classification(request: Request) -> JSONResponse:
+async def token_classification(request: Request) -> JSONAnswer:
     """Mentions of a text, or of each of several; with `none` the words of each mention with B- and I-."""
     service = service_of(request)
     asked = parse_object(await service.body(request))
@@ -39,7 +39,7 @@ async def token_classification(request: Request) -> JSONResponse:
     articles = [new_article(str(number), text, f"`inputs` {number}") for number, text in enumerate(texts, start=1)]
     _, found = await service.tag(request, articles)
     answers = [_entities(item, strategy == "none", ignored) for item in found]
-    return JSONResponse(answers if isinstance(inputs, list) else answers[0])
+    return JSONAnswer(answers if isinstance(inputs, list) else answers[0])
 
 
 def _entities(found: Found, by_word: bool, ignored: list[Any]) -> list[dict[str, Any]]:

@@ -19,14 +19,15 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.extras import load_extra
+from eventtag.serving.answers import JSONAnswer
 from eventtag.serving.refusals import RequestError, kind, list_of, new_article, parse_object
 from eventtag.serving.service import Service, service_of
-from eventtag.serving.store import Correction
+from eventtag.serving.store import Correction, key_part
 from eventtag.span import Span, score_of
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ async def predict(request: Request) -> Response:
     document = asked.get("document")
     cas = await run_in_threadpool(_load, document, _type_system(asked), wish)
     _, (found,) = await service.tag(request, [new_article("document", cas.sofa_string, "the document")])
-    return JSONResponse({"document": await run_in_threadpool(_answer, cas, wish, found.spans)})
+    return JSONAnswer({"document": await run_in_threadpool(_answer, cas, wish, found.spans)})
 
 
 async def train(request: Request) -> Response:
@@ -204,7 +205,7 @@ def _keep(documents: Sequence[object], type_system: str, wish: Wish, service: Se
     for document in documents:
         cas = _load(document, type_system, wish)
         assert isinstance(document, Mapping)
-        user = f"{SOURCE}/{wish.project}/{document.get('userId')}/"
+        user = f"{SOURCE}/{key_part(wish.project)}/{key_part(str(document.get('userId')))}/"
         key = f"{user}{document.get('documentId')}"
         users.add(user)
         sent.add(key)

@@ -19,7 +19,6 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from eventtag.article import Article
 from eventtag.errors import EventtagError
@@ -28,6 +27,7 @@ from eventtag.formats.label_studio import read_label_studio
 from eventtag.formats.records import FIELD, carried_id
 from eventtag.ledger import LossLedger
 from eventtag.respan import respan
+from eventtag.serving.answers import JSONAnswer
 from eventtag.serving.batches import Found
 from eventtag.serving.refusals import RequestError, list_of, new_article, parse_object
 from eventtag.serving.service import Service, service_of
@@ -97,12 +97,12 @@ def read_interface(xml: object, labels: Sequence[str]) -> Interface:
     return Interface(str(control.get("name")), target, field[1:], names, ours)
 
 
-async def health(request: Request) -> JSONResponse:
+async def health(request: Request) -> JSONAnswer:
     """Label Studio asks this before anything else."""
-    return JSONResponse({"status": "UP", "model_class": "eventtag", "model_version": service_of(request).model.version})
+    return JSONAnswer({"status": "UP", "model_class": "eventtag", "model_version": service_of(request).model.version})
 
 
-async def setup(request: Request) -> JSONResponse:
+async def setup(request: Request) -> JSONAnswer:
     """Whether the labelling interface fits, and the version of the model, at whose change Label Studio asks for new predictions."""
     service = service_of(request)
     asked = parse_object(await service.body(request))
@@ -111,15 +111,15 @@ async def setup(request: Request) -> JSONResponse:
         log.warning(
             "Label Studio: the labelling interface has no label for %s; such spans are not shown there", ", ".join(missing)
         )
-    return JSONResponse({"model_version": service.model.version})
+    return JSONAnswer({"model_version": service.model.version})
 
 
-async def versions(request: Request) -> JSONResponse:
+async def versions(request: Request) -> JSONAnswer:
     """The version in force."""
-    return JSONResponse({"versions": [service_of(request).model.version]})
+    return JSONAnswer({"versions": [service_of(request).model.version]})
 
 
-async def predict(request: Request) -> JSONResponse:
+async def predict(request: Request) -> JSONAnswer:
     """One prediction a task, in their order."""
     service = service_of(request)
     asked = parse_object(await service.body(request))
@@ -129,7 +129,7 @@ async def predict(request: Request) -> JSONResponse:
     model, found = await service.tag(request, [article for article in articles if article is not None], certainty=True)
     each = iter(found)
     results = [_prediction(None if article is None else next(each), interface, model.version) for article in articles]
-    return JSONResponse({"results": results})
+    return JSONAnswer({"results": results})
 
 
 def _article(task: object, number: int, interface: Interface) -> Article | None:
@@ -168,7 +168,7 @@ def _prediction(found: Found | None, interface: Interface, version: str) -> dict
     }
 
 
-async def webhook(request: Request) -> JSONResponse:
+async def webhook(request: Request) -> JSONAnswer:
     """An annotation that was made, changed or deleted, or the wish to train. What is kept is on the disk when this answers."""
     service = service_of(request)
     asked = parse_object(await service.body(request))
@@ -186,8 +186,8 @@ async def webhook(request: Request) -> JSONResponse:
         await run_in_threadpool(service.corrections.delete_documents, documents)
     elif action == "START_TRAINING":
         training = await run_in_threadpool(service.trainings.start)
-        return JSONResponse({"status": "ok", "training": training}, 201)
-    return JSONResponse({"status": "ok"})
+        return JSONAnswer({"status": "ok", "training": training}, 201)
+    return JSONAnswer({"status": "ok"})
 
 
 def _project(asked: Mapping[str, Any]) -> str:

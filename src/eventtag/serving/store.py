@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ log = logging.getLogger(__name__)
 CORRECTIONS_FILE = "corrections.jsonl"
 ANNOTATOR_FIELD = "annotator"
 """Field of an exported article's `meta`, as `eventtag agreement` reads it."""
+
+
+def key_part(name: str) -> str:
+    """A name as a part of a key whose parts are joined by `/`."""
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,13 @@ class Correction:
     document: str = ""
     time: str = ""
 
-    def exported(self, *, several: bool = False) -> Article:
-        """The article with its rejected spans, and the annotator and the tool in its metadata; of an article that has `several`
-        corrections, the id ends in `@` and the annotator, as everywhere.
-        """
+    def exported(self, *, name: str | None = None) -> Article:
+        """The article with its rejected spans, and the annotator and the tool in its metadata; `name` takes the place of its id."""
         meta: dict[str, Any] = {**self.article.meta, "source": self.source}
         if self.annotator:
             meta[ANNOTATOR_FIELD] = self.annotator
-        name = f"{self.article.id}@{self.annotator}" if several else self.article.id
         rejected = tuple(span for span in self.rejected if span not in self.article.spans)
-        return replace(self.article, id=name, meta=meta, rejected=rejected)
+        return replace(self.article, id=name or self.article.id, meta=meta, rejected=rejected)
 
 
 class Corrections:
@@ -94,10 +97,23 @@ class Corrections:
             return iter(list(self._current.values()))
 
     def exported(self, annotator: str | None = None) -> list[Article]:
-        """All corrections (or those of one annotator) as articles with distinct ids, in the order in which they were made."""
+        """All corrections (or those of one annotator) as articles with distinct ids, in the order in which they were made.
+
+        Where an article has several corrections, its id is followed by `@` and the annotator, as everywhere, and by a number where that
+        is not enough.
+        """
         chosen = [one for one in self if annotator is None or one.annotator == annotator]
         ids = Counter(one.article.id for one in chosen)
-        return [one.exported(several=ids[one.article.id] > 1) for one in chosen]
+        taken = {name for name, times in ids.items() if times == 1}
+        found = []
+        for one in chosen:
+            name = one.article.id
+            if ids[name] > 1:
+                wanted = f"{name}@{one.annotator}"
+                name = next(free for number in count(1) if (free := wanted if number == 1 else f"{wanted}@{number}") not in taken)
+                taken.add(name)
+            found.append(one.exported(name=name))
+        return found
 
     def counts(self) -> Counter[str]:
         """How many corrections there are by source."""
@@ -108,7 +124,11 @@ class Corrections:
         return self._current.get(key)
 
     def save(self, corrections: Sequence[Correction]) -> None:
-        """Keep corrections; they are on the disk when this returns. Raises OutputError, with none of them kept, when they cannot be."""
+        """Keep corrections; they are on the disk when this returns. Raises OutputError, with none of them kept, when they cannot be, and
+        DataError for an annotator whose name no file can hold.
+        """
+        for correction in corrections:
+            correction.exported(name=f"{correction.article.id}@{correction.annotator}")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         timed = [replace(correction, time=now) for correction in corrections]
         self._append([_record(correction) for correction in timed], timed)

@@ -15,15 +15,17 @@ training gives the scores with their intervals, and says so if the new one is lo
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+from eventtag.article import Article
 from eventtag.errors import EventtagError, OutputError
 from eventtag.formats.jsonl import write_jsonl
 from eventtag.ledger import LossLedger
@@ -31,7 +33,7 @@ from eventtag.serving.batches import Model
 from eventtag.serving.refusals import RequestError
 from eventtag.serving.retraining import ARTICLES_FILE, REQUEST_FILE, RESULT_FILE, RUN
 from eventtag.serving.store import Corrections
-from eventtag.staging import write_json
+from eventtag.staging import named_full_disk, write_json
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.comparing import describe_comparison, is_better, verdict
@@ -124,7 +126,18 @@ class Trainings:
                 raise RequestError("nothing was corrected since the last training", status=409)
             number = max(self._numbers(), default=0) + 1
             folder = self.folder / FOLDER / str(number)
-            folder.mkdir(parents=True)
+            with named_full_disk(folder, then="ask for the training again"):
+                self._begin(folder, corrections)
+            log.info("training %d: begun on %d corrections; %s", number, len(corrections), folder / LOG_FILE)
+            events = self.corrections.events
+            self._watcher = threading.Thread(target=self._watch, args=(number, events), name="training", daemon=True)
+            self._watcher.start()
+            return self._about(number)
+
+    def _begin(self, folder: Path, corrections: Sequence[Article]) -> None:
+        """Start the process; where that fails, the folder is taken away, so that nothing looks like a training."""
+        folder.mkdir(parents=True)
+        try:
             asked = {
                 "time": datetime.now(UTC).isoformat(timespec="seconds"),
                 "base": str(self.base.absolute()),
@@ -138,11 +151,9 @@ class Trainings:
                 self._process = subprocess.Popen(  # noqa: S603 - the program is our own
                     [sys.executable, "-c", program, str(folder)], stdin=subprocess.PIPE, stdout=output, stderr=output
                 )
-            log.info("training %d: begun on %d corrections; %s", number, len(corrections), folder / LOG_FILE)
-            events = self.corrections.events
-            self._watcher = threading.Thread(target=self._watch, args=(number, events), name="training", daemon=True)
-            self._watcher.start()
-            return self._about(number)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _watch(self, number: int, events: int) -> None:
         assert self._process is not None
