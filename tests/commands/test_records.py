@@ -216,6 +216,12 @@ def test_many_batches_and_fields_that_come_late_make_one_table(monkeypatch, tmp_
     assert frame["late"].dropna().tolist() == [2.0, 2.0, 2.5, 2.5, 3.0, 3.0]
 
 
+def test_a_field_whose_name_is_damaged_has_a_column_all_the_same(tmp_path):
+    article = make_article("a", "Rebels/ACTOR met/EVENT", meta={"\ud800": "x\ud800", "Zürich": "y"})
+    frame = eventtag.records([article], tmp_path / "r.parquet").to_pandas()
+    assert frame[["\ufffd", "Zürich"]].to_numpy().tolist() == [["x\ufffd", "y"]]
+
+
 def test_new_articles_are_tagged_first(run, tagged, tmp_path, monkeypatch):
     def tag(checkpoint, source, output):
         assert (checkpoint, source) == ("outputs/mine", "news.jsonl")

@@ -13,10 +13,23 @@ from hypothesis import strategies as st
 import eventtag
 from eventtag.article import Article
 from eventtag.cli.commands import align as command
-from eventtag.corpus.quoted import Quoted, align_mentions, read_mentions
+from eventtag.corpus.quoted import Quoted, _Text, align_mentions, read_mentions
 from eventtag.errors import DataError, FormatError
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
+
+
+def test_a_quote_that_stands_very_often_is_looked_for_once_and_named_in_short():
+    text, ledger = "a " * 20_000, LossLedger()
+    list(align_mentions([Article("a", text)], {"a": [Quoted("X", "a")] * 300}, ledger=ledger))
+    [entry] = {entry.detail for entry in ledger.entries}
+    assert entry.endswith(" 14, 16, 18 and 19990 more")
+    asked = []
+    once = _Text(text)
+    once._look_for = lambda *key: asked.append(key) or [(0, 1), (2, 3)]
+    for _ in range(3):
+        once.places("a ")
+    assert asked == [("a", True)]
 
 
 def aligned(text: str, *mentions: Quoted) -> tuple[Article, list[str]]:

@@ -91,6 +91,13 @@ def test_a_weekday_is_the_nearest_on_its_side_of_the_publication_date(base, week
     assert (value and value[0]) == expected
 
 
+@pytest.mark.parametrize("date", ["9999-12-31", "0001-01-01"])
+@pytest.mark.parametrize("status", ["asserted", "future", None])
+def test_dates_at_the_ends_of_the_calendar_are_unclear(date, status):
+    for text in ("It began on Monday.", "It began on March 3.", "It began tomorrow.", "It began yesterday."):
+        EventDates("date")(text, (0, len(text)), status, {"date": date})
+
+
 def test_a_date_says_its_rule_and_what_needs_the_articles_date_has_none_without():
     dates = EventDates("published")
     text = "They met on Sunday. They met in 2012. They met on Sunday and in 2012."

@@ -70,6 +70,7 @@ def test_categories_are_those_of_the_file(tmp_path):
         ("a.yaml", "arrest: A\nArrest: B\n", "a.yaml:2: the phrase 'Arrest' has the codes 'A' and 'B'; keep one"),
         ("a.yaml", "'...': A\n", "both need letters"),
         ("a.yaml", "a: b: c\n", "is not YAML"),
+        ("a.yaml", "[" * 2000, "is not YAML (maximum recursion depth exceeded"),
         ("a.csv", "word,code\na,B\n", "it needs phrase and code"),
     ],
 )

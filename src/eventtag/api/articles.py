@@ -118,7 +118,7 @@ def corpus_beside(checkpoint: Path, option: str, *, seen: Seen, labels: Sequence
         raise SettingsError(
             f"{file}: there is no run beside the checkpoint, so nothing says which articles to take; give them by {option}"
         ) from error
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, SettingsError) as error:
+    except (yaml.YAMLError, UnicodeError, RecursionError, KeyError, TypeError, AttributeError, SettingsError) as error:
         raise SettingsError(f"{file}: its data settings cannot be read ({error}); give the articles by {option}") from error
     if found.path == MISSING and not found.corpora:
         raise SettingsError(f"{file}: the run learnt from articles that were given in Python; give the articles by {option}")

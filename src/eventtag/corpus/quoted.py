@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError
 from eventtag.formats.json_file import read_records
@@ -37,6 +39,8 @@ LIKE = 6
 """Characters that a context has in common with a place if it says anything; a shorter one has all of its characters in common."""
 CONTEXT = 200
 """How many characters of a context are compared."""
+SHOWN = 10
+"""Places of a mention that are named where it has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +133,14 @@ def _aligned(article: Article, mentions: Sequence[Quoted], ledger: LossLedger) -
             sought.append(_Sought(one, text.by_context(places, one)))
     _by_order(sought)
     spans: dict[Span, None] = {}
-    open_places: set[tuple[int, int]] = set()
+    open_places: dict[int, list[tuple[int, int]]] = {}
     for found in sought:
         if len(found.places) != 1:
             reason = found.why or "stands several times, and neither context nor order says which is meant"
-            detail = f"at {', '.join(str(start) for start, _ in found.places)}"
+            detail = f"at {', '.join(str(start) for start, _ in found.places[:SHOWN])}"
+            detail += f" and {len(found.places) - SHOWN} more" * (len(found.places) > SHOWN)
             _refuse(article.id, found.mention, reason, ledger, detail=detail)
-            open_places |= set(found.places)
+            open_places[id(found.places)] = found.places  # of one quote the same list
             continue
         span = Span(*found.places[0], found.mention.label)
         if span in spans:
@@ -143,7 +148,15 @@ def _aligned(article: Article, mentions: Sequence[Quoted], ledger: LossLedger) -
                 article.id, STAGE, "merged", "is quoted more often than it stands there", span, detail=found.mention.quote
             )
         spans[span] = None
-    taken = [place for place in sorted(open_places) if not any(Span(*place, "x").overlaps(span) for span in spans)]
+    covered = np.zeros(len(article.text) + 1, dtype=np.int64)
+    for span in spans:
+        covered[span.start : span.end] = 1
+    before = np.concatenate([[0], covered.cumsum()])
+    taken = [
+        (start, end)
+        for start, end in sorted({place for places in open_places.values() for place in places})
+        if before[start] == before[end]
+    ]
     return replace(article, spans=tuple(spans), annotated=_without(len(article.text), taken))
 
 
@@ -155,7 +168,7 @@ def _by_order(sought: Sequence[_Sought]) -> None:
     """
     turns: dict[tuple[tuple[int, int], ...], list[_Sought]] = {}
     for found in sought:
-        if len(found.places) > 1:
+        if 1 < len(found.places) <= len(sought):
             turns.setdefault(tuple(found.places), []).append(found)
     for places, same in turns.items():
         if len(same) == len(places):
@@ -174,7 +187,11 @@ def _by_order(sought: Sequence[_Sought]) -> None:
             around = [place for _, place in known[max(at - 1, 0) : at + 1]]
             low = around[0][0] if at else -1
             high = around[-1][0] if at < len(known) else found.places[-1][0]
-            between = [place for place in found.places if low <= place[0] <= high and place not in around]
+            first = bisect.bisect_left(found.places, low, key=lambda place: place[0])
+            last = bisect.bisect_right(found.places, high, key=lambda place: place[0])
+            if last - first > 1 + len(around):
+                continue
+            between = [place for place in found.places[first:last] if place not in around]
             if len(between) == 1:
                 found.places = between
                 changed = True
@@ -208,10 +225,16 @@ class _Text:
         words = find_words(text)
         self.starts, self.ends = set(words[:, 0].tolist()), set(words[:, 1].tolist())
         self._folded: dict[bool, tuple[str, list[int]]] = {}
+        self._found: dict[tuple[str, bool], list[tuple[int, int]]] = {}
 
     def places(self, quote: str, *, whole_words: bool = True) -> list[tuple[int, int]]:
         """Where a quote stands, in order: as it is written, else as `_fold` writes it, else in whatever capitals."""
-        quote = quote.strip()
+        key = quote.strip(), whole_words
+        if key not in self._found:
+            self._found[key] = self._look_for(*key)
+        return self._found[key]
+
+    def _look_for(self, quote: str, whole_words: bool) -> list[tuple[int, int]]:
         for found in (self._exact(quote), self._alike(quote, cased=True), self._alike(quote, cased=False)):
             chosen = [place for place in found if not whole_words or self._on_words(*place)]
             if chosen:
@@ -248,11 +271,13 @@ class _Text:
         before, after = (_fold(part, cased=False)[0].strip() for part in (mention.before, mention.after))
         if len(places) < 2 or not (before or after):
             return places
-        alike = []
+        text, origin = self._fold(cased=False)
+        backwards, alike = before[::-1], []
         for start, end in places:
-            left = _fold(self.text[max(0, start - 2 * CONTEXT) : start], cased=False)[0].rstrip()
-            right = _fold(self.text[end : end + 2 * CONTEXT], cased=False)[0].lstrip()
-            alike.append(_common(left[::-1], before[::-1]) + _common(right, after))
+            first, last = bisect.bisect_left(origin, start), bisect.bisect_left(origin, end)
+            left = text[max(0, first - 2 * CONTEXT) : first].rstrip()
+            right = text[last : last + 2 * CONTEXT].lstrip()
+            alike.append(_common(left[::-1], backwards) + _common(right, after))
         best = max(alike)
         if best < min(LIKE, len(before) + len(after)):
             return places
@@ -260,13 +285,12 @@ class _Text:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters two texts begin with alike."""
-    count = 0
-    for first, second in zip(one[:CONTEXT], other[:CONTEXT], strict=False):
-        if first != second:
-            break
-        count += 1
-    return count
+    """How many characters, up to CONTEXT, two texts begin with alike."""
+    low, high = 0, min(len(one), len(other), CONTEXT)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
 
 
 def _fold(text: str, *, cased: bool) -> tuple[str, list[int]]:

@@ -166,7 +166,7 @@ class Waiting:
 
     def add(self, columns: Mapping[str, Any]) -> None:
         """Take a batch."""
-        batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        batch = pa.RecordBatch.from_arrays(list(columns.values()), names=[_escaped(name) for name in columns])
         self.names |= dict.fromkeys(columns)
         self.rows += batch.num_rows
         with pa.ipc.new_stream(self._file, batch.schema) as stream:
@@ -182,12 +182,21 @@ class Waiting:
             while file.tell() < file.size():
                 with pa.ipc.open_stream(file) as stream:
                     for batch in stream:
-                        yield dict(zip(batch.schema.names, batch.columns, strict=True)), batch.num_rows
+                        yield dict(zip(map(_unescaped, batch.schema.names), batch.columns, strict=True)), batch.num_rows
 
     def close(self) -> None:
         """Remove the file."""
         self.end()
         self._path.unlink(missing_ok=True)
+
+
+def _escaped(name: str) -> str:
+    """The name of a metadata field in ASCII, as half of a surrogate pair cannot be the name of a column."""
+    return name.encode("unicode_escape").decode("ascii")
+
+
+def _unescaped(name: str) -> str:
+    return name.encode("ascii").decode("unicode_escape")
 
 
 class MetaFields:

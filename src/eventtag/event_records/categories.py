@@ -112,7 +112,7 @@ def _yaml_entries(path: Path) -> Iterator[tuple[str, str, int | None]]:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error
-    except (yaml.YAMLError, UnicodeError) as error:
+    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
         raise FormatError(
             f"is not YAML ({' '.join(str(error).split())[:200]}); write `phrase: CODE`, one a line", path=path
         ) from error

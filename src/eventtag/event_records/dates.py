@@ -118,7 +118,10 @@ class EventDates:
         written = parse_date(cell_text(meta.get(self.field)) or "", self._order)
         known = isinstance(written, PartialDate) and written.day is not None
         base = datetime.date(*written) if known else None
-        read = read_expression(one.text, one.kind, base, status)
+        try:
+            read = read_expression(one.text, one.kind, base, status)
+        except OverflowError:  # beyond the years 1 to 9999
+            read = None
         if read is None:
             self._without["unclear" if known or one.kind == "written" else "no date"] += 1
             return None

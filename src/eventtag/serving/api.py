@@ -161,7 +161,7 @@ async def read(request: Request) -> JSONAnswer:
 
 
 def _read_file(body: bytes, name: str) -> tuple[list[Article], list[str]]:
-    given = PurePath(name.lower())
+    given = Path(name.lower())
     packed = given.suffix if given.suffix in COMPRESSED else ""
     suffix = plain_suffix(given) if plain_suffix(given) in SUFFIXES else ""
     shown = printable(PurePath(name).name, one_line=True) or "the file"

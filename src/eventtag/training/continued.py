@@ -50,7 +50,7 @@ def settings_of_run(checkpoint: Path) -> TrainSettings:
             f"{file}: there is no run beside the checkpoint, so nothing says which articles it learnt from and which test it; give the "
             "folder of a run, with all that `eventtag train` left there"
         ) from error
-    except (yaml.YAMLError, TypeError, AttributeError, SettingsError) as error:
+    except (yaml.YAMLError, UnicodeError, RecursionError, TypeError, AttributeError, SettingsError) as error:
         raise SettingsError(f"{file}: the settings of the run cannot be read ({error}); train it anew") from error
     if found.data.path == MISSING and not found.data.corpora:
         raise SettingsError(f"{file}: the run learnt from articles that were given in Python; train it from a file")
