@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.event_records.dates import EventDates, find_dates, read_expression
+from eventtag.article import Article
+from eventtag.event_records.dates import EventDates, EventInSentence, find_dates, read_expression
+from eventtag.event_records.making import RecordMaker, RecordSettings
 from eventtag.event_records.places import PlaceLookup
 from eventtag.event_records.record import Location
+from eventtag.ledger import LossLedger
+from eventtag.span import Span
 
 WEDNESDAY = datetime.date(2014, 3, 5)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -95,7 +99,44 @@ def test_a_weekday_is_the_nearest_on_its_side_of_the_publication_date(base, week
 @pytest.mark.parametrize("status", ["asserted", "future", None])
 def test_dates_at_the_ends_of_the_calendar_are_unclear(date, status):
     for text in ("It began on Monday.", "It began on March 3.", "It began tomorrow.", "It began yesterday."):
-        EventDates("date")(text, (0, len(text)), status, {"date": date})
+        events = [EventInSentence(3, 8, other) for other in ("asserted", "future")]
+        EventDates("date")(text, (0, len(text)), status, {"date": date}, events=events)
+
+
+@pytest.mark.parametrize(
+    ("text", "events", "days"),
+    [
+        ("On Tuesday the army announced a withdrawal.", {"announced": "asserted", "withdrawal": "future"}, ["2014-03-04", None]),
+        ("Rebels said that talks will begin on Tuesday.", {"said": "asserted", "talks": "future"}, [None, "2014-03-11"]),
+        (
+            "Talks on May 3 may end the war.",
+            {"Talks": "future", "end": "possible", "war": "asserted"},
+            ["2014-05-03", None, None],
+        ),
+        ("They said on Tuesday that nobody was hurt.", {"said": "asserted", "hurt": "negated"}, ["2014-03-04"] * 2),
+        ("Police said on Tuesday that a blast killed two.", {"said": None, "killed": "asserted"}, ["2014-03-04"] * 2),
+        ("Talks are planned, the army said on 6 May 2014.", {"Talks": "future", "said": "possible"}, ["2014-05-06"] * 2),
+    ],
+)
+def test_one_expression_is_not_two_dates_and_the_nearest_event_decides(text, events, days):
+    def place(mention):
+        start = text.index(mention)
+        return EventInSentence(start, start + len(mention), events[mention])
+
+    dates = EventDates("date")
+    together = [place(mention) for mention in events]
+    read = [dates(text, (0, len(text)), e.status, {"date": "2014-03-05"}, events=together) for e in together]
+    assert [one and one.value for one in read] == days
+
+
+def test_a_record_says_that_a_date_of_its_sentence_is_anothers():
+    text = "On Tuesday the army announced a withdrawal."
+    spans = [Span(21, 30, "EVENT", status="asserted"), Span(33, 43, "EVENT", status="future")]
+    ledger, dates = LossLedger(), EventDates("date")
+    make = RecordMaker(RecordSettings(), ledger, dates=dates)
+    records = list(make(Article("a", text, tuple(spans), meta={"date": "2014-03-05"})))
+    assert [one.date and one.date.value for one in records] == ["2014-03-04", None]
+    assert any("of another event" in note and ": 1," in note for note in dates.notes())
 
 
 def test_a_date_says_its_rule_and_what_needs_the_articles_date_has_none_without():
@@ -123,6 +164,12 @@ def lookup():
         ("Peru", [], "PE", "country", False),
         ("the Netherlands", [], "NL", "country", False),
         ("U.S.", [], "US", "country", False),
+        ("U.S", [], "US", "country", False),
+        ("U.S.A.", [], "US", "country", False),
+        ("U.A.E", [], "AE", "country", False),
+        ("the DPRK", [], "KP", "country", False),
+        ("Côte d’Ivoire", [], "CI", "country", False),
+        ("People’s Republic of China", [], "CN", "country", False),
         ("Texas", [], "US", "one country", False),
         ("Lima", [], "PE", "one place", True),
         ("KIEV", [], "UA", "one place", True),

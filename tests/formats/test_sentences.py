@@ -19,6 +19,7 @@ from eventtag.text.sentences import find_sentences, sentences_of_spans
             "The price fell.",
         ],
         ["He left the U.S.", "The trip was long."],
+        ["“We won,” said Spc. Ana Ruiz.", "Pfc. Lee, Brig. Gen. Ito and Det. Insp. Roy agreed."],
         ["Ärzte warnen.", "Ölpreis fällt."],
     ],
 )

@@ -7,7 +7,8 @@
 The finder is for English, and leaves out what may mean something else: expressions after since, until, before, after, from, by and the
 like, which bound a time; the date of a dateline; a weekday in a name ("Bloody Sunday"); plurals ("Sundays"); "this Sunday" and "next
 Sunday", of which readers differ about the week. An event has a date only if its sentence has exactly one, and its status does not
-contradict it: what is to come has no date before the article's, and what happened none after it.
+contradict it: what is to come has no date before the article's, and what happened none after it. Where one expression would be two dates
+("announced on Sunday that they will meet"), the event that is nearest to it decides which, and those of the other date have none.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -90,6 +91,14 @@ def find_dates(text: str, start: int, end: int) -> Iterator[DateExpression]:
         yield DateExpression(found.start(), found.end(), found[0], "unclear" if _JOINED.search(before) else kind)
 
 
+class EventInSentence(NamedTuple):
+    """An event's mention, at [start, end) of its text, and its status."""
+
+    start: int
+    end: int
+    status: str | None
+
+
 class EventDates:
     """Reads the dates of events, and counts those that have none. `field` is the metadata field of the article's date, `order` which of
     day and month stands first in it where that is open.
@@ -105,8 +114,18 @@ class EventDates:
         self._sentence: tuple[str, tuple[int, int]] = ("", (0, 0))
         self._expressions: list[DateExpression] = []
 
-    def __call__(self, text: str, sentence: tuple[int, int], status: str | None, meta: Mapping[str, Any]) -> EventDate | None:
-        """The date of an event with this status in this sentence of the text of an article; None where it has none, or none is clear."""
+    def __call__(
+        self,
+        text: str,
+        sentence: tuple[int, int],
+        status: str | None,
+        meta: Mapping[str, Any],
+        *,
+        events: Sequence[EventInSentence] = (),
+    ) -> EventDate | None:
+        """The date of an event with this status in this sentence of the text of an article; None where it has none, or none is clear.
+        `events` are all of the sentence.
+        """
         self.found_field |= self.field in meta
         if self._sentence[0] is not text or self._sentence[1] != sentence:
             self._sentence, self._expressions = (text, sentence), list(find_dates(text, *sentence))
@@ -118,12 +137,20 @@ class EventDates:
         written = parse_date(cell_text(meta.get(self.field)) or "", self._order)
         known = isinstance(written, PartialDate) and written.day is not None
         base = datetime.date(*written) if known else None
-        try:
-            read = read_expression(one.text, one.kind, base, status)
-        except OverflowError:  # beyond the years 1 to 9999
-            read = None
+        read = _read(one, base, status)
         if read is None:
             self._without["unclear" if known or one.kind == "written" else "no date"] += 1
+            return None
+        nearest = min(
+            (
+                (max(one.start - event.end, event.start - one.end), other[0])
+                for event in events
+                if (other := _read(one, base, event.status)) is not None
+            ),
+            default=(0, read[0]),
+        )
+        if nearest[1] != read[0]:
+            self._without["another"] += 1
             return None
         return EventDate(read[0], one.text, one.start, one.end, read[1])
 
@@ -138,6 +165,7 @@ class EventDates:
             "none": "events whose sentence has no date that is read: {}",
             "several": "events whose sentence has several dates: {}, left without a date",
             "unclear": "events whose date is not clear (`next Sunday`, or a weekday of something possible): {}, left without a date",
+            "another": "events whose sentence has a date of another event, nearer to it and of another status: {}, left without a date",
             "no date": "events with a date that needs the article's, where {field} is none with a day: {}, left without a date",
         }
         counts = ((way, self._without[kind]) for kind, way in ways.items())
@@ -145,6 +173,13 @@ class EventDates:
             f"dates are read against the metadata field {self.field!r}",
             *(way.format(f"{count:,}", field=self.field) for way, count in counts if count),
         ]
+
+
+def _read(one: DateExpression, base: datetime.date | None, status: str | None) -> tuple[str, str] | None:
+    try:
+        return read_expression(one.text, one.kind, base, status)
+    except OverflowError:  # beyond the years 1 to 9999
+        return None
 
 
 @lru_cache(maxsize=KNOWN)

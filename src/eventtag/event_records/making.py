@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.event_records.categories import Categories
-from eventtag.event_records.dates import EventDates
+from eventtag.event_records.dates import EventDates, EventInSentence
 from eventtag.event_records.linking import AGENT, EVENT, LINKINGS, PLACE, TARGET, Linking, find_links, role_is_known
 from eventtag.event_records.names import names_of
 from eventtag.event_records.places import PlaceLookup
@@ -96,13 +96,12 @@ class RecordMaker:
         countries: frozenset[str] = (
             frozenset() if self.places is None else self.places.countries(article.mention(span) for span in sure)
         )
-        for event in article.spans:
-            if event.label != EVENT:
-                continue
-            if event not in sure:
-                self._below[EVENT] += 1
-                continue
-            status = self._status(event)
+        events = [(span, self._status(span)) for span in article.spans if span.label == EVENT and span in sure]
+        self._below[EVENT] += sum(span.label == EVENT for span in article.spans) - len(events)
+        together: dict[tuple[int, int], list[EventInSentence]] = {}
+        for event, status in events:
+            together.setdefault(sentences[event], []).append(EventInSentence(event.start, event.end, status))
+        for event, status in events:
             self.status_counts[status] += 1
             if self.settings.status and status not in self.settings.status:
                 continue
@@ -125,7 +124,9 @@ class RecordMaker:
                 agents=agents,
                 targets=targets,
                 places=places,
-                date=None if self.dates is None else self.dates(article.text, (start, end), status, article.meta),
+                date=None
+                if self.dates is None
+                else self.dates(article.text, (start, end), status, article.meta, events=together[start, end]),
                 locations=None if self.places is None or places is None else self.places([p.text for p in places], countries),
                 category=None if self.categories is None else self.categories(article.mention(event)),
                 meta=article.meta,

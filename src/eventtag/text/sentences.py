@@ -24,8 +24,9 @@ _END = regex.compile(
 """Possessive quantifiers: each run of signs or white space is read once, so time is linear in the text's length."""
 _WORD_BEFORE = re.compile(r"\S*$")
 _ABBREVIATION = re.compile(
-    r"""adm|al|apr|aug|ave|bros|ca|capt|cf|cmdr|co|col|corp|cpl|dec|dept|dr|eds?|esp|est|etc|feb|fig|fr|ft|gen|gov|hon|inc|jan|jr|jul|jun
-    |lt|ltd|maj|mar|messrs|mrs?|mss?|mts?|nos?|nov|oct|op|pp|pres|prof|pvt|reps?|rev|sens?|sept?|sgt|sr|st|supt|vol|vs|viz
+    r"""adm|al|apr|atty|aug|ave|brig|bros|ca|capt|cf|cmdr|co|col|corp|cpl|cpt|dec|dept|det|dr|eds?|ens|esp|est|etc|feb|fig|fr|ft|gen|gov
+    |hon|inc|insp|jan|jr|jul|jun|lieut|lt|ltd|maj|mar|messrs|mrs?|msgt|mss?|mts?|nos?|nov|oct|op|pfc|pp|pres|prof|pvt|reps?|rev|sens?
+    |sept?|sfc|sgt|spc|sr|ssgt|st|supt|tsgt|vol|vs|viz
     |(?:\w\.)+\w                                                    # U.S, a.m, e.g""",
     re.VERBOSE | re.IGNORECASE,
 )
