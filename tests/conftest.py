@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from warm import fork_spawned, warm_programs
 
 from eventtag.article import Article
@@ -34,6 +35,10 @@ sys.path.append(str(REPOSITORY / "scripts"))  # for stub_tagger, which processes
 CORPORA = REPOSITORY.parent / "shared" / "corpora"
 if CORPORA.is_dir():
     os.environ.setdefault("EVENTTAG_CORPORA", str(CORPORA))
+
+# Properties are tried on the same examples each time, and a slow machine fails none.
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 
 def pytest_collection_finish() -> None:

@@ -73,7 +73,7 @@ def test_alpha_is_krippendorffs_published_example():
 
 
 @given(st.tuples(*[st.integers(0, 8)] * 4))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 def test_kappa_and_alpha_follow_their_definitions(counts):
     table = WordTable(*counts)
     pairs = [(1, 1)] * counts[0] + [(1, 0)] * counts[1] + [(0, 1)] * counts[2] + [(0, 0)] * counts[3]
@@ -102,7 +102,7 @@ def marks():
 
 
 @given(marks(), marks())
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 def test_strict_and_partial_are_those_of_an_evaluation_whoever_is_gold(first, second):
     a, b = article(*first), article(*second)
     labels = sorted({label for *_, label in (*first, *second)})

@@ -88,7 +88,7 @@ def test_folds_have_their_share_of_long_articles_and_labels():
     share=st.floats(0, 1),
     seed=st.integers(0, 3),
 )
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 def test_as_many_units_are_drawn_as_were_asked_for(measures, share, seed):
     table = np.array(measures, dtype=np.float64).reshape(len(measures), -1)
     count = round(share * len(measures))

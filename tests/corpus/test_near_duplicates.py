@@ -152,7 +152,7 @@ def covered(words: list[str], other: list[str]) -> list[bool]:
 
 
 @given(st.integers(0, 10**9).map(random.Random))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_pairs_are_those_that_a_comparison_of_each_with_each_finds(rng):
     texts = [[f"w{rng.randrange(3000)}" for _ in range(rng.choice([10, 16, 60, 150]))] for _ in range(4)]
     for _ in range(4):

@@ -40,7 +40,7 @@ def test_the_seed_decides_the_draw():
     seed=st.integers(0, 5),
     stratify=st.booleans(),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_groups_and_duplicates_never_cross_a_split_and_every_article_is_in_one(groups, pairs, seed, stratify):
     corpus = [Article(str(n), "ab", (Span(0, 1, "X"),) * (n % 3 > 0), meta={"g": g}) for n, g in enumerate(groups)]
     found = Duplicates(tuple(DuplicatePair(str(a), str(b), 1.0, 1.0) for a, b in pairs if a < len(groups) and b < len(groups)))
@@ -106,7 +106,7 @@ def test_leakage_counts_duplicates_groups_and_seen_mentions():
     pairs=st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=10),
     seed=st.integers(0, 5),
 )
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 def test_an_extended_split_moves_nothing_and_no_copy_of_a_test_article_is_learnt(groups, places, pairs, seed):
     corpus = [Article(str(n), "ab", meta={"g": g}) for n, g in enumerate(groups)]
     found = Duplicates(tuple(DuplicatePair(str(a), str(b), 1.0, 1.0) for a, b in pairs if max(a, b) < len(corpus) and a != b))

@@ -43,7 +43,7 @@ def flat_spans(draw) -> tuple[Span, ...]:
     return tuple(chosen)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(flat_spans())
 def test_spans_on_words_come_back_from_their_tags(spans):
     tags, ledger = aligned(Article("a", TEXT, spans))
@@ -102,7 +102,7 @@ def test_gold_that_no_prediction_can_match_is_recorded():
     ]
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(flat_spans())
 def test_flat_spans_on_words_can_be_matched(spans):
     assert unmatchable(Article("a", TEXT, spans)) == []

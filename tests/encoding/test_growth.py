@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.article import Article
@@ -121,7 +121,6 @@ SENTENCE_END = regex.compile(
 )
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(alphabet='aB .!\n"\t\x1c1\u0301\u200d中)(', max_size=30))
 def test_the_fast_rules_find_what_the_plain_ones_find(text):
     start = len(text) - len(text.lstrip())
@@ -129,7 +128,6 @@ def test_the_fast_rules_find_what_the_plain_ones_find(text):
         assert [m.span() for m in fast.finditer(text, start)] == [m.span() for m in plain.finditer(text, start)]
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(alphabet="a\u0301\u200d\U0001f1e6\U0001f1e7\U0001f469\u0600\u1100\u1161\r\n\u0903", max_size=20))
 def test_characters_as_they_are_seen(text):
     assert offsets.cluster_starts(text) == [match.start() for match in regex.finditer(r"\X", text)]

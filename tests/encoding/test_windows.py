@@ -29,7 +29,7 @@ layouts = st.tuples(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(layouts)
 def test_windows_cover_an_article_and_own_each_token_once(layout):
     lengths, ends, capacity, share = layout

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.text.sentences import find_sentences
@@ -26,7 +26,6 @@ def test_words_are_runs_of_letters_or_single_characters(text, words):
     assert mentions(text, find_words(text)) == words
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(max_size=200))
 def test_words_are_ordered_disjoint_and_leave_only_white_space_and_controls(text):
     words = find_words(text)
@@ -55,7 +54,6 @@ def test_sentences_end_where_a_reader_would_end_them(text, sentences):
     assert mentions(text, find_sentences(text)) == sentences
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(alphabet="ab. \n!?”“A1é", max_size=120))
 def test_sentences_hold_every_visible_character_once(text):
     sentences = find_sentences(text)

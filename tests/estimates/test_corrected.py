@@ -46,7 +46,7 @@ def one_estimate(sample, inside, pool_mean, without=None):
     return np.array([gold + slope * (pool_mean - tagged), gold])
 
 
-@settings(deadline=None, derandomize=True, max_examples=12)
+@settings(max_examples=12)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.floats(0.3, 1))
 def test_is_the_jackknife_of_its_definition(seed, strata, share):
     random = np.random.default_rng(seed)

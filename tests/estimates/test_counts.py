@@ -75,7 +75,7 @@ def oracle(articles, by, *, least, unique):
     return dict(found)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     drawn,
     st.sampled_from([(), ("month",), ("country", "month"), ("label",), ("month", "country", "label")]),
@@ -92,7 +92,7 @@ def test_cells_are_those_of_plain_loops(rows, by, least, unique):
         assert (share, mean) == (having / known, total / known)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(drawn, st.integers(0, 100).map(lambda n: n / 100))
 def test_articles_that_mention_a_place_are_those_of_plain_loops(rows, least):
     articles = articles_of(rows)

@@ -1,7 +1,7 @@
 import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.errors import SettingsError
@@ -47,7 +47,6 @@ def test_what_is_no_date(text):
     assert parse_date(text) == "no date"
 
 
-@settings(deadline=None, derandomize=True)
 @given(
     st.dates(min_value=datetime.date(1000, 1, 1)),
     st.sampled_from(["%Y-%m-%d", "%Y%m%d", "%d %B %Y", "%b %d, %Y", "%a, %d %b %Y"]),

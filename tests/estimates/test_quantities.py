@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.article import Article
@@ -116,7 +116,6 @@ def tagged_articles(draw):
     return Article("a", text, tuple(draw(st.lists(spans, max_size=5))))
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.lists(tagged_articles(), max_size=5), st.sampled_from(LABELS), st.booleans(), st.floats(0, 1))
 def test_counts_of_batches_are_those_of_articles(articles, label, unique, least):
     import unicodedata

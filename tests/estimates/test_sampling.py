@@ -63,7 +63,7 @@ def test_pairs_of_an_extended_plain_sample_are_drawn_as_often_as_in_one_draw():
     assert far_off(pairs, np.full(28, 4 * 3 / (8 * 7))) < 4.2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.floats(0, 1e6), min_size=12, max_size=40),
     strata=st.integers(1, 4),

@@ -311,7 +311,7 @@ def drawn_articles(draw):
     return articles
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(drawn_articles())
 def test_whatever_is_written_is_counted_as_the_articles_are(tmp_path_factory, articles):
     folder = tmp_path_factory.mktemp("drawn")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import make_article
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eventtag
@@ -81,7 +81,7 @@ def by_plain_loops(articles, wanted):
     return {desk: tuple(sums) for desk, sums in cells.items()}
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(articles(), conditions)
 def test_records_of_articles_are_counted_as_by_plain_loops(found, wanted):
     words = in_words(wanted)
@@ -99,7 +99,7 @@ def test_records_of_articles_are_counted_as_by_plain_loops(found, wanted):
     }
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(articles(), conditions)
 def test_tables_have_the_numbers_of_the_articles(tmp_path_factory, found, wanted):
     folder = tmp_path_factory.mktemp("tables")
@@ -187,7 +187,7 @@ def test_words_that_say_no_condition_are_refused(words, message):
         parse_condition(words)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.sampled_from(["AGENT~", "TARGET=", "event~", "category="]), st.sampled_from(NAMES)), max_size=4))
 def test_a_condition_gives_back_the_words_that_make_it(terms):
     condition = parse_condition(" ".join(itertools.starmap("{}{}".format, terms)))

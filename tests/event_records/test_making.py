@@ -72,7 +72,7 @@ def nearest_by_plain_loops(article, sentences):
     return links
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(articles())
 def test_the_naive_rule_is_that_of_plain_loops(article):
     sentences = sentences_of_spans(article)
@@ -80,7 +80,7 @@ def test_the_naive_rule_is_that_of_plain_loops(article):
     assert {(link.event, link.participant, link.role) for link in links} == nearest_by_plain_loops(article, sentences)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(articles(), st.sampled_from(["given", "nearest"]), st.sampled_from([0.0, 0.5]))
 def test_every_row_leads_back_to_its_event_and_every_event_has_a_row(article, linking, least):
     rows, maker = made(article, linking=linking, thresholds={"EVENT": least, "ACTOR": least}, link_thresholds={"AGENT": least})

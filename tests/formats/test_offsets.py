@@ -27,7 +27,7 @@ def brute_widths(text, unit):
 
 @pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != "graphemes"])
 @given(text=TEXTS)
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 def test_offsets_are_mapped_as_a_count_of_widths_says(unit, text):
     widths = brute_widths(text, unit)
     edges = [sum(widths[:position]) for position in range(len(text) + 1)]

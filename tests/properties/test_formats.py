@@ -29,12 +29,7 @@ WRITABLE = [
     for name, entry in FORMATS.items()
     if entry.write and (entry.extra is None or importlib.util.find_spec(MODULES[entry.extra]) is not None)
 ]
-quick = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+quick = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def round_trip(articles: list[Article], name: str) -> tuple[dict[str, Article], LossLedger, LossLedger]:

@@ -34,7 +34,7 @@ def predictions(rng, article):
     return spans, [link for link in possible if {link.event, link.participant} <= set(spans)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(corpora(links=True), st.integers(0, 9999))
 def test_counts_are_those_of_brute_force_and_errors_add_up(corpus, seed):
     rng = random.Random(seed)
@@ -60,7 +60,7 @@ def test_counts_are_those_of_brute_force_and_errors_add_up(corpus, seed):
         assert sum(kind["predicted"][role] for kind in found.values()) == spurious
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(articles(links=True, regions=False).filter(lambda article: article.links), st.integers(0, 15))
 def test_without_some_links_recall_alone_is_lower(gold, chosen):
     kept = [link for place, link in enumerate(gold.links) if chosen >> place & 1]

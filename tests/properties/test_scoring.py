@@ -16,7 +16,7 @@ LABELS = LabelSet()
 TEXT = "Ab cd, efg hi jk lmn-op qr. Stu"
 WORDS = ((0, 2), (3, 5), (5, 6), (7, 10), (11, 13), (14, 16), (17, 20), (20, 21), (21, 23), (24, 26), (26, 27), (28, 31))
 
-laws = settings(max_examples=150, derandomize=True, deadline=None)
+laws = settings(max_examples=150)
 
 
 @st.composite

@@ -94,7 +94,7 @@ def spans():
     )
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(spans(), max_size=7), st.lists(spans(), max_size=7))
 def test_kinds_and_confusion_reconcile_with_the_strict_counts(gold, predicted):
     pairs = [(Article("a", TEXT, tuple(gold)), predicted)]

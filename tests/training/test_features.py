@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_article
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.article import Article
@@ -91,7 +91,6 @@ def test_padding_is_neither_attended_to_nor_learnt_from(articles, tokenizer):
     assert (batch["labels"][0, length:] == IGNORED).all()
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=400), st.integers(1, 9), st.integers(0, 3), st.integers(0, 5))
 def test_an_epoch_holds_every_window_once_in_an_order_of_seed_and_epoch_alone(lengths, batch_size, seed, epoch):
     sampler = LengthPoolSampler(lengths, batch_size=batch_size, seed=seed)

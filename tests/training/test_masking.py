@@ -25,7 +25,7 @@ def windows(draw) -> tuple[np.ndarray, np.ndarray]:
     return np.where(words < 0, 0, 10 + words), words
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(windows(), st.floats(0.05, 0.6), st.booleans(), st.integers(0, 1000))
 def test_whole_words_are_hidden_up_to_the_share_and_nothing_else_is_touched(batch, share, whole_words, seed):
     ids, words = batch

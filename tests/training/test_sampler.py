@@ -17,7 +17,7 @@ def batches_of(sampler: TokenBatchSampler, epoch: int = 0) -> list[list[int]]:
     return list(sampler)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(LENGTHS, st.integers(64, 400), st.integers(0, 5), st.integers(1, 3))
 def test_every_window_is_in_one_batch_and_every_epoch_has_as_many_batches(lengths, budget, epoch, processes):
     sampler = TokenBatchSampler(lengths, batch_tokens=budget, seed=1, processes=processes)

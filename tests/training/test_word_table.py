@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_micro_batches import batch_of, gradients, trainer_of
 from torch import nn
@@ -25,7 +25,6 @@ def two_tables(padding_idx=None):
     return plain, kept
 
 
-@settings(deadline=None)
 @given(
     steps=st.lists(st.lists(st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=8), min_size=1, max_size=3), max_size=4),
     padding_idx=st.sampled_from([None, 0, 5, ROWS - 1]),
