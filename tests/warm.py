@@ -79,7 +79,10 @@ class WarmPopen(subprocess.Popen):  # type: ignore[type-arg]
 def serve(folder: Path) -> None:
     """Import what commands need, then fork for each request; ends with the process that started it."""
     warm_up(folder)
-    assert threading.active_count() == 1  # a fork has none of the other threads, but keeps the locks that they hold
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    for thread in others:  # those that loaded the weights are ending
+        thread.join(60)
+    assert threading.active_count() == 1, others  # a fork has none of the other threads, but keeps the locks that they hold
     gc.freeze()  # spares every fork a walk through all of it
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
