@@ -376,6 +376,16 @@ def test_a_mistake_in_choosing_a_corpus_is_answered(run, configured, arguments, 
     assert (code, problem in error) == (1, True), error
 
 
+@pytest.mark.parametrize("command", ["convert", "split", "count", "records"])
+def test_a_setting_of_another_command_is_not_taken_for_a_file(run, corpus, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    code, _, error = run(command, corpus, "output=out.jsonl")
+    assert code == 1
+    assert error.startswith(f"error: this command does not take settings such as output=out.jsonl\nusage: eventtag {command} ")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_outputs_have_the_format_of_their_suffix(run, corpus, tmp_path):
     assert run("split", corpus, tmp_path / "out.parquet")[0] == 0
     assert {a.meta["split"] for a in read_articles(tmp_path / "out.parquet", ledger=LossLedger())} == {

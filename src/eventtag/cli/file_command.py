@@ -20,14 +20,17 @@ from eventtag.staging import named_full_disk
 
 CORPUS = re.compile(r"\+{0,2}data(@[\w.]+|\.[^=]+)?=")
 """The beginning of an argument that chooses a configured corpus or sets one of its keys."""
+SETTING = re.compile(r"(input|output|checkpoint|run_dir|format)=")
+"""The beginning of a setting of other commands."""
 
 
 def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.Namespace], int]) -> int:
     """Parse the command line and call `task`, whose result is the exit code.
 
     `data=NAME data.KEY=VALUE` choose a corpus as for `eventtag train`: `arguments.corpus` has its settings, and the first of them stands
-    for the file to read; a command with the option `--data` gets them there. An EventtagError prints its message and gives 1, a wrong
-    command line 2, an interrupt 130; a reader that closes the pipe (`| head`) is no error.
+    for the file to read; a command with the option `--data` gets them there. A setting such as `output=FILE`, which no file command
+    takes, is an error. An EventtagError prints its message and gives 1, a wrong command line 2, an interrupt 130; a reader that closes
+    the pipe (`| head`) is no error.
     """
     try:
         given = sys.argv[1:]
@@ -35,6 +38,9 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
         chosen = [
             at for at, argument in enumerate(given) if reads and CORPUS.match(argument) and not _takes_value(parser, given[:at])
         ]
+        stray = next((a for at, a in enumerate(given) if SETTING.match(a) and not _takes_value(parser, given[:at])), None)
+        if stray is not None:
+            raise SettingsError(f"this command does not take settings such as {stray}\n{parser.format_usage().strip()}")
         moved = chosen if _has(parser, "--data") else chosen[1:]
         arguments = parser.parse_args([argument for at, argument in enumerate(given) if at not in moved])
         arguments.corpus = None
