@@ -116,7 +116,7 @@ def write_pipeline(run, texts: Sequence[str]) -> float:
 def write_ours(tagger, texts: Sequence[str]) -> tuple[float, set]:
     """CPU seconds from texts to written spans, and the spans."""
     from eventtag.formats.jsonl import json_line
-    from eventtag.tagging.tagger import with_spans
+    from eventtag.tagging.tagged import with_spans
 
     started = time.process_time()
     file = io.StringIO()

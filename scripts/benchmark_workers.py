@@ -31,7 +31,7 @@ from eventtag.jobs.run import Engine, JobOptions, run_job
 from eventtag.jobs.tagged_shard import TagArticles
 from eventtag.jobs.workers import Workers
 from eventtag.span import Span
-from eventtag.tagging.tagger import TaggedArticle
+from eventtag.tagging.tagged import TaggedArticle
 
 WORDS = 400
 SHARD_ROWS = 16

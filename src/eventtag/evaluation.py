@@ -19,7 +19,8 @@ from eventtag.scoring.selection import Selection
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span
-from eventtag.tagging.tagger import TaggedArticle, Tagger, only_labels
+from eventtag.tagging.tagged import TaggedArticle, only_labels
+from eventtag.tagging.tagger import Tagger
 
 
 @dataclass(frozen=True)

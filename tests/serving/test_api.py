@@ -23,7 +23,8 @@ from eventtag.serving import api
 from eventtag.serving.app import ROUTES
 from eventtag.serving.page import PAGE_ROUTES
 from eventtag.serving.service import Service
-from eventtag.tagging.tagger import Tagger, with_spans
+from eventtag.tagging.tagged import with_spans
+from eventtag.tagging.tagger import Tagger
 
 TEXT = "Police attacked Rebels in Lima . Nurses praised Moscow in Osaka ."
 STRANGE = (

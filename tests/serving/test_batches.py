@@ -16,7 +16,7 @@ from eventtag.article import Article
 from eventtag.serving.batches import BATCH_CHARACTERS, Batches, Model
 from eventtag.serving.refusals import RequestError
 from eventtag.span import Span
-from eventtag.tagging.tagger import TaggedArticle
+from eventtag.tagging.tagged import TaggedArticle
 
 
 @dataclass

@@ -19,7 +19,8 @@ from eventtag.scoring.temperature import apply_temperature
 from eventtag.settings import EvaluationSettings, WindowSettings
 from eventtag.span import Span
 from eventtag.tagging import tagger as tagger_module
-from eventtag.tagging.tagger import Tagger, with_spans
+from eventtag.tagging.tagged import with_spans
+from eventtag.tagging.tagger import Tagger
 
 LABELS = LabelSet()
 

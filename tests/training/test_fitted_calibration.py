@@ -21,7 +21,7 @@ from eventtag.scoring.calibration import collect_predictions, cross_fitted_ece, 
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span
-from eventtag.tagging.tagger import TaggedArticle, calibrated
+from eventtag.tagging.tagged import TaggedArticle, calibrated
 from eventtag.training.fitted_calibration import fit_calibration, require_known_targets
 from eventtag.training.promises import HeldApart, divide_validation
 

@@ -24,7 +24,8 @@ from eventtag.scoring.calibration import choose_thresholds, collect_predictions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import MISSING, EvaluateSettings, EvaluateSplit, EvaluationSettings, SeenArticles
 from eventtag.settings.building import with_values
-from eventtag.tagging.tagger import TaggedArticle, Tagger
+from eventtag.tagging.tagged import TaggedArticle
+from eventtag.tagging.tagger import Tagger
 
 if TYPE_CHECKING:
     import pandas as pd

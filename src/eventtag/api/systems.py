@@ -43,7 +43,8 @@ def predictions_of(
     folder = find_checkpoint(path)
     if folder is not None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar for reading weights
-        from eventtag.tagging.tagger import Tagger, only_labels  # slow to import
+        from eventtag.tagging.tagged import only_labels
+        from eventtag.tagging.tagger import Tagger  # slow to import
 
         tagged = Tagger.load(folder).tag_many(gold.values(), only_annotated=True)
         known = (only_labels(item, labels) for item in tagged)

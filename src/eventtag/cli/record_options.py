@@ -18,8 +18,17 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
         default="given",
         help="who takes part in the tagged articles: as they say (default), or by the naive rule of the nearest event",
     )
+    add_score_options(group)
+
+
+def add_score_options(group: argparse._ActionsContainer) -> None:
+    """Add the least scores of links and status, and the file of categories."""
     group.add_argument(
-        "--link-threshold", action="append", default=[], metavar="ROLE=SCORE", help="the least score of links of a role"
+        "--link-threshold",
+        action="append",
+        default=[],
+        metavar="ROLE=SCORE",
+        help="the least score of links of a role, such as AGENT=0.8",
     )
     group.add_argument(
         "--status-threshold",

@@ -19,7 +19,8 @@ from eventtag.errors import SettingsError
 from eventtag.heads.registry import wanted_head
 from eventtag.labels import LabelSet
 from eventtag.settings import TrainSettings
-from eventtag.tagging.tagger import JudgedArticle, Tagger
+from eventtag.tagging.tagged import JudgedArticle
+from eventtag.tagging.tagger import Tagger
 from eventtag.training.intermediate import INTERMEDIATE
 from eventtag.training.learnt import seen_before
 from eventtag.training.run import require_trainable, train

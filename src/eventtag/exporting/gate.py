@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from eventtag.errors import ExportError
 from eventtag.evaluation import Evaluation
 from eventtag.scoring.compare import compare_systems
-from eventtag.tagging.tagger import TaggedArticle
+from eventtag.tagging.tagged import TaggedArticle
 
 MAX_FALL = 0.002
 """Strict micro F1 that an export may lose on the validation articles."""

@@ -24,7 +24,7 @@ from eventtag.jobs.time_limit import ArticleClock, OutOfTime, late_positions
 from eventtag.span import score_of
 
 if TYPE_CHECKING:
-    from eventtag.tagging.tagger import TaggedArticle
+    from eventtag.tagging.tagged import TaggedArticle
 
 TagArticles = Callable[[Iterable[Article]], "Iterator[TaggedArticle]"]
 """Tags articles in order. Called with a shard's articles at a time."""

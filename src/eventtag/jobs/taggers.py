@@ -12,7 +12,7 @@ from eventtag.jobs.tagged_shard import TagArticles
 from eventtag.ledger import LossLedger
 
 if TYPE_CHECKING:
-    from eventtag.tagging.tagger import TaggedArticle
+    from eventtag.tagging.tagged import TaggedArticle
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class LoadTagger:
     def __call__(self) -> TagArticles:
         """Raises CheckpointError as `Tagger.load` does, SettingsError for unknown labels."""
         from eventtag.jobs.outputs import select_spans
-        from eventtag.tagging.tagger import Tagger, keep_spans, with_spans
+        from eventtag.tagging.tagged import keep_spans, with_spans
+        from eventtag.tagging.tagger import Tagger
 
         tagger = Tagger.load(self.checkpoint, precision=self.precision, batch_tokens=self.batch_tokens, threads=self.threads)
         tagger = tagger.with_thresholds(self.thresholds).with_stride(self.stride)

@@ -21,7 +21,7 @@ from eventtag.jobs.tagged_shard import BrokenTaggerError, TagArticles, check_tag
 from eventtag.jobs.time_limit import ArticleClock, Marks
 
 if TYPE_CHECKING:
-    from eventtag.tagging.tagger import TaggedArticle
+    from eventtag.tagging.tagged import TaggedArticle
 
 MakeTagger = Callable[[], TagArticles]
 """Makes the tagger in the process that uses it; can be pickled."""

@@ -14,7 +14,8 @@ from eventtag.engines.torch_backend import TorchBackend
 from eventtag.evaluation import tag_annotated
 from eventtag.exporting.gate import agreement
 from eventtag.models.checkpoint import Calibration
-from eventtag.tagging.tagger import TaggedArticle, Tagger
+from eventtag.tagging.tagged import TaggedArticle
+from eventtag.tagging.tagger import Tagger
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,8 @@ from eventtag.scoring.report import Average, score_articles
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span, score_of
-from eventtag.tagging.tagger import TaggedArticle, Tagger, calibrated
+from eventtag.tagging.tagged import TaggedArticle, calibrated
+from eventtag.tagging.tagger import Tagger
 from eventtag.training.promises import HeldApart, held_apart, promise_thresholds
 
 log = logging.getLogger(__name__)

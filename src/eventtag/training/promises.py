@@ -20,7 +20,7 @@ from eventtag.scoring.calibration import lowered
 from eventtag.scoring.guarantee import POWER, Guarantee, Kind, guarantee_threshold, predictions_by_unit
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
-from eventtag.tagging.tagger import TaggedArticle
+from eventtag.tagging.tagged import TaggedArticle
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,10 @@ from eventtag.cli.file_command import (
     nonempty,
     reading_of,
     run_file_command,
-    share,
     whole_number,
     write_ledger,
 )
-from eventtag.cli.record_options import scores
+from eventtag.cli.record_options import add_score_options, scores
 from eventtag.cli.terminal import print_message
 from eventtag.errors import SettingsError
 
@@ -63,20 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the least score of spans of a label"
     )
-    parser.add_argument(
-        "--link-threshold",
-        action="append",
-        default=[],
-        metavar="ROLE=SCORE",
-        help="the least score of links of a role, such as AGENT=0.8",
-    )
-    parser.add_argument(
-        "--status-threshold",
-        type=share("--status-threshold"),
-        default=0.0,
-        metavar="SCORE",
-        help="the least score of a status; a less sure one is unknown",
-    )
+    add_score_options(parser)
     parser.add_argument("--dates", action="store_true", help="say when events happened, by the article's date")
     parser.add_argument(
         "--date",
@@ -96,9 +82,6 @@ def _parser() -> argparse.ArgumentParser:
         default=100_000,
         metavar="N",
         help="inhabitants from which on a place may be known by its name alone (default: 100000)",
-    )
-    parser.add_argument(
-        "--categories", type=nonempty("--categories"), metavar="FILE", help="phrases and your codes for them, as YAML or CSV"
     )
     parser.add_argument(
         "--checkpoint", type=nonempty("--checkpoint"), metavar="DIR", help="tag the articles first, into FILE.tagged.jsonl"
