@@ -165,7 +165,9 @@ def _check(quantities: Sequence[str], drawn: str, seen: str, family: str, tuning
         if value not in get_args(kinds):
             raise SettingsError(f"{key}: {value!r} is not allowed; give {' or '.join(get_args(kinds))}")
     if not 0.5 <= level < 1:
-        raise SettingsError(f"level: {level:g} is not allowed; give the share of intervals that hold the truth, such as 0.95")
+        raise SettingsError(
+            f"level: {level:g} is not allowed; give the share of intervals that contain the true figure, such as 0.95"
+        )
 
 
 def _require_annotated(articles: Sequence[Article], source: str, notes: list[str]) -> None:
