@@ -111,6 +111,16 @@ def hold(folder, program=HOLD) -> subprocess.Popen:
     return process
 
 
+def test_a_run_does_not_begin_inside_a_checkpoint_which_its_files_would_make_unsound(tmp_path):
+    checkpoint = tmp_path / "mine" / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "eventtag.json").write_text("{}")
+    with pytest.raises(OutputError, match=r"lies in the checkpoint .*mine/checkpoint, which cannot be loaded once"):
+        claim(checkpoint / "again" / "second")
+    assert names(checkpoint) == {"eventtag.json"}
+    claim(tmp_path / "mine" / "second")
+
+
 def test_a_second_process_is_refused_until_the_first_ends_however_it_ends(tmp_path):
     folder = tmp_path / "run"
     process = hold(folder)

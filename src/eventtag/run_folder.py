@@ -40,6 +40,8 @@ RUN_FILES = (
     "run.json", "settings.yaml", "losses.jsonl", "intermediate", "trainer", "checkpoint", *SCORE_FILES, "metrics.json",
 )  # fmt: skip
 """What `train` writes into its folder; nothing else there is ever removed."""
+CHECKPOINT_FILE = "eventtag.json"
+"""By which a folder is known as a checkpoint."""
 PATIENCE = 10.0
 """Seconds that a process which is ending has for letting go of its lock."""
 SHOWN = 4
@@ -93,6 +95,10 @@ def _enter(path: Path, place: Path, command: str) -> int:
     """Make the folder and its marker, and lock it; returns the descriptor that holds the lock."""
     if place.exists() and not place.is_dir():
         raise OutputError(f"{path}: is a file; run_dir= is the name of a folder")
+    if inside := next((folder for folder in place.parents if (folder / CHECKPOINT_FILE).is_file()), None):
+        raise OutputError(
+            f"{path}: lies in the checkpoint {inside}, which cannot be loaded once other files are in it; give a run_dir outside it"
+        )
     place.mkdir(parents=True, exist_ok=True)
     marker = place / MARKER
     ends = time.monotonic() + PATIENCE

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from conftest import make_article, plain_model, trained_settings
 
 from eventtag.api.evaluate import evaluate
+from eventtag.api.predict import predict
 from eventtag.api.train import train as train_api
 from eventtag.article import Article
 from eventtag.corpus.loading import fingerprint
-from eventtag.corpus.seen import read_seen
+from eventtag.corpus.seen import Seen, read_seen, seen_articles
 from eventtag.errors import CheckpointError, DataError, SettingsError
 from eventtag.formats.jsonl import json_line
 from eventtag.models.checkpoint import Calibration, read_info
@@ -25,6 +27,7 @@ from eventtag.settings import DataSettings, EvaluationSettings, Head, TrainSetti
 from eventtag.span import Span, score_of
 from eventtag.tagging.tagger import Tagger
 from eventtag.training import run as run_module
+from eventtag.training.comparing import compare_taggers
 from eventtag.training.continued import add_articles, corpus_of, corpus_of_run, require_promises, settings_of_run, with_base
 from eventtag.training.run import train
 
@@ -226,3 +229,59 @@ def test_rejections_alone_make_the_tagger_less_sure_of_them(make: Make, trained_
     tagger = Tagger.load(train(settings).checkpoint)
     after = {(s.start, s.end, s.label): score_of(s) for s in replace(tagger, calibration=Calibration()).tag(text)}
     assert sum(after.get(key, 0.0) for key in before) < 0.7 * sum(before.values())
+
+
+def test_a_held_out_article_is_not_learnt_whatever_its_blanks_and_punctuation(make: Make, tmp_path: Path) -> None:
+    tested = corpus_of_run(Path(str(make().base)))
+    held = [tested.splits[split][0] for split in ("test", "validation")]
+    hidden = [Article(f"h{n}", article.text.replace(" ", "").upper()) for n, article in enumerate(held)]
+    added = add_articles(tested, [NEW, *hidden], what="articles")
+    assert added.count == 1
+    assert "2 articles are of articles that score or choose the checkpoints, and are not learnt" in added.notes
+
+
+def test_runs_that_continue_themselves_are_named_and_end(make: Make, trained_run: Path, tmp_path: Path) -> None:
+    """As it is where `first` was removed and `second`, which continued it, got its name."""
+    first, second = (shutil.copytree(trained_run, tmp_path / name) for name in ("first", "second"))
+    for run, base in ((first, second), (second, first)):
+        values = yaml.safe_load((run / "settings.yaml").read_text(encoding="utf-8"))
+        (run / "settings.yaml").write_text(yaml.safe_dump({**values, "base": str(base)}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"first/settings\.yaml: by its base= this run continues itself") as caught:
+        corpus_of(make(base=str(first)))
+    assert str(caught.value).count("continues itself") == 1
+    tasks = tmp_path / "tasks.json"
+    (tmp_path / "in.txt").write_text(NEW.text)
+    predict(first, tmp_path / "in.txt", tasks, format="label_studio")
+    assert json.loads(tasks.read_text(encoding="utf-8"))
+
+
+def test_what_the_test_articles_of_the_base_become_is_said(
+    make: Make, articles: tuple[Article, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tested = [article for article in articles if article.meta["split"] == "test"]
+    update = replace(tested[0], id="update", text=tested[0].text + " Indeed so .", meta={"split": "train"})
+    given = [article for article in articles if article is not tested[0]]
+    data = DataSettings(path=write([update, *given], tmp_path / "a.jsonl"), split_field="split")
+    with caplog.at_level(logging.WARNING):
+        corpus_of(make(data=data))
+    assert f"1 of 4 test articles of base={make().base} are in no split now, '{tested[0].id}' among them" in caplog.text
+    assert "1 training and validation articles are near-duplicates of these, 'update' among them" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        corpus_of(make(data=DataSettings(path=write([NEW], tmp_path / "b.jsonl"), test_share=0.3, split_seed=9)))
+    assert "data.test_share and data.split_seed are not used, as the splits are those of the earlier run" in caplog.text
+
+
+def test_a_comparison_says_what_of_its_articles_is_known_and_what_is_not(trained_run: Path, articles: tuple[Article, ...]) -> None:
+    corpus = corpus_of_run(trained_run)
+    tagger = Tagger.load(trained_run / "checkpoint")
+    learnt, chose = (seen_articles(learnt=corpus.splits["test"][:1]), seen_articles(chose=corpus.splits["test"][1:2]))
+    compared = compare_taggers(
+        {"base": tagger, "new": tagger}, corpus, EvaluationSettings(resamples=100), seen=learnt | chose | Seen(unknown=("the base b",))
+    )
+    assert compared["articles"] == 3
+    assert compared["notes"] == [
+        "1 test articles were learnt before, and are left out",
+        "1 test articles chose epoch and thresholds of one of the two checkpoints, whose score is somewhat too high",
+        "it is not known which articles the base b learnt from; scores on these are too high",
+    ]

@@ -40,7 +40,7 @@ from eventtag.models.checkpoint import WEIGHTS_FILE, checkpoint_folder, read_inf
 from eventtag.settings import MISSING, InferencePrecision, OutputFormat, PredictSettings, TaggingEngine
 from eventtag.settings.building import with_values
 from eventtag.stored_json import parse_stored
-from eventtag.training.continued import settings_of_run
+from eventtag.training.continued import runs_of
 
 log = logging.getLogger(__name__)
 
@@ -172,10 +172,10 @@ def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> 
 def _names_of_run(checkpoint: Path, labels: Sequence[str]) -> dict[str, str]:
     """By label of the checkpoint, its name in the articles of the run, if the run's label map maps only one name to it."""
     try:
-        run = settings_of_run(checkpoint)
-        while not run.data.label_map and run.base is not None:
-            run = settings_of_run(checkpoint_folder(run.base))
-    except SettingsError:
+        for run in runs_of(checkpoint):
+            if run.data.label_map:
+                break
+    except (SettingsError, DataError):
         return {}
     names = own_names(run.data.label_map, labels)
     for label in labels:

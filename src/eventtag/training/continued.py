@@ -8,7 +8,8 @@ themselves give the splits, the corpus is the one that they describe.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 """The names that architectures have for it."""
 OF_HEADS = ("overlap", "max_span_width")
 """Settings of the model that a checkpoint's configuration has if its head has them."""
+OF_THE_SPLIT = ("validation_share", "test_share", "split_seed", "cluster_field")
+"""Settings of the data that mean nothing where the splits of an earlier run stay."""
 
 
 def settings_of_run(checkpoint: Path) -> TrainSettings:
@@ -57,11 +60,35 @@ def settings_of_run(checkpoint: Path) -> TrainSettings:
     return found
 
 
+def runs_of(checkpoint: Path) -> Iterator[TrainSettings]:
+    """The settings of the run that made a checkpoint, of the run that this one continued, and so on.
+
+    Raises SettingsError as `settings_of_run`; DataError if a run continues itself, as it seems to where folders of runs were renamed.
+    """
+    met: list[Path] = []
+    path: Path | None = checkpoint
+    while path is not None:
+        place = checkpoint_folder(path).resolve()
+        if place in met:
+            raise DataError(
+                f"{place.parent / 'settings.yaml'}: by its base= this run continues itself, so the folder of a run was renamed or replaced; "
+                "give the folders the names that they had, or train without base"
+            )
+        met.append(place)
+        settings = settings_of_run(place)
+        yield settings
+        path = None if settings.base is None else Path(settings.base)
+
+
 def corpus_of_run(checkpoint: Path) -> Corpus:
     """The articles of the run that made a checkpoint, in their splits. Raises SettingsError as `settings_of_run`, DataError if they are
-    not those that the run recorded.
+    not those that the run recorded, or as `runs_of`.
     """
-    corpus = corpus_of(settings_of_run(checkpoint))
+    settings = settings_of_run(checkpoint)
+    with suppress(SettingsError):  # `corpus_of` knows whether an earlier run that is gone is needed
+        for _ in runs_of(checkpoint):
+            pass
+    corpus = corpus_of(settings)
     record = checkpoint_folder(checkpoint).resolve().parent / "run.json"
     try:
         then = {split: about["sha256"] for split, about in read_stored(record)["data"].items()}
@@ -70,8 +97,8 @@ def corpus_of_run(checkpoint: Path) -> Corpus:
     for split in {**then, **corpus.splits}:
         if then.get(split) != (fingerprint(corpus.splits[split]) if split in corpus.splits else None):
             raise DataError(
-                f"{corpus.name}: its {split} articles are not those that the run recorded in {record}; the file has changed since, and its "
-                "split with it. Bring the earlier file back, and give new articles in a file of their own"
+                f"{corpus.name}: its {split} articles are not those that the run recorded in {record}; the file has changed since, or another "
+                "version of eventtag drew the split. Bring the earlier file back, and give new articles in a file of their own"
             )
     return corpus
 
@@ -173,6 +200,13 @@ def corpus_of(settings: TrainSettings, articles: Sequence[Article] | None = None
         _require_test_kept(corpus, earlier, settings.base)
         return replace(corpus, labels=info.labels)
     assert earlier is not None
+    usual = type(data)()
+    unused = [key for key in OF_THE_SPLIT if getattr(data, key) != getattr(usual, key)]
+    if unused:
+        log.warning(
+            "base=%s: %s not used, as the splits are those of the earlier run",
+            settings.base, " and ".join(f"data.{key}" for key in unused) + (" is" if len(unused) == 1 else " are"),
+        )  # fmt: skip
     added = add_articles(earlier, corpus.articles("all"), what="articles")
     for note in added.notes:
         log.info("%s: %s", data.path if articles is None else corpus.name, note)
@@ -199,8 +233,8 @@ def _require_known(corpus: Corpus, known: Sequence[str], base: str) -> None:
 
 
 def _require_test_kept(corpus: Corpus, earlier: Corpus | None, base: str) -> None:
-    """Raise DataError if a test article of the earlier run would be learnt or choose."""
-    tested = {article_key(article.text) for article in earlier.splits.get("test", ())} if earlier else set()
+    """Raise DataError if a test article of the earlier run would be learnt or choose. The log names those that test no more."""
+    tested = {article_key(article.text): article for article in earlier.splits.get("test", ())} if earlier else {}
     for split in ("train", "validation"):
         moved = [article.id for article in corpus.splits.get(split, ()) if article_key(article.text) in tested]
         if moved:
@@ -208,6 +242,35 @@ def _require_test_kept(corpus: Corpus, earlier: Corpus | None, base: str) -> Non
                 f"{len(moved)} test articles of base={base} are in split {split} now, {moved[0]!r} among them; leave them in test, as "
                 "`eventtag split --extend` does"
             )
+    there = {article_key(article.text) for article in corpus.splits.get("test", ())}
+    gone = [article for key, article in tested.items() if key not in there]
+    if not gone:
+        return
+    log.warning(
+        "%d of %d test articles of base=%s are in no split now, %s among them, so they test nothing", len(gone), len(tested), base,
+        repr(gone[0].id),
+    )  # fmt: skip
+    used = [article for split in ("train", "validation") for article in corpus.splits.get(split, ())]
+    if copies := _copies(used, gone):
+        log.warning(
+            "%d training and validation articles are near-duplicates of these, %r among them; scores of the new checkpoint on the test "
+            "articles of base=%s will be too high",
+            len(copies), copies[0].id, base,
+        )  # fmt: skip
+
+
+def _copies(articles: Sequence[Article], others: Sequence[Article]) -> list[Article]:
+    """The articles that have the text of others, whatever their white space and punctuation, or are near-duplicates of them."""
+    keys = {article_key(article.text) for article in others}
+    marked = [replace(article, id=f"other/{number}") for number, article in enumerate(others)]
+    named = [replace(article, id=f"given/{number}") for number, article in enumerate(articles)]
+    clusters = find_near_duplicates([*marked, *named]).clusters
+    near = {name for cluster in clusters if any(name.startswith("other/") for name in cluster) for name in cluster}
+    return [
+        article
+        for article, by_number in zip(articles, named, strict=True)
+        if by_number.id in near or article_key(article.text) in keys
+    ]
 
 
 @dataclass(frozen=True)
@@ -234,13 +297,10 @@ def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> A
     if several := len(articles) - skipped - len(latest):
         notes.append(f"{several} {what} are of a text of which a later one counts")
     held_out = [article for split in ("validation", "test") for article in corpus.splits.get(split, ())]
-    marked = [replace(article, id=f"held out/{number}") for number, article in enumerate(held_out)]
-    named = {f"new/{number}": article for number, article in enumerate(latest.values())}
-    pairs = find_near_duplicates([*marked, *(replace(article, id=name) for name, article in named.items())]).clusters
-    copies = {name for cluster in pairs if any(one.startswith("held out/") for one in cluster) for name in cluster}
-    if left_out := len(copies & named.keys()):
-        notes.append(f"{left_out} {what} are of articles that score or choose the checkpoints, and are not learnt")
-    learnt = [article for name, article in named.items() if name not in copies]
+    copies = {article.text for article in _copies(list(latest.values()), held_out)}
+    if copies:
+        notes.append(f"{len(copies)} {what} are of articles that score or choose the checkpoints, and are not learnt")
+    learnt = [article for article in latest.values() if article.text not in copies]
     if not learnt:
         raise DataError(f"there are no {what} to learn from" + "".join(f"; {note}" for note in notes))
     there = {article.text: article for article in corpus.splits["train"]}
