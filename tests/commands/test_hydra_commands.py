@@ -284,7 +284,7 @@ def test_thresholds_on_the_command_line_hold_for_predict_and_evaluate(tmp_path, 
     assert "thresholds.EVENT=2.0 is not allowed: 0 to 1" in run(*tag, "thresholds.EVENT=2", cwd=tmp_path, code=1).stderr
     score = ["evaluate", f"checkpoint={checkpoint}", *data, "evaluation=fast", "evaluation.target_recall.ACTOR=0.5"]
     shown = run(*score, "thresholds.EVENT=1.0", "run_dir=scores", cwd=tmp_path).stderr
-    assert "thresholds in force: EVENT 1.0000" in shown
+    assert "thresholds used: EVENT 1.0000" in shown
     assert "evaluation.target_recall.ACTOR=0.5 would be reached here by thresholds.ACTOR=" in shown
     report = json.loads((tmp_path / "scores" / "report.json").read_text())
     assert report["labels"]["EVENT"]["predicted"] == 0

@@ -182,7 +182,7 @@ def finished(trainings: Trainings, *, value: float, low: float | None, high: flo
         (0.05, 0.01, 0.09, True, "better"),
         (0.05, -0.01, 0.11, True, "a difference that chance explains"),
         (-0.02, -0.06, 0.02, True, "LOWER than before"),
-        (-0.05, -0.09, -0.01, False, "worse; taken into force only when asked for"),
+        (-0.05, -0.09, -0.01, False, "worse; the server takes it into use only when asked to"),
         (-0.05, None, None, False, "worse"),
         (0.0, None, None, True, "no interval"),
     ],

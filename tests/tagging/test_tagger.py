@@ -208,7 +208,7 @@ def test_the_report_measures_scores_before_and_after_and_says_where_they_were_fi
     assert found.calibration.fitted_here
     assert found.calibration.raw.labels["EVENT"].reliability.ece < found.calibration.labels["EVENT"].reliability.ece
     assert "so the first figure is too low (0.0700 with temperatures fitted on other folds" in found.calibration.note
-    assert "thresholds in force: ACTOR 0.2000" in found.calibration.note
+    assert "thresholds used: ACTOR 0.2000" in found.calibration.note
     assert found.checkpoint["thresholds"] == {"ACTOR": 0.2}
     elsewhere = evaluate(tagger, articles, data={"sha256": "those"}, analysis=settings).report.calibration
     assert not elsewhere.fitted_here

@@ -15,7 +15,7 @@ import yaml
 from conftest import make_article, plain_model, trained_settings
 
 from eventtag.api.evaluate import evaluate
-from eventtag.api.predict import predict
+from eventtag.api.predict import _names_of_run
 from eventtag.api.train import train as train_api
 from eventtag.article import Article
 from eventtag.corpus.loading import fingerprint
@@ -249,10 +249,7 @@ def test_runs_that_continue_themselves_are_named_and_end(make: Make, trained_run
     with pytest.raises(DataError, match=r"first/settings\.yaml: by its base= this run continues itself") as caught:
         corpus_of(make(base=str(first)))
     assert str(caught.value).count("continues itself") == 1
-    tasks = tmp_path / "tasks.json"
-    (tmp_path / "in.txt").write_text(NEW.text)
-    predict(first, tmp_path / "in.txt", tasks, format="label_studio")
-    assert json.loads(tasks.read_text(encoding="utf-8"))
+    assert _names_of_run(first / "checkpoint", ["ACTOR"]) == {}
 
 
 def test_what_the_test_articles_of_the_base_become_is_said(
@@ -272,12 +269,17 @@ def test_what_the_test_articles_of_the_base_become_is_said(
     assert "data.test_share and data.split_seed are not used, as the splits are those of the earlier run" in caplog.text
 
 
-def test_a_comparison_says_what_of_its_articles_is_known_and_what_is_not(trained_run: Path, articles: tuple[Article, ...]) -> None:
+def test_a_comparison_says_what_of_its_articles_is_known_and_what_is_not(
+    trained_run: Path, articles: tuple[Article, ...]
+) -> None:
     corpus = corpus_of_run(trained_run)
     tagger = Tagger.load(trained_run / "checkpoint")
     learnt, chose = (seen_articles(learnt=corpus.splits["test"][:1]), seen_articles(chose=corpus.splits["test"][1:2]))
     compared = compare_taggers(
-        {"base": tagger, "new": tagger}, corpus, EvaluationSettings(resamples=100), seen=learnt | chose | Seen(unknown=("the base b",))
+        {"base": tagger, "new": tagger},
+        corpus,
+        EvaluationSettings(resamples=100),
+        seen=learnt | chose | Seen(unknown=("the base b",)),
     )
     assert compared["articles"] == 3
     assert compared["notes"] == [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-STAGE = "extending the split"
+STAGE = "splitting"
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,18 +94,22 @@ def split(
     found = list(read_source(articles, ledger, **reading))
     if not found:
         raise DataError(f"{name_of(articles)}: holds no article; check the path and --from")
+    earlier = None if extend is None else _earlier(extend, ledger)
     ledger.require_at_most(
         max_loss * max(ledger.seen, 1),
         "nothing is written; mend them (`eventtag lint` shows all), or allow it: --max-loss SHARE",
     )
     if group is not None:
         require_names("group", [group], {name for article in found for name in article.meta}, "metadata field")
+        for article in found:
+            if article.meta.get(group) is None:
+                ledger.note(article.id, STAGE, "meta", f"has no field {group}, so that it is a group of its own")
     shares: Mapping[str, Any] = {"validation_share": validation, "test_share": test, "seed": seed}
-    if extend is None:
+    if earlier is None:
+        new = found
         duplicates = find_near_duplicates(found) if look_for_duplicates else None
         drawn = split_articles(found, **shares, stratify=stratify, group_field=group, time_field=time, duplicates=duplicates)
     else:
-        earlier = split_by_field(read_source(extend, ledger), "split", {})
         old, new = _matched(earlier, found, ledger)
         found = [*(article for part in old.values() for article in part), *new]
         duplicates = find_near_duplicates(found) if look_for_duplicates else None
@@ -115,6 +119,9 @@ def split(
             several = "of which some are in other splits too, " if name in extended.torn else ""
             what = f"a near-duplicate of earlier articles or in their group, {several}so that it is {drawn.split_of[name]}"
             ledger.note(name, STAGE, "article", what)
+    for article in new:
+        if (said := article.meta.get("split", drawn.split_of[article.id])) != drawn.split_of[article.id]:
+            ledger.note(article.id, STAGE, "meta", "its field split said another split, and is written anew", detail=str(said))
     plain = split_articles(found, **shares, stratify=False) if len(found) >= len(SPLITS) else drawn
     marked = tuple(replace(article, meta={**article.meta, "split": drawn.split_of[article.id]}) for article in found)
     if output is not None:
@@ -126,41 +133,65 @@ def split(
     return SplitResult(marked, drawn.rule, measured, after, before, duplicates, ledger)
 
 
+def _earlier(source: Source, ledger: LossLedger) -> dict[str, tuple[Article, ...]]:
+    """The articles of an earlier split. Raises DataError, which names it, for an article without a split."""
+    articles = list(read_source(source, ledger))
+    try:
+        return split_by_field(articles, "split", {})
+    except DataError as error:
+        raise DataError(
+            f"{name_of(source)}: {error}\ngive a file that `eventtag split` wrote, or name its splits so in the field split"
+        ) from error
+
+
 def _matched(
     earlier: Mapping[str, Sequence[Article]], given: Sequence[Article], ledger: LossLedger
 ) -> tuple[dict[str, list[Article]], list[Article]]:
     """The articles of the earlier split, those that are given again as they are now, and the given ones that it does not have, under ids of
     their own.
+
+    An article that is given again takes the metadata fields that it lacks from the earlier one; if nobody looked at it, the annotation too.
     """
-    split_of = {
-        article_key(article.text): split for split in SPLITS for article in earlier[split]
-    }  # test, where it is in several
-    old: dict[str, list[Article]] = {split: [] for split in SPLITS}
     again = {article_key(article.text) for article in given}
-    before: dict[str, Article] = {}
-    for split, articles in earlier.items():
-        for article in articles:
+    old: dict[str, list[Article]] = {split: [] for split in SPLITS}
+    before: dict[str, list[tuple[Article, str]]] = {}
+    for split in reversed(SPLITS):  # test first, for texts that are in several splits
+        for article in earlier[split]:
             if article_key(article.text) in again:
-                before.setdefault(article_key(article.text), article)
+                before.setdefault(article_key(article.text), []).append((article, split))
             else:
                 old[split].append(article)
     ids = {article.id for articles in old.values() for article in articles}
     new = []
     for article in given:
-        key, name = article_key(article.text), article.id
+        name = article.id
         while name in ids:
             name = f"new/{name}"
         if name != article.id:
             ledger.note(name, STAGE, "id", "another article of the earlier split has its id, so that it is called new/ID")
         ids.add(name)
         article = replace(article, id=name)
-        if key not in split_of:
+        there = before.get(article_key(article.text))
+        if there is None:
             new.append(article)
             continue
-        old[split_of[key]].append(article)
-        then = before[key]
-        if replace(then, id=article.id, meta=article.meta) != article:
-            ledger.note(name, STAGE, "article", f"its annotation is the new one, and it stays in {split_of[key]}")
+        then, split = there[0]
+        if (said := article.meta.get("split", split)) != split:
+            ledger.note(name, STAGE, "meta", f"its field split said another split, and it stays in {split}", detail=str(said))
+        article = replace(article, meta={**then.meta, **article.meta})
+        if not article.regions and not article.rejected and then.regions:
+            ledger.note(
+                name, STAGE, "article", f"nobody looked at it, so that it keeps its earlier annotation, and it stays in {split}"
+            )
+            article = replace(then, id=name, meta=article.meta)
+        elif replace(then, id=name, meta=article.meta) != article:
+            ledger.note(name, STAGE, "article", f"its annotation is the new one, and it stays in {split}")
+        old[split].append(article)
+    for there in before.values():
+        for article, split in there:
+            if article.id not in ids:
+                what = f"an article that is given again has its text, and takes its place in {there[0][1]}"
+                ledger.note(article.id, STAGE, "id", what if split == there[0][1] else f"{what}; it was in {split}")
     return old, new
 
 

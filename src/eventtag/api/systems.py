@@ -38,7 +38,7 @@ def predictions_of(
 ) -> list[Article]:
     """The articles with a system's spans and links: a checkpoint tags the gold articles, anything else is read.
 
-    `read` reads a file, in a format if one is named. A checkpoint's thresholds are in force; its spans of other labels are left out.
+    `read` reads a file, in a format if one is named. A checkpoint's thresholds are used; its spans of other labels are left out.
     """
     folder = find_checkpoint(path)
     if folder is not None:

@@ -138,7 +138,8 @@ def extend_split(
         torn |= names if len(there) > 1 else set()
     chosen = _by_draw(free, shares, seed, stratify=stratify, every=False) if free else []
     split_of |= {article.id: split for unit, split in zip(free, chosen, strict=True) for article in unit}
-    rule = [f"{len(split_of) - len(new)} articles as before", f"{len(new)} new ones drawn with seed {seed}"]
+    rule = [f"{len(split_of) - len(new)} articles as before", f"{len(new) - len(tied)} new ones drawn with seed {seed}"]
+    rule += [f"{len(tied)} new ones where earlier articles are to which they belong"] if tied else []
     rule += ["stratified by label"] if stratify else []
     rule += [f"grouped by {group_field}"] if group_field else []
     rule += ["near-duplicates together"] if duplicates is not None else []

@@ -74,7 +74,7 @@ class LabelCalibration:
 class CalibrationReport:
     """Calibration of the span scores, for all labels together and for each label.
 
-    `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None if no temperature is in force.
+    `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None if no temperature is used.
     `fitted_here` says that these articles fitted the temperatures, so that `overall` is too low; `cross_fitted_ece` is then the error
     with temperatures that were fitted on other folds of them, and `cross_fitted_expected` what chance alone would give. `thresholds`
     are those below which spans were left out, `overlapping` those of spans that overlap a more probable one.
@@ -92,7 +92,7 @@ class CalibrationReport:
 
     @property
     def note(self) -> str:
-        """One sentence per line: the calibration error before and after the temperatures, and the thresholds in force."""
+        """One sentence per line: the calibration error before and after the temperatures, and the thresholds that are used."""
         lines = []
         if self.overall is not None:
             line = f"calibration error of the span scores (ECE): {self.overall.beside_chance}"
@@ -106,7 +106,7 @@ class CalibrationReport:
             lines.append(line)
         if self.thresholds:
             listed = ", ".join(f"{label} {threshold:.4f}" for label, threshold in self.thresholds.items())
-            lines.append(f"thresholds in force: {listed}; spans with lower scores are left out")
+            lines.append(f"thresholds used: {listed}; spans with lower scores are left out")
         if self.overlapping:
             listed = ", ".join(f"{label} {threshold:.1f}" for label, threshold in self.overlapping.items())
             lines.append(f"thresholds of spans that overlap a more probable one: {listed}")

@@ -47,7 +47,7 @@ async def health(request: Request) -> JSONAnswer:
 
 
 async def about(request: Request) -> JSONAnswer:
-    """The model in force, its labels, and how many corrections there are."""
+    """The model in use, its labels, and how many corrections there are."""
     service = service_of(request)
     tagger = service.model.tagger
     return JSONAnswer(
@@ -88,7 +88,7 @@ async def metrics(request: Request) -> PlainTextResponse:
             ("waiting_characters", "gauge", "Characters of text that wait to be tagged.", [({}, batches.waiting)]),
             ("corrections", "gauge", "Corrections that are kept.", corrections),
             ("training", "gauge", "1 while a training goes on.", [({}, int(service.trainings.running))]),
-            ("model_info", "gauge", "The model in force.", [({"version": service.model.version}, 1)]),
+            ("model_info", "gauge", "The model in use.", [({"version": service.model.version}, 1)]),
         ]
     )
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
@@ -270,7 +270,7 @@ async def training(request: Request) -> JSONAnswer:
 
 
 async def adopt(request: Request) -> JSONAnswer:
-    """Put the checkpoint of a training into force, with any score: `{"number": 2}`; 0 is the checkpoint that the server was started
+    """Put the checkpoint of a training into use, with any score: `{"number": 2}`; 0 is the checkpoint that the server was started
     with.
     """
     service = service_of(request)

@@ -115,7 +115,7 @@ async def setup(request: Request) -> JSONAnswer:
 
 
 async def versions(request: Request) -> JSONAnswer:
-    """The version in force."""
+    """The version in use."""
     return JSONAnswer({"versions": [service_of(request).model.version]})
 
 

@@ -58,7 +58,7 @@ TEXT = {"type": "string"}
 
 
 def describe(version: str) -> dict[str, Any]:
-    """The description; `version` is that of the model in force."""
+    """The description; `version` is that of the model in use."""
     articles = {"$ref": "#/components/schemas/Article"}
     tag_request = {
         "type": "object",
@@ -88,7 +88,7 @@ def describe(version: str) -> dict[str, Any]:
         "/health": {"get": _operation("Whether the server is there", _json("Its status"), needs_token=False)},
         "/metrics": {"get": _operation("Figures for Prometheus", _content("text/plain", TEXT, "The figures"))},
         "/openapi.json": {"get": _operation("This description", _json("The description"))},
-        "/api/about": {"get": _operation("The model in force, its labels, and the limits", _json("About the server"))},
+        "/api/about": {"get": _operation("The model in use, its labels, and the limits", _json("About the server"))},
         "/api/tag": {
             "post": _operation(
                 "Tag texts or articles",
@@ -126,7 +126,7 @@ def describe(version: str) -> dict[str, Any]:
         },
         "/api/training/adopt": {
             "post": _operation(
-                "Put the checkpoint of a training into force, whatever its score",
+                "Put the checkpoint of a training into use, whatever its score",
                 _json("The trainings"),
                 body={"application/json": {"schema": {"type": "object", "properties": {"number": {"type": "integer"}}}}},
                 refused=(400, 404, 409),
@@ -135,7 +135,7 @@ def describe(version: str) -> dict[str, Any]:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "eventtag", "version": package_version("eventtag"), "description": f"The model in force is {version}."},
+        "info": {"title": "eventtag", "version": package_version("eventtag"), "description": f"The model in use is {version}."},
         "paths": paths,
         "components": {
             "schemas": {"Article": ARTICLE, "Span": SPAN},

@@ -1,7 +1,7 @@
 """A training on corrections, in a separate process: the run of the checkpoint once more, with the corrections among what it learns.
 
 The validation and test articles stay the same; corrections of these are left out. A correction of a training article replaces that
-article. Then both checkpoints, that in force and the new one, are scored on the test articles.
+article. Then both checkpoints, that in use and the new one, are scored on the test articles.
 """
 
 from __future__ import annotations

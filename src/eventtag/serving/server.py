@@ -70,7 +70,7 @@ def token_for(settings: ServeSettings) -> str | None:
 
 @contextmanager
 def opened(settings: ServeSettings) -> Iterator[Service]:
-    """Within the block, what the addresses need: the tagger in force, the folder of corrections, which is this process's alone."""
+    """Within the block, what the addresses need: the tagger in use, the folder of corrections, which is this process's alone."""
     folder = Path(settings.annotations)
 
     def load(checkpoint: Path) -> Tagger:

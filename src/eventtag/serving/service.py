@@ -35,12 +35,12 @@ class Service:
 
     @property
     def model(self) -> Model:
-        """The model in force."""
+        """The model in use."""
         return self.batches.model
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the model in force."""
+        """The labels of the model in use."""
         return self.model.tagger.labels.labels
 
     async def body(self, request: Request) -> bytes:
@@ -66,7 +66,7 @@ class Service:
             self.held -= size
 
     async def tag(self, request: Request, articles: Sequence[Article], *, certainty: bool = False) -> tuple[Model, list[Found]]:
-        """The articles as the model in force finds them; given up if the client disconnects."""
+        """The articles as the model in use finds them; given up if the client disconnects."""
         return await while_connected(request, self.batches.tag(articles, certainty=certainty))
 
 

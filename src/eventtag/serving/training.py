@@ -1,6 +1,6 @@
-"""Trainings on the corrections: one at a time, each in a process and a folder of its own, and which checkpoint is in force after it.
+"""Trainings on the corrections: one at a time, each in a process and a folder of its own, and which checkpoint is in use after it.
 
-FOLDER/serve.json                    which checkpoint the folder belongs to, which of its trainings is in force
+FOLDER/serve.json                    which checkpoint the folder belongs to, which of its trainings is in use
 FOLDER/corrections.jsonl             `eventtag.serving.store`
 FOLDER/trainings/3/request.json      what was asked for
 FOLDER/trainings/3/corrections.jsonl the corrections as they were then
@@ -50,7 +50,7 @@ Load = Callable[[Path], Tagger]
 
 class Trainings:
     """The trainings in a folder. `base` is the checkpoint that the server was started with, `load` makes a checkpoint's tagger, and `use`
-    puts a model into force.
+    puts a model into use.
     """
 
     def __init__(self, folder: Path, base: Path, corrections: Corrections, *, load: Load) -> None:
@@ -66,7 +66,7 @@ class Trainings:
         self._done_with = -1
 
     def open(self, base: Tagger) -> Model:
-        """The model in force: `base`, of the checkpoint the server was started with, or that of the training that was in force when it
+        """The model in use: `base`, of the checkpoint the server was started with, or that of the training that was in use when it
         last ended.
 
         Raises OutputError if the folder belongs to another checkpoint, CheckpointError if a checkpoint cannot be loaded.
@@ -88,7 +88,11 @@ class Trainings:
                 )
             if self._in_force:
                 model = Model.of(self.load(self._checkpoint(self._in_force)))
-                log.info("%s: training %d is in force, not the checkpoint itself", self.folder, self._in_force)
+                log.info(
+                    "%s: the checkpoint of training %d is in use, not that with which the server is started",
+                    self.folder,
+                    self._in_force,
+                )
         else:
             self._record(model.version, 0)
         return model
@@ -106,7 +110,7 @@ class Trainings:
 
     @property
     def running(self) -> bool:
-        """Whether a training is going on, or its checkpoint is about to be taken into force."""
+        """Whether a training is going on, or its checkpoint is about to be taken into use."""
         return self._watcher is not None and self._watcher.is_alive()
 
     def start(self) -> dict[str, Any]:
@@ -166,7 +170,7 @@ class Trainings:
                     self._take(number)
                     about = self._about(number)
         except EventtagError as error:
-            log.error("training %d: its checkpoint cannot be taken into force: %s", number, error)
+            log.error("training %d: its checkpoint cannot be taken into use: %s", number, error)
             return
         log.info("training %d: %s", number, about["message"])
 
@@ -178,7 +182,7 @@ class Trainings:
         self.use(model)
 
     def adopt(self, number: int) -> dict[str, Any]:
-        """Put the checkpoint of a training into force, with any score; 0 is the checkpoint that the server was started with.
+        """Put the checkpoint of a training into use, with any score; 0 is the checkpoint that the server was started with.
         Returns `state`.
 
         Raises RequestError (409) while a training is running, (404) if no finished training has this number.
@@ -189,7 +193,7 @@ class Trainings:
             if number and (number not in self._numbers() or self._about(number)["state"] != "done"):
                 raise RequestError(f"there is no training {number} that was done", status=404)
             self._take(number)
-            log.info("training %d is in force, as asked for", number)
+            log.info("the checkpoint of training %d is in use, as asked for", number)
             return self.state()
 
     def state(self) -> dict[str, Any]:
@@ -236,5 +240,5 @@ class Trainings:
 def _message(result: Mapping[str, Any], better: bool | None, in_force: bool) -> str:
     said = f"{describe_comparison(result)}: {verdict(result['difference'])}"
     if better is False:
-        said += "; taken into force only when asked for"
-    return said + ("; in force" if in_force else "")
+        said += "; the server takes it into use only when asked to"
+    return said + ("; the server uses it" if in_force else "")

@@ -33,7 +33,9 @@ def compare_taggers(
         if len(unseen.articles) < len(articles):
             notes.append(f"{len(articles) - len(unseen.articles)} {split} articles were learnt before, and are left out")
         if split == "test" and (chose := unseen.about["scored"]["chose"]):
-            notes.append(f"{chose} test articles chose epoch and thresholds of one of the two checkpoints, whose score is somewhat too high")
+            notes.append(
+                f"{chose} test articles chose epoch and thresholds of one of the two checkpoints, whose score is somewhat too high"
+            )
         notes += [f"it is not known which articles {name} learnt from; scores on these are too high" for name in seen.unknown]
         articles = unseen.articles
     if split != "test":

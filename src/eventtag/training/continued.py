@@ -71,8 +71,8 @@ def runs_of(checkpoint: Path) -> Iterator[TrainSettings]:
         place = checkpoint_folder(path).resolve()
         if place in met:
             raise DataError(
-                f"{place.parent / 'settings.yaml'}: by its base= this run continues itself, so the folder of a run was renamed or replaced; "
-                "give the folders the names that they had, or train without base"
+                f"{place.parent / 'settings.yaml'}: by its base= this run continues itself, so the folder of a run was renamed or "
+                "replaced; give the folders the names that they had, or train without base"
             )
         met.append(place)
         settings = settings_of_run(place)
@@ -97,8 +97,8 @@ def corpus_of_run(checkpoint: Path) -> Corpus:
     for split in {**then, **corpus.splits}:
         if then.get(split) != (fingerprint(corpus.splits[split]) if split in corpus.splits else None):
             raise DataError(
-                f"{corpus.name}: its {split} articles are not those that the run recorded in {record}; the file has changed since, or another "
-                "version of eventtag drew the split. Bring the earlier file back, and give new articles in a file of their own"
+                f"{corpus.name}: its {split} articles are not those that the run recorded in {record}; the file has changed since, or "
+                "another version of eventtag drew the split. Bring the earlier file back, and give new articles in a file of their own"
             )
     return corpus
 

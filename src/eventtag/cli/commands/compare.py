@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         help="articles that a checkpoint among the systems learnt from: left out (the default), or scored all the same",
     )
     add_reading(parser)
-    parser.add_argument("--level", type=float, default=0.95, help="confidence of the intervals (default: 0.95)")
+    parser.add_argument(
+        "--level", type=float, default=0.95, help="confidence level of the intervals, such as 0.9 for 90 %% (default: 0.95)"
+    )
     parser.add_argument(
         "--resamples",
         type=whole_number("--resamples", least=100),

@@ -42,7 +42,10 @@ def _parser() -> argparse.ArgumentParser:
         "--by", type=nonempty("--by"), metavar="A,B,...", help="a cell for each value of these fields; year, month, week, day"
     )
     parser.add_argument(
-        "--level", type=share("--level"), default=0.95, help="share of intervals that contain the true figure (default: 0.95)"
+        "--level",
+        type=share("--level"),
+        default=0.95,
+        help="confidence level of the intervals, such as 0.9 for 90 %% (default: 0.95)",
     )
     parser.add_argument(
         "--output", type=nonempty("--output"), metavar="FOLDER", help="write estimates.csv, .json, .html and more tables"

@@ -56,7 +56,12 @@ def _parser() -> argparse.ArgumentParser:
         help="what eventtag sample wrote beside the pilot: it says how large the pool is, and has the probabilities of the draw "
         "(default: GOLD.sample.json)",
     )
-    group.add_argument("--level", type=_number("--level"), default=0.95, help="level of the intervals and tests (default: 0.95)")
+    group.add_argument(
+        "--level",
+        type=_number("--level"),
+        default=0.95,
+        help="confidence level of the intervals and tests, such as 0.9 for 90 %% (default: 0.95)",
+    )
     add_reading(parser)
     return parser
 

@@ -122,7 +122,7 @@ def _leaks(result: SplitResult, group: str | None) -> str:
             for leak in (before, after)
         ]
         rows.append((f"  {label}", *shares))
-    text = table(("what leaks", "plain draw", "this split"), rows)
+    text = table(("shared by the splits", "plain draw", "this split"), rows)
     if result.duplicates is not None:
         text += f"\n{len(result.duplicates.pairs)} near-duplicate pairs in {len(result.duplicates.clusters)} clusters"
     return text
