@@ -10,12 +10,20 @@ from eventtag.errors import OutputError, SettingsError
 from eventtag.staging import named_full_disk, staged_file, staged_folder
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-def test_a_disk_that_takes_nothing_more_is_an_error_that_says_where_and_what_to_do(number):
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Make room on the disk"),
+        (errno.EDQUOT, "Make room on the disk"),
+        (errno.EROFS, "See to it that the disk can be written"),
+        (errno.EFBIG, "Raise the limit of a file's size (ulimit -f)"),
+    ],
+)
+def test_a_disk_that_takes_nothing_more_is_an_error_that_says_where_and_what_to_do(number, remedy):
     with pytest.raises(OutputError) as raised, named_full_disk("runs/mine", then="try again"):
         raise OSError(number, os.strerror(number))
     assert str(raised.value).startswith(f"runs/mine: cannot be written ({os.strerror(number)})")
-    assert str(raised.value).endswith("\nMake room on the disk and try again")
+    assert str(raised.value).endswith(f"\n{remedy} and try again")
 
 
 def test_the_file_that_the_error_knows_is_named():

@@ -25,8 +25,8 @@ from eventtag.printable import printable
 
 PARTIAL = ".partial"
 """How names of things end that are being written."""
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors of a disk that is full, by quota or in fact, or that has become read-only."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""Errors of a disk that is full, by quota or in fact, that has become read-only, or that takes no file as large (`ulimit -f`)."""
 OF_THE_PLACE = (
     errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ESTALE,
 )  # fmt: skip
@@ -58,7 +58,7 @@ def named_full_disk(place: Path | str, *, then: str = "give the same command aga
             raise
         raise OutputError(
             f"{getattr(error, 'filename', None) or place}: cannot be written ({os.strerror(number)}); what stands under a final name is "
-            f"whole.\nMake room on the disk and {then}"
+            f"whole.\n{remedy(number)[0].upper()}{remedy(number)[1:]} and {then}"
         ) from error
 
 
@@ -77,10 +77,11 @@ def require_absent(path: Path) -> None:
 
 
 @contextmanager
-def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
+def staged_file(path: Path, *, replace: bool = False, make_folder: bool = True) -> Iterator[TextIO]:
     """A UTF-8 text file, line ends kept as written, that gets its name when the block ends without an error.
 
-    With `replace` it takes the place of a file of that name, but not of a link. Raises OutputError when `path` is a folder, when it exists
+    With `replace` it takes the place of a file of that name, but not of a link. `make_folder`: the folder is made where there is none;
+    without, a folder that was moved away meanwhile does not come back empty. Raises OutputError when `path` is a folder, when it exists
     otherwise or comes to exist before the block ends, or when it cannot be written.
     """
     if not replace:
@@ -90,10 +91,11 @@ def staged_file(path: Path, *, replace: bool = False) -> Iterator[TextIO]:
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file, in it for example")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); {_remedy(error)}") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); {remedy(error.errno)}") from error
     staging = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
@@ -120,9 +122,9 @@ def json_text(value: Any) -> str:
     return printable(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
-def write_json(path: Path, value: Any, *, replace: bool = False) -> None:
+def write_json(path: Path, value: Any, *, replace: bool = False, make_folder: bool = True) -> None:
     """Write a JSON file, whole or not at all; arguments and errors as for `staged_file`."""
-    with staged_file(path, replace=replace) as file:
+    with staged_file(path, replace=replace, make_folder=make_folder) as file:
         file.write(json_text(value))
 
 
@@ -137,7 +139,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); {_remedy(error)}") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); {remedy(error.errno)}") from error
     try:
         yield staging
         umask = os.umask(0)
@@ -193,8 +195,12 @@ def _appeared(path: Path) -> OutputError:
     )
 
 
-def _remedy(error: OSError) -> str:
-    return "make room on the disk" if error.errno in NO_ROOM else "choose a folder that you may write to"
+def remedy(number: int | None) -> str:
+    """What to do about an output that cannot be written, by the number of the error."""
+    other = {errno.EROFS: "see to it that the disk can be written", errno.EFBIG: "raise the limit of a file's size (ulimit -f)"}
+    if number in NO_ROOM:
+        return other.get(number, "make room on the disk")
+    return "choose a folder that you may write to"
 
 
 def sync_folder(path: Path) -> None:

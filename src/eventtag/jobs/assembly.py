@@ -15,7 +15,7 @@ from eventtag.errors import OutputError
 from eventtag.formats.jsonl import article_from_json
 from eventtag.jobs.job import Job, move, read_json, refuse_link
 from eventtag.jobs.store import ShardStore
-from eventtag.staging import PARTIAL, sync_tree, write_json
+from eventtag.staging import PARTIAL, remedy, sync_tree, write_json
 from eventtag.stored_json import parse_stored
 
 WriteOutput = Callable[[Iterator[Article], Path], None]
@@ -40,7 +40,7 @@ def assemble(job: Job, store: ShardStore, shards: int, write: WriteOutput | None
     except OSError as error:
         raise OutputError(
             f"{job.output}: cannot be written ({error.strerror}); all tagged articles are kept in {job.shards}\n"
-            "make room and run the same command again"
+            f"{remedy(error.errno)} and run the same command again"
         ) from error
 
 
@@ -120,7 +120,7 @@ def _place(job: Job, made: Path, outputs: dict[str, str]) -> None:
         known = (job.placing, job.earlier_manifest, job.manifest)
         if not any(is_output(job, read_json(file) or {}) for file in known):
             raise OutputError(f"{output} exists already and is not of this job; move it away and run the same command again")
-    write_json(job.placing, {"outputs": outputs}, replace=True)
+    write_json(job.placing, {"outputs": outputs}, replace=True, make_folder=False)
     try:
         if output.is_dir():
             move(output, made.parent.with_name("old"))

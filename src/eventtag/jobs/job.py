@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -199,7 +200,7 @@ def begin(
     if anew or (mended and not differences):
         if differences or began != extent:
             known = description if differences else {**known, "extent": extent}
-            write_json(job.description, known, replace=True)
+            write_json(job.description, known, replace=True, make_folder=False)
     elif differences:
         raise OutputError(
             f"{job.output}: belongs to a job that was started with\n"
@@ -211,10 +212,19 @@ def begin(
     return known
 
 
+def require_in_place(job: Job, cause: Exception | None = None) -> None:
+    """Raise OutputError if the folder of a job that has begun is no longer under its name."""
+    if not os.path.lexists(job.description):
+        raise OutputError(
+            f"{job.folder}: was moved or removed while this process worked on the job; what it tagged after that is not stored\n"
+            "move the folder back, or give output= its new name without .job, and give the same command again"
+        ) from cause
+
+
 def write_once(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
     """Write a JSON file unless there is one, and return what the file says."""
     try:
-        write_json(path, value)
+        write_json(path, value, make_folder=False)
     except OutputError:
         if not path.exists():
             raise

@@ -31,6 +31,7 @@ from eventtag.jobs.job import (
     read_size,
     remove_partial_files,
     remove_working_files,
+    require_in_place,
     write_once,
 )
 from eventtag.jobs.lock import BusyError, JobLock
@@ -186,7 +187,7 @@ def _run(
 ) -> JobReport:
     task = options.task
     with JobLock(job.lock, shared=task is not None) as lock:
-        alone = task is None and lock.held
+        alone, begun = task is None and lock.held, False
         try:
             known = begin(
                 job,
@@ -196,6 +197,7 @@ def _run(
                 mended=options.retry_dead_letters,
                 alone=alone,
             )
+            begun = True
             store = _store(job, known, lock)
             stored = store.indexes()
             manifest = read_manifest(job.manifest)  # after the shards, which are removed when it is there
@@ -213,10 +215,13 @@ def _run(
                 return work.report(_join(job, known, store, work.shards, write, lock, options, work.progress))
             with claim_task(job, task) as own:
                 work.run(engine, replace(store, lock=own), stored)
-        except BaseException:
+        except BaseException as error:
+            if begun and isinstance(error, Exception):
+                require_in_place(job, error)
             if alone and not job.holds_anything and not job.output.exists():
                 abandon(job)
             raise
+    require_in_place(job)
     # The last task that lets go of the lock finds all shards stored.
     missing = len(set(range(work.shards)) - store.indexes())
     if not missing:
@@ -252,7 +257,7 @@ def _join(
     manifest["input"]["state"] = options.input_state
     notes = {**(options.notes or {}), "seconds": round(progress.seconds, 1) if progress else None}
     manifest |= {"job": {key: known[key] for key in ("schema", "settings", "code")}, "notes": notes}
-    write_json(job.manifest, manifest, replace=True)
+    write_json(job.manifest, manifest, replace=True, make_folder=False)
     _tidy(job, store, manifest)
     return manifest
 

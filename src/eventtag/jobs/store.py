@@ -15,7 +15,7 @@ from pathlib import Path
 
 from eventtag.errors import OutputError
 from eventtag.jobs.lock import JobLock
-from eventtag.staging import staged_file
+from eventtag.staging import remedy, staged_file
 from eventtag.stored_json import parse_stored
 
 SUFFIX = ".shard"
@@ -79,7 +79,7 @@ class ShardStore:
         header = json.dumps({"schema": _SCHEMA, "job": self.job, **asdict(record)}).encode()
         path = self.path(record.index)
         try:
-            with staged_file(path, replace=replace) as file:
+            with staged_file(path, replace=replace, make_folder=False) as file:
                 for line in (header, *lines):
                     file.buffer.write(line + b"\n")
         except (OSError, OutputError) as error:
@@ -87,7 +87,10 @@ class ShardStore:
                 return self.record(record.index)
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); finished shards are kept") from error
+            raise OutputError(
+                f"{path}: cannot be written ({error.strerror}); finished shards are kept\n"
+                f"{remedy(error.errno)} and give the same command again"
+            ) from error
         return record
 
     def record(self, index: int) -> ShardRecord:
