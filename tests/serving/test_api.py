@@ -18,7 +18,9 @@ from starlette.testclient import TestClient
 
 from eventtag.article import Article
 from eventtag.cli.commands import agreement
+from eventtag.errors import DataError
 from eventtag.formats.jsonl import json_line
+from eventtag.jobs.reading import inputs
 from eventtag.serving import api
 from eventtag.serving.app import ROUTES
 from eventtag.serving.page import PAGE_ROUTES
@@ -291,6 +293,33 @@ def test_corrections_come_back_as_articles(checkpoint: Path, tmp_path: Path) -> 
             assert refused.status_code == 400
             assert said in refused.json()["error"]
         assert len(lines_of(client.get("/api/corrections").text)) == 1
+
+
+def test_a_correction_of_another_text_with_the_same_id_is_not_replaced(checkpoint: Path, tmp_path: Path) -> None:
+    with serving(checkpoint, tmp_path / "a") as (client, _):
+        first, other = ({"annotator": "Ann", "article": {"id": "1", "text": text}} for text in ("Police met .", "Nurses met ."))
+        assert client.post("/api/corrections", json=first).status_code == 201
+        refused = client.post("/api/corrections", json=other)
+        assert refused.status_code == 409
+        assert "a correction of another text with the id '1' is kept" in refused.json()["error"]
+        assert client.post("/api/corrections", json={**first, "since": "1"}).status_code == 400
+        seen = int(client.get("/api/corrections").headers["Eventtag-Events"])
+        assert client.post("/api/corrections", json={**first, "since": seen}).headers["Eventtag-Events"] == str(seen + 1)
+        assert client.post("/api/corrections", json={**first, "deleted": True}).is_success
+        assert client.post("/api/corrections", json=other).status_code == 201
+
+
+def test_a_page_may_take_five_seconds_and_says_so(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def slow(page: str, *, seconds: float) -> dict[str, Any]:
+        limits.append(seconds)
+        raise DataError("too slow")
+
+    monkeypatch.setattr(inputs, "extract_page", slow)
+    answer = client.post("/api/read", params={"name": "p.html"}, content=b"<html><body><p a b c>x</p></body></html>").json()
+    assert answer == {"articles": [], "problems": ["p.html: too slow"]}
+    assert limits == [5.0]
 
 
 def test_the_page_and_each_of_its_files_are_served(client: TestClient) -> None:

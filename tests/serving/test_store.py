@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventtag.errors import FormatError, OutputError
+from eventtag.serving.refusals import RequestError
 from eventtag.serving.store import CORRECTIONS_FILE, Correction, Corrections
 from eventtag.span import Span
 
@@ -116,3 +118,39 @@ def test_it_is_on_the_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.
     store.save([correction("a")])
     assert seen == [((tmp_path / CORRECTIONS_FILE).stat().st_size, True)]
     store.close()
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced"])
+def test_a_file_that_was_taken_away_takes_no_correction_unnoticed(tmp_path: Path, change: str) -> None:
+    store = Corrections(tmp_path)
+    store.save([correction("a")])
+    store.file.rename(tmp_path / "elsewhere")
+    if change == "replaced":
+        store.file.write_bytes(b"")
+    with pytest.raises(OutputError, match=r"corrections\.jsonl: was moved, removed or replaced .* is not kept"):
+        store.save([correction("b")])
+    assert store.get("b") is None
+    (tmp_path / "elsewhere").rename(store.file)
+    store.save([correction("c")])
+    store.close()
+    assert [one.key for one in Corrections(tmp_path)] == ["a", "c"]
+
+
+def test_a_correction_does_not_replace_one_that_its_sender_has_not_seen(tmp_path: Path) -> None:
+    store = Corrections(tmp_path)
+    store.save([correction("a")])
+    store.save([replace(correction("a"), annotator="other")], since=1)
+    for since in (0, 1):
+        with pytest.raises(RequestError, match="accepted under this name after it was opened") as refused:
+            store.save([correction("a")], since=since)
+        assert refused.value.status == 409
+    store.save([replace(correction("a"), annotator="other")], since=0)  # sent again, as its answer was lost
+    store.delete(["a"])
+    with pytest.raises(RequestError):
+        store.save([correction("a")], since=3)
+    store.close()
+    again = Corrections(tmp_path)
+    assert again.events == 4
+    with pytest.raises(RequestError):
+        again.save([correction("a")], since=3)
+    again.save([correction("a")], since=4)

@@ -354,7 +354,7 @@ def test_a_page_that_takes_too_long_is_a_bad_row_and_the_next_is_read(tmp_path, 
     rows = list(read_rows(str(tmp_path), page_seconds=2))
     assert [row.article is not None for row in rows] == [True, False, True]
     assert rows[1].place.file.endswith("2.html")
-    assert "took longer than 2 seconds; page_seconds= allows more" in rows[1].problem
+    assert "took longer than 2 seconds; give `eventtag predict` a larger page_seconds=" in rows[1].problem
     assert rows[0].article.text == rows[2].article.text
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
+from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -33,9 +34,13 @@ from eventtag.span import Span
 log = logging.getLogger(__name__)
 
 JSONL = "application/jsonl"
+EVENTS = "Eventtag-Events"
+"""The header that says how many corrections and deletions there were; sent back as `since`, it finds what came meanwhile."""
 PAGE = "page"
 """The source of corrections that come by this API."""
 ANNOTATIONS = ("spans", "rejected", "links", "annotated", "labels")
+PAGE_SECONDS = 5.0
+"""Seconds that reading a page may take: twenty times what a long newspaper page needs. Other pages wait meanwhile."""
 MAX_UNPACKED = 64 * 4 * MAX_ARTICLE
 """Bytes that a file that is sent may have when it is unpacked: a thousand times as many can be packed into a body."""
 
@@ -156,7 +161,7 @@ async def read(request: Request) -> JSONAnswer:
     """
     service = service_of(request)
     body = await service.body(request)
-    articles, problems = await run_in_threadpool(_read_file, body, request.query_params.get("name", ""))
+    articles, problems = await to_thread.run_sync(_read_file, body, request.query_params.get("name", ""), limiter=service.readers)
     return JSONAnswer({"articles": [_record(article) for article in articles], "problems": problems})
 
 
@@ -175,7 +180,7 @@ def _read_file(body: bytes, name: str) -> tuple[list[Article], list[str]]:
                 _unpack(body, Path(folder) / f"packed{packed}", file, shown)
             else:
                 file.write_bytes(body)
-            for row in read_rows(str(file), max_row_bytes=4 * MAX_ARTICLE):
+            for row in read_rows(str(file), max_row_bytes=4 * MAX_ARTICLE, page_seconds=PAGE_SECONDS):
                 if row.article is None:
                     where = shown if row.place.line is None else f"{shown}:{row.place.line}"
                     problems.append(f"{where}: {row.problem}")
@@ -217,16 +222,20 @@ async def corrections(request: Request) -> Response:
     service = service_of(request)
     if request.method == "POST":
         return await _correct(request, service)
+    events = str(service.corrections.events)  # before they are read, as others may come meanwhile
     exported = service.corrections.exported(request.query_params.get("annotator"))
     lines = [json_line(article) + "\n" for article in exported]
-    return Response("".join(lines), media_type=JSONL)
+    return Response("".join(lines), media_type=JSONL, headers={EVENTS: events})
 
 
 async def _correct(request: Request, service: Service) -> JSONAnswer:
     asked = parse_object(await service.body(request))
-    unknown = sorted(asked.keys() - {"annotator", "article", "rejected", "deleted"})
+    unknown = sorted(asked.keys() - {"annotator", "article", "rejected", "deleted", "since"})
     if unknown:
-        raise RequestError(f"unknown field {unknown[0]!r}; allowed: annotator, article, rejected, deleted")
+        raise RequestError(f"unknown field {unknown[0]!r}; allowed: annotator, article, rejected, deleted, since")
+    since = asked.get("since")
+    if since is not None and (not isinstance(since, int) or isinstance(since, bool)):
+        raise RequestError(f"`since` is {kind(since)}; it must be a number that the header {EVENTS} gave")
     annotator = asked.get("annotator", "")
     if not isinstance(annotator, str):
         raise RequestError(f"`annotator` is {kind(annotator)}; it must be a name")
@@ -248,9 +257,17 @@ async def _correct(request: Request, service: Service) -> JSONAnswer:
             raise RequestError(f"the label {span.label!r} is not one of the tagger's: {', '.join(service.labels)}")
     if both := set(rejected) & set(article.spans):
         raise RequestError(f"{min(both)} is both a mention and rejected")
+    there = service.corrections.get(key)
+    if there is not None and there.article.text != article.text:
+        raise RequestError(
+            f"a correction of another text with the id {article.id!r} is kept, and is not replaced; give this article an id of its own, or "
+            'send the other with "deleted": true first',
+            status=409,
+        )
     correction = Correction(key, PAGE, annotator, article, rejected, document=f"{PAGE}/{article.id}")
-    await run_in_threadpool(service.corrections.save, [correction])
-    return JSONAnswer({"saved": 1, "corrections": len(service.corrections)}, 201)
+    await run_in_threadpool(service.corrections.save, [correction], since=since)
+    counts = {"saved": 1, "corrections": len(service.corrections)}
+    return JSONAnswer(counts, 201, headers={EVENTS: str(service.corrections.events)})
 
 
 def _spans(value: Any, article: Article) -> tuple[Span, ...]:

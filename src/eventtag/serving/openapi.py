@@ -82,6 +82,10 @@ def describe(version: str) -> dict[str, Any]:
                 "description": "Spans that are not exactly mentions with that label; nothing is said of the rest.",
             },
             "deleted": {"type": "boolean", "description": "Forget this annotator's correction of the article."},
+            "since": {
+                "type": "integer",
+                "description": "What the header Eventtag-Events said when the article was read; a later correction of it is not replaced.",
+            },
         },
     }
     paths = {
@@ -117,7 +121,7 @@ def describe(version: str) -> dict[str, Any]:
                 _json("How many corrections there are"),
                 body={"application/json": {"schema": correction}},
                 status=201,
-                refused=(400, 413, 429),
+                refused=(400, 409, 413, 429, 507),
             ),
         },
         "/api/training": {
@@ -150,6 +154,7 @@ REFUSED = {
     409: "It cannot be done now",
     413: "The request or an article is too large",
     429: "Too much is waiting; ask again in a few seconds",
+    507: "It cannot be written to the disk, and is not kept",
 }
 
 

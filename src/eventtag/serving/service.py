@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from anyio import CapacityLimiter
 from starlette.requests import ClientDisconnect, Request
 
 from eventtag.article import Article
@@ -18,6 +19,8 @@ from eventtag.serving.training import Trainings
 
 Answer = TypeVar("Answer")
 
+READERS = 4
+"""So many sent files are read at once; others wait, without a thread that corrections need."""
 HELD_BODIES = 4
 """So many bodies of the largest size are held at once; what more is sent then is refused."""
 
@@ -32,6 +35,7 @@ class Service:
     max_body: int
     requests: Requests = field(default_factory=Requests)
     held: int = 0
+    readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
 
     @property
     def model(self) -> Model:

@@ -28,6 +28,7 @@ from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, OutputError
 from eventtag.formats.json_file import dump_json
 from eventtag.formats.jsonl import article_from_json, json_line
+from eventtag.serving.refusals import RequestError
 from eventtag.span import Span
 from eventtag.staging import sync_folder
 from eventtag.stored_json import parse_stored
@@ -78,6 +79,7 @@ class Corrections:
         self.events = 0
         """How many events were ever written; it changes with every correction."""
         self._current: dict[str, Correction] = {}
+        self._changed: dict[str, int] = {}  # by key, the number of its last event
         self._lock = threading.Lock()
         existed = self.file.exists()
         self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -123,15 +125,17 @@ class Corrections:
         """The correction of a key, if there is one."""
         return self._current.get(key)
 
-    def save(self, corrections: Sequence[Correction]) -> None:
-        """Keep corrections; they are on the disk when this returns. Raises OutputError, with none of them kept, when they cannot be, and
-        DataError for an annotator whose name no file can hold.
+    def save(self, corrections: Sequence[Correction], *, since: int | None = None) -> None:
+        """Keep corrections; they are on the disk when this returns. `since`: how many events the sender knew of.
+
+        Raises OutputError, with none of them kept, when they cannot be; DataError for an annotator whose name no file can hold;
+        RequestError (409) where another correction of a key came after `since`.
         """
         for correction in corrections:
             correction.exported(name=f"{correction.article.id}@{correction.annotator}")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         timed = [replace(correction, time=now) for correction in corrections]
-        self._append([_record(correction) for correction in timed], timed)
+        self._append([_record(correction) for correction in timed], timed, since=since)
 
     def delete(self, keys: Iterable[str]) -> int:
         """Forget the corrections of these keys, those without one included; returns how many there were. Errors as for `save`."""
@@ -145,11 +149,20 @@ class Corrections:
         gone = set(documents)
         return self.delete([correction.key for correction in self if correction.document in gone])
 
-    def _append(self, records: Sequence[Mapping[str, Any]], events: Sequence[Correction | str]) -> None:
+    def _append(
+        self, records: Sequence[Mapping[str, Any]], events: Sequence[Correction | str], *, since: int | None = None
+    ) -> None:
         if not records:
             return
         data = "".join(dump_json(record) + "\n" for record in records).encode("utf-8")
         with self._lock:
+            if since is not None and any(isinstance(event, Correction) and self._is_news(event, since) for event in events):
+                raise RequestError(
+                    "this article was accepted under this name after it was opened here, in another window perhaps; reload the page to "
+                    "see that, or accept the article once more to replace it",
+                    status=409,
+                )
+            self._require_in_place()
             try:
                 written = 0
                 while written < len(data):
@@ -162,11 +175,31 @@ class Corrections:
                     "send it again"
                 ) from error
             self._size += len(data)
-            self.events += len(records)
             for event in events:
                 self._apply(event)
 
+    def _is_news(self, correction: Correction, since: int) -> bool:
+        """Whether its key has got another correction after so many events; the same one may be sent again."""
+        there = self._current.get(correction.key)
+        return self._changed.get(correction.key, 0) > since and (
+            there is None or replace(there, time=correction.time) != correction
+        )
+
+    def _require_in_place(self) -> None:
+        """Raise OutputError where the file has lost its name, and with it what would be written."""
+        try:
+            if os.path.samestat(os.fstat(self._descriptor), self.file.stat()):
+                return
+        except FileNotFoundError:
+            pass
+        raise OutputError(
+            f"{self.file}: was moved, removed or replaced after the server was started, so that the correction is not kept; put the file "
+            "back, or start the server anew, and send it again"
+        )
+
     def _apply(self, event: Correction | str) -> None:
+        self.events += 1
+        self._changed[event if isinstance(event, str) else event.key] = self.events
         if isinstance(event, str):
             self._current.pop(event, None)
         else:
@@ -194,7 +227,6 @@ class Corrections:
                     os.fsync(self._descriptor)
                     whole += 1
                 whole += len(line)
-                self.events += 1
                 self._apply(event)
         return whole
 

@@ -68,7 +68,10 @@ class _Extractor:
         assert self._process is not None
         code = self._process.wait()
         if code == -signal.SIGALRM:
-            return f"reading the page took longer than {seconds:g} seconds; page_seconds= allows more, or save its text as .txt"
+            return (
+                f"reading the page took longer than {seconds:g} seconds; give `eventtag predict` a larger page_seconds=, or save its "
+                "text as .txt"
+            )
         return f"the process that read the page died (exit code {code}); save its text as .txt"
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 // The page: articles are tagged by the server, corrected here, and kept by the server when they are accepted.
 // Text reaches the page only through textContent, so nothing in it is ever parsed as markup.
 
-import { characterEdges, idOf, inOrder, joined, lettersOf, overlap, paragraphAt, same, unitsOf } from "./text.js";
+import { characterEdges, distinct, idOf, inOrder, joined, lettersOf, overlap, paragraphAt, same, unitsOf } from "./text.js";
 import { drawCurve } from "./curve.js";
 
 const byId = (id) => document.getElementById(id);
@@ -9,7 +9,8 @@ const COLOURS = 8;
 const POLL = 2000; // milliseconds between two looks at a training
 
 let about = { labels: [], overlapping_spans: false };
-let articles = []; // { id, text, meta, letters, units, spans, suggested, regions, accepted, past }
+let articles = []; // { id, text, meta, letters, units, spans, suggested, regions, accepted, past, seen }
+let events = 0; // of the server, when the corrections were read: an article's `seen` is what it was when that was read or accepted
 let current = -1;
 let chosen = null; // the mention that is worked on
 let picked = null; // { start, end } of selected words, with the unit `at` where the selection stands and `from` where it began
@@ -31,7 +32,8 @@ const open = () => articles[current];
 const name = () => byId("annotator").value.trim();
 
 // Requests. An answer that is an error is shown as the server words it, and raised.
-async function ask(address, options = {}) {
+// What the page asks by itself (`quiet`) takes no message away that the person has not read.
+async function ask(address, { quiet = false, ...options } = {}) {
   let response;
   try {
     response = await fetch(address, options);
@@ -42,9 +44,9 @@ async function ask(address, options = {}) {
   if (!response.ok) {
     const said = await response.json().catch(() => ({}));
     complain(said.error || `The server answered ${response.status}.`);
-    throw new Error(address);
+    throw Object.assign(new Error(address), { status: response.status });
   }
-  complain("");
+  if (!quiet) complain("");
   return response;
 }
 const post = (address, body, type = "application/json") => ask(address, { method: "POST", headers: { "Content-Type": type }, body });
@@ -56,7 +58,7 @@ function taken(record, accepted = false) {
   const { certainty, source, annotator, rejected, ...meta } = record.meta || {};
   const regions = accepted && record.annotated ? record.annotated : [];
   return { id: record.id, text: record.text, meta, certainty, letters, units: unitsOf(letters), spans,
-    suggested: accepted ? rejected || [] : [...spans], regions, accepted: accepted && !record.annotated, past: [] };
+    suggested: accepted ? rejected || [] : [...spans], regions, accepted: accepted && !record.annotated, past: [], seen: events };
 }
 
 async function tag(records) {
@@ -65,9 +67,8 @@ async function tag(records) {
 }
 
 async function add(records) {
-  const known = new Set(articles.map((article) => article.id));
-  const fresh = records.filter((record) => !known.has(record.id));
-  if (!fresh.length) return;
+  const fresh = distinct(records, articles);
+  if (!fresh.length) { say("These articles are in the list already."); return; }
   say(`Tagging ${fresh.length} ${fresh.length === 1 ? "article" : "articles"} …`);
   const tagged = await tag(fresh);
   articles.push(...tagged); // only now: another person's articles may have come meanwhile
@@ -88,6 +89,7 @@ async function addFiles(files) {
 // What this person accepted before, also before the server was started.
 async function restore() {
   const response = await ask(`api/corrections?annotator=${encodeURIComponent(name())}`);
+  events = Number(response.headers.get("Eventtag-Events"));
   const records = lines(await response.text()).filter((record) => record.meta && record.meta.source === "page");
   const kept = records.map((record) => taken(record, true));
   const parts = kept.filter((article) => article.regions.length);
@@ -98,15 +100,14 @@ async function restore() {
     article.spans = inOrder([...article.spans, ...outside]);
     article.suggested = [...article.suggested, ...outside];
   });
-  const ids = new Set(kept.map((article) => article.id));
-  const before = articles.filter((article) => !ids.has(article.id) && !article.accepted && !article.regions.length);
-  articles = [...kept, ...before];
+  const before = articles.filter((article) => !article.accepted && !article.regions.length);
+  articles = [...kept, ...distinct(before, kept)];
   openArticle(articles.findIndex((article) => !article.accepted));
 }
 
 async function refresh() {
   const before = about.model_version;
-  about = await (await ask("api/about")).json();
+  about = await (await ask("api/about", { quiet: true })).json();
   byId("model").textContent = `model ${about.model_version.slice(0, 12)}, labels ${about.labels.join(", ")}`;
   byId("tools").replaceChildren(...about.labels.map((label, number) => {
     const button = make("button", { type: "button", className: `l${number % COLOURS}` }, label);
@@ -186,7 +187,7 @@ function mentionRow(article, span) {
     return node;
   };
   const select = make("select", { "aria-label": `Label of ${mention(article, span)}` },
-    ...about.labels.map((label) => make("option", label === span.label ? { text: label, selected: "" } : { text: label })));
+    ...[...new Set([...about.labels, span.label])].map((label) => make("option", label === span.label ? { text: label, selected: "" } : { text: label })));
   select.addEventListener("change", () => { chosen = span; giveLabel(select.value); });
   const shown = make("button", { type: "button", className: `name ${colour(span.label)}`, text: mention(article, span) });
   shown.addEventListener("click", () => choose(span));
@@ -308,13 +309,25 @@ async function accept(region = null) {
   const spans = article.spans.filter(inside).map(({ start, end, label }) => ({ start, end, label }));
   const rejected = article.suggested.filter((span) => inside(span) && !article.spans.some((kept) => same(kept, span)));
   const record = { id: article.id, text: article.text, meta: article.meta, spans, ...(regions ? { annotated: regions } : {}) };
-  const body = { annotator: name(), article: record, rejected: rejected.map(({ start, end, label }) => ({ start, end, label })) };
-  const answer = await (await post("api/corrections", JSON.stringify(body))).json();
+  const body = { annotator: name(), article: record, since: article.seen,
+    rejected: rejected.map(({ start, end, label }) => ({ start, end, label })) };
+  const sent = article.spans;
+  const response = await post("api/corrections", JSON.stringify(body)).catch((error) => {
+    if (error.status === 409) article.seen = undefined; // whoever accepts it once more has read why
+    throw error;
+  });
+  article.seen = Number(response.headers.get("Eventtag-Events"));
+  const answer = await response.json();
+  say(`Kept; there are ${answer.corrections} corrections.`);
+  if (article.spans !== sent) { // it was corrected while the server wrote: that is not kept yet
+    complain("The article was changed while it was being kept. Accept it again to keep the change.");
+    showList();
+    return;
+  }
   article.past = []; // the server has it now: it is changed by correcting and accepting it again
   article.regions = regions || [];
   article.accepted = !regions;
-  say(`Kept; there are ${answer.corrections} corrections.`);
-  if (regions) show();
+  if (regions || open() !== article) show();
   else nextArticle(1);
 }
 
@@ -334,7 +347,7 @@ function nextArticle(by) {
 
 // Training.
 async function showTrainings() {
-  const state = await (await ask("api/training")).json();
+  const state = await (await ask("api/training", { quiet: true })).json();
   byId("trainings").replaceChildren(...state.trainings.map((one) => make("li", { text: `${one.corrections} corrections: ${one.message}` })));
   byId("training").textContent = state.running ? "A training goes on." : "";
   drawCurve(byId("curve"), state.trainings.filter((one) => one.state === "done"));
@@ -391,9 +404,9 @@ byId("part").addEventListener("click", acceptPart);
 byId("undo").addEventListener("click", undo);
 byId("next").addEventListener("click", () => nextArticle(1));
 byId("train").addEventListener("click", () => { post("api/training", "").then(watchTraining).catch(() => {}); });
-byId("annotator").value = localStorage.getItem("annotator") || "";
+try { byId("annotator").value = localStorage.getItem("annotator") || ""; } catch { /* the browser keeps nothing */ }
 byId("annotator").addEventListener("change", () => {
-  localStorage.setItem("annotator", name());
+  try { localStorage.setItem("annotator", name()); } catch { /* the name is asked for again */ }
   restore().catch(() => {});
 });
 refresh().then(restore).then(watchTraining).catch(() => {});

@@ -58,6 +58,20 @@ export const overlap = (a, b) => a.start < b.end && b.start < a.end;
 export const same = (a, b) => a.start === b.start && a.end === b.end && a.label === b.label;
 export const inOrder = (spans) => [...spans].sort((a, b) => a.start - b.start || a.end - b.end || (a.label < b.label ? -1 : 1));
 
+// The records that are not among the known ones. One whose id stands for another text gets an id of its own, so that it takes no place of it.
+export function distinct(records, known) {
+  const texts = new Map(known.map(({ id, text }) => [id, text]));
+  const found = [];
+  for (const record of records) {
+    let { id } = record;
+    if (texts.has(id) && texts.get(id) !== record.text) id = `${id} ${hashOf(record.text)}`;
+    if (texts.has(id)) continue;
+    texts.set(id, record.text);
+    found.push(id === record.id ? record : { ...record, id });
+  }
+  return found;
+}
+
 const ID_WORDS = 6;
 const ID_LENGTH = 40;
 
@@ -65,11 +79,15 @@ const ID_LENGTH = 40;
 export function idOf(text) {
   const words = text.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S}]+/gu, " ").trim().split(" ").slice(0, ID_WORDS).join(" ");
   const shown = [...words].slice(0, ID_LENGTH).join("").trim() || "pasted";
+  return `${shown} ${hashOf(text)}`;
+}
+
+function hashOf(text) {
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   for (const letter of text) {
     a = Math.imul(a ^ letter.codePointAt(0), 2654435761);
     b = Math.imul(b ^ letter.codePointAt(0), 1597334677);
   }
   const hex = (value) => (value >>> 0).toString(16).padStart(8, "0");
-  return `${shown} (${hex(a ^ (b >>> 16))}${hex(b ^ (a >>> 13))})`;
+  return `(${hex(a ^ (b >>> 16))}${hex(b ^ (a >>> 13))})`;
 }
