@@ -13,7 +13,14 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers, spell_out_corpora
-from eventtag.settings import EvaluateSettings, LearningCurveSettings, PredictSettings, ServeSettings, TrainSettings
+from eventtag.settings import (
+    EvaluateSettings,
+    LearningCurveSettings,
+    PredictSettings,
+    SelectSettings,
+    ServeSettings,
+    TrainSettings,
+)
 from eventtag.settings.pretrain import PretrainSettings
 from eventtag.settings.sweep import SweepSettings
 
@@ -21,6 +28,7 @@ ENTRIES = {
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "predict": PredictSettings,
+    "select": SelectSettings,
     "serve": ServeSettings,
     "pretrain": PretrainSettings,
     "sweep": SweepSettings,
@@ -30,6 +38,7 @@ GROUPS = {
     "train": ("data", "model", "trainer", "evaluation", "experiment", "sweep"),
     "evaluate": ("data", "evaluation"),
     "predict": (),
+    "select": (),
     "serve": (),
     "pretrain": ("data", "model"),
     "sweep": ("data", "model", "trainer", "evaluation", "experiment", "space"),
@@ -40,6 +49,7 @@ GIVEN = {
     "learning_curve": [],
     "evaluate": ["checkpoint=c"],
     "predict": ["checkpoint=c", "input=i"],
+    "select": ["checkpoint=c", "input=i", "output=o"],
     "serve": ["checkpoint=c"],
     "pretrain": ["input=i"],
     "sweep": [],

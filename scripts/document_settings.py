@@ -23,13 +23,14 @@ from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "reference" / "settings.md"
 SOURCES = (
-    "settings/data.py", "settings/model.py", "settings/trainer.py", "settings/teacher.py", "settings/commands.py", "settings/serve.py",
-    "settings/pretrain.py", "settings/sweep.py",
+    "settings/data.py", "settings/model.py", "settings/trainer.py", "settings/teacher.py", "settings/commands.py", "settings/select.py",
+    "settings/serve.py", "settings/pretrain.py", "settings/sweep.py",
 )  # fmt: skip
 COMMANDS = {
     "train": "TrainSettings",
     "evaluate": "EvaluateSettings",
     "predict": "PredictSettings",
+    "select": "SelectSettings",
     "serve": "ServeSettings",
     "pretrain": "PretrainSettings",
     "sweep": "SweepSettings",
@@ -37,7 +38,7 @@ COMMANDS = {
 }
 INTRODUCTION = """# Settings
 
-Every key of `eventtag train`, `evaluate`, `predict`, `serve`, `pretrain`, `sweep` and `learning-curve`. They are
+Every key of `eventtag train`, `evaluate`, `predict`, `select`, `serve`, `pretrain`, `sweep` and `learning-curve`. They are
 [Hydra](https://hydra.cc/docs/1.3/intro/) applications: any key is given on the command line as `key=value`, entries of mappings
 too (`trainer.extra.max_grad_norm=0.5`, `data.label_map.PER=ACTOR`).
 

@@ -6,7 +6,7 @@ import eventtag
 NAMES = [
     "Article", "DatasetTagger", "EventtagError", "LabelSet", "Link", "LossLedger", "Span", "Tagger", "__version__", "align", "compare",
     "count", "estimate", "evaluate", "lint", "plan", "predict", "read_articles", "read_inputs", "read_rows", "records", "sample", "score",
-    "serve", "split", "train", "write_articles", "write_predictions",
+    "select", "serve", "split", "train", "write_articles", "write_predictions",
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ if _TYPE_CHECKING:
     from eventtag.api.records import records
     from eventtag.api.sample import sample
     from eventtag.api.score import score
+    from eventtag.api.select import select
     from eventtag.api.serve import serve
     from eventtag.api.split import split
     from eventtag.api.train import train
@@ -61,6 +62,7 @@ _HOMES = {
     "records": "api.records",
     "sample": "api.sample",
     "score": "api.score",
+    "select": "api.select",
     "serve": "api.serve",
     "split": "api.split",
     "train": "api.train",
@@ -92,6 +94,7 @@ __all__ = [
     "records",
     "sample",
     "score",
+    "select",
     "serve",
     "split",
     "train",

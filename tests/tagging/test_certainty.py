@@ -31,6 +31,6 @@ def test_a_span_head_is_wrong_by_the_less_probable_answer_of_each_span() -> None
     odds[5, 2:] = -1e9  # beyond the last word
     odds[3] = np.nan  # no model read it
     probability = 1 / (1 + np.exp(-np.delete(odds, 3, axis=0).astype(np.float64).clip(-700, 700)))
-    expected = np.minimum(probability, 1 - probability).sum()
+    expected = np.insert(np.minimum(probability, 1 - probability).sum(axis=(1, 2)), 3, 0.0)
     (errors,) = SpanDecoder(4, overlap=False).expected_errors([odds], LabelSet(("A", "B")))
     assert errors == pytest.approx(expected)

@@ -13,7 +13,7 @@ from eventtag.api.gold import read_noted
 from eventtag.article import Article
 from eventtag.corpus.seen import REASONS, Seen, read_seen
 from eventtag.errors import DataError, SettingsError
-from eventtag.estimates.annotated_sample import Drawn, TextCheck, match_sample, recorded
+from eventtag.estimates.annotated_sample import Drawn, TextCheck, match_sample, recorded, without_chosen
 from eventtag.estimates.dates import Order
 from eventtag.estimates.estimate_files import write_estimates
 from eventtag.estimates.estimate_rows import figure_rows
@@ -130,6 +130,7 @@ def estimate(
     articles = read_noted(gold, notes, set(), label_map=label_map, format=gold_format, options=gold_options)
     if not articles:
         raise DataError(f"{name_of(gold)}: holds no article; check the path and --gold-from")
+    articles = without_chosen(articles, gold, record, name_of(gold), notes)
     _require_annotated(articles, name_of(gold), notes)
     check = TextCheck(articles)
     fields = list(dict.fromkeys([*names, *predictors]))

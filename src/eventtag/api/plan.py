@@ -15,7 +15,7 @@ from eventtag.api.articles import Source, name_of
 from eventtag.api.pairing import PairedGold, pair_with_gold
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError, require_names
-from eventtag.estimates.annotated_sample import PROBABILITY, pool_size, recorded
+from eventtag.estimates.annotated_sample import PROBABILITY, pool_size, recorded, without_chosen
 from eventtag.estimates.corrected import Annotated, Tagged, estimate_mean
 from eventtag.estimates.planning import Floats, Needed, in_articles, units_for_difference, units_for_interval
 from eventtag.estimates.quantities import Quantity, number_of, parse_quantity
@@ -114,6 +114,11 @@ def plan(
     found = {span.label for article, spans in pilot.pairs for span in (*article.spans, *spans)}
     require_names("estimate", [q.label for q in quantities.values() if q.label is not None], found, "label")
     said: list[str] = []
+    if len(without_chosen(list(pilot.articles), gold, record, name_of(gold), [])) < len(pilot.articles):
+        raise DataError(
+            f"{name_of(gold)}: some of its articles were chosen by a strategy of `eventtag select`, so they say little of other articles; "
+            "give those that it drew at random"
+        )
     weights = _weights(recorded(list(pilot.articles), gold, record, name_of(gold), said), said)
     base = _jackknifed(pilot.pairs, pilot, weights)
     units = len(base.left_out)

@@ -115,10 +115,10 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
     decisive |= {"checkpoint": sha256, "format": chosen.value, "precision": precision}
     names: dict[str, str] = {}
     if chosen is OutputFormat.label_studio:
-        names = _names_of_run(Path(settings.checkpoint), info.labels.labels)
+        names = names_of_run(Path(settings.checkpoint), info.labels.labels)
         decisive |= {"names": names} if names else {}
         require_free(interface_path(job.output), render_interface(settings.labels or info.labels.labels, names))
-    state, extent, share = _input_state(settings.input)
+    state, extent, share = input_state(settings.input)
     in_parts = settings.output.endswith("/") and chosen is not OutputFormat.brat  # which is a folder by itself
     options = JobOptions(
         shard_rows=settings.shard_rows,
@@ -169,7 +169,7 @@ def require_few_bad_rows(bad: int, rows: int, allowed: float, *, where: str) -> 
         )
 
 
-def _names_of_run(checkpoint: Path, labels: Sequence[str]) -> dict[str, str]:
+def names_of_run(checkpoint: Path, labels: Sequence[str]) -> dict[str, str]:
     """By label of the checkpoint, its name in the articles of the run, if the run's label map maps only one name to it."""
     try:
         for run in runs_of(checkpoint):
@@ -285,7 +285,7 @@ def build_writer(job: Job, format_name: str, *, sentences: bool, ledger: LossLed
     return write
 
 
-def _input_state(source: str) -> tuple[str | None, str | None, Callable[[Place], float | None] | None]:
+def input_state(source: str) -> tuple[str | None, str | None, Callable[[Place], float | None] | None]:
     """A digest of the input's files, their sizes and times; one of their names in it and sizes; and which part of them lies before a
     place, if that can be told.
     """

@@ -18,13 +18,13 @@ from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, FormatError, SettingsError
 from eventtag.estimates.annotated_sample import PROBABILITY, STRATUM, UNIT
 from eventtag.estimates.dates import Order
-from eventtag.estimates.drawing import Drawn, article_probabilities, draw_sample
+from eventtag.estimates.drawing import Drawn, describe_draw, draw_sample
 from eventtag.estimates.pool import Pool, Units, read_pool, units_of
 from eventtag.estimates.quantities import RECORDS
 from eventtag.estimates.sample_record import Design, SampleRecord, read_record, record_path, write_record
 from eventtag.estimates.tagged import TaggedReading
 from eventtag.event_records.counting import RecordSource
-from eventtag.formats.csv_spans import is_span_table
+from eventtag.formats.csv_spans import refuse_span_tables
 from eventtag.formats.registry import format_of_suffix, get_format, read_articles, recognise, write_articles
 from eventtag.jobs.reading.inputs import read_rows
 from eventtag.ledger import LossLedger
@@ -138,7 +138,7 @@ def sample(
     _check(found, design, name_of(pool))
     units = units_of(found, look_for_duplicates=design.duplicates)
     drawn = draw_sample(found, units, design, n, earlier)
-    about = _about(found, units, drawn, design)
+    about = describe_draw(found, units, drawn, design)
     _note_draw(notes, found, units, drawn, chosen)
     annotated = {} if extend is None else _annotated(Path(extend), about, ledger, notes)
     written = tuple(_to_annotate(found, number, about, annotated, chosen) for number in drawn.articles)
@@ -178,11 +178,7 @@ def _read(pool: Source, ledger: LossLedger, notes: list[str], **reading: Any) ->
         yield from read_source(pool, ledger, **reading)
         return
     path = Path(pool)
-    if any(is_span_table(file) for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path]) if file.suffix == ".csv"):
-        raise DataError(
-            f"{path}: its rows are spans, as `eventtag predict` writes CSV, and it holds no texts to annotate; draw from JSONL or Parquet "
-            "that predict wrote, or from the articles themselves"
-        )
+    refuse_span_tables(path, "to annotate")
     try:
         recognise(path)
         next(read_articles(path, ledger=LossLedger()), None)
@@ -233,23 +229,6 @@ def _check(pool: Pool, design: Design, name: str) -> None:
             f"counts: no article of {name} has a span of {', '.join(design.counts)}; draw from articles that `eventtag predict` tagged, or "
             "leave it out"
         )
-
-
-def _about(pool: Pool, units: Units, drawn: Drawn, design: Design) -> dict[str, dict[str, Any]]:
-    """Probability, stratum and unit of every drawn article; a unit is named by its first id."""
-    shares = article_probabilities(drawn, units, design)
-    wanted = {int(units.of_article[number]) for number in drawn.articles}
-    names: dict[int, str] = {}
-    for number in np.flatnonzero(drawn.units[units.of_article]).tolist():
-        unit = int(units.of_article[number])
-        if unit in wanted:
-            names[unit] = min(names.get(unit, pool.ids[number]), pool.ids[number])
-    found = {}
-    for number in drawn.articles:
-        unit = int(units.of_article[number])
-        fields = {PROBABILITY: float(shares[unit]), STRATUM: units.names[units.strata[unit]], UNIT: names[unit]}
-        found[pool.ids[number]] = fields
-    return found
 
 
 def _note_draw(notes: list[str], pool: Pool, units: Units, drawn: Drawn, chosen: str) -> None:

@@ -1,7 +1,7 @@
 """`eventtag COMMAND ...`: finds the command and imports only its module.
 
-train, evaluate, predict, serve, pretrain, sweep and learning-curve are Hydra applications (`key=value`); the others, which turn
-files into files, take ordinary arguments.
+train, evaluate, predict, select, serve, pretrain, sweep and learning-curve are Hydra applications (`key=value`); the others, which
+turn files into files, take ordinary arguments.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ HYDRA_COMMANDS = {
     "train": "fine-tune a tagger on annotated articles",
     "evaluate": "score a checkpoint on annotated articles",
     "predict": "tag new articles",
+    "select": "choose what to annotate next",
     "pretrain": "teach an encoder the language of articles that nobody annotated",
     "sweep": "try settings of train and compare them",
     "serve": "tag, correct and train over HTTP, also for annotation tools",

@@ -25,6 +25,8 @@ from eventtag.estimates.tagged import TaggedTable
 
 PROBABILITY, STRATUM, UNIT = "sample_probability", "sample_stratum", "sample_unit"
 """Metadata fields of a drawn article."""
+SELECTED_BY, DRAWN = "selected_by", "sample"
+"""Metadata field of an article that `eventtag select` wrote, and its value for one that was drawn at random."""
 Drawn = Literal["recorded", "random"]
 """How the sample was drawn: as its metadata say, or at random, each article with the same probability."""
 OFF = 0.1
@@ -74,10 +76,10 @@ def recorded(
     is the source's for messages. Raises DataError for an article that was not drawn, and one whose own metadata say something else.
     """
     if record is None:
-        if not isinstance(source, str | os.PathLike) or any(PROBABILITY in article.meta for article in articles):
+        if any(PROBABILITY in article.meta for article in articles):
             return articles
-        record = record_path(Path(source))
-        if not record.is_file():
+        record = _beside(source)
+        if record is None:
             return articles
         notes.append(f"the probabilities of the draw are taken from {record}")
     known = read_record(Path(record)).drawn
@@ -99,13 +101,43 @@ def recorded(
     return found
 
 
+def _beside(source: object) -> Path | None:
+    """The record of a sample that lies beside a file; None if there is none."""
+    if not isinstance(source, str | os.PathLike):
+        return None
+    path = record_path(Path(source))
+    return path if path.is_file() else None
+
+
+def without_chosen(
+    articles: list[Article], source: object, record: str | os.PathLike[str] | None, name: str, notes: list[str]
+) -> list[Article]:
+    """The articles without those that `eventtag select` chose by a strategy, as their metadata or the record say: these stand for no
+    others. `notes` say how many they are. The record is found as in `recorded`. Raises DataError if no article remains.
+    """
+    path = _beside(source) if record is None else Path(record)
+    besides = frozenset() if path is None else frozenset(read_record(path).besides)
+    found = [a for a in articles if a.id not in besides and a.meta.get(SELECTED_BY, DRAWN) == DRAWN]
+    chosen = len(articles) - len(found)
+    if chosen and not found:
+        raise DataError(
+            f"{name}: all of its {chosen} articles were chosen by a strategy of `eventtag select`, so they stand for no others; give the "
+            "articles that it drew at random, or draw a sample: eventtag sample"
+        )
+    if chosen:
+        notes.append(
+            f"{chosen} of {len(articles)} annotated articles were chosen by a strategy of `eventtag select`, so they stand for no others, "
+            "and are left out"
+        )
+    return found
+
+
 def pool_size(articles: Sequence[Article], source: object, record: str | os.PathLike[str] | None) -> int | None:
     """How many articles the sample was drawn from, by the `record` or the one beside the `source`; None where it is not about these."""
-    if record is None:
-        if not isinstance(source, str | os.PathLike) or not record_path(Path(source)).is_file():
-            return None
-        record = record_path(Path(source))
-    found = read_record(Path(record))
+    path = _beside(source) if record is None else Path(record)
+    if path is None:
+        return None
+    found = read_record(path)
     return found.articles if all(article.id in found.drawn for article in articles) else None
 
 

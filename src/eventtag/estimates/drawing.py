@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from eventtag.errors import DataError
-from eventtag.estimates.annotated_sample import PROBABILITY
+from eventtag.estimates.annotated_sample import PROBABILITY, STRATUM, UNIT
 from eventtag.estimates.pool import Pool, Units
 from eventtag.estimates.sample_record import Design, SampleRecord
 from eventtag.estimates.sampling import Floats, Mask, draw, draw_further, inclusion_probabilities, sizes_by_counts
@@ -54,6 +55,23 @@ def draw_sample(pool: Pool, units: Units, design: Design, further: int, earlier:
 def article_probabilities(drawn: Drawn, units: Units, design: Design) -> Floats:
     """[U] The probability of each article of a unit to be in the sample."""
     return drawn.probabilities / np.bincount(units.of_article) if design.copies == "one" else drawn.probabilities
+
+
+def describe_draw(pool: Pool, units: Units, drawn: Drawn, design: Design) -> dict[str, dict[str, Any]]:
+    """By id, the probability, stratum and unit of every drawn article, as metadata; a unit is named by its first id."""
+    shares = article_probabilities(drawn, units, design)
+    wanted = {int(units.of_article[number]) for number in drawn.articles}
+    names: dict[int, str] = {}
+    for number in np.flatnonzero(drawn.units[units.of_article]).tolist():
+        unit = int(units.of_article[number])
+        if unit in wanted:
+            names[unit] = min(names.get(unit, pool.ids[number]), pool.ids[number])
+    found = {}
+    for number in drawn.articles:
+        unit = int(units.of_article[number])
+        fields = {PROBABILITY: float(shares[unit]), STRATUM: units.names[units.strata[unit]], UNIT: names[unit]}
+        found[pool.ids[number]] = fields
+    return found
 
 
 def _members(units: Units, chosen: Mask, design: Design, random: np.random.Generator) -> tuple[int, ...]:

@@ -38,7 +38,8 @@ class Design:
 @dataclass(frozen=True)
 class SampleRecord:
     """A design and what was drawn by it: `totals` are the units asked for after each draw, `drawn` the probability, stratum and unit of
-    every article in the sample. `pool`, `articles` and `fingerprint` describe the pool, `units` counts its units.
+    every article in the sample. `pool`, `articles` and `fingerprint` describe the pool, `units` counts its units. `besides` are the ids of
+    articles in the same file that were not drawn, but chosen by `eventtag select`.
     """
 
     design: Design
@@ -50,6 +51,7 @@ class SampleRecord:
     drawn: Mapping[str, Mapping[str, Any]]
     rule: str
     version: str
+    besides: tuple[str, ...] = ()
 
 
 def record_path(sample: Path) -> Path:
@@ -70,7 +72,8 @@ def read_record(path: Path) -> SampleRecord:
             raise DataError(f"{path}: its schema is not {SCHEMA}; use the version of eventtag that wrote it")
         design = content.pop("design")
         made = Design(**{**design, "by": tuple(design["by"]), "counts": tuple(design["counts"])})
-        return SampleRecord(design=made, totals=tuple(content.pop("totals")), **content)
+        besides = tuple(content.pop("besides", ()))
+        return SampleRecord(design=made, totals=tuple(content.pop("totals")), besides=besides, **content)
     except FileNotFoundError as error:
         raise DataError(
             f"{path}: there is no such record of a sample; `eventtag sample` wrote it beside the sample: name it (--record FILE)"

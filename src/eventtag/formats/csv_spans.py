@@ -56,6 +56,15 @@ def cell_text(value: object) -> str | None:
     return _SURROGATE.sub("\ufffd", plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False))
 
 
+def refuse_span_tables(path: Path, purpose: str) -> None:
+    """Raise DataError for a table of spans, or a folder of them, which holds no texts to serve a `purpose` ("to annotate")."""
+    if any(is_span_table(file) for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path]) if file.suffix == ".csv"):
+        raise DataError(
+            f"{path}: its rows are spans, as `eventtag predict` writes CSV, and it holds no texts {purpose}; give JSONL or Parquet that "
+            "predict wrote, or the articles themselves"
+        )
+
+
 def meta_columns(names: Iterable[str], taken: Iterable[str] = _TAKEN) -> dict[str, str]:
     """The column of each metadata field: its name, after `meta.` where a column of the table is called so, in whatever case."""
     used = {name.casefold() for name in taken}

@@ -33,9 +33,11 @@ def interface_path(tasks: Path) -> Path:
     return beside if beside != tasks else tasks.with_name(f"{tasks.name}.interface.xml")
 
 
-def render_interface(labels: Iterable[str], names: Mapping[str, str] | None = None, *, status: bool = False) -> str:
+def render_interface(
+    labels: Iterable[str], names: Mapping[str, str] | None = None, *, status: bool = False, shown: str | None = None
+) -> str:
     """The XML for these labels; `names` are the project's own names of them, where they have others. `status`: with the choice of a status
-    for each span. Raises SettingsError for a label that XML cannot hold.
+    for each span. `shown`: a field of the tasks that stands above the text. Raises SettingsError for a label that XML cannot hold.
     """
     lines = []
     for label in labels:
@@ -48,8 +50,9 @@ def render_interface(labels: Iterable[str], names: Mapping[str, str] | None = No
     inner = "".join(lines)
     choices = "".join(f'    <Choice value="{value}"/>\n' for value in STATUSES)
     choice = f'  <Choices name="status" toName="text" perRegion="true">\n{choices}  </Choices>\n' if status else ""
+    header = "" if shown is None else f'  <Header value="${shown}" size="6"/>\n'
     return (
-        f'<View>\n  <Labels name="label" toName="text">\n{inner}  </Labels>\n{choice}'
+        f'<View>\n{header}  <Labels name="label" toName="text">\n{inner}  </Labels>\n{choice}'
         '  <Text name="text" value="$text"/>\n</View>\n'
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ from eventtag.errors import DataError
 from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_records, text_of
 from eventtag.formats.links import Relation, role_of
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit
-from eventtag.formats.records import FIELD, Record, carried_id, carry, read_placed
+from eventtag.formats.records import FIELD, TO_ANNOTATE, Record, carried_id, carry, read_placed
 from eventtag.formats.span_lists import foreign_spans, score_of, spans_field
 from eventtag.formats.tokenised import words_by_line
 from eventtag.ledger import LossLedger
@@ -251,7 +251,8 @@ def write_prodigy(
             relations = [_relation_row(link, rows) for link in article.links or ()]
             record: dict[str, Any] = {"text": article.text, "tokens": tokens, "spans": spans}
             record |= {"relations": relations} if relations else {}
-            record |= {"meta": {"id": article.id}, FIELD: carry(article, links=False)}
+            shown = {"id": article.id} | {key: article.meta[key] for key in (TO_ANNOTATE,) if key in article.meta}
+            record |= {"meta": shown, FIELD: carry(article, links=False)}
             file.write(dump_json(record if predictions or article.annotated == () else record | {"answer": "accept"}) + "\n")
 
 

@@ -27,6 +27,8 @@ from eventtag.link import Link
 from eventtag.span import Span
 
 FIELD = "eventtag"
+TO_ANNOTATE = "to_annotate"
+"""Metadata field with the sentences that are to be annotated, which annotation tools show beside the text."""
 Raw = TypeVar("Raw")
 TEXT_COLUMNS = ("text", "body", "content", "article", "sentence")
 SPANS_COLUMNS = SPAN_FIELDS

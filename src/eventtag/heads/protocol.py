@@ -72,9 +72,9 @@ class Decoder(Protocol):
         """
         ...
 
-    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:
-        """For each article, the expected number of wrong decisions if the more probable answer is taken each time. Words that no
-        model read do not count.
+    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[npt.NDArray[np.float64]]:
+        """[W] for each article: the expected number of wrong decisions at each word if the more probable answer is taken each time; 0
+        for words that no model read.
         """
         ...
 

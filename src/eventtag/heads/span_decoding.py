@@ -62,10 +62,10 @@ class SpanDecoder:
         """Raise SettingsError."""
         raise SettingsError("this model scores whole spans and tags no single words; take one with model.head=crf or softmax")
 
-    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:  # noqa: ARG002
-        """As `Decoder.expected_errors`, with spans as decisions."""
+    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[npt.NDArray[np.float64]]:  # noqa: ARG002
+        """As `Decoder.expected_errors`, with spans as decisions, at their first words."""
         unlikely = (np.exp(-np.abs(odds.astype(np.float64))) for odds in emissions)
-        return [float(np.nansum(odds / (1 + odds))) for odds in unlikely]
+        return [np.nansum(odds / (1 + odds), axis=(1, 2)) for odds in unlikely]
 
     def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> NoReturn:
         """Raise SettingsError."""

@@ -85,9 +85,9 @@ class TagDecoder:
                 found[article][start:end] = one
         return found
 
-    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[float]:
+    def expected_errors(self, emissions: Sequence[FloatArray], labels: LabelSet) -> list[npt.NDArray[np.float64]]:
         """As `Decoder.expected_errors`, with the most probable tags of words as decisions."""
-        return [float(np.nansum(1 - found.max(axis=1))) for found in self.tag_probabilities(emissions, labels)]
+        return [np.nan_to_num(1 - found.max(axis=1)) for found in self.tag_probabilities(emissions, labels)]
 
     def soft_targets(self, emissions: FloatArray, labels: LabelSet) -> npt.NDArray[np.floating[Any]]:
         """As `Decoder.soft_targets`: of each word alone, or over all legal sequences if there are transition scores."""

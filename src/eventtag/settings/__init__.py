@@ -28,6 +28,7 @@ from eventtag.settings.model import LoraSettings as LoraSettings
 from eventtag.settings.model import ModelSettings as ModelSettings
 from eventtag.settings.pretrain import PretrainSettings as PretrainSettings
 from eventtag.settings.pretrain import PretrainTrainerSettings as PretrainTrainerSettings
+from eventtag.settings.select import SelectSettings as SelectSettings
 from eventtag.settings.serve import ServeSettings as ServeSettings
 from eventtag.settings.sweep import SweepSettings as SweepSettings
 from eventtag.settings.teacher import TeacherSettings as TeacherSettings

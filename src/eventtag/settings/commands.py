@@ -254,7 +254,7 @@ class TaggingEngine(Enum):
     """Actors of a Ray cluster (docs/how-to/cluster.md)."""
 
 
-def _text_encoding(name: str) -> str | None:
+def text_encoding(name: str) -> str | None:
     """Python's name of the encoding; None for UTF-8."""
     try:
         "".encode(name)  # refuses codecs that are none of text
@@ -337,7 +337,7 @@ class PredictSettings:
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
-            self.encoding = _text_encoding(self.encoding)
+            self.encoding = text_encoding(self.encoding)
         for key in ("checkpoint", "input", "text_field", "id_field", "ray_address"):
             _require_given(key, getattr(self, key))
         _require_names("labels", self.labels)

@@ -169,18 +169,22 @@ class Tagger:
         for chunk in self._chunks(articles):
             yield from self._tag_chunk(chunk, only_annotated=only_annotated)
 
-    def tag_with_certainty(self, articles: Iterable[Article | str]) -> Iterator[tuple[TaggedArticle, float]]:
-        """As `tag_many`, each article with its certainty from 0 to 1: 1 minus the expected number of errors for each word.
-
-        An article without spans has one too. Annotating articles of low certainty teaches most.
-        """
+    def tag_with_errors(self, articles: Iterable[Article | str]) -> Iterator[tuple[TaggedArticle, npt.NDArray[np.float64]]]:
+        """As `tag_many`, each article with the expected number of errors at each of its words [W]."""
         for chunk in self._chunks(articles):
             texts = [tokens for _, tokens in chunk]
             states = self._states(texts)
             emissions = self._decodable(texts, states=states)
             errors = self.decoder.expected_errors(emissions, self.labels)
-            for item, expected in zip(self._decoded(chunk, emissions, states), errors, strict=True):
-                yield item, max(0.0, 1 - expected / max(len(item.words), 1))
+            yield from zip(self._decoded(chunk, emissions, states), errors, strict=True)
+
+    def tag_with_certainty(self, articles: Iterable[Article | str]) -> Iterator[tuple[TaggedArticle, float]]:
+        """As `tag_many`, each article with its certainty from 0 to 1: 1 minus the expected number of errors for each word.
+
+        An article without spans has one too.
+        """
+        for item, errors in self.tag_with_errors(articles):
+            yield item, max(0.0, 1 - float(errors.sum()) / max(len(item.words), 1))
 
     def judge_words(self, articles: Iterable[Article]) -> Iterator[JudgedArticle]:
         """The model's judgement of each word in the annotated regions of the articles, lazily, in order.

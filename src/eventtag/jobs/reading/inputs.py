@@ -149,6 +149,7 @@ def read_rows(
     unique_ids: bool = True,
     page_seconds: float = PAGE_SECONDS,
     encoding: str | None = None,
+    annotations: bool = False,
 ) -> Iterator[InputRow]:
     """Stream the rows of a source (`find_files`), of a Hugging Face dataset on disk, or of standard input (`-`), always in one order.
 
@@ -157,7 +158,8 @@ def read_rows(
     `<!doctype html`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix, UTF-16 by its mark; other text is UTF-8, or in
     `encoding` where that is given, except for Parquet and datasets. The article's id is the row's `id_field`; a row without one is called
     `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row has an id). Of several files, ids begin with
-    the file's name and `#`. Fields other than text and id become `meta`. Files of a folder or pattern that are of no known suffix are
+    the file's name and `#`. Fields other than text and id become `meta`. Annotations of articles that eventtag wrote as JSON are left out,
+    unless `annotations` are wanted. Files of a folder or pattern that are of no known suffix are
     counted in a warning.
 
     Bad rows are those that cannot be read, pages whose reading takes longer than `page_seconds`, rows whose text is empty, holds NUL or
@@ -167,7 +169,7 @@ def read_rows(
     Raises FormatError, at the first row at the latest, when the source does not exist, holds no articles' files, or is one file that
     cannot be read as what its suffix says.
     """
-    fields = RowFields(text_field, id_field, require_id, max_row_bytes, page_seconds, encoding)
+    fields = RowFields(text_field, id_field, require_id, max_row_bytes, page_seconds, encoding, annotations)
     rows = _read_source(source, fields)
     return mark_duplicates(rows) if unique_ids else rows
 

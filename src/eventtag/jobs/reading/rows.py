@@ -7,12 +7,13 @@ import json
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eventtag.article import Article
 from eventtag.errors import DataError
-from eventtag.formats.json_file import refuse_constant
+from eventtag.formats.json_file import is_whole, refuse_constant
+from eventtag.formats.jsonl import article_from_json
 from eventtag.formats.links import are_links
 from eventtag.jobs.reading.pages import PAGE_SECONDS
 
@@ -20,6 +21,8 @@ MAX_ROW_BYTES = 8_000_000
 """Longer rows are bad rows; the longest books have fewer bytes."""
 RAW_BYTES = 1024
 """Bytes that are kept of a row that is too long."""
+ANNOTATIONS = ("spans", "annotated", "labels", "rejected", "links")
+"""Fields of an article that eventtag wrote, besides id, text and meta."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class InputRow:
 class RowFields:
     """Which field of a row holds the text and which its id, whether a row must have an id (None: if a file's first row has one), how
     long a row may be, how long the reading of a page may take, and in which encoding text is (None: UTF-8, a page as it declares).
+    `annotations`: whether articles that eventtag wrote keep their annotations.
     """
 
     text: str = "text"
@@ -59,10 +63,12 @@ class RowFields:
     max_row_bytes: int = MAX_ROW_BYTES
     page_seconds: float = PAGE_SECONDS
     encoding: str | None = None
+    annotations: bool = False
 
 
 def article_from_record(record: object, *, fields: RowFields, prefix: str, default: str) -> Article:
-    """The article of a row's fields, without the annotations of one that eventtag wrote; fields other than text and id become `meta`.
+    """The article of a row's fields; fields other than text and id become `meta`. An article that eventtag wrote has its annotations only
+    if `fields` ask for them.
 
     Its id is `prefix` and the id field, or `prefix` and `default` where the row has no such field. Raises DataError for a row that
     is no object, an id that is neither text nor whole number, and as `check_text` does.
@@ -84,7 +90,11 @@ def article_from_record(record: object, *, fields: RowFields, prefix: str, defau
             raise DataError(f"`{fields.id}` is {_shown(name)}; an id holds neither NUL nor lone surrogates")
     elif fields.require_id:
         raise DataError(f"has no `{fields.id}`; name the field with id_field=")
-    return Article(prefix + name, text, meta=_metadata(record, {fields.text, fields.id}))
+    used = {fields.text, fields.id}
+    if not fields.annotations or not (_has_our_spans(record) or _are_regions(record.get("annotated"))):
+        return Article(prefix + name, text, meta=_metadata(record, used))
+    own = {key: record[key] for key in ANNOTATIONS if key in record and (key != "links" or are_links(record[key]))}
+    return replace(article_from_json({"id": prefix + name, "text": text, **own}), meta=_metadata(record, used | own.keys()))
 
 
 def _metadata(record: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
@@ -93,7 +103,7 @@ def _metadata(record: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
     Annotations of an article that eventtag wrote (`spans` with its `annotated`, `labels`, `rejected` and `links`) are no metadata.
     """
     if _has_our_spans(record):
-        used = used | {"spans", "annotated", "labels", "rejected"} | ({"links"} if are_links(record.get("links")) else set())
+        used = used | {*ANNOTATIONS} - ({"links"} if not are_links(record.get("links")) else set())
     found = {str(key): value for key, value in record.items() if key not in used}
     given = found.get("meta")
     if isinstance(given, Mapping):
@@ -107,6 +117,13 @@ def _has_our_spans(record: Mapping[str, Any]) -> bool:
     spans = record.get("spans")
     return isinstance(spans, list) and all(
         isinstance(span, Mapping) and {"start", "end", "label"} <= span.keys() for span in spans
+    )
+
+
+def _are_regions(value: object) -> bool:
+    """Whether the value is a list of annotated regions, as eventtag writes them."""
+    return isinstance(value, list) and all(
+        isinstance(item, list) and len(item) == 2 and all(map(is_whole, item)) for item in value
     )
 
 

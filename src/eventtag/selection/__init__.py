@@ -1,0 +1,1 @@
+"""What to annotate next: units of a pool, strategies, and the tasks that are written."""
