@@ -1,7 +1,8 @@
 """What `eventtag select` saves: rounds of choosing, annotating and training, simulated on annotated articles.
 
     python scripts/measure_selection.py outputs/selection --seeds 1 2 3 --rounds 4 --words 1000 --test validation \
-        --train data=ecbplus window.max_length=64 trainer.adversarial=0 model.intermediate.data=null trainer.batch_size=4 trainer.epochs=12
+        --train data=ecbplus window.max_length=64 window.stride=16 trainer.adversarial=0 model.intermediate.data=null \
+        trainer.batch_size=4 trainer.epochs=12
 
 One split of the corpus tests all taggers (--test). For each seed, some of the other articles, drawn at random, are annotated at the
 start for all strategies: --first to train on and --validation to choose epoch and thresholds. --pool further ones are the pool. In each
