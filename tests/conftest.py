@@ -171,6 +171,29 @@ def trained_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def mpnet_folder(articles: tuple[Article, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random encoder as `sentence-transformers/all-mpnet-base-v2` is stored, with the words of the articles in its vocabulary."""
+    import torch
+    from transformers import MPNetConfig, MPNetModel, MPNetTokenizer
+
+    folder = tmp_path_factory.mktemp("encoders") / "mpnet"
+    words = sorted({word.lower() for article in articles for word in article.text.split()})
+    letters = sorted({letter for word in words for letter in word})
+    pieces = dict.fromkeys(
+        ["<s>", "<pad>", "</s>", "<unk>", *words, *letters, *(f"##{one}" for one in letters), "[UNK]", "<mask>"]
+    )
+    tokenizer = MPNetTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, model_max_length=512)
+    tokenizer.save_pretrained(folder)
+    sizes = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
+    torch.manual_seed(0)
+    config = MPNetConfig(vocab_size=len(tokenizer), max_position_embeddings=514, hidden_dropout_prob=0.0, **sizes)
+    encoder = MPNetModel(config)
+    torch.nn.init.normal_(encoder.encoder.relative_attention_bias.weight, std=0.5)  # so that relative positions matter
+    encoder.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def linked_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a finished run like `trained_run`, whose model has a link head."""
     from eventtag.settings import TrainSettings

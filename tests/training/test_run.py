@@ -253,12 +253,14 @@ def test_windows_longer_than_the_model_reads_are_refused(corpus_file, tmp_path):
 )
 def test_further_arguments_are_checked_before_the_model_loads(tmp_path, extra, message):
     with pytest.raises(SettingsError, match=message):
-        build_arguments(TrainerSettings(epochs=1, extra=extra), seed=1, output_dir=tmp_path)
+        build_arguments(TrainerSettings(epochs=1, learning_rate=1e-4, extra=extra), seed=1, output_dir=tmp_path)
 
 
 def test_further_arguments_reach_the_trainer(tmp_path):
     arguments = build_arguments(
-        TrainerSettings(epochs=1, extra={"max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}), seed=7, output_dir=tmp_path
+        TrainerSettings(epochs=1, learning_rate=1e-4, extra={"max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}),
+        seed=7,
+        output_dir=tmp_path,
     )
     assert (arguments.max_grad_norm, arguments.lr_scheduler_type, arguments.seed) == (0.5, "cosine", 7)
 
@@ -270,7 +272,7 @@ def test_one_process_uses_one_of_several_devices(tmp_path, monkeypatch, caplog):
 
     monkeypatch.setattr(TrainingArguments, "_setup_devices", property(two_devices))
     with caplog.at_level("INFO"):
-        arguments = build_arguments(TrainerSettings(epochs=1, batch_size=3), seed=1, output_dir=tmp_path)
+        arguments = build_arguments(TrainerSettings(epochs=1, learning_rate=1e-4, batch_size=3), seed=1, output_dir=tmp_path)
     assert "one of 2 GPUs is used" in caplog.text
     assert arguments._n_gpu == 1
 

@@ -37,7 +37,7 @@ FILE_COMMANDS = {
     "records": "make a table of events: who did what to whom, where, when",
     "plan": "say how many articles to annotate, from a pilot",
     "compare": "say whether one tagger is better than another",
-    "fetch": "bring a public corpus to this computer",
+    "fetch": "bring a public corpus or an encoder to this computer",
     "export": "make a checkpoint faster, if it stays as good",
     "job": "say what is missing of a tagging job of many tasks, and put its output together",
 }

@@ -32,6 +32,7 @@ from eventtag.run_folder import claimed_folder
 from eventtag.scoring.candidates import FAILED, FINISHED, PRUNED, Candidate, SweepReport
 from eventtag.settings.sweep import SweepSettings
 from eventtag.staging import remove_partial
+from eventtag.training.encoder_defaults import with_encoder_defaults
 from eventtag.training.intermediate import INTERMEDIATE, remove_shared
 from eventtag.training.loop.processes import require_one_process
 from eventtag.training.record import build_record, claim_folder
@@ -152,7 +153,7 @@ def _tasks(study: Study, settings: SweepSettings, parameters: tuple[Parameter, .
 
     def proposed(number: int, trial_id: int | None) -> tuple[Task, Trial]:
         if number == 0 and trial_id is None:
-            study.enqueue_trial(values_of(train_settings(settings), parameters), skip_if_exists=True)
+            study.enqueue_trial(values_of(with_encoder_defaults(train_settings(settings)), parameters), skip_if_exists=True)
         study.sampler = TPESampler(seed=(settings.seed + 1_000_003 * number) % 2**32, constant_liar=True)
         trial = study.ask() if trial_id is None else Trial(study, trial_id)
         return Task(settings, trial.number, {parameter.key: parameter.suggest(trial) for parameter in parameters}), trial

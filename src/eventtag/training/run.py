@@ -50,13 +50,15 @@ from eventtag.training.continued import base_checkpoint, corpus_of, require_prom
 from eventtag.training.data.features import build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
+from eventtag.training.encoder_defaults import with_encoder_defaults
 from eventtag.training.finish import METRICS_FILE as METRICS_FILE
 from eventtag.training.finish import TrainingResult as TrainingResult
 from eventtag.training.finish import finish
 from eventtag.training.fitted_calibration import evaluate_calibrated, require_known_targets
 from eventtag.training.intermediate import IntermediateRun, plan_intermediate, share, take_weights
 from eventtag.training.learnt import learns_across_lines, learns_cut_strings, seen_in_run
-from eventtag.training.loop.arguments import build_arguments, enable_checkpointing
+from eventtag.training.loop.arguments import build_arguments
+from eventtag.training.loop.checkpointing import enable_checkpointing
 from eventtag.training.loop.dropout import quicken_dropout
 from eventtag.training.loop.optimizer import freeze
 from eventtag.training.loop.precision import Arithmetic, choose_arithmetic
@@ -98,7 +100,7 @@ def train(
     finished with the same settings and data; OutputError if the disk is full; TrainingError if the loss is no longer finite.
     """
     require_trackers(settings.trainer.tracking)
-    settings = with_base(settings)
+    settings = with_encoder_defaults(with_base(settings))
     run_dir = Path(settings.run_dir)
     claimed = claimed_folder(run_dir, "train") if is_first_process() else nullcontext()
     with named_full_disk(run_dir, then=CONTINUE), claimed, tracked(settings.trainer.tracking, run_dir):
@@ -265,7 +267,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     if process_count() == 1 and "optim" not in settings.trainer.extra:  # several exchange gradients in hooks
         keep_gradient(model.get_input_embeddings())
     if settings.trainer.gradient_checkpointing:
-        enable_checkpointing(model)  # the Trainer would do it after the arithmetic is chosen
+        enable_checkpointing(model)
     limit = longest_input(model, tokenizer)
     if limit is not None and settings.window.max_length > limit:
         raise SettingsError(

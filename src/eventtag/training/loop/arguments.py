@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, TrainingArguments
+from transformers import TrainingArguments
 
 from eventtag.errors import SettingsError
 from eventtag.settings import Precision, TrainerSettings
@@ -64,29 +64,15 @@ FIXED = {
 """TrainingArguments that the run itself depends on, and why."""
 
 
-_NEW_NAME = any(field.name == "activation_checkpointing" for field in dataclasses.fields(TrainingArguments))
-CHECKPOINTING = "activation_checkpointing" if _NEW_NAME else "gradient_checkpointing"
-"""What transformers calls gradient checkpointing."""
-CHECKPOINTING_OPTIONS = {"use_reentrant": False}
-"""The reentrant implementation loses the gradients of a model whose first layers are frozen."""
-
-
 def build_arguments(settings: TrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
     """The arguments of a run. Raises SettingsError for an `extra` that does not exist, that has its own key, or has a bad value."""
     options: dict[str, Any] = {"bf16": settings.precision is not Precision.fp32 and _autocasts()}
     options |= {"report_to": settings.tracking or "none", "run_name": output_dir.parent.name, "project": PROJECT}
-    if settings.gradient_checkpointing:
-        options |= {CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": CHECKPOINTING_OPTIONS}
     if settings.batch_tokens is not None:
         # Batches differ in size; every process has the same number.
         options["accelerator_config"] = {"even_batches": False}
     metric = f"eval_{settings.metric.value}"
     return _build(settings, seed, output_dir, metric=metric, greater_is_better=True, options=options)
-
-
-def enable_checkpointing(model: PreTrainedModel) -> None:
-    """Make the model compute activations again in the backward pass."""
-    getattr(model, f"{CHECKPOINTING}_enable")(CHECKPOINTING_OPTIONS)
 
 
 def build_pretraining_arguments(settings: PretrainTrainerSettings, *, seed: int, output_dir: Path) -> TrainingArguments:
@@ -111,6 +97,7 @@ def _build(
 ) -> TrainingArguments:
     require_known_arguments(settings.extra)
     assert settings.epochs is not None, "how long a run trains is decided before (`training/duration.py`)"
+    assert settings.learning_rate is not None, "it is chosen by the encoder before (`training/encoder_defaults.py`)"
     further = {
         "disable_tqdm": not sys.stderr.isatty(),
         "logging_strategy": "steps",

@@ -61,11 +61,13 @@ def count_layers(model: PreTrainedModel) -> int:
 
 
 def layer_of(name: str) -> int:
-    """The layer of an encoder's weight: from 0; -1 for embeddings, a high number for weights above the layers."""
+    """The layer of an encoder's weight: from 0; -1 for embeddings, those of relative positions among them (MPNet's lowest layer reads
+    them), a high number for weights above the layers.
+    """
     found = _LAYER.search(f".{name}")
     if found:
         return int(found[1])
-    return -1 if "embed" in name else 1_000_000
+    return -1 if "embed" in name or "relative_attention_bias" in name else 1_000_000
 
 
 def _encoder_weights(model: PreTrainedModel) -> list[tuple[str, nn.Parameter]]:

@@ -57,22 +57,24 @@ def choose_arithmetic(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor]
     step is at least GAIN times faster. Neither weights nor random numbers change. Raises SettingsError if bf16 is wanted but the processor
     has no instructions for it, or the model recomputes its activations.
     """
+    usual = FUSED if _takes(model, FUSED) else PLAIN
+    exact = Arithmetic(attention=usual)
     if wanted is Precision.fp32:
-        return Arithmetic()
+        return exact
     problem = _why_not_bf16(model)
     if problem is not None:
         if wanted is Precision.bf16:
             raise SettingsError(f"trainer.precision=bf16: {problem}; use trainer.precision=fp32 or auto")
-        return Arithmetic()
+        return exact
     if torch.cuda.is_available():
-        return Arithmetic("bf16")
+        return Arithmetic("bf16", usual)
     if wanted is Precision.bf16:
         return Arithmetic("bf16", PLAIN)
-    candidates = [Arithmetic(), *(Arithmetic("bf16", attention) for attention in (FUSED, PLAIN) if _takes(model, attention))]
+    candidates = [exact, *(Arithmetic("bf16", attention) for attention in (FUSED, PLAIN) if _takes(model, attention))]
     seconds = _time(model, inputs, candidates)
     best = min(candidates, key=seconds.__getitem__)
-    if seconds[Arithmetic()] < GAIN * seconds[best]:
-        best = Arithmetic()
+    if seconds[exact] < GAIN * seconds[best]:
+        best = exact
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         agreed = [best]
         torch.distributed.broadcast_object_list(agreed)
