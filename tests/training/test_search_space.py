@@ -10,7 +10,9 @@ SETTINGS = TrainSettings(data=DataSettings(path="x"), model=ModelSettings(name="
 def test_the_values_that_settings_have_are_those_that_the_space_holds():
     settings = TrainSettings(
         data=DataSettings(path="x"), model=ModelSettings(name="tiny"), run_dir="x",
-        trainer=TrainerSettings(learning_rate=1e-4, batch_size=8, epochs=None, patience=3, extra={"max_grad_norm": 0.5}),
+        trainer=TrainerSettings(
+            learning_rate=1e-4, batch_size=8, epochs=None, patience=3, adversarial=1.0, extra={"max_grad_norm": 0.5}
+        ),
     )  # fmt: skip
     space = {
         "trainer": {
