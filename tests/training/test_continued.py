@@ -15,7 +15,7 @@ import yaml
 from conftest import make_article, plain_model, trained_settings
 
 from eventtag.api.evaluate import evaluate
-from eventtag.api.predict import _names_of_run
+from eventtag.api.predict import names_of_run
 from eventtag.api.train import train as train_api
 from eventtag.article import Article
 from eventtag.corpus.loading import fingerprint
@@ -249,7 +249,7 @@ def test_runs_that_continue_themselves_are_named_and_end(make: Make, trained_run
     with pytest.raises(DataError, match=r"first/settings\.yaml: by its base= this run continues itself") as caught:
         corpus_of(make(base=str(first)))
     assert str(caught.value).count("continues itself") == 1
-    assert _names_of_run(first / "checkpoint", ["ACTOR"]) == {}
+    assert names_of_run(first / "checkpoint", ["ACTOR"]) == {}
 
 
 def test_what_the_test_articles_of_the_base_become_is_said(
