@@ -22,6 +22,7 @@ from eventtag.estimates.sample_record import read_record
 from eventtag.formats.jsonl import json_line
 from eventtag.heads.softmax import SoftmaxHead
 from eventtag.ledger import LossLedger
+from eventtag.link import Link
 from eventtag.tagging.tagger import Tagger
 
 
@@ -146,13 +147,15 @@ def test_annotated_regions_are_not_offered_again(checkpoint: Path, tmp_path: Pat
         json_line(replace(half, spans=inside, annotated=((0, edge),))),
         json_line(whole),
         json_line(replace(none, spans=(), annotated=())),
-        *(json_line(replace(GOLD[f"new{n}"], spans=(), annotated=())) for n in range(3, 6)),
+        *(json_line(replace(GOLD[f"new{n}"], spans=(), annotated=(), labels=("ACTOR",))) for n in range(3, 6)),
+        json_line(replace(GOLD["new6"], spans=GOLD["new6"].spans[:1], labels=("ACTOR",))),
         {"id": "bare", "text": GOLD["new9"].text},
     ]
     path = write_lines(tmp_path / "pool.jsonl", rows)
     settings: dict[str, Any] = {"n": 50, "unit": "sentence", "random_share": 0}
     result = eventtag.select(checkpoint, path, tmp_path / "out.jsonl", suggestions=True, **settings)
-    assert result.left_out == {"annotated": 2}
+    assert result.left_out == {"annotated": 2, "some labels": 1}
+    assert all(article.labels is None for article in result.articles)
     assert any(note.startswith("1 articles have neither spans nor `annotated`") for note in result.notes)
     assert "1 articles are annotated in part, so they keep that and have no suggestions" in result.notes
     units = result.to_pandas().query("article == 'new0'")
@@ -167,7 +170,18 @@ def test_annotated_regions_are_not_offered_again(checkpoint: Path, tmp_path: Pat
     assert words["new0"] == words["new2"] - len(half.text[:edge].split())
 
 
-@pytest.mark.parametrize(("name", "format_name"), [("tasks.jsonl", "auto"), ("tasks.json", "label_studio")])
+def test_predicted_links_are_not_taken_for_those_of_people(checkpoint: Path, tmp_path: Path) -> None:
+    found = [replace(a, spans=tuple(replace(s, score=0.9) for s in a.spans)) for a in GOLD.values()]
+    linked = [replace(a, links=(Link(a.spans[1], a.spans[0], "AGENT", 0.8),)) for a in found]
+    path = write_lines(tmp_path / "tagged.jsonl", map(json_line, linked))
+    result = eventtag.select(checkpoint, path, tmp_path / "out.jsonl", n=5)
+    assert all(article.links is None and not article.spans for article in result.articles)
+
+
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [("tasks.jsonl", "auto"), ("tasks.json", "label_studio"), ("tasks.jsonl", "prodigy"), ("tasks.jsonl", "doccano")],
+)
 def test_only_the_open_sentences_come_back_as_annotated(
     checkpoint: Path, pool: Path, tmp_path: Path, name: str, format_name: str
 ) -> None:
@@ -186,6 +200,17 @@ def test_only_the_open_sentences_come_back_as_annotated(
             regions = [{"from_name": "label", "to_name": "text", "type": "labels", "value": one} for one in value]
             task["annotations"] = [{"completed_by": 1, "result": regions}]
         path.write_text(json.dumps(tasks), encoding="utf-8")
+    elif format_name in ("prodigy", "doccano"):
+        opened = {article.id: article for article in result.articles}
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            answer = filled(opened[row["eventtag"]["id"]])
+            if format_name == "prodigy":
+                assert row["meta"]["to_annotate"]
+                row |= {"spans": [{"start": s.start, "end": s.end, "label": s.label} for s in answer.spans], "answer": "accept"}
+            else:
+                row["label"] = [[s.start, s.end, s.label] for s in answer.spans]
+        write_lines(path, rows)
     else:
         lines = [json_line(filled(article)) for article in eventtag.read_articles(path)]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -230,7 +230,8 @@ def _notes(
     )
     total = words or 1
     if drawn:
-        notes.append(f"{drawn} of {words} words are in articles drawn at random ({100 * drawn / total:.0f} %)")
+        over = f", which is more than the budget of {settings.words}" if settings.words and words > settings.words else ""
+        notes.append(f"{drawn} of {words} words are in articles drawn at random ({100 * drawn / total:.0f} %){over}")
     used = sum(unit.words if settings.words else 1 for unit in units if unit.selected_by != DRAWN)
     if used < choice.budget * 0.9:
         notes.append(

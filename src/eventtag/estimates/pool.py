@@ -96,7 +96,8 @@ def read_pool(
         links = article.links
         if links:
             own = set(people)
-            links = tuple(link for link in links if link.score is None and {link.event, link.participant} <= own)
+            # Where all of them were predicted, nobody has looked for links.
+            links = tuple(link for link in links if link.score is None and {link.event, link.participant} <= own) or None
         kept = (article.id, article.text, people, article.annotated, article.labels, article.meta, article.rejected, links)
         pool.file.write(pickle.dumps(kept, pickle.HIGHEST_PROTOCOL))
     return pool

@@ -43,6 +43,7 @@ REASONS = {
     "chose": "they chose epoch and thresholds of the checkpoint",
     "tested": "they test the checkpoint",
     "annotated": "they are annotated already",
+    "some labels": "they are annotated already, though not for all labels of the checkpoint",
     "near the seen": "they are near-duplicates of such articles",
     "near each other": "they are near-duplicates of other articles of the pool",
 }
@@ -146,11 +147,15 @@ class _Reading:
             kind = "tested"
         if kind is not None:
             return kind
+        looked_at = bool(article.annotated) or (article.annotated is None and any(span.score is None for span in article.spans))
+        labels = self.tagger.labels.labels
+        if looked_at and article.annotated_labels(labels) != labels:
+            return "some labels"
         if article.annotated is not None:
             return "annotated" if article.all_annotated(0, len(article.text)) else OPEN
         if not article.spans:
             return UNDECIDED
-        return "annotated" if any(span.score is None for span in article.spans) else OPEN
+        return "annotated" if looked_at else OPEN
 
     def _show(self, shard: Shard, spans: int, share: Callable[[Place], float | None] | None) -> None:
         self.rows = shard.first_row + len(shard.rows)

@@ -75,13 +75,14 @@ def _task(
     format_name: str,
     about: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Article:
-    """The article with its earlier annotation, open in these sentences (None: everywhere)."""
+    """The article with its earlier annotation, open in these sentences (None: everywhere) and for all labels."""
     meta: dict[str, Any] = {**article.meta, SELECTED_BY: how, **(about or {}).get(article.id, {})}
     if settings.unit is Unit.sentence:
         meta[TO_ANNOTATE] = WHOLE if sentences is None else "\n".join(article.text[start:end] for start, end in sentences)
+    regions: tuple[Region, ...] | None = () if format_name in SAY_UNANNOTATED else None
     if sentences is not None:
-        return replace(article, annotated=(*(article.annotated or ()), *sentences), meta=meta)
-    return replace(article, annotated=() if format_name in SAY_UNANNOTATED else None, meta=meta)
+        regions = (*(article.annotated or ()), *sentences)
+    return replace(article, annotated=regions, labels=None, meta=meta)
 
 
 def _with_suggestions(tasks: Sequence[Article], places: Mapping[str, Sequence[Region]], tagger: Tagger) -> list[Article]:
