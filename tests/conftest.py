@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from warm import fork_spawned, warm_programs
+from warm import fork_spawned, make_room, warm_programs, write_to_memory
 
 from eventtag.article import Article
 from eventtag.formats.jsonl import json_line
@@ -24,7 +25,7 @@ from eventtag.link import ROLES, Link
 from eventtag.span import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from eventtag.settings import ModelSettings, TrainerSettings
 
@@ -36,9 +37,21 @@ CORPORA = REPOSITORY.parent / "shared" / "corpora"
 if CORPORA.is_dir():
     os.environ.setdefault("EVENTTAG_CORPORA", str(CORPORA))
 
+# The tests start hundreds of processes: what these import is kept compiled, even if the environment says otherwise.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+os.fsync = write_to_memory
+
 # Properties are tried on the same examples each time, and a slow machine fails none.
 settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One room for the warm programs of all workers."""
+    if not hasattr(config, "workerinput"):
+        make_room()
 
 
 def pytest_collection_finish() -> None:
@@ -125,12 +138,25 @@ def with_links(article: Article) -> Article:
     return replace(article, spans=tuple(spans), links=tuple(links))
 
 
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A path of this name, made by the first process of pytest that asks for it and read by all."""
+    base = temporary.getbasetemp()
+    path = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made" / name
+    path.parent.mkdir(exist_ok=True)
+    made = path.with_name(f"{name}.made")
+    with path.with_name(f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make(path)
+            made.touch()
+    return path
+
+
 @pytest.fixture(scope="session")
 def corpus_file(articles: tuple[Article, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The articles as a JSONL file with their split in `meta`, and with links and status, so that whatever reads articles meets them."""
-    path = tmp_path_factory.mktemp("corpus") / "articles.jsonl"
-    path.write_text("".join(json_line(with_links(article)) + "\n" for article in articles), encoding="utf-8")
-    return path
+    lines = "".join(json_line(with_links(article)) + "\n" for article in articles)
+    return made_once(tmp_path_factory, "articles.jsonl", lambda path: path.write_text(lines, encoding="utf-8"))
 
 
 def plain_model(**chosen: Any) -> ModelSettings:
@@ -165,9 +191,8 @@ def trained_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     from eventtag.settings import TrainSettings
     from eventtag.training.run import train
 
-    run = tmp_path_factory.mktemp("runs") / "trained"
-    train(TrainSettings(**trained_settings(corpus_file), run_dir=str(run)))
-    return run
+    settings = trained_settings(corpus_file)
+    return made_once(tmp_path_factory, "trained", lambda run: train(TrainSettings(**settings, run_dir=str(run))))
 
 
 @pytest.fixture(scope="session")
@@ -199,11 +224,9 @@ def linked_run(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     from eventtag.settings import TrainSettings
     from eventtag.training.run import train
 
-    run = tmp_path_factory.mktemp("runs") / "linked"
     settings = trained_settings(corpus_file)
     settings["model"] = replace(settings["model"], links=True)
-    train(TrainSettings(**settings, run_dir=str(run)))
-    return run
+    return made_once(tmp_path_factory, "linked", lambda run: train(TrainSettings(**settings, run_dir=str(run))))
 
 
 @pytest.fixture(scope="session")

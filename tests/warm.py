@@ -9,6 +9,7 @@ the program itself. Tests that set limits of a process, or look at what is impor
 from __future__ import annotations
 
 import atexit
+import fcntl
 import functools
 import gc
 import io
@@ -33,15 +34,44 @@ from typing import Any
 import pytest
 
 CLIENT = Path(__file__).with_name("warm_client.py")
+ROOM = "EVENTTAG_TESTS_WARM"
+"""The variable with the folder of the programs."""
+ALIVE = 0
+"""Standard input of the process that forks: it ends when pytest does."""
+FORGET = """
+import functools, sys
+from transformers import AutoConfig, AutoModelForTokenClassification
+for known in (AutoConfig, AutoModelForTokenClassification):
+    known.register = functools.partial(known.register, exist_ok=True)
+for name in [name for name in sys.modules if name.partition(".")[0] == "eventtag"]:
+    del sys.modules[name]
+"""
+"""How a program begins that imports eventtag itself, or not at all: of what was imported for it, it keeps only other libraries."""
+
+
+def make_room() -> None:
+    """Make the folder of the programs, for this process and those that it starts; what runs there ends when this process does."""
+    folder = Path(tempfile.mkdtemp(prefix="warm"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.mkfifo(folder / "alive")
+    os.open(folder / "alive", os.O_RDWR)  # stays open as long as this process lives
+    os.environ[ROOM] = str(folder)
 
 
 @functools.cache
 def warm_programs() -> Path:
-    """A folder with the programs `eventtag` and `python`, for this process of pytest."""
-    folder = Path(tempfile.mkdtemp(prefix="warm"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    server = subprocess.Popen([sys.executable, __file__, str(folder)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    atexit.register(server.kill)
+    """A folder with the programs `eventtag` and `python`; all processes of pytest share it, and the first to ask starts what runs there."""
+    folder = Path(os.environ[ROOM])
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "python").exists():
+            start(folder)
+    return folder
+
+
+def start(folder: Path) -> None:
+    with (folder / "alive").open("rb") as alive:
+        server = subprocess.Popen([sys.executable, __file__, str(folder)], stdin=alive, stdout=subprocess.PIPE)
     assert server.stdout is not None
     if server.stdout.readline() != b"ready\n":
         pytest.exit("tests/warm.py could not start its process; what it said stands above")
@@ -49,7 +79,6 @@ def warm_programs() -> Path:
         program = folder / name
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {CLIENT} {folder / "socket"} {module}"$@"\n')
         program.chmod(0o755)
-    return folder
 
 
 class WarmPopen(subprocess.Popen):  # type: ignore[type-arg]
@@ -76,8 +105,13 @@ class WarmPopen(subprocess.Popen):  # type: ignore[type-arg]
                 os.kill(self.program, sig)
 
 
+def write_to_memory(descriptor: int) -> None:
+    """`os.fsync` of the tests: a disk takes 10 ms, thousands of times, and what they write need not outlive the machine."""
+    os.fstat(descriptor)
+
+
 def serve(folder: Path) -> None:
-    """Import what commands need, then fork for each request; ends with the process that started it."""
+    """Import what commands need, then fork for each request; ends when standard input does: when pytest has ended."""
     warm_up(folder)
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     for thread in others:  # those that loaded the weights are ending
@@ -94,7 +128,9 @@ def serve(folder: Path) -> None:
         listening.listen()
         print("ready", flush=True)  # noqa: T201
         while True:
-            ready, _, _ = select.select([listening, woken], [], [])
+            ready, _, _ = select.select([listening, woken, ALIVE], [], [])
+            if ALIVE in ready:
+                return
             if woken in ready:
                 os.read(woken, 4096)
                 tell_ended(running)
@@ -135,17 +171,17 @@ def warm_up(folder: Path) -> None:
     import eventtag.api.evaluate
     import eventtag.api.predict
     import eventtag.api.train
-    import eventtag.cli.hydra_task
     import eventtag.cli.job_progress
     import eventtag.formats.registry
     import eventtag.reporting.files  # noqa: F401
-    from eventtag.formats.registry import FORMATS  # noqa: F401
+    from eventtag.cli.hydra_task import compose_training
     from eventtag.jobs.job import code_digest
     from eventtag.labels import LabelSet
     from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
     from eventtag.reporting.page import render_template
 
     code_digest()
+    compose_training(["data=corpus", "data.path=none", "model=tiny"])  # the parsers of Hydra and OmegaConf learn their grammars
     with suppress(UndefinedError):  # the template is compiled before its values are asked for
         render_template("evaluation.html.j2")
     build_tiny_model(build_tiny_tokenizer(["Lima"]), LabelSet()).save_pretrained(folder / "model")
@@ -190,8 +226,6 @@ def answer(connection: socket.socket, folder: Path) -> None:
 
 def place(received: list[int], numbers: list[int]) -> None:
     """Give the descriptors that were received the numbers that they had."""
-    import fcntl
-
     above = max(*numbers, *received) + 1
     moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, above) for descriptor in received]
     for descriptor in received:
@@ -255,4 +289,5 @@ def fork_spawned(server: Callable[[], Path]) -> None:
 
 if __name__ == "__main__":
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # as the command sets it before it imports anything
+    os.fsync = write_to_memory
     serve(Path(sys.argv[1]))

@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel
+from warm import FORGET, warm_programs
 
 from eventtag.corpus.seen import read_seen, seen_articles
 from eventtag.errors import ExportError
@@ -57,10 +57,11 @@ def test_a_plain_export_loads_without_eventtag_and_says_what_it_loses(articles, 
     assert json.loads((tmp_path / "plain" / "eventtag_export.json").read_text())["loss"]["articles"] == 4
     assert read_seen(tmp_path / "plain") == seen_articles(learnt=articles)
     code = (
-        "import sys; from transformers import pipeline;"
+        f"{FORGET}from transformers import pipeline;"
         "print(type(pipeline('token-classification', sys.argv[1]).model).__name__, 'eventtag' in sys.modules)"
     )
-    run = subprocess.run([sys.executable, "-c", code, tmp_path / "plain"], capture_output=True, text=True, check=True)
+    command = [warm_programs() / "python", "-c", code, tmp_path / "plain"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == "BertForTokenClassification False\n"
 
 

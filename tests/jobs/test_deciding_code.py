@@ -2,8 +2,9 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+
+from warm import FORGET, warm_programs
 
 import eventtag
 from eventtag.jobs.job import DECIDING, code_digest
@@ -38,10 +39,11 @@ def test_code_that_does_not_decide_what_is_tagged_may_change_while_a_job_is_half
 
 def test_all_modules_that_tag_decide_what_is_tagged():
     program = (
-        "import sys, eventtag.engines.torch_backend, eventtag.models.network, eventtag.jobs.taggers, eventtag.tagging.tagger\n"
+        f"{FORGET}import eventtag.engines.torch_backend, eventtag.models.network, eventtag.jobs.taggers, eventtag.tagging.tagger\n"
         "print(*(name for name in sys.modules if name.startswith('eventtag.')))"
     )
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    command = [warm_programs() / "python", "-c", program]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     layers = ("text", "encoding", "heads", "models", "engines", "tagging")
     files = {f"{name.replace('.', '/')}.py".removeprefix("eventtag/") for name in loaded if name.count(".") == 2}
     deciding = {file.relative_to(PACKAGE).as_posix() for pattern in DECIDING for file in PACKAGE.glob(pattern)}

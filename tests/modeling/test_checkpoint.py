@@ -1,11 +1,11 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from transformers import pipeline
+from warm import warm_programs
 
 from eventtag.errors import CheckpointError
 from eventtag.manifest import write_manifest
@@ -230,7 +230,7 @@ def test_code_of_a_checkpoint_is_not_run_and_nothing_asks_on_standard_input(copy
     rewrite(copy, lambda content: content.update(auto_map=classes, **strange), name)
     program = f"from eventtag import Tagger\nprint(Tagger.load({str(copy)!r}).tag('Police arrested Miners .'))"
     done = subprocess.run(
-        [sys.executable, "-c", program], input="y\n" * 9, capture_output=True, text=True, cwd=copy.parent, check=False
+        [warm_programs() / "python", "-c", program], input="y\n" * 9, capture_output=True, text=True, cwd=copy.parent, check=False
     )
     assert "Do you wish to run" not in done.stdout + done.stderr
     assert not (copy.parent / "ran").exists()

@@ -1,10 +1,10 @@
 import subprocess
-import sys
 
 import pytest
 import torch
 from conftest import plain_model
 from transformers import AutoConfig, AutoModel
+from warm import warm_programs
 
 from eventtag.encoding.casing import CASINGS
 from eventtag.labels import LabelSet
@@ -108,5 +108,5 @@ def test_a_checkpoint_with_casing_loads_in_a_plain_pipeline_once_eventtag_is_imp
         "import sys, eventtag.models.network; from transformers import pipeline;"
         "print(len(pipeline('token-classification', sys.argv[1])('Police in Lima arrested four miners.')) > 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([warm_programs() / "python", "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "True", done.stderr

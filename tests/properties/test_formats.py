@@ -17,12 +17,6 @@ from eventtag.formats.registry import FORMATS, read_articles, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 
-
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("eventtag.staging.os.fsync", lambda descriptor: None)
-
-
 MODULES = {"spacy": "spacy", "cas": "cassis"}
 WRITABLE = [
     name

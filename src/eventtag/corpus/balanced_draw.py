@@ -61,18 +61,21 @@ def _direction_that_keeps_totals(matrix: NDArray[np.float64]) -> NDArray[np.floa
     give the same draw on every machine.
     """
     rows = matrix.copy()
+    zero = _SETTLED * np.abs(matrix).max()
     pivots: list[int] = []
     for column in range(rows.shape[1]):
         done = len(pivots)
         best = done + int(np.argmax(np.abs(rows[done:, column]))) if done < len(rows) else done
-        if best == len(rows) or abs(rows[best, column]) <= _SETTLED * np.abs(matrix).max():
+        if best == len(rows) or abs(rows[best, column]) <= zero:
             direction = np.zeros(rows.shape[1])
             direction[column] = 1.0
             direction[pivots] = -rows[:done, column]
             return direction
-        rows[[done, best]] = rows[[best, done]]
+        if best != done:
+            rows[[done, best]] = rows[[best, done]]
         rows[done] /= rows[done, column]
-        others = np.arange(len(rows)) != done
-        rows[others] -= np.outer(rows[others, column], rows[done])
+        factors = rows[:, column].copy()
+        factors[done] = 0.0
+        rows -= factors[:, None] * rows[done]
         pivots.append(column)
     raise ValueError(f"a matrix of {matrix.shape[0]} rows and {matrix.shape[1]} columns")
