@@ -67,6 +67,13 @@ def test_a_span_that_goes_takes_its_links_with_it_which_the_ledger_counts():
     assert (ledger.links[0].role, ledger.links[0].event, ledger.links[0].participant) == ("AGENT", (7, 15), (0, 6))
 
 
+def test_a_role_whose_participants_go_is_unsure_and_one_that_keeps_some_is_not():
+    found = respan(article(), [POLICE, ARREST], stage="here", ledger=LossLedger())
+    assert [span.unsure_roles for span in found.spans] == [(), ("PLACE", "TARGET")]
+    both = article(links=(Link(ARREST, POLICE, "AGENT"), Link(ARREST, MEN, "AGENT")))
+    assert [span.unsure_roles for span in respan(both, [POLICE, ARREST], stage="here", ledger=LossLedger()).spans] == [(), ()]
+
+
 def test_links_follow_spans_that_move_and_those_that_become_the_same_are_one():
     ledger = LossLedger()
     wide = Span(0, 19, "ACTOR")

@@ -92,7 +92,7 @@ def _given_gold(
     """
     if tagger.links is None or not any(a.links is not None or any(span.status for span in a.spans) for a in articles):
         return None
-    items = [only_labels(item, labels) for item, _, _ in tagger.link_given(articles)]
+    items = [only_labels(item, labels) for item in tagger.link_given(articles)]
     return [(item.article, item.spans) for item in items], {item.article.id: item.links for item in items}
 
 

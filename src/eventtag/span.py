@@ -18,8 +18,9 @@ STATUSES = ("asserted", "negated", "future", "possible")
 class Span:
     """A mention: `text[start:end]` carries `label`. A predicted one has a `score` from 0 to 1 (docs/architecture.md); gold has None.
 
-    `status`: of an event, one of STATUSES; None means that nobody marked it. A predicted status has a `status_score`. Scores and status
-    take no part in equality, hashing or order: a predicted span is equal to the gold span that it matches.
+    `status`: of an event, one of STATUSES; None means that nobody marked it. A predicted status has a `status_score`. `unsure_roles`: of an
+    event, the roles of which it is unknown whether anybody has them. Only the offsets and the label take part in equality, hashing and
+    order: a predicted span is equal to the gold span that it matches.
     """
 
     start: int
@@ -28,6 +29,7 @@ class Span:
     score: float | None = field(default=None, compare=False)
     status: str | None = field(default=None, compare=False)
     status_score: float | None = field(default=None, compare=False)
+    unsure_roles: tuple[str, ...] = field(default=(), compare=False)
 
     def overlaps(self, other: Span) -> bool:
         """Whether the two share at least one character; neighbours that only touch do not."""

@@ -39,6 +39,23 @@ def test_scores_of_links_and_status_come_back(tmp_path):
     assert (back.links[0].score, back.spans[1].status_score) == (0.125, 0.75)
 
 
+def test_unsure_roles_come_back_or_the_ledger_says_that_they_are_not_kept(tmp_path):
+    event = Span(9, 17, "EVENT", 0.5, unsure_roles=("AGENT", "PLACE"))
+    article = Article("a", TEXT, (Span(2, 8, "ACTOR", 0.25), event), links=())
+    for suffix in ("jsonl", "parquet"):
+        ledger = LossLedger()
+        write_articles([article], tmp_path / f"o.{suffix}", ledger=ledger)
+        (back,) = read_articles(tmp_path / f"o.{suffix}", ledger=ledger)
+        assert [span.unsure_roles for span in back.spans] == [(), ("AGENT", "PLACE")]
+        assert ledger.notes == []
+    for name in ("label_studio", "prodigy", "doccano", "csv", "brat"):
+        ledger = LossLedger()
+        write_articles([article], tmp_path / f"o.{name}", name, ledger=ledger)
+        assert any("the tagger is unsure whether anybody has them is not kept" in line for line in ledger.summary())
+        (back,) = read_articles(tmp_path / f"o.{name}", name, ledger=LossLedger())
+        assert all(span.unsure_roles == () for span in back.spans)
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -55,6 +72,10 @@ def test_scores_of_links_and_status_come_back(tmp_path):
         (
             {"spans": [{"start": 2, "end": 8, "label": "ACTOR", "status": 1}], "links": []},
             "`status` or `status_score` that cannot be",
+        ),
+        (
+            {"spans": [{"start": 2, "end": 8, "label": "ACTOR", "unsure_roles": "AGENT"}], "links": []},
+            "`unsure_roles` must be a list of texts",
         ),
     ],
 )

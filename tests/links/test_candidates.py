@@ -18,7 +18,7 @@ from eventtag.links.decoding import decode_links
 from eventtag.links.network import PairScores
 from eventtag.links.scheme import LinkScheme, learnt_scheme
 from eventtag.models.tiny import build_tiny_tokenizer
-from eventtag.span import Span
+from eventtag.span import STATUSES, Span
 
 LABELS = LabelSet()
 TAKERS = {"AGENT": ("ACTOR",), "TARGET": ("ACTOR", "LOCATION"), "PLACE": ("LOCATION",)}
@@ -73,9 +73,10 @@ def test_no_link_has_a_role_that_its_participant_cannot_have_or_a_score_below_th
     found = find_candidates(text, tokenise(text, TOKENIZER), spans, LABELS, SCHEME)
     roles = random.normal(0, 3, (len(found.pairs), 4)).astype(np.float32)
     roles[~SCHEME.allowed(LABELS)[found.labels[found.pairs[:, 1]]]] = -np.inf
+    thresholds = {"AGENT": 0.3, "TARGET": 0.6, "PLACE": 1.0}
     scores = PairScores(roles, random.normal(0, 2, (len(found.events), 4)).astype(np.float32))
-    info = LinkInfo(SCHEME, LinkCalibration(1.5, 0.7, {"AGENT": 0.3, "TARGET": 0.6, "PLACE": 1.0}, status_threshold=0.5))
-    told, links = decode_links(spans, found, scores, info)
+    info = LinkInfo(SCHEME, LinkCalibration(1.5, 0.7, thresholds, status_thresholds=dict.fromkeys(STATUSES, 0.5)))
+    told, links = decode_links(text, spans, found, scores, info)
     assert told == tuple(spans)
     assert len({(link.event, link.participant) for link in links}) == len(links)
     for link in links:

@@ -101,7 +101,7 @@ def test_words_that_were_not_read_count_nowhere(tagger: Tagger, articles: tuple[
     later = tokens.sentence_of[tokens.word_of] > tokens.sentence_of[0]
     states[later] = np.nan
     np.testing.assert_array_equal(tagger.backend.pair_network(states, found).roles, whole.roles)
-    assert decode_links(spans, found, whole, tagger.links)[0] == spans
+    assert decode_links(text, spans, found, whole, tagger.links)[0] == spans
 
 
 def test_a_checkpoint_without_a_link_head_says_nothing_of_links(checkpoint: Path, articles: tuple[Article, ...]) -> None:
@@ -148,7 +148,7 @@ def test_a_damaged_record_of_the_link_head_is_refused(linked_run: Path, tmp_path
     assert info.links is not None
     assert info.links.calibration.fitted_on["articles"] == 4
     content = json.loads((path / "eventtag.json").read_text())
-    for damage in ({"temperature": 0}, {"thresholds": {"WITNESS": 0.5}}, {"thresholds": {"AGENT": 2}}):
+    for damage in ({"temperature": 0}, {"thresholds": {"WITNESS": 0.5}}, {"thresholds": {"AGENT": 2}}, {"absent": {"PLACE": -1}}):
         broken = json.loads(json.dumps(content))
         broken["links"]["calibration"] |= damage
         (path / "eventtag.json").write_text(json.dumps(broken))

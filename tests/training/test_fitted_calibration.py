@@ -22,7 +22,7 @@ from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span
 from eventtag.tagging.tagged import TaggedArticle, calibrated
-from eventtag.training.fitted_calibration import fit_calibration, require_known_targets
+from eventtag.training.fitted_calibration import fit_calibration, of_labels, require_known_targets
 from eventtag.training.promises import HeldApart, divide_validation
 
 LABELS = LabelSet()
@@ -248,8 +248,20 @@ def test_the_cross_fitted_error_is_that_of_the_spans_that_are_kept(tagged):
 
 
 def test_a_target_for_an_unknown_label_is_refused():
-    with pytest.raises(SettingsError, match=r"evaluation.target_recall.PLACE: no such label; data.labels are ACTOR"):
-        require_known_targets(EvaluationSettings(target_recall={"PLACE": 0.5}), LABELS)
+    with pytest.raises(SettingsError, match=r"evaluation.target_recall.CITY: no such label; data.labels are ACTOR"):
+        require_known_targets(EvaluationSettings(target_recall={"CITY": 0.5}), LABELS, links=True)
+
+
+def test_a_target_of_a_role_or_status_needs_a_link_head_and_has_no_confidence():
+    for name in ("AGENT", "future"):
+        settings = EvaluationSettings(target_precision={name: 0.9})
+        require_known_targets(settings, LABELS, links=True)
+        with pytest.raises(SettingsError, match=rf"target_precision.{name}: a role or status needs a link head"):
+            require_known_targets(settings, LABELS, links=False)
+        with pytest.raises(SettingsError, match=rf"confidence=0.9 is not allowed with evaluation.target_precision.{name}"):
+            require_known_targets(replace(settings, confidence=0.9), LABELS, links=True)
+    mixed = EvaluationSettings(target_precision={"AGENT": 0.9, "ACTOR": 0.8}, target_recall={"possible": 0.5, "EVENT": 0.7})
+    assert of_labels(mixed, LABELS) == EvaluationSettings(target_precision={"ACTOR": 0.8}, target_recall={"EVENT": 0.7})
 
 
 @pytest.mark.parametrize(

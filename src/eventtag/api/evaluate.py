@@ -17,6 +17,7 @@ from eventtag.errors import SettingsError
 from eventtag.evaluation import evaluate as evaluate_tagger
 from eventtag.evaluation import tag_annotated
 from eventtag.ledger import LossLedger
+from eventtag.link import ROLES
 from eventtag.models.checkpoint import checkpoint_folder
 from eventtag.reporting.files import write_evaluation
 from eventtag.reporting.losses import write_losses
@@ -24,6 +25,7 @@ from eventtag.scoring.calibration import choose_thresholds, collect_predictions
 from eventtag.scoring.report import EvaluationReport
 from eventtag.settings import MISSING, EvaluateSettings, EvaluateSplit, EvaluationSettings, SeenArticles
 from eventtag.settings.building import with_values
+from eventtag.span import STATUSES
 from eventtag.tagging.tagged import TaggedArticle
 from eventtag.tagging.tagger import Tagger
 
@@ -144,6 +146,9 @@ def _targets(tagger: Tagger, articles: Sequence[Article], labels: LabelSet, sett
     )
     for key in ("target_precision", "target_recall"):
         for label, target in getattr(settings, key).items():
+            if label not in labels.labels and label in (*ROLES, *STATUSES):
+                yield f"evaluation.{key}.{label} has no effect here: `train` chooses the thresholds of roles and statuses"
+                continue
             try:
                 point = choose_thresholds(predictions, **{key: {label: target}})[label]
             except SettingsError as error:

@@ -1,7 +1,12 @@
 """Articles to event records.
 
-A record says what is sure enough. A role of which some link is too unsure, and none sure enough, is None, as is a role that an
-annotator was not looking for; where everything was looked at and nobody takes part, it is empty.
+A record says what is sure enough. A role is None, which means unknown, if some link of it is too unsure and none sure enough, if it is
+among the unsure roles of the event, or if an annotator was not looking for it. Where everything was looked at and nobody takes part, it is
+empty.
+
+What a tagger found is put in order; links by people and by the naive rule stay as they are. Of several mentions of one actor or place in a
+role, the one with the highest score stays (`eventtag.event_records.names`). Places that hold another place of the event are named with it
+(`eventtag.event_records.containing`). A light verb has no row of its own (`eventtag.event_records.light_verbs`).
 """
 
 from __future__ import annotations
@@ -14,8 +19,10 @@ from difflib import get_close_matches
 from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.event_records.categories import Categories
+from eventtag.event_records.containing import holding_places
 from eventtag.event_records.dates import EventDates, EventInSentence
-from eventtag.event_records.linking import AGENT, EVENT, LINKINGS, PLACE, TARGET, Linking, find_links, role_is_known
+from eventtag.event_records.light_verbs import merged_events
+from eventtag.event_records.linking import AGENT, EVENT, LINKINGS, LOCATION, PLACE, TARGET, Linking, find_links, role_is_known
 from eventtag.event_records.names import names_of
 from eventtag.event_records.places import PlaceLookup
 from eventtag.event_records.record import EventRecord, Participant
@@ -61,11 +68,25 @@ class RecordSettings:
                 raise SettingsError(f"{what}{least} is not a share; give a number from 0 to 1")
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """An article, its spans that are sure enough, the name of each, and the places that hold each place."""
+
+    article: Article
+    sure: set[Span]
+    names: Mapping[Span, str]
+    held: Mapping[Span, tuple[Span, ...]]
+
+
+def _score(link: Link) -> float:
+    return 1.0 if link.score is None else link.score
+
+
 @dataclass(slots=True)
 class RecordMaker:
     """Makes the records of articles, and counts what the notes say. Dates, places and categories are looked up where there is what does it.
 
-    Links that no record has a column for go to the ledger.
+    The ledger names links that no record has a column for, and what was merged.
     """
 
     settings: RecordSettings
@@ -80,6 +101,9 @@ class RecordMaker:
     _labels: dict[str, None] = field(default_factory=dict)
     _unlinked: int = 0
     _unsure: Counter[str] = field(default_factory=Counter)
+    _open: Counter[str] = field(default_factory=Counter)
+    """Rows in which it is unknown whether anybody has the role."""
+    _tidied: Counter[str] = field(default_factory=Counter)
     _below: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, article: Article) -> Iterator[EventRecord]:
@@ -98,6 +122,19 @@ class RecordMaker:
         )
         events = [(span, self._status(span)) for span in article.spans if span.label == EVENT and span in sure]
         self._below[EVENT] += sum(span.label == EVENT for span in article.spans) - len(events)
+        verbs = {} if self.settings.linking == "nearest" else merged_events(article, [event for event, _ in events], sentences)
+        events = [(event, status) for event, status in events if event not in verbs]
+        for verb, noun in verbs.items():
+            self._tidied["events that are light verbs"] += 1
+            self.ledger.add_span(
+                article.id,
+                STAGE,
+                "merged",
+                f"is a light verb before its event, whose row it belongs to ({article.mention(noun)})",
+                verb,
+            )
+        held = holding_places(article, [span for span in article.spans if span.label == LOCATION and span in sure], sentences)
+        context = _Context(article, sure, names, held)
         together: dict[tuple[int, int], list[EventInSentence]] = {}
         for event, status in events:
             together.setdefault(sentences[event], []).append(EventInSentence(event.start, event.end, status))
@@ -107,8 +144,10 @@ class RecordMaker:
                 continue
             self.rows += 1
             start, end = sentences[event]
-            known = None if links is None else by_event.get(event, [])
-            agents, targets, places = (self._role(article, role, known, (start, end), sure, names) for role in ROLES)
+            mentions = [event, *(verb for verb, noun in verbs.items() if noun == event)]
+            agents, targets, places = (
+                None if links is None else self._role(context, role, mentions, by_event, (start, end)) for role in ROLES
+            )
             yield EventRecord(
                 article_id=article.id,
                 sentence=article.text[start:end],
@@ -127,7 +166,9 @@ class RecordMaker:
                 date=None
                 if self.dates is None
                 else self.dates(article.text, (start, end), status, article.meta, events=together[start, end]),
-                locations=None if self.places is None or places is None else self.places([p.text for p in places], countries),
+                locations=None
+                if self.places is None or places is None
+                else self.places([p.text for p in places], countries, within=[p.within for p in places]),
                 category=None if self.categories is None else self.categories(article.mention(event)),
                 meta=article.meta,
             )
@@ -161,26 +202,61 @@ class RecordMaker:
 
     def _role(
         self,
-        article: Article,
+        context: _Context,
         role: str,
-        links: Sequence[Link] | None,
+        mentions: Sequence[Span],
+        by_event: Mapping[Span, Sequence[Link]],
         sentence: tuple[int, int],
-        sure: set[Span],
-        names: Mapping[Span, str],
     ) -> tuple[Participant, ...] | None:
-        if links is None:
+        """Who has the role in an event, the first of `mentions`; the others are its light verbs."""
+        found = [self._links(context, role, mention, by_event.get(mention, ()), sentence) for mention in mentions]
+        kept = max((links for links in found if links), key=lambda links: max(_score(link) for link in links), default=())
+        for links in found:
+            if links and links is not kept:
+                for link in links:
+                    self._drop(context, link, "are less sure than those that its event has by a light verb, or without it")
+        if not kept:
+            if None not in found:
+                return ()
+            self._open[role] += any(role in mention.unsure_roles for mention in mentions)
             return None
-        mine = [link for link in links if link.role == role]
-        least = self.settings.link_thresholds.get(role, 0.0)
-        kept = [link for link in mine if link.participant in sure and (link.score is None or link.score >= least)]
-        self._unsure[role] += len(mine) - len(kept)
-        if not kept and (mine or not role_is_known(article, role, sentence)):
-            return None
+        article = context.article
         return tuple(
-            Participant(one.start, one.end, article.mention(one), link.score, names[one])
+            Participant(
+                one.start, one.end, article.mention(one), link.score, context.names[one],
+                tuple(article.mention(outer) for outer in context.held.get(one, ())),
+            )
             for link in kept
             for one in (link.participant,)
-        )
+        )  # fmt: skip
+
+    def _links(
+        self, context: _Context, role: str, event: Span, links: Iterable[Link], sentence: tuple[int, int]
+    ) -> Sequence[Link] | None:
+        """The links of a role that are sure enough; None where that is unknown."""
+        mine = [link for link in links if link.role == role]
+        least = self.settings.link_thresholds.get(role, 0.0)
+        kept = [link for link in mine if link.participant in context.sure and (link.score is None or link.score >= least)]
+        self._unsure[role] += len(mine) - len(kept)
+        unsure = self.settings.linking != "nearest" and role in event.unsure_roles
+        if not kept and (mine or unsure or not role_is_known(context.article, role, sentence)):
+            return None
+        left: list[Link] = []
+        held = {outer for link in kept for outer in context.held.get(link.participant, ())}
+        for link in sorted(kept, key=lambda link: (-_score(link), link)):
+            if link.score is None:
+                left.append(link)
+            elif link.participant in held:
+                self._drop(context, link, "are of a place that holds another place of the event, and stand with that")
+            elif any(context.names[link.participant] == context.names[other.participant] for other in left):
+                self._drop(context, link, "are of an actor or place that the role has already, by a surer link")
+            else:
+                left.append(link)
+        return sorted(left)
+
+    def _drop(self, context: _Context, link: Link, reason: str) -> None:
+        self._tidied[f"links that {reason}"] += 1
+        self.ledger.add_link(context.article.id, STAGE, "merged", reason, link.role, link.event, link.participant)
 
     def notes(self) -> list[str]:
         """What is unknown, left out or taken for granted, and that not all events happened."""
@@ -208,6 +284,12 @@ class RecordMaker:
             for role, count in self._unsure.items()
             if count and role != "status"
         ]
+        if self._open.total():
+            listed = ", ".join(f"{role} {self._open[role]:,}" for role in ROLES)
+            said.append(
+                f"rows in which it is unknown (null) who has a role, or whether anybody has, as the tagger is unsure: {listed}"
+            )
+        said += [f"{what}: {count:,} (merged; the ledger names them)" for what, count in self._tidied.items()]
         if self._below[EVENT]:
             said.append(f"events below the threshold of {EVENT}: {self._below[EVENT]:,}, left out")
         if self._unsure["status"]:

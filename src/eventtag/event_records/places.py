@@ -6,6 +6,9 @@ GeoNames' data (https://www.geonames.org) is under CC BY 4.0, which asks that wh
     one place     one place of the name has at least `population` inhabitants    country and coordinates
     named country one place of the name lies in a country that the article names country and coordinates
     one country   all places of the name lie in one country                      country, no coordinates
+    containing place  by these rules, the place that holds it lies in a country ("a clinic in Goma"), and the name itself in none, or in
+                  another: the country; the coordinates of the only place of the name there, or those of the containing place if no place
+                  has the name
 
 A city is found by its name, and by its further names in Latin letters ("Kiev"); by these a named country counts only where no city has
 the name as its own. Where two rules give different places, or none gives one, nothing is said. Names are compared without case, accents
@@ -76,9 +79,15 @@ class PlaceLookup:
         keys = map(_key, mentions)
         return frozenset(self._countries[key] for key in keys if key in self._countries and key not in self._states)
 
-    def __call__(self, places: Iterable[str], countries: frozenset[str]) -> tuple[Location, ...]:
-        """The location of each name; `countries` are those that the article names."""
-        found = tuple(self._locate(_key(place), countries) if _CAPITAL.search(place) else UNKNOWN for place in places)
+    def __call__(
+        self, places: Iterable[str], countries: frozenset[str], *, within: Iterable[Sequence[str]] | None = None
+    ) -> tuple[Location, ...]:
+        """The location of each name; `countries` are those that the article names. `within`: of each place the names of those that hold it,
+        the innermost first.
+        """
+        names = list(places)
+        holding = [()] * len(names) if within is None else within
+        found = tuple(self._placed(name, outer, countries) for name, outer in zip(names, holding, strict=True))
         self._found.update("no place" if not one.candidates else one.rule or "unclear" for one in found)
         return found
 
@@ -86,6 +95,17 @@ class PlaceLookup:
         """What became of the names, and where the data comes from."""
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self._found.most_common())
         return [f"places by rule: {counts}" if counts else "places: there was none to look up", ATTRIBUTION]
+
+    def _placed(self, name: str, outer: Sequence[str], countries: frozenset[str]) -> Location:
+        own, *holders = (self._locate(_key(place), countries) if _CAPITAL.search(place) else UNKNOWN for place in (name, *outer))
+        holder = next((one for one in holders if one.country is not None), None)
+        if holder is None or own.country == holder.country:
+            return own
+        there = [city for city in self._cities.get(_key(name), ()) if city.country == holder.country] if own.candidates else []
+        latitude, longitude = (None, None) if own.candidates else (holder.latitude, holder.longitude)
+        if len(there) == 1:
+            latitude, longitude = there[0].latitude, there[0].longitude
+        return Location(holder.country, latitude, longitude, own.candidates, "containing place")
 
     def _locate(self, key: str, countries: frozenset[str]) -> Location:
         country, cities = self._countries.get(key), self._cities.get(key, ())

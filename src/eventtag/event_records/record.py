@@ -15,7 +15,8 @@ class Participant:
     """A mention that takes part in an event: `text[start:end]` of the article, in character offsets, half-open.
 
     `score` is that of the link, from 0 to 1; None in gold, and for links by a rule. `name`: the longest mention in the article of the same
-    actor or place, by the rule of `eventtag.event_records.names`.
+    actor or place, by the rule of `eventtag.event_records.names`. `within`: the mentions of the places that hold a place, the innermost
+    first.
     """
 
     start: int
@@ -23,6 +24,7 @@ class Participant:
     text: str
     score: float | None
     name: str
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ COLUMNS: Mapping[str, Any] = {
     "status": _TEXT, "status_score": _NUMBER,
     "linking": _TEXT,
     **_participant_columns("agent"), **_participant_columns("target"), **_participant_columns("place"),
+    "place_within": pa.list_(_TEXT),
 }  # fmt: skip
 DATE_COLUMNS: Mapping[str, Any] = {
     "date": _TEXT, "date_text": _TEXT, "date_start": _WHOLE, "date_end": _WHOLE, "date_rule": _TEXT,
@@ -78,6 +79,7 @@ def row_of(record: EventRecord) -> dict[str, Any]:
     }  # fmt: skip
     for name, found in (("agent", record.agents), ("target", record.targets), ("place", record.places)):
         row |= _participants(name, found)
+    row["place_within"] = None if record.places is None else [", ".join(one.within) or None for one in record.places]
     for column, attribute in (
         ("place_countries", "country"), ("place_latitudes", "latitude"), ("place_longitudes", "longitude"),
         ("place_candidates", "candidates"), ("place_rules", "rule"),

@@ -23,7 +23,7 @@ from eventtag.formats.tag_schemes import spans_of_tags
 from eventtag.formats.tokenised import words_joined
 
 KEYS = ("id", "text", "spans", "links", "annotated", "labels", "meta", "rejected")
-SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence", "status", "status_score"}
+SPAN_KEYS = {"start", "end", "label", "score", "text", "sentence", "status", "status_score", "unsure_roles"}
 WORDS = ("tokens", "words", "tokenized_text")
 TAGS = ("ner_tags", "tags", "labels", "ner")
 IDS = ("id", "_id", "doc_id", "article_id", "guid", "uid")

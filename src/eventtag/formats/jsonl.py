@@ -29,7 +29,7 @@ from eventtag.formats.doccano import sniff_doccano
 from eventtag.formats.json_file import dump_json, is_whole, list_of, mapping_of, read_values, text_of
 from eventtag.formats.json_shapes import KEYS, first_value, name_shape, own_shape
 from eventtag.formats.label_studio import sniff_label_studio
-from eventtag.formats.links import Relation, link_from_record, link_record, links_between, status_of, status_record
+from eventtag.formats.links import Relation, link_from_record, link_record, links_between, status_record, with_status
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, resolve_spans, same_surface
 from eventtag.formats.prodigy import sniff_prodigy
 from eventtag.formats.re3d import sniff_re3d
@@ -138,8 +138,7 @@ def json_line(article: Article, *, sentences: bool = False) -> str:
 
 def _span_json(article: Article, span: Span, sentence: tuple[int, int] | None) -> dict[str, Any]:
     record: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label}
-    if span.status is not None:
-        record |= status_record(span)
+    record |= status_record(span)
     if span.score is not None:
         record["score"] = round(span.score, 6)
         record["text"] = article.mention(span)
@@ -198,7 +197,7 @@ def _span(item: Any) -> Span:
         start, end, score = item.get("start"), item.get("end"), item.get("score")
         if is_whole(start) and is_whole(end) and (score is None or score_of(score) is not None):
             span = Span(start, end, label, None if score is None else score_of(score))
-            return span if item.get("status") is None else Span(start, end, label, span.score, *status_of(item))
+            return span if item.get("status") is None and not item.get("unsure_roles") else with_status(span, item)
     raise DataError(
         f"span {json.dumps(item, ensure_ascii=False)[:80]} must have whole numbers `start` and `end`, a text `label` and, if any, a "
         "`score` from 0 to 1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eventtag.errors import DataError
@@ -67,21 +67,26 @@ def _end(value: Any) -> Span | None:
 
 
 def status_record(span: Span) -> dict[str, Any]:
-    """The fields of a span's JSON object that say its status; none where nobody marked it."""
-    if span.status is None:
-        return {}
-    return {"status": span.status} | ({} if span.status_score is None else {"status_score": round(span.status_score, 6)})
+    """The fields of a span's JSON object that say its status and its unsure roles; none where there is neither."""
+    record: dict[str, Any] = {} if span.status is None else {"status": span.status}
+    if span.status is not None and span.status_score is not None:
+        record["status_score"] = round(span.status_score, 6)
+    return record | ({"unsure_roles": list(span.unsure_roles)} if span.unsure_roles else {})
 
 
-def status_of(item: Mapping[str, Any]) -> tuple[str | None, float | None]:
-    """(status, its score) of a span's JSON object; raises DataError for values of other types."""
-    status, score = item.get("status"), item.get("status_score")
+def with_status(span: Span, item: Mapping[str, Any]) -> Span:
+    """The span with the status and the unsure roles of its JSON object; raises DataError for values of other types."""
+    status, score, unsure = item.get("status"), item.get("status_score"), item.get("unsure_roles") or []
     if (status is not None and not isinstance(status, str)) or (score is not None and score_of(score) is None):
         raise DataError(
             f"the span {json.dumps(item, ensure_ascii=False, default=str)[:80]} has a `status` or `status_score` that cannot be; allowed: "
             f"{', '.join(STATUSES)}, and a number from 0 to 1"
         )
-    return status, None if status is None else score_of(score)
+    if not isinstance(unsure, list) or not all(isinstance(role, str) for role in unsure):
+        raise DataError(
+            f"the span {json.dumps(item, ensure_ascii=False, default=str)[:80]}: `unsure_roles` must be a list of texts"
+        )
+    return replace(span, status=status, status_score=None if status is None else score_of(score), unsure_roles=tuple(unsure))
 
 
 @dataclass(frozen=True, slots=True)

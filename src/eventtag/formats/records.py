@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 from eventtag.article import Article, Region
 from eventtag.errors import DataError
 from eventtag.formats.json_file import parse_value, whole
-from eventtag.formats.links import Relation, link_from_record, link_record, links_between, status_of, status_record
+from eventtag.formats.links import Relation, link_from_record, link_record, links_between, status_record, with_status
 from eventtag.formats.offsets import ForeignSpan, Offsets, Unit, file_unit, place_spans
 from eventtag.formats.span_lists import SPAN_FIELDS, UnreadSpans, foreign_spans
 from eventtag.formats.text_file import at_line
@@ -52,7 +52,7 @@ def carry(article: Article, *, links: bool = True, status: bool = True) -> dict[
         record["rejected"] = [{"start": span.start, "end": span.end, "label": span.label} for span in article.rejected]
     if article.links is not None:
         record["links"] = [link_record(link) for link in article.links] if links else []
-    if status and (marked := [[s.start, s.end, s.label, status_record(s)] for s in article.spans if s.status is not None]):
+    if status and (marked := [[s.start, s.end, s.label, found] for s in article.spans if (found := status_record(s))]):
         record["status"] = marked
     return record
 
@@ -114,13 +114,10 @@ def _record_of_span(item: Any) -> Mapping[str, Any]:
 def _with_status(article: Article, marked: Sequence[Any], ledger: LossLedger) -> tuple[Span, ...]:
     if not marked:
         return article.spans
-    found = {Span(start, end, label): status_of(status) for start, end, label, status in _list(marked)}
+    found = {Span(start, end, label): status for start, end, label, status in _list(marked)}
     if gone := len(found.keys() - set(article.spans)):
         ledger.note(article.id, "reading", "status", "spans with a status are not there any more", detail=f"{gone} spans")
-    return tuple(
-        replace(span, status=found[span][0], status_score=found[span][1]) if span.status is None and span in found else span
-        for span in article.spans
-    )
+    return tuple(with_status(span, found[span]) if span.status is None and span in found else span for span in article.spans)
 
 
 def _carried_links(article: Article, carried: Any, ledger: LossLedger) -> tuple[Link, ...] | None:

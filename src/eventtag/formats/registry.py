@@ -45,7 +45,7 @@ class Format:
     keyword parameters are the format's options. `sniff(head)` says why a file's beginning (decoded as UTF-8, bad bytes replaced) looks
     like the format, or None; `sign` is a pattern that says it, with the reason. `folder`: the reader takes a folder itself, and the writer
     makes one; of other formats a folder is read file by file. `markers`: files by whose names a folder is recognised. `extra`: the optional
-    dependency that is needed. `surrogates`, `scores`: it can hold lone surrogates, scores of spans.
+    dependency that is needed. `surrogates`, `scores`, `unsure`: it can hold lone surrogates, scores of spans, unsure roles of events.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Format:
     sign: tuple[str, str] | None = None
     surrogates: bool = False
     scores: bool = False
+    unsure: bool = False
     flat: bool = False
 
     def _function(self, verb: str) -> Any:
@@ -118,7 +119,7 @@ INLINE = (r"\A---\r?\n(?:[^\n:]+:[^\n]*\n)+---\r?\n", "begins with a header of `
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson", ".json"), surrogates=True, scores=True),
+        Format("jsonl", "the project's JSONL", (".jsonl", ".ndjson", ".json"), surrogates=True, scores=True, unsure=True),
         Format("inline", "inline markup", (".txt",), folder=True, sign=INLINE, flat=True),
         Format("conll", "CoNLL columns", (".conll", ".iob", ".bio", ".tsv", ".txt"), flat=True),
         Format("brat", "brat standoff", (".ann", ".txt"), folder=True, scores=True),
@@ -129,7 +130,7 @@ FORMATS = {
         Format("conllu", "CoNLL-U with Entity= or NE=", (".conllu",)),
         Format("re3d", "re3d's JSON", (".json",), folder=True, markers=("entities.json",), surrogates=True),
         Format("csv", "CSV with a column of spans", (".csv", ".tsv"), scores=True),
-        Format("parquet", "Parquet with a column of spans", (".parquet",), sign=PARQUET, scores=True),
+        Format("parquet", "Parquet with a column of spans", (".parquet",), sign=PARQUET, scores=True, unsure=True),
         Format("hf_dataset", "Hugging Face dataset on disk", (), folder=True, flat=True, markers=DATASET),
         Format("spacy", "spaCy DocBin", (".spacy",), extra="spacy", sign=SPACY),
         Format("xmi", "UIMA CAS XMI", (".xmi",), folder=True, extra="cas", module="cas", sign=XMI),
@@ -377,6 +378,9 @@ def _holdable(article: Article, entry: Format, ledger: LossLedger) -> Article:
     if not entry.scores and any(span.score is not None or span.status_score is not None for span in article.spans):
         ledger.note(article.id, stage, "spans", "scores are not kept")
         article = replace(article, spans=tuple(replace(span, score=None, status_score=None) for span in article.spans))
+    if not entry.unsure and any(span.unsure_roles for span in article.spans):
+        ledger.note(article.id, stage, "links", "in which roles the tagger is unsure whether anybody has them is not kept")
+        article = replace(article, spans=tuple(replace(span, unsure_roles=()) for span in article.spans))
     return article
 
 

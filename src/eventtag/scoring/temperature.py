@@ -30,6 +30,8 @@ def calibrate_spans(spans: Sequence[Span], temperatures: Mapping[str, float]) ->
     scores = np.array([span.score for span in spans])
     scaled = apply_temperature(scores, np.array([temperatures.get(span.label, 1.0) for span in spans]))
     return [
-        Span(span.start, span.end, span.label, score, span.status, span.status_score) if span.label in temperatures else span
+        Span(span.start, span.end, span.label, score, span.status, span.status_score, span.unsure_roles)
+        if span.label in temperatures
+        else span
         for span, score in zip(spans, scaled.tolist(), strict=True)
     ]

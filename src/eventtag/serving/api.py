@@ -249,7 +249,7 @@ async def _correct(request: Request, service: Service) -> JSONAnswer:
         return JSONAnswer({"deleted": deleted, "corrections": len(service.corrections)})
     text_of(article.text, "`article`")
     rejected = (*article.rejected, *_spans(asked.get("rejected") or [], article))
-    spans = tuple(replace(span, score=None, status_score=None) for span in article.spans)
+    spans = tuple(replace(span, score=None, status_score=None, unsure_roles=()) for span in article.spans)
     links = article.links and tuple(replace(link, score=None) for link in article.links)
     article = replace(article, spans=spans, rejected=(), links=links)
     for span in (*article.spans, *rejected):

@@ -19,6 +19,11 @@ SPAN = {
         "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "Of predicted spans."},
         "text": {"type": "string", "description": "What the span covers."},
         "status": {"type": "string", "enum": list(STATUSES), "description": "Of an event; absent: nobody marked it."},
+        "unsure_roles": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Of a predicted event: roles of which it is unknown whether anybody has them.",
+        },
     },
 }
 _END = {"type": "array", "description": "Start, end and label of a span.", "minItems": 3, "maxItems": 3}

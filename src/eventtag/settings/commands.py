@@ -59,9 +59,11 @@ class EvaluationSettings:
     label gets a lower one if its own F1 rises and the F1 over all of them falls by at most half a point. If spans may overlap, the
     less probable of two overlapping spans gets a threshold of its own, chosen by the same F1."""
     target_precision: dict[str, float] = field(default_factory=dict)
-    """By label, the wanted precision: `train` saves the lowest threshold that reaches it on the validation articles."""
+    """By label, the wanted precision: `train` saves the lowest threshold that reaches it on the validation articles. With a link head also
+    by role (AGENT, TARGET, PLACE) and by status (asserted, negated, future, possible): of links, precision is that of links between
+    predicted mentions; of a status, that among the events that are right."""
     target_recall: dict[str, float] = field(default_factory=dict)
-    """By label, the wanted recall: `train` saves the highest threshold that reaches it on the validation articles."""
+    """By label (or role, or status), the wanted recall: `train` saves the highest threshold that reaches it on the validation articles."""
     confidence: float | None = None
     """`train` keeps the targets on new articles of the same kind with this confidence, such as 0.9. Half of the validation articles then
     only choose the thresholds; if they are too few for a target, the log says how many are enough. null: the targets are met on the

@@ -15,9 +15,11 @@ import numpy.typing as npt
 from eventtag.article import Article
 from eventtag.heads.span_decoding import overshadowed
 from eventtag.labels import LabelSet
+from eventtag.ledger import LossLedger
 from eventtag.link import Link
 from eventtag.models.checkpoint import Calibration
 from eventtag.notebook import excerpt, highlighted
+from eventtag.respan import respan
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.span import Span, score_of
 
@@ -84,12 +86,14 @@ def only_labels(tagged: TaggedArticle, labels: LabelSet) -> TaggedArticle:
     return keep_spans(tagged, lambda span: span.label in labels.labels)
 
 
-def keep_spans(tagged: TaggedArticle, wanted: Callable[[Span], bool]) -> TaggedArticle:
-    """The article with those of its spans that are wanted, and the links between them."""
+def keep_spans(tagged: TaggedArticle, wanted: Callable[[Span], bool], *, ledger: LossLedger | None = None) -> TaggedArticle:
+    """The article with those of its spans that are wanted, and the links between them; the `ledger` names the other links."""
     kept = [n for n, span in enumerate(tagged.spans) if wanted(span)]
     spans = tuple(tagged.spans[n] for n in kept)
-    there = set(spans)
-    links = tagged.links and tuple(link for link in tagged.links if link.event in there and link.participant in there)
+    links = tagged.links
+    if links:
+        left = respan(with_spans(tagged), spans, stage="selecting spans", ledger=ledger or LossLedger(), asked=True)
+        spans, links = left.spans, left.links
     scores = tuple(tagged.raw_scores[n] for n in kept) if tagged.raw_scores else ()
     return replace(tagged, spans=spans, raw_scores=scores, links=links)
 

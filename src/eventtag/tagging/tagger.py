@@ -242,20 +242,20 @@ class Tagger:
             yield from items
             return
         for item, (_, tokens), of_tokens in zip(items, chunk, states, strict=True):
-            pairs = self._scored_pairs(item.article.text, tokens, item.spans, of_tokens)
-            linked, links = decode_links(item.spans, *pairs, self.links)
+            pairs = self.scored_pairs(item.article.text, tokens, item.spans, of_tokens)
+            linked, links = decode_links(item.article.text, item.spans, *pairs, self.links)
             yield replace(item, spans=linked, links=links)
 
-    def link_given(self, articles: Iterable[Article]) -> Iterator[tuple[TaggedArticle, Candidates, PairScores]]:
-        """The articles, in order, with their own spans of the tagger's labels in place of predicted ones, the status and links that the
-        link head gives these, and what it gave them by. Raises SettingsError for a tagger without one.
+    def link_given(self, articles: Iterable[Article]) -> Iterator[TaggedArticle]:
+        """The articles, in order, with their own spans of the tagger's labels in place of predicted ones, and the status and links that the
+        link head gives these. Raises SettingsError for a tagger without one.
         """
         for article, tokens, states in self.link_states(articles):
             assert self.links is not None
             spans = tuple(span for span in article.spans if span.label in self.labels.labels)
-            pairs = self._scored_pairs(article.text, tokens, spans, states)
-            linked, links = decode_links(spans, *pairs, self.links)
-            yield TaggedArticle(article, linked, tokens.words, (), len(tokens.input_ids), links), *pairs
+            pairs = self.scored_pairs(article.text, tokens, spans, states)
+            linked, links = decode_links(article.text, spans, *pairs, self.links)
+            yield TaggedArticle(article, linked, tokens.words, (), len(tokens.input_ids), links)
 
     def link_states(self, articles: Iterable[Article]) -> Iterator[tuple[Article, TokenisedText, npt.NDArray[np.float32]]]:
         """The articles, in order, with their tokens and the link states [N, D] of these. Raises SettingsError for a tagger without a link
@@ -270,10 +270,14 @@ class Tagger:
             for (article, tokens), of_tokens in zip(chunk, states or (), strict=True):
                 yield article, tokens, of_tokens
 
-    def _scored_pairs(
+    def scored_pairs(
         self, text: str, tokens: TokenisedText, spans: Sequence[Span], states: npt.NDArray[np.float32]
     ) -> tuple[Candidates, PairScores]:
-        assert self.links is not None
+        """The candidate pairs among spans of a text, and their scores by its `link_states`. Raises SettingsError for a tagger without a
+        link head.
+        """
+        if self.links is None:
+            raise SettingsError("links: this tagger has no link head; train it with model.links=true")
         found = find_candidates(text, tokens, spans, self.labels, self.links.scheme)
         return found, self._pair_network(states, found)
 

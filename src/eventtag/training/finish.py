@@ -114,7 +114,7 @@ def finish(
         check_precisions(tagger, used.tagged, calibration),
         tagger.crosses_lines,
         tagger.cuts_strings,
-        calibrated_links(tagger, choosing, fitted_on=fitted_on),
+        calibrated_links(tagger, used.tagged, settings.evaluation, fitted_on=fitted_on),
     )
     card = render_model_card(
         report, name=run_dir.name, training=training, licence=corpus.licence, calibration=asdict(calibration),

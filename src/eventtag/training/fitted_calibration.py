@@ -14,6 +14,7 @@ from eventtag.errors import SettingsError
 from eventtag.evaluation import Evaluation, score_tagged, tag_annotated
 from eventtag.heads.span_decoding import overshadowed
 from eventtag.labels import LabelSet
+from eventtag.link import ROLES
 from eventtag.models.checkpoint import Calibration
 from eventtag.scoring.calibration import (
     ScoredPredictions,
@@ -29,7 +30,7 @@ from eventtag.scoring.counts import Counts
 from eventtag.scoring.report import Average, score_articles
 from eventtag.scoring.temperature import calibrate_spans
 from eventtag.settings import EvaluationSettings
-from eventtag.span import Span, score_of
+from eventtag.span import STATUSES, Span, score_of
 from eventtag.tagging.tagged import TaggedArticle, calibrated
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.promises import HeldApart, held_apart, promise_thresholds
@@ -43,12 +44,32 @@ PRICE = 0.005
 """The most that the lower thresholds of single labels together may cost of the F1 over all labels."""
 
 
-def require_known_targets(settings: EvaluationSettings, labels: LabelSet) -> None:
-    """Raise SettingsError if a target is set for a label that is not learnt."""
+def require_known_targets(settings: EvaluationSettings, labels: LabelSet, *, links: bool) -> None:
+    """Raise SettingsError if a target is set for a label that is not learnt, or for a role or status where no `links` are; and if one of
+    these is to be kept with a confidence, which only targets of labels can be.
+    """
     for key in ("target_precision", "target_recall"):
         for label in getattr(settings, key):
-            if label not in labels.labels:
+            if label in labels.labels:
+                continue
+            if label not in (*ROLES, *STATUSES):
                 raise SettingsError(f"evaluation.{key}.{label}: no such label; data.labels are {', '.join(labels.labels)}")
+            if not links:
+                raise SettingsError(f"evaluation.{key}.{label}: a role or status needs a link head (model.links=true)")
+            if settings.confidence is not None:
+                raise SettingsError(
+                    f"evaluation.confidence={settings.confidence:g} is not allowed with evaluation.{key}.{label}: only targets of labels "
+                    "can be kept with a confidence; leave one of the two out"
+                )
+
+
+def of_labels(settings: EvaluationSettings, labels: LabelSet) -> EvaluationSettings:
+    """The settings without the targets of roles and statuses, which `eventtag.training.fitted_links` reaches."""
+    precision, recall = (
+        {label: target for label, target in aims.items() if label in labels.labels}
+        for aims in (settings.target_precision, settings.target_recall)
+    )
+    return replace(settings, target_precision=precision, target_recall=recall)
 
 
 def evaluate_calibrated(
@@ -67,6 +88,7 @@ def evaluate_calibrated(
     promised thresholds. Without `fitted_on` it is one epoch of several: nothing is logged, and the calibration is not kept. `data`
     describes the articles in the report.
     """
+    settings = of_labels(settings, tagger.labels)
     tagged, tagged_apart = tag_annotated(tagger, articles), tag_annotated(tagger, held)
     calibration = fit_calibration(
         tagged, tagger.labels, settings,

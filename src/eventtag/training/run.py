@@ -121,7 +121,7 @@ def _train(
     if corpus is None:
         corpus = corpus_of(settings)
         require_trainable(corpus)
-    require_known_targets(settings.evaluation, corpus.labels)
+    require_known_targets(settings.evaluation, corpus.labels, links=settings.model.links)
     require_fields(corpus.splits["validation"], settings.evaluation.slices or ())
     if corpus.cluster_field is not None:
         clusters_of(corpus.splits["validation"], corpus.cluster_field)  # fail before training
