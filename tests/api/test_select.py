@@ -150,13 +150,14 @@ def test_annotated_regions_are_not_offered_again(checkpoint: Path, tmp_path: Pat
         *(json_line(replace(GOLD[f"new{n}"], spans=(), annotated=(), labels=("ACTOR",))) for n in range(3, 6)),
         json_line(replace(GOLD["new6"], spans=GOLD["new6"].spans[:1], labels=("ACTOR",))),
         {"id": "bare", "text": GOLD["new9"].text},
+        {"id": "unsaid", "text": GOLD["new8"].text, "spans": []},
     ]
     path = write_lines(tmp_path / "pool.jsonl", rows)
     settings: dict[str, Any] = {"n": 50, "unit": "sentence", "random_share": 0}
     result = eventtag.select(checkpoint, path, tmp_path / "out.jsonl", suggestions=True, **settings)
     assert result.left_out == {"annotated": 2, "some labels": 1}
     assert all(article.labels is None for article in result.articles)
-    assert any(note.startswith("1 articles have neither spans nor `annotated`") for note in result.notes)
+    assert any(note.startswith("1 articles have no spans and do not say") for note in result.notes)
     assert "1 articles are annotated in part, so they keep that and have no suggestions" in result.notes
     units = result.to_pandas().query("article == 'new0'")
     assert len(units) == 2
@@ -168,6 +169,27 @@ def test_annotated_regions_are_not_offered_again(checkpoint: Path, tmp_path: Pat
     whole_articles = eventtag.select(checkpoint, path, tmp_path / "articles.jsonl", n=50, random_share=0)
     words = whole_articles.to_pandas().set_index("article")["words"]
     assert words["new0"] == words["new2"] - len(half.text[:edge].split())
+
+
+def test_of_an_article_that_was_learnt_in_part_the_rest_may_be_chosen_but_not_drawn(
+    checkpoint: Path, articles: tuple[Article, ...], tmp_path: Path
+) -> None:
+    learnt = next(a for a in articles if a.meta["split"] == "train")
+    edge = learnt.text.index(".") + 1
+    part = replace(learnt, id="part", annotated=((0, edge),), spans=tuple(s for s in learnt.spans if s.end <= edge), meta={})
+    near = {"id": "near", "text": learnt.text + " Then."}
+    path = write_lines(tmp_path / "pool.jsonl", [json_line(part), near, *raw(list(GOLD.values())[:3])])
+    result = eventtag.select(checkpoint, path, tmp_path / "out.jsonl", n=50, unit="sentence")
+    assert result.left_out == {"near the seen": 1}
+    assert any(note.startswith("the checkpoint has learnt from a part of 1 articles") for note in result.notes)
+    task = next(article for article in result.articles if article.id == "part")
+    assert task.meta["selected_by"] == "mentions"
+    assert task.spans == part.spans
+    assert task.annotated is not None
+    assert [task.text[start:end].count(".") for start, end in task.annotated] == [1, 1, 1]
+    drawn = eventtag.select(checkpoint, path, tmp_path / "drawn.jsonl", n=50, random_share=1)
+    assert ways(drawn) == {"sample": [article.id for article in drawn.articles]}
+    assert {article.id for article in drawn.articles} == {"new0", "new1", "new2"}
 
 
 def test_predicted_links_are_not_taken_for_those_of_people(checkpoint: Path, tmp_path: Path) -> None:
@@ -286,6 +308,8 @@ def test_estimate_takes_what_was_drawn_and_leaves_out_what_a_strategy_chose(chec
     same = eventtag.estimate(tagged, bare, quantities=["EVENT"], record=record)
     assert same.quantities[0].whole.corrected == found.quantities[0].whole.corrected
     chosen = [article for article in gold if article.meta["selected_by"] != "sample"]
+    with pytest.raises(SettingsError, match="was made by `eventtag select`, and 10 of its articles were not drawn"):
+        eventtag.sample(tagged, tmp_path / "more.jsonl", n=5, extend=tmp_path / "s.jsonl")
     with pytest.raises(DataError, match="all of its 10 articles were chosen by a strategy"):
         eventtag.estimate(tagged, chosen, quantities=["EVENT"], drawn="random")
     with pytest.raises(DataError, match="some of its articles were chosen by a strategy"):

@@ -168,6 +168,11 @@ def _design(
     if asked != Design():
         raise SettingsError("extend: the design is that of the earlier sample; leave out by, counts, date, seed and copies")
     earlier = read_record(record_path(Path(extend)) if record is None else Path(record))
+    if earlier.besides:
+        raise SettingsError(
+            f"extend: {os.fspath(extend)} was made by `eventtag select`, and {len(earlier.besides)} of its articles were not drawn; draw a "
+            "new sample from the other articles of the pool"
+        )
     return earlier.design, earlier
 
 

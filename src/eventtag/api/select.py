@@ -232,6 +232,8 @@ def _notes(
     if drawn:
         over = f", which is more than the budget of {settings.words}" if settings.words and words > settings.words else ""
         notes.append(f"{drawn} of {words} words are in articles drawn at random ({100 * drawn / total:.0f} %){over}")
+    if settings.random_share and not drawn:
+        notes.append("no article could be drawn at random, as the checkpoint has learnt from a part of all that may be chosen")
     used = sum(unit.words if settings.words else 1 for unit in units if unit.selected_by != DRAWN)
     if used < choice.budget * 0.9:
         notes.append(

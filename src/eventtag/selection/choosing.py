@@ -41,13 +41,13 @@ def choose(found: TaggedPool, settings: SelectSettings) -> Choice:
     DataError if no article may be chosen.
     """
     units, drawable = found.units, found.drawing_units
-    if not len(drawable):
+    if not len(drawable) and not found.partly_learnt.any():
         why = "; ".join(f"{count} because {REASONS[reason]}" for reason, count in found.left_out.items())
         raise DataError(f"{settings.input}: holds no article to choose" + (f": left out are {why}" if why else "; check input="))
     per_word = settings.words is not None
     share = settings.random_share * settings.budget
-    draws = 0 if settings.random_share == 0 else max(1, round(share / _mean_cost(found, settings)))
-    draws = min(draws, len(drawable))
+    wanted = 0 if settings.random_share == 0 else max(1, round(share / _mean_cost(found, settings)))
+    draws = min(wanted, len(drawable))
     design = Design(seed=settings.seed, copies="one")
     drawn: tuple[int, ...] = ()
     about: Mapping[str, Mapping[str, Any]] = {}
@@ -58,8 +58,8 @@ def choose(found: TaggedPool, settings: SelectSettings) -> Choice:
         drawn = tuple(int(found.numbers[number]) for number in sample.articles)
         free = ~sample.units
     by_article = settings.unit is Unit.article and not per_word
-    left = settings.budget - draws if by_article else settings.budget - share
-    candidates = np.zeros(len(found.eligible), dtype=np.bool_)
+    left = settings.budget - wanted if by_article else settings.budget - share
+    candidates = found.partly_learnt.copy()
     candidates[_first_of_units(found)[free]] = True
     random = np.random.default_rng([settings.seed, 1])  # not the numbers of the draw
     scores = score_units(settings.strategy, units, per_word=per_word, random=random)

@@ -48,8 +48,10 @@ REASONS = {
     "near each other": "they are near-duplicates of other articles of the pool",
 }
 """Why articles of the pool are left out, as it is said."""
-OPEN, UNDECIDED = "open", "undecided"
-"""Articles that may be chosen, and those of which only the whole pool says whether they are annotated."""
+OPEN, PARTLY_LEARNT, UNDECIDED = "open", "partly learnt", "undecided"
+"""Articles that may be chosen; those of which the checkpoint has learnt from a part, so that the rest may be chosen, but not drawn as a
+sample; and those of which only the whole pool says whether they are annotated.
+"""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,14 @@ def seen_by(checkpoint: Path) -> SeenArticles:
 
 @dataclass
 class TaggedPool:
-    """Articles of the pool by number: those that may be chosen (`eligible` [A]), what draws at random (`drawable`, its units, and the
-    number in the pool of each of its articles), the units of a strategy, why articles are left out, and what could not be read or tagged.
+    """Articles of the pool by number: those that may be drawn and chosen (`eligible` [A]), those that may only be chosen (`partly_learnt`
+    [A]), what draws at random (`drawable`, its units, and the number in the pool of each of its articles), the units of a strategy, why
+    articles are left out, and what could not be read or tagged.
     """
 
     pool: Pool
     eligible: npt.NDArray[np.bool_]
+    partly_learnt: npt.NDArray[np.bool_]
     drawable: Pool
     drawing_units: DrawingUnits
     numbers: Ints
@@ -117,13 +121,15 @@ class _Reading:
     rows: int = 0
     progress: Progress = field(default_factory=Progress)
     measured: dict[str, tuple[TaggedArticle, Floats]] = field(default_factory=dict)
+    partly_learnt: set[str] = field(default_factory=set)
+    """Keys of such articles."""
 
     def articles(self, rows: Iterable[InputRow], share: Callable[[Place], float | None] | None) -> Iterator[Article]:
         """The articles of the rows; those that may be chosen are tagged, and their units are in the table."""
         clock = ArticleClock(self.settings.article_seconds)
         for shard in cut_shards(rows, max_rows=SHARD_ROWS, max_bytes=SHARD_BYTES):
             kinds = [None if row.article is None else self._kind(row.article) for row in shard.rows]
-            to_tag = frozenset(place for place, kind in enumerate(kinds) if kind in (OPEN, UNDECIDED))
+            to_tag = frozenset(place for place, kind in enumerate(kinds) if kind in (OPEN, PARTLY_LEARNT, UNDECIDED))
             tagged = tag_shard(replace(shard, only=to_tag), self._tag, clock=clock)
             self.letters += [letter for _, letter in sorted(tagged.letters.items())]
             for place, (row, kind) in enumerate(zip(shard.rows, kinds, strict=True)):
@@ -142,11 +148,17 @@ class _Reading:
             yield item
 
     def _kind(self, article: Article) -> str:
-        kind = self.seen.seen.kind_of(article)
-        if kind is None and article_key(article.text) in self.seen.tested:
-            kind = "tested"
-        if kind is not None:
-            return kind
+        seen = self.seen.seen.kind_of(article)
+        if seen is None and article_key(article.text) in self.seen.tested:
+            seen = "tested"
+        annotation = self._annotation(article)
+        if seen == "learnt" and article.annotated and annotation == OPEN:
+            self.partly_learnt.add(article_key(article.text))
+            return PARTLY_LEARNT
+        return seen or annotation
+
+    def _annotation(self, article: Article) -> str:
+        """Whether people have annotated all of the article, or some of its labels, or may still annotate some of it."""
         looked_at = bool(article.annotated) or (article.annotated is None and any(span.score is None for span in article.spans))
         labels = self.tagger.labels.labels
         if looked_at and article.annotated_labels(labels) != labels:
@@ -186,15 +198,19 @@ def read_tagged_pool(
     notes = list(seen.notes)
     reading = _Reading(tagger, seen, UnitTable(by_sentence), settings, on_progress)
     rows = _rows(settings, ledger, notes)
-    known = (Article(f"\0{number}", article.text) for number, article in enumerate(seen.articles))
+    known = (  # after the articles of the pool, of which those that are partly learnt stand for themselves
+        Article(f"\0{number}", article.text)
+        for number, article in enumerate(seen.articles)
+        if article_key(article.text) not in reading.partly_learnt
+    )
     pool = read_pool(chain(reading.articles(rows, share), known), folder)
     size = len(reading.status)
     status = np.array([*reading.status, *["known"] * (len(pool) - size)], dtype=object)
     undecided = status == UNDECIDED
     if pool.annotated and undecided.any():
         notes.append(
-            f"{int(undecided.sum())} articles have neither spans nor `annotated`, and as others of the pool have spans of people, they "
-            'count as annotated; give those that nobody has annotated `"annotated": []`'
+            f"{int(undecided.sum())} articles have no spans and do not say whether somebody has looked for them; as others of the pool "
+            'have spans of people, they count as annotated; give those that nobody has annotated `"annotated": []`'
         )
         status[undecided] = "annotated"
     status[status == UNDECIDED] = OPEN
@@ -203,13 +219,19 @@ def read_tagged_pool(
     near_seen = np.zeros(len(units), dtype=np.bool_)
     near_seen[units.of_article[~is_open]] = True
     status[is_open & near_seen[units.of_article]] = "near the seen"
-    eligible = status == OPEN
+    eligible, partly_learnt = status == OPEN, status == PARTLY_LEARNT
+    if partly_learnt.any():
+        notes.append(
+            f"the checkpoint has learnt from a part of {int(partly_learnt.sum())} articles: what is not annotated in them may be chosen, "
+            "but they are not drawn at random"
+        )
     drawable, drawing_units, numbers = _part(pool, units, eligible)
     left_out = Counter(status[:size].tolist())
     left_out["near each other"] = len(drawable) - len(drawing_units)
     return TaggedPool(
         pool,
         eligible,
+        partly_learnt,
         drawable,
         drawing_units,
         numbers,
@@ -239,7 +261,7 @@ def _rows(settings: SelectSettings, ledger: LossLedger, notes: list[str]) -> Ite
                 return
         except FormatError:
             pass  # no annotation format fits
-    yield from read_rows(
+    for row in read_rows(
         settings.input,
         text_field=settings.text_field,
         id_field=settings.id_field,
@@ -248,7 +270,9 @@ def _rows(settings: SelectSettings, ledger: LossLedger, notes: list[str]) -> Ite
         page_seconds=settings.page_seconds,
         encoding=settings.encoding,
         annotations=True,
-    )
+    ):
+        is_file = row.article is not None and row.place.line is None
+        yield replace(row, article=replace(row.article, annotated=())) if is_file and row.article is not None else row
 
 
 def _part(pool: Pool, units: DrawingUnits, keep: npt.NDArray[np.bool_]) -> tuple[Pool, DrawingUnits, Ints]:

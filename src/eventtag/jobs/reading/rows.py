@@ -54,7 +54,7 @@ class InputRow:
 class RowFields:
     """Which field of a row holds the text and which its id, whether a row must have an id (None: if a file's first row has one), how
     long a row may be, how long the reading of a page may take, and in which encoding text is (None: UTF-8, a page as it declares).
-    `annotations`: whether articles that eventtag wrote keep their annotations.
+    `annotations`: whether articles that eventtag wrote keep their annotations; in all others, nobody has looked at anything then.
     """
 
     text: str = "text"
@@ -91,8 +91,10 @@ def article_from_record(record: object, *, fields: RowFields, prefix: str, defau
     elif fields.require_id:
         raise DataError(f"has no `{fields.id}`; name the field with id_field=")
     used = {fields.text, fields.id}
-    if not fields.annotations or not (_has_our_spans(record) or _are_regions(record.get("annotated"))):
+    if not fields.annotations:
         return Article(prefix + name, text, meta=_metadata(record, used))
+    if not (_has_our_spans(record) or _are_regions(record.get("annotated"))):
+        return Article(prefix + name, text, annotated=(), meta=_metadata(record, used))
     own = {key: record[key] for key in ANNOTATIONS if key in record and (key != "links" or are_links(record[key]))}
     return replace(article_from_json({"id": prefix + name, "text": text, **own}), meta=_metadata(record, used | own.keys()))
 
