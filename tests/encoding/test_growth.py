@@ -24,7 +24,7 @@ SLOWER = 3.5
 """Above linear growth by this factor is no noise: quadratic work grows 8 times as much as linear work does."""
 
 UNITS = [
-    " ", "\n", ".", '"', "a", "1", "[", "\\", "\r", "\u2028", "\u0301", "\u200d", "\U0001f1e6", "中",
+    " ", "\n", ".", '"', "a", "1", "[", "\\", "\r", "\u2028", "\u0301", "\u200d", "\U0001f1e6", "中", "。", "。”", "؟",
     *map("".join, itertools.permutations(' \n.', 2)), '."', ".(", "a ", "a\n", "a\u200d",
 ]  # fmt: skip
 

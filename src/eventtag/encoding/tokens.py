@@ -6,8 +6,10 @@ Letters for shapes: N tokens of the article (no special tokens), W words.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +19,7 @@ import numpy.typing as npt
 from eventtag.encoding.casing import word_casings
 from eventtag.text.lines import begins_line
 from eventtag.text.sentences import find_sentences
-from eventtag.text.words import find_words
+from eventtag.text.words import UNSPACED, find_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 IntArray = npt.NDArray[np.int64]
 
+SPACE_MARK = "\u2581"
+"""How sentencepiece's vocabularies write the blank before a word."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -71,7 +75,8 @@ def special_tokens(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> SpecialTok
 def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> TokenisedText:
     """Tokenise the whole text, with no truncation. `[SEP]`, `<s>` and the like in the text are text; no token of it is a control token.
 
-    Words that share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
+    A token that covers several words of a script without blanks is divided into its parts, if the vocabulary has them. Other words that
+    share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
     (stray control characters) are left out.
     """
     readable = _SURROGATE.sub(" ", text)  # tokenizers take no lone surrogate; a space is one character as well
@@ -80,6 +85,7 @@ def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Token
     ids = _without_controls(np.array(encoding.ids, dtype=np.int64), bare)
     offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     words = find_words(text)
+    ids, offsets = _divided(ids, offsets, words, readable, bare)
     first, last = _words_touched(offsets, words, len(text))
 
     joined = np.zeros(len(words), dtype=np.bool_)
@@ -107,6 +113,38 @@ def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Token
         begins_line=begins_line(text, kept),
         casing=np.append(word_casings(text, kept), 0)[word_of],
     )
+
+
+def _divided(ids: IntArray, offsets: IntArray, words: IntArray, text: str, bare: Tokenizer) -> tuple[IntArray, IntArray]:
+    """Ids [N] and offsets [N, 2] with a token for each word in place of tokens that cover several words of a script without blanks.
+
+    A span could not begin or end inside such a token ("在北京"). A token stays as it is if the vocabulary lacks one of the parts.
+    """
+    first, last = _words_touched(offsets, words, len(text))
+    crossing = [at for at in np.flatnonzero(first < last).tolist() if UNSPACED.search(text, *offsets[at].tolist())]
+    parts: dict[int, list[tuple[int, int, int]]] = {}
+    for at in crossing:
+        start, end = offsets[at].tolist()
+        edges = [start, *words[first[at] + 1 : last[at] + 1, 0].tolist(), end]
+        found = _ids_of_parts(int(ids[at]), [text[left:right] for left, right in pairwise(edges)], bare)
+        if found is not None:
+            parts[at] = [(number, left, right) for number, (left, right) in zip(found, pairwise(edges), strict=True)]
+    if not parts:
+        return ids, offsets
+    rows = [row for at, number in enumerate(ids.tolist()) for row in parts.get(at, [(number, *offsets[at].tolist())])]
+    divided = np.array(rows, dtype=np.int64)
+    return divided[:, 0], divided[:, 1:]
+
+
+def _ids_of_parts(token: int, parts: Sequence[str], bare: Tokenizer) -> list[int] | None:
+    """The ids of a token's parts in the spelling of its vocabulary; None if one is missing."""
+    model: Any = bare.model
+    inside = getattr(model, "continuing_subword_prefix", None) or ""
+    written = bare.id_to_token(token) or ""
+    before = next((mark for mark in (SPACE_MARK, inside) if mark and written.startswith(mark)), "")
+    spelt = [(before + parts[0], parts[0]), *((inside + part,) for part in parts[1:])]
+    found = [next((number for one in ways if (number := bare.token_to_id(one)) is not None), None) for ways in spelt]
+    return None if None in found else [number for number in found if number is not None]
 
 
 def _bare(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Tokenizer:

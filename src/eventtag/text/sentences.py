@@ -1,7 +1,9 @@
 """Sentences of a text: where a window may begin, what is shown with a span, and what a span should not cross.
 
 A sentence ends behind `.`, `!`, `?` or `…` when something follows that can begin one, not behind titles, initials and abbreviations;
-and at a line end, unless the next line begins in lower case. These rules are for English news.
+and at a line end, unless the next line begins in lower case. These rules are for English news. In other languages, a sentence also ends
+behind `؟`, `۔`, `।`, `॥` or `։` before a blank, and behind `。`, `！`, `？` or `｡`, which no blank follows. Thai, Lao, Khmer and Burmese
+have no sign for it, so there only line ends count.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from eventtag.article import Article
 from eventtag.span import Span
 
 _END = regex.compile(
-    r"""(?<![.!?…])(?P<sign>[.!?…]++)["'”’»)\]]*+(?=\s++["'“‘«(\[]*+[\w--[_\p{Ll}]])   # what follows does not begin in lower case
+    r"""(?<![.!?…؟۔।॥։])(?P<sign>[.!?…؟۔।॥։]++)["'”’»)\]]*+(?=\s++["'“‘«(\[]*+[\w--[_\p{Ll}]])   # what follows does not begin in lower case
+    | (?<![。！？｡])[。！？｡]++["'”’»)\]」』）】》]*+               # no blank follows it
     | \n(?=[^\S\n]*+\n) | \n(?![^\S\n]*+\p{Ll})""",
     regex.VERBOSE | regex.VERSION1,
 )

@@ -23,6 +23,8 @@ IDEOGRAPHIC = r"\p{Han}\p{Hiragana}\p{Katakana}"
 UNPARTED = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 """Scripts without blanks between words: ideographic ones, whose characters stand for about half a word each, and the others."""
 _UNSPACED = IDEOGRAPHIC + UNPARTED
+UNSPACED = regex.compile(f"[{_UNSPACED}]")
+"""A character of a script without blanks between words."""
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
 _WORD = regex.compile(
     # Zero-width joiners occur inside Persian and Indic words. No group is repeated: `regex` keeps a state of each repetition in memory.

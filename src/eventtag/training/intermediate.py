@@ -33,6 +33,7 @@ from eventtag.settings import (
     TrainSettings,
 )
 from eventtag.staging import remove_known, remove_partial
+from eventtag.text.scripts import main_script
 from eventtag.training.loop.precision import Arithmetic
 from eventtag.training.record import plain
 
@@ -64,8 +65,9 @@ def plan_intermediate(settings: TrainSettings, corpus: Corpus) -> IntermediateRu
     """The run that `model.intermediate` asks for before that on `corpus`; None if it is left out.
 
     It is left out if its articles have none of the corpus's labels or are mostly those of the corpus, and for the model `tiny`, whose
-    vocabulary comes from the corpus; the log says so. Articles that are also in the corpus, or are near-duplicates of its validation or
-    test articles, are left out. Raises what `load_corpus` raises for its articles.
+    vocabulary comes from the corpus; the log says so. The log warns if both corpora are written in different scripts. Articles that are
+    also in the corpus, or are near-duplicates of its validation or test articles, are left out. Raises what `load_corpus` raises for its
+    articles.
     """
     intermediate = settings.model.intermediate
     if intermediate.data is None:
@@ -90,11 +92,22 @@ def plan_intermediate(settings: TrainSettings, corpus: Corpus) -> IntermediateRu
             len(articles),
         )
         return None
+    _warn_of_script(source, kept, corpus)
     first = intermediate_settings(settings, intermediate.data)
     if first.model.links and learnt_scheme(kept, source.labels)[0] is None:
         log.info("intermediate fine-tuning: %s has no links, so it teaches tags alone", source.name)
         first = replace(first, model=replace(first.model, links=False))
     return IntermediateRun(first, replace(source, splits={"train": kept, "validation": source.articles("validation")}))
+
+
+def _warn_of_script(source: Corpus, kept: Sequence[Article], corpus: Corpus) -> None:
+    theirs, ours = (main_script(article.text for article in articles) for articles in (kept, corpus.articles("train")))
+    if None not in (theirs, ours) and theirs != ours:
+        log.warning(
+            "intermediate fine-tuning: the articles of %s are mostly in %s letters, those of %s in %s; "
+            "model.intermediate.data=null goes without it, and model.name must be an encoder that knows both",
+            source.name, theirs, corpus.name, ours,
+        )  # fmt: skip
 
 
 def intermediate_settings(settings: TrainSettings, data: DataSettings) -> TrainSettings:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +47,7 @@ from eventtag.staging import named_full_disk, remove_known, remove_partial, remo
 from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.continued import base_checkpoint, corpus_of, require_promises, with_base
-from eventtag.training.data.features import build_features
+from eventtag.training.data.features import Feature, build_features
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled
 from eventtag.training.duration import with_epochs
 from eventtag.training.encoder_defaults import with_encoder_defaults
@@ -72,6 +72,8 @@ from eventtag.training.tracking import require_trackers, tracked
 
 log = logging.getLogger(__name__)
 
+NOTABLE_UNKNOWN = 0.05
+"""If at least this share of the training articles' tokens are unknown to the tokenizer, the log warns."""
 NOTABLE_OVERLAPS = 0.02
 """If at least this share of all spans overlap others and are not learnt, the log names the settings that learn them."""
 
@@ -289,6 +291,7 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
     if not features:
         raise DataError("split train: no article has an annotated region with a word in it; check `annotated` of the articles")
     corpus.require_kept()
+    _warn_of_unknown(features, tokenizer, settings.model.name)
     trained = with_epochs(settings.trainer, [len(feature.input_ids) for feature in features], processes=process_count())
     found = head.decoder(model)
     crosses_lines = learns_across_lines(corpus)
@@ -323,6 +326,18 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
         trained,
         score=score,
     )
+
+
+def _warn_of_unknown(features: Sequence[Feature], tokenizer: transformers.PreTrainedTokenizerBase, name: str) -> None:
+    """The log says so if the encoder's vocabulary lacks the articles' language."""
+    read = sum(len(feature.input_ids) for feature in features)
+    unknown = sum(int((feature.input_ids == tokenizer.unk_token_id).sum()) for feature in features)
+    if unknown >= NOTABLE_UNKNOWN * read:
+        log.warning(
+            "%.0f %% of the tokens of the training articles are unknown to the tokenizer of %s, which reads nothing there; "
+            "choose an encoder of their language, or model=xlmr_base (docs/how-to/other-languages.md)",
+            100 * unknown / read, name,
+        )  # fmt: skip
 
 
 def _link_scheme(corpus: Corpus) -> LinkScheme:
