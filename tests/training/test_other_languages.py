@@ -151,6 +151,7 @@ def test_a_span_inside_a_token_that_stays_whole_is_moved_and_recorded():
 def test_intermediate_fine_tuning_in_another_script_is_warned_of(language, script, corpus_file, xlmr_folder, tmp_path, caplog):
     own = [article for article in ARTICLES if article.id.startswith(language)]
     assert main_script(article.text for article in own) == script
+    assert main_script(["東京でけいさつが逮捕した"]) == "CJK"
     data = DataSettings(name="english", path=str(corpus_file), split_field="split")
     settings = settings_of(
         write(tmp_path / "own.jsonl", own), xlmr_folder, tmp_path, intermediate=IntermediateSettings(data=data)

@@ -10,11 +10,15 @@ from itertools import islice
 TEXTS, LETTERS = 200, 500
 """How many texts are looked at, and how many characters of each: a script shows at once."""
 
+KANA = ("HIRAGANA", "KATAKANA")
+
 
 def main_script(texts: Iterable[str]) -> str | None:
-    """The script of most letters, such as `LATIN`, `CYRILLIC`, `ARABIC`, `HEBREW`, `THAI` or `CJK`; None without letters."""
+    """The script of most letters, such as `LATIN`, `CYRILLIC`, `ARABIC`, `HEBREW`, `THAI` or `CJK` (Chinese and Japanese); None without
+    letters.
+    """
     counts = Counter(
-        unicodedata.name(letter, "").partition(" ")[0]
+        "CJK" if (name := unicodedata.name(letter, "").partition(" ")[0]) in KANA else name
         for text in islice(texts, TEXTS)
         for letter in text[:LETTERS]
         if letter.isalpha()
