@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+from warm import warm_programs
+
 import eventtag
 
 NAMES = [
@@ -29,7 +31,7 @@ def test_the_package_runs_as_a_module():
 
 def test_help_and_a_mistyped_command_lead_to_the_right_one():
     def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "eventtag", *arguments], capture_output=True, text=True, check=False)
+        return subprocess.run([warm_programs() / "eventtag", *arguments], capture_output=True, text=True, check=False)
 
     assert "usage: eventtag lint" in run("help", "lint").stdout
     assert run("help").stdout.startswith("usage: eventtag COMMAND")

@@ -12,6 +12,8 @@ from estimate_ecbplus import make_pool, make_tags, read_sentences, sample_again
 from simulate_estimates import corrected, held, narrowing
 from warm import warm_programs
 
+pytestmark = pytest.mark.slow
+
 PAGE = (REPOSITORY / "docs" / "tutorial" / "published-figure.md").read_text(encoding="utf-8")
 
 

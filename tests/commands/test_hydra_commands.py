@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from warm import warm_programs
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "model=tiny",
     "window.max_length=24",

@@ -18,6 +18,8 @@ from warm import WarmPopen, warm_programs
 from eventtag.api.predict import require_few_bad_rows
 from eventtag.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 STUB = str(Path(__file__).with_name("stub_predict.py"))
 LINES = [json.dumps({"id": f"a{n}", "text": f"Police met Miners number {n}. Then Nurses left Quito."}) for n in range(40)]
 

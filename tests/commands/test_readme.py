@@ -11,6 +11,8 @@ import pytest
 from conftest import REPOSITORY
 from warm import warm_programs
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 SMALL = "model=tiny trainer.epochs=1 trainer.learning_rate=5e-3 window.max_length=24 window.stride=6"

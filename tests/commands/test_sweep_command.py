@@ -18,6 +18,8 @@ from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers
 from eventtag.settings import TrainSettings
 from eventtag.training.record import plain
 
+pytestmark = pytest.mark.slow
+
 
 def wait_until(condition, process: subprocess.Popen) -> None:
     deadline = time.monotonic() + 300

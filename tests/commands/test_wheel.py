@@ -11,6 +11,8 @@ import pytest
 from conftest import REPOSITORY
 from warm import FORGET, warm_programs
 
+pytestmark = pytest.mark.slow
+
 TRAIN_AND_TAG = f"""{FORGET}
 sys.path.insert(0, sys.argv[1])
 import eventtag
@@ -56,6 +58,7 @@ def test_an_installed_wheel_trains_and_tags_from_any_directory(wheel, tmp_path):
         str(home),
         "install",
         "--no-deps",
+        "--no-compile",
         "--no-index",
         "--quiet",
         "--ignore-installed",

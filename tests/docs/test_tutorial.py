@@ -3,10 +3,13 @@
 import subprocess
 from dataclasses import replace
 
+import pytest
 from conftest import REPOSITORY
 from warm import warm_programs
 
 from eventtag.formats.jsonl import json_line
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = str(REPOSITORY / "scripts" / "run_tutorial.py")
 

@@ -21,6 +21,8 @@ from eventtag.manifest import check_manifest, sha256_of, write_manifest
 from eventtag.models.checkpoint import load_checkpoint
 from eventtag.tagging.tagger import Tagger
 
+pytestmark = pytest.mark.slow
+
 PRECISIONS = ("fp32", "bf16", "int8")
 GOOD = Verdict(articles=9, f1=0.9, exported_f1=0.9, low=0.0, high=0.0, agreement=1.0, speed=100.0, exported_speed=101.0)
 

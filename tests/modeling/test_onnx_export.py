@@ -16,6 +16,8 @@ from eventtag.exporting.onnx_export import export_fp32
 from eventtag.labels import LabelSet
 from eventtag.models.encoders import build_network
 
+pytestmark = pytest.mark.slow
+
 LABELS = LabelSet()
 WORDS = 60
 KINDS = {

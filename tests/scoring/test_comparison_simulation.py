@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from simulate_comparisons import LABELS, Design, called, compare_many, coverage, share, shift_for, true_scores
 
+pytestmark = pytest.mark.slow
+
 SAME = np.zeros(len(LABELS))
 
 

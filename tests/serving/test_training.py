@@ -28,6 +28,8 @@ from eventtag.settings import DataSettings
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.continued import add_articles, settings_of_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def corpus(corpus_file: Path) -> Corpus:

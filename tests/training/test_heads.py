@@ -21,6 +21,8 @@ from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.run import train
 
+pytestmark = pytest.mark.slow
+
 
 def settings_of(corpus, run, *, epochs=12, data=None, **model) -> TrainSettings:
     return TrainSettings(

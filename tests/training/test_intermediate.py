@@ -36,6 +36,8 @@ from eventtag.training import run as run_module
 from eventtag.training.intermediate import plan_intermediate, share, take_weights
 from eventtag.training.run import train
 
+pytestmark = pytest.mark.slow
+
 
 class StoppedError(Exception):
     """Stands for whatever ends a process."""

@@ -18,6 +18,8 @@ from eventtag.settings import (
     WindowSettings,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def settings_of(corpus: Path, run: Path, **changes) -> LearningCurveSettings:
     return LearningCurveSettings(

@@ -18,6 +18,8 @@ from eventtag.cli.main import main
 from eventtag.manifest import sha256_of
 from eventtag.training.loop.sampler import LengthPoolSampler
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = (
     "data=corpus", "data.split_field=split", "model=tiny", "window.max_length=24", "window.stride=6", "trainer.epochs=2",
     "trainer.learning_rate=5e-3", "trainer.head_learning_rate=5e-3", "trainer.precision=fp32", "trainer.adversarial=0",

@@ -17,6 +17,8 @@ from eventtag.training import run as run_module
 from eventtag.training.loop.saving import check_state, newest_sound
 from eventtag.training.run import train
 
+pytestmark = pytest.mark.slow
+
 
 class StoppedError(Exception):
     """Stands for whatever ends a process."""

@@ -23,6 +23,8 @@ from eventtag.training.data.features import build_features, collate
 from eventtag.training.data.teachers import ask_teachers, read_unlabelled, teacher_fingerprints
 from eventtag.training.run import train
 
+pytestmark = pytest.mark.slow
+
 LABELS = LabelSet()
 
 
