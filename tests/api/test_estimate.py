@@ -156,7 +156,10 @@ def test_a_sample_that_cannot_correct_is_refused(sample, change, message):
         ({"quantities": []}, "quantity: none is given"),
         ({"quantities": ["EVNT"]}, "no label 'EVNT'.*did you mean EVENT"),
         ({"quantities": ["EVENT"], "drawn": "random"}, "drawn: random contradicts"),
-        ({"quantities": ["EVENT"], "level": 0.2}, "level: 0.2 is not allowed"),
+        (
+            {"quantities": ["EVENT"], "level": 0.2},
+            "level: 0.2 is not allowed; give the confidence level of the intervals, from 0.5 to below 1",
+        ),
         ({"quantities": ["EVENT"], "family": "logit"}, "family: 'logit' is not allowed; give linear or poisson"),
         ({"quantities": ["EVENT"], "regress": ["time:country"]}, "time: takes year, month, week, day"),
         ({"quantities": ["EVENT"], "by": ["region"]}, "by: there is no metadata field 'region'"),

@@ -250,6 +250,9 @@ def test_regions_on_another_text_field_are_not_those_of_the_text(tmp_path):
     assert mentions(articles[0]) == [("Moscow", "ORG")]
     with pytest.raises(FormatError, match="none of its 1 regions lies on the text that is read; they lie on the tags title"):
         read(tmp_path, only_title, text_field="text")
+    seconds = [{"id": 1, "data": data, "annotations": [{"result": [region(0.5, 6.0, None, "ORG")]}]}]
+    with pytest.raises(FormatError, match=r"they are of no text, as their start and end are no whole numbers"):
+        read(tmp_path, seconds)
     with pytest.raises(FormatError, match="its regions lie on the tags a, b; which of them shows the field 'text'"):
         read(tmp_path, [task("Kyiv", {"result": [region(0, 4, "Kyiv", "L") | {"to_name": n} for n in "ab"]})])
 

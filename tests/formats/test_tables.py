@@ -142,6 +142,7 @@ def test_a_long_cell_is_read(tmp_path):
         ("text,spans\na,__import__('os')\n", "t.csv:2: .* is no list of spans"),
         ('text,spans\n"a"b,[]\n', "t.csv:2: "),
         (b"text,spans\n\xff,[]\n", "t.csv:.* is not UTF-8"),
+        ('id,text,spans\n1,"Kyiv fell,[]\n2,Moscow,[]\n', "is no CSV .*; a cell that begins with a quote ends with one"),
     ],
 )
 def test_a_damaged_csv_is_an_error_with_file_and_line(tmp_path, content, problem):

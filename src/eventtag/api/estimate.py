@@ -127,6 +127,8 @@ def estimate(
     predictors = [name.removeprefix("time:") for name in regress if name != CONSTANT]
     reading = TaggedReading(format=format, options=options, label_map=label_map, date=date, date_order=date_order)
     notes: list[str] = []
+    if record is not None and drawn == "random":
+        raise SettingsError("drawn: random contradicts the record of a sample; leave one of them out")
     articles = read_noted(gold, notes, set(), label_map=label_map, format=gold_format, options=gold_options)
     if not articles:
         raise DataError(f"{name_of(gold)}: holds no article; check the path and --gold-from")
@@ -140,8 +142,6 @@ def estimate(
     labels = set(table.labels) | {span.label for article in articles for span in article.spans}
     require_names("quantity", [q.label for q in wanted if q.label is not None], labels, "label")
     articles = _unseen(articles, tagged, checkpoint, seen, name_of(gold), notes)
-    if record is not None and drawn == "random":
-        raise SettingsError("drawn: random contradicts the record of a sample; leave one of them out")
     if drawn != "random":
         articles = recorded(articles, gold, record, name_of(gold), notes)
     sample = match_sample(table, articles, annotated, drawn=drawn, source=name_of(gold))
@@ -167,7 +167,7 @@ def _check(quantities: Sequence[str], drawn: str, seen: str, family: str, tuning
             raise SettingsError(f"{key}: {value!r} is not allowed; give {' or '.join(get_args(kinds))}")
     if not 0.5 <= level < 1:
         raise SettingsError(
-            f"level: {level:g} is not allowed; give the share of intervals that contain the true figure, such as 0.95"
+            f"level: {level:g} is not allowed; give the confidence level of the intervals, from 0.5 to below 1, such as 0.95"
         )
 
 

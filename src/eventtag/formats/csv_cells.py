@@ -67,7 +67,10 @@ def csv_rows(path: Path, delimiter: str | None, encoding: str | None) -> Iterato
             path=path,
             line=_undecodable_line(path, encoding) or line,
         ) from error
-    except (DataError, csv.Error) as error:
+    except csv.Error as error:
+        quotes = "a cell that begins with a quote ends with one, and a quote inside it is written twice"
+        raise FormatError(f"is no CSV ({error}); {quotes}", path=path, line=line) from error
+    except DataError as error:
         raise FormatError(str(error), path=path, line=line) from error
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error

@@ -76,9 +76,11 @@ def read_label_studio(
         with at_line(path, task.line):
             yield from reader.articles(task)
     if reader.elsewhere and ledger.seen == reader.before:
+        tags = ", ".join(sorted(reader.objects))
         raise FormatError(
-            f"none of its {reader.elsewhere} regions lies on the text that is read; they lie on the tags "
-            f"{', '.join(sorted(reader.objects))}\nname the field and the tag: text_field=..., to_name=...",
+            f"none of its {reader.elsewhere} regions lies on the text that is read; "
+            + (f"they lie on the tags {tags}" if tags else "they are of no text, as their start and end are no whole numbers")
+            + "\nname the field and the tag: text_field=..., to_name=...",
             path=path,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command, share
+from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command
 from eventtag.cli.record_options import add_record_options, record_options, scores
 from eventtag.cli.terminal import print_message, print_result
 
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--level",
-        type=share("--level"),
+        type=float,
         default=0.95,
         help="confidence level of the intervals, such as 0.9 for 90 %% (default: 0.95)",
     )
