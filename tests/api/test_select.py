@@ -20,6 +20,7 @@ from eventtag.encoding.windows import plan_windows
 from eventtag.errors import DataError, OutputError, SettingsError
 from eventtag.estimates.sample_record import read_record
 from eventtag.formats.jsonl import json_line
+from eventtag.formats.records import uncarry
 from eventtag.heads.softmax import SoftmaxHead
 from eventtag.ledger import LossLedger
 from eventtag.link import Link
@@ -201,11 +202,17 @@ def test_predicted_links_are_not_taken_for_those_of_people(checkpoint: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("name", "format_name"),
-    [("tasks.jsonl", "auto"), ("tasks.json", "label_studio"), ("tasks.jsonl", "prodigy"), ("tasks.jsonl", "doccano")],
+    ("name", "format_name", "minimal"),
+    [
+        ("tasks.jsonl", "auto", False),
+        ("tasks.json", "label_studio", False),
+        ("tasks.json", "label_studio", True),  # JSON_MIN, which lacks the tasks' own metadata
+        ("tasks.jsonl", "prodigy", False),
+        ("tasks.jsonl", "doccano", False),
+    ],
 )
 def test_only_the_open_sentences_come_back_as_annotated(
-    checkpoint: Path, pool: Path, tmp_path: Path, name: str, format_name: str
+    checkpoint: Path, pool: Path, tmp_path: Path, name: str, format_name: str, minimal: bool
 ) -> None:
     path = tmp_path / name
     result = eventtag.select(checkpoint, pool, path, format=format_name, unit="sentence", n=12, strategy="mentions")
@@ -221,7 +228,10 @@ def test_only_the_open_sentences_come_back_as_annotated(
             value = [{"start": s.start, "end": s.end, "text": answer.mention(s), "labels": [s.label]} for s in answer.spans]
             regions = [{"from_name": "label", "to_name": "text", "type": "labels", "value": one} for one in value]
             task["annotations"] = [{"completed_by": 1, "result": regions}]
-        path.write_text(json.dumps(tasks), encoding="utf-8")
+            task["minimal"] = {"id": task["meta"]["eventtag"]["id"], **task["data"], "annotation_id": 1, "lead_time": 1}
+            task["minimal"] |= {"label": value} if value else {}  # a control without regions is missing
+        exported = [task.pop("minimal") for task in tasks]
+        path.write_text(json.dumps(exported if minimal else tasks), encoding="utf-8")
     elif format_name in ("prodigy", "doccano"):
         opened = {article.id: article for article in result.articles}
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -339,6 +349,16 @@ def test_pools_of_other_kinds_are_read(checkpoint: Path, tmp_path: Path) -> None
         assert (len(result.articles), result.pool) == (5, 30), name
     with pytest.raises(DataError, match="its rows are spans"):
         eventtag.select(checkpoint, tmp_path / "spans.csv", tmp_path / "none.jsonl")
+
+
+def test_a_sentence_to_annotate_that_is_not_in_the_text_is_refused() -> None:
+    article = Article("a", "Police met. Then it rained.", meta={"to_annotate": "Then it rained.\n\nPolice met."})
+    with pytest.raises(DataError, match=r"article 'a': `to_annotate` has 'Police met\.', which is not in its text"):
+        uncarry(article, None, ledger=LossLedger())
+    ledger = LossLedger()
+    found = uncarry(replace(article, meta={"to_annotate": "Police met.\n\nThen it rained."}), None, ledger=ledger)
+    assert found.annotated == ((0, 11), (12, 27))
+    assert list(ledger.remarks) == ["what was annotated is taken from `to_annotate`, as the export lacks the field `eventtag`"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,11 @@ from eventtag.span import Span
 
 FIELD = "eventtag"
 TO_ANNOTATE = "to_annotate"
-"""Metadata field with the sentences that are to be annotated, which annotation tools show beside the text."""
+"""Metadata field with the sentences that are to be annotated, which annotation tools show beside the text; an empty line stands between
+two, as there is none in a sentence.
+"""
+WHOLE = "the whole article"
+"""What the field says where all of the text is to be annotated."""
 Raw = TypeVar("Raw")
 TEXT_COLUMNS = ("text", "body", "content", "article", "sentence")
 SPANS_COLUMNS = SPAN_FIELDS
@@ -66,12 +70,13 @@ def uncarry(article: Article, record: object, *, ledger: LossLedger) -> Article:
     """The article with what was carried along instead of its own; itself where nothing was.
 
     Metadata that the article has besides (a column that somebody added) stays, and so do links and status of its own. The ledger names
-    the links and counts the status of spans that are no longer there.
+    the links and counts the status of spans that are no longer there. Where nothing was carried, the annotated regions are the sentences of
+    the metadata field TO_ANNOTATE, if there is one.
 
     Raises DataError when the field is not as `carry` makes it, or does not fit the text.
     """
     if not isinstance(record, Mapping):
-        return article
+        return _only_to_annotate(article, ledger)
     try:
         annotated: Sequence[Any] | None = record.get("annotated")
         labels: Sequence[Any] | None = record.get("labels")
@@ -91,6 +96,24 @@ def uncarry(article: Article, record: object, *, ledger: LossLedger) -> Article:
         )
     except (TypeError, ValueError) as error:
         raise DataError(f"article {article.id!r}: the field `{FIELD}` is damaged ({error}); take it away") from error
+
+
+def _only_to_annotate(article: Article, ledger: LossLedger) -> Article:
+    """The article with the sentences that were to be annotated as its annotated regions, where it says no others."""
+    said = article.meta.get(TO_ANNOTATE)
+    if article.annotated is not None or not isinstance(said, str) or said == WHOLE:
+        return article
+    regions: list[Region] = []
+    for sentence in said.split("\n\n"):
+        start = article.text.find(sentence, regions[-1][1] if regions else 0)
+        if start < 0 or not sentence:
+            raise DataError(
+                f"article {article.id!r}: `{TO_ANNOTATE}` has {sentence[:60]!r}, which is not in its text, so nothing says which part was "
+                "annotated; export with all fields (Label Studio: JSON), or take the field away if all of the text was annotated"
+            )
+        regions.append((start, start + len(sentence)))
+    ledger.remark(f"what was annotated is taken from `{TO_ANNOTATE}`, as the export lacks the field `{FIELD}`")
+    return replace(article, annotated=tuple(regions))
 
 
 def rejected_spans(article: Article, records: Any) -> tuple[Span, ...]:

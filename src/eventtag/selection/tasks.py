@@ -12,7 +12,7 @@ import numpy as np
 from eventtag.article import Article, Region
 from eventtag.errors import SettingsError
 from eventtag.estimates.annotated_sample import DRAWN, SELECTED_BY
-from eventtag.formats.records import TO_ANNOTATE
+from eventtag.formats.records import TO_ANNOTATE, WHOLE
 from eventtag.selection.choosing import Choice
 from eventtag.selection.pool import TaggedPool
 from eventtag.settings.select import SelectSettings, Unit
@@ -22,7 +22,6 @@ HOLD_REGIONS = ("jsonl", "csv", "parquet", "label_studio", "prodigy", "doccano")
 """Formats that hold which sentences are to be annotated."""
 SAY_UNANNOTATED = ("jsonl", "csv", "parquet")
 """Formats in which an article itself says that nobody has annotated it; annotation tools know it by other means, or not at all."""
-WHOLE = "the whole article"
 
 
 def require_able(format_name: str, unit: Unit) -> None:
@@ -78,7 +77,7 @@ def _task(
     """The article with its earlier annotation, open in these sentences (None: everywhere) and for all labels."""
     meta: dict[str, Any] = {**article.meta, SELECTED_BY: how, **(about or {}).get(article.id, {})}
     if settings.unit is Unit.sentence:
-        meta[TO_ANNOTATE] = WHOLE if sentences is None else "\n".join(article.text[start:end] for start, end in sentences)
+        meta[TO_ANNOTATE] = WHOLE if sentences is None else "\n\n".join(article.text[start:end] for start, end in sentences)
     regions: tuple[Region, ...] | None = () if format_name in SAY_UNANNOTATED else None
     if sentences is not None:
         regions = (*(article.annotated or ()), *sentences)
