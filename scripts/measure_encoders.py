@@ -21,52 +21,57 @@ from pathlib import Path
 from eventtag.cli.hydra_task import compose_data, compose_training
 from eventtag.corpus.loading import load_corpus
 from eventtag.corpus.seen import Seen
+from eventtag.engines.backend import Backend
 from eventtag.settings import WindowSettings
 
 ENGINES = ("torch fp32", "ONNX Runtime fp32", "OpenVINO", "ONNX Runtime int8")
+PREPARE = "prepare"
 
 
 def main() -> int:
-    """Measure all rows and print them; 1 if one fails."""
+    """Measure all rows and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoders", nargs="+", metavar="NAME")
     parser.add_argument("--articles", type=int, default=12)
-    parser.add_argument("--row", nargs=2, metavar=("ENGINE", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--part", nargs=2, metavar=("ENGINE", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.row:
-        print(json.dumps(measure(options.encoders[0], *options.row, articles=options.articles)))
+    if options.part:
+        engine, place = options.part[0], Path(options.part[1])
+        encoder = options.encoders[0]
+        found = prepare(encoder, place) if engine == PREPARE else measure(engine, place, articles=options.articles)
+        print(json.dumps(found))
         return 0
     print("| encoder | engine | article tokens per CPU second | memory (MB) | training step (CPU s) |\n|---|---|---:|---:|---:|")
     for encoder in options.encoders:
         with tempfile.TemporaryDirectory() as folder:
-            for engine in ENGINES:
-                command = [sys.executable, __file__, encoder, "--articles", str(options.articles), "--row", engine, folder]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-                if done.returncode:
-                    return 1
-                row = json.loads(done.stdout.splitlines()[-1])
-                step = f"{row['step']:.2f}" if "step" in row else ""
+            step = f"{part(encoder, PREPARE, folder, options.articles)['step']:.2f}"
+            for engine in options.engines:
+                row = part(encoder, engine, folder, options.articles)
                 print(f"| {encoder} | {engine} | {row['speed']:,.0f} | {row['memory']:,.0f} | {step} |", flush=True)
+                step = ""
     return 0
 
 
-def measure(encoder: str, engine: str, folder: str, *, articles: int) -> dict[str, float]:
-    """One row. The row of torch comes first and leaves the model's files in the folder for the others."""
+def part(encoder: str, engine: str, folder: str, articles: int) -> dict[str, float]:
+    """What a process of its own measures. This one, which starts it, has little memory: Linux counts a parent's to its children."""
+    command = [sys.executable, __file__, encoder, "--articles", str(articles), "--part", engine, folder]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure(engine: str, folder: Path, *, articles: int) -> dict[str, float]:
+    """Tokens per CPU second and memory of one engine with the model that `prepare` wrote."""
     from tokenizers import Tokenizer
 
     from eventtag.encoding.tokens import tokenise
     from eventtag.labels import LabelSet
     from eventtag.tagging.tagger import Tagger
 
-    place, found = Path(folder), {}
     texts = [article.text for article in load_corpus(compose_data(["sample"]), seen=Seen()).articles("test")[:articles]]
-    if engine == ENGINES[0]:
-        found["step"] = prepare(encoder, place)
-        command = [sys.executable, __file__, encoder, "--articles", str(articles), "--row", "load", folder]
-        return found | json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
-    backend = backend_of(engine, place)
-    tokenizer = Tokenizer.from_file(str(place / "tokenizer.json"))
-    tagger = Tagger(backend, tokenizer, LabelSet(), WindowSettings())
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tagger = Tagger(backend_of(engine, folder), tokenizer, LabelSet(), WindowSettings())
     list(tagger.tag_many(texts[:2]))
     times = []
     for _ in range(2):
@@ -77,8 +82,8 @@ def measure(encoder: str, engine: str, folder: str, *, articles: int) -> dict[st
     return {"speed": tokens / min(times), "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
 
 
-def prepare(encoder: str, folder: Path) -> float:
-    """Write the model in all forms; returns the CPU seconds of a training step."""
+def prepare(encoder: str, folder: Path) -> dict[str, float]:
+    """Write the model in all forms; says the CPU seconds of a training step."""
     import torch
 
     from eventtag.exporting.onnx_export import export_fp32, export_int8, to_openvino
@@ -98,11 +103,11 @@ def prepare(encoder: str, folder: Path) -> float:
     export_fp32(model, folder / "model.onnx", max_length=WindowSettings().max_length)
     export_int8(folder / "model.onnx", folder / "int8.onnx")
     to_openvino(folder / "model.onnx", folder / "model.xml")
-    return min(times)
+    return {"step": min(times)}
 
 
-def backend_of(engine: str, folder: Path) -> object:
-    """The engine with the model that `prepare` wrote; "load" is torch."""
+def backend_of(engine: str, folder: Path) -> Backend:
+    """The engine with the model that `prepare` wrote."""
     if engine == "OpenVINO":
         from eventtag.engines.openvino_backend import OpenVinoBackend
 
