@@ -29,6 +29,7 @@ class StubTagged:
     spans: tuple[Span, ...]
     tokens: int
     links: None = None
+    dropped_links: int = 0
 
 
 @dataclass(frozen=True)

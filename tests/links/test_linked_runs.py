@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
+import os
+import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +34,7 @@ from eventtag.manifest import write_manifest
 from eventtag.models.checkpoint import load_checkpoint, read_info
 from eventtag.settings import TrainSettings, WindowSettings
 from eventtag.tagging.tagger import Tagger
+from eventtag.training import finish
 from eventtag.training.link_tuning import tune_links
 from eventtag.training.run import train
 
@@ -135,10 +142,26 @@ def test_jobs_write_links_and_records_take_them(
         records(tmp_path / "tagged.jsonl", linking="model")
 
 
-def test_links_of_spans_that_are_left_out_go_with_them(linked_run: Path, articles: tuple[Article, ...]) -> None:
+def test_links_of_spans_that_are_left_out_go_with_them_and_are_counted(
+    linked_run: Path, tagger: Tagger, articles: tuple[Article, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (item,) = LoadTagger(str(linked_run), labels=("ACTOR", "EVENT"))()(articles[:1])
     assert item.links
     assert {link.participant.label for link in item.links} == {"ACTOR"}
+    (whole,) = tagger.tag_many(articles[:1])
+    lost = [link for link in whole.links or () if link.participant.label == "LOCATION"]
+    assert lost
+    assert item.dropped_links == len(lost)
+    unsure = {span for span in item.spans if "PLACE" in span.unsure_roles}
+    assert unsure >= {link.event for link in lost}
+    new = tmp_path / "new.jsonl"
+    new.write_text(json_line(Article("a", articles[0].text)) + "\n")
+    with caplog.at_level(logging.INFO):
+        report = predict(linked_run, new, tmp_path / "tagged.jsonl", labels=["ACTOR", "EVENT"])
+    assert report.manifest["dropped_links"] == len(lost)
+    assert f"{len(lost)} links dropped at selecting spans: a span of theirs is left out" in caplog.text
+    made = records(tmp_path / "tagged.jsonl").records
+    assert all(row.places is None for row in made if any(link.event.start == row.start for link in lost))
 
 
 def test_a_damaged_record_of_the_link_head_is_refused(linked_run: Path, tmp_path: Path) -> None:
@@ -188,3 +211,37 @@ def test_the_heads_own_epochs_change_no_tag_and_depend_on_the_seed_alone(linked_
     loaded.model.load_state_dict(before)
     tune_links(tagger, bare, seed=1)
     assert all(torch.equal(weight, before[name]) for name, weight in loaded.model.state_dict().items())
+
+
+def kill_in_the_third_epoch(*args: Any, **options: Any) -> None:
+    """`tune_links` of 16 training articles, which takes three updates an epoch, killed at the eighth update."""
+    real, updates = torch.nn.utils.clip_grad_norm_, itertools.count(1)
+
+    def clip(*of: Any, **how: Any) -> Any:
+        if next(updates) == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*of, **how)
+
+    torch.nn.utils.clip_grad_norm_ = clip
+    tune_links(*args, **options)
+
+
+def test_a_run_that_is_killed_in_the_heads_own_epochs_ends_with_the_same_weights(corpus_file: Path, tmp_path: Path) -> None:
+    settings = trained_settings(corpus_file)
+    settings["model"] = replace(settings["model"], links=True)
+    settings["trainer"] = replace(settings["trainer"], epochs=1)
+    train(TrainSettings(**settings, run_dir=str(tmp_path / "whole")))
+    killed = TrainSettings(**settings, run_dir=str(tmp_path / "killed"))
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            finish.tune_links = kill_in_the_third_epoch
+            train(killed)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "checkpoint").exists()
+    train(replace(killed, resume=True))
+    weights = [(tmp_path / name / "checkpoint" / "model.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert weights[0] == weights[1]
+    calibrations = [read_info(tmp_path / name / "checkpoint")[0].links for name in ("whole", "killed")]
+    assert calibrations[0] == calibrations[1]

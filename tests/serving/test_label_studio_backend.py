@@ -11,7 +11,13 @@ import pytest
 from served_app import made_client, made_server, made_tagger, serving  # noqa: F401 - fixtures
 from starlette.testclient import TestClient
 
+from eventtag.article import Article
+from eventtag.link import Link
+from eventtag.serving import label_studio
+from eventtag.serving.batches import Found
+from eventtag.serving.label_studio import Interface
 from eventtag.serving.service import Service
+from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
 
 XML = (
@@ -235,3 +241,24 @@ def test_training_needs_corrections(checkpoint: Path, tmp_path: Path) -> None:
             "corrections": 0,
             "trainings": [],
         }
+
+
+def test_links_between_shown_mentions_are_relations() -> None:
+    text = "Police arrested Rebels in Lima ."
+    police, arrested, lima = Span(0, 6, "ACTOR", 0.9), Span(7, 15, "EVENT", 0.8), Span(26, 30, "LOCATION", 0.7)
+    links = (Link(arrested, police, "AGENT", 0.6), Link(arrested, lima, "PLACE", 0.5))
+    found = Found(Article("1", text), (police, arrested, lima), (), 0.5, links)
+    interface = Interface("label", "text", "text", {"ACTOR": "Who", "EVENT": "What"}, {"Who": "ACTOR", "What": "EVENT"})
+    result = label_studio._prediction(found, interface, "v")["result"]
+    regions = {item["id"]: item["value"]["text"] for item in result if item["type"] == "labels"}
+    assert list(regions.values()) == ["Police", "arrested"]
+    assert [item for item in result if item["type"] == "relation"] == [
+        {
+            "from_id": next(key for key, value in regions.items() if value == "arrested"),
+            "to_id": next(key for key, value in regions.items() if value == "Police"),
+            "type": "relation",
+            "direction": "right",
+            "labels": ["AGENT"],
+            "score": 0.6,
+        }
+    ]

@@ -5,7 +5,7 @@ import datasets
 import pytest
 from datasets.fingerprint import Hasher
 
-from eventtag.errors import CheckpointError
+from eventtag.errors import CheckpointError, SettingsError
 from eventtag.tagging.dataset_tagger import DatasetTagger
 from eventtag.tagging.tagger import Tagger
 
@@ -48,3 +48,17 @@ def test_it_pickles_small_and_is_known_by_what_it_would_write(checkpoint, tmp_pa
 def test_a_missing_checkpoint_is_said_at_once(tmp_path):
     with pytest.raises(CheckpointError, match="is no checkpoint"):
         DatasetTagger(str(tmp_path))
+
+
+def test_links_and_status_come_in_a_column_that_is_asked_for(linked_run, checkpoint):
+    dataset = datasets.Dataset.from_dict({"text": TEXTS})
+    tag = DatasetTagger(str(linked_run / "checkpoint"), links_column="links")
+    rows = dataset.map(tag, batched=True, features=tag.features(dataset), load_from_cache_file=False).to_list()
+    (tagged,) = Tagger.load(linked_run).tag_many([TEXTS[1]])
+    assert tagged.links
+    assert [(k["event_start"], k["participant_start"], k["role"]) for k in rows[1]["links"]] == [
+        (link.event.start, link.participant.start, link.role) for link in tagged.links
+    ]
+    assert [span["status"] for span in rows[1]["spans"]] == [span.status for span in tagged.spans]
+    with pytest.raises(SettingsError, match="has no link head"):
+        DatasetTagger(str(checkpoint), links_column="links")({"text": TEXTS[1:2]})

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import make_article, plain_model, trained_settings
+from conftest import make_article, plain_model, trained_settings, with_links
 
 from eventtag.api.evaluate import evaluate
 from eventtag.api.predict import names_of_run
@@ -22,7 +22,10 @@ from eventtag.corpus.loading import fingerprint
 from eventtag.corpus.seen import Seen, read_seen, seen_articles
 from eventtag.errors import CheckpointError, DataError, SettingsError
 from eventtag.formats.jsonl import json_line
+from eventtag.labels import LabelSet
+from eventtag.links.scheme import learnt_scheme
 from eventtag.models.checkpoint import Calibration, read_info
+from eventtag.models.encoders import add_link_head, load_encoder
 from eventtag.settings import DataSettings, EvaluationSettings, Head, TrainSettings, WindowSettings
 from eventtag.span import Span, score_of
 from eventtag.tagging.tagger import Tagger
@@ -155,6 +158,46 @@ def test_defaults_do_not_contradict_the_base(make: Make) -> None:
     )
     assert with_base(make(window=WindowSettings(max_length=96))).window == WindowSettings(max_length=96, stride=6)
     assert with_base(found) == found
+
+
+def test_a_base_without_a_link_head_gets_one_and_a_base_with_one_keeps_it(
+    make: Make, corpus_file: Path, linked_run: Path, tmp_path: Path
+) -> None:
+    data = DataSettings(path=str(corpus_file), split_field="split")
+    wanted = with_base(make(model=plain_model(links=True), data=data, run_dir=str(tmp_path / "run")), ["model.links"])
+    assert wanted.model.links
+    train(wanted)
+    info, _ = read_info(tmp_path / "run" / "checkpoint")
+    assert info.links is not None
+    assert info.links.scheme == read_info(linked_run / "checkpoint")[0].links.scheme  # type: ignore[union-attr]
+    assert info.links.calibration.fitted_on["articles"] == 4
+    assert settings_of_run(tmp_path / "run").model.links
+    with pytest.raises(SettingsError, match=r"model.links=False is not allowed: the model of base=.* has links True"):
+        with_base(make(base=str(linked_run), model=plain_model(links=False)), ["model.links"])
+    assert with_base(make(base=str(linked_run))).model.links
+
+
+@pytest.mark.parametrize("chosen", [{}, {"head": Head.crf, "layer_mix": True}])
+def test_a_new_link_head_leaves_the_tags_as_they_are(articles: tuple[Article, ...], chosen: dict[str, Any]) -> None:
+    labels = LabelSet()
+    texts = [article.text for article in articles]
+    model, tokenizer = load_encoder(plain_model(name="tiny", **chosen), labels, seed=1, texts=texts)
+    scheme, _ = learnt_scheme([with_links(article) for article in articles], labels)
+    assert scheme is not None
+    linked = add_link_head(model, tokenizer, labels, scheme, seed=2)
+    assert linked.link_layers is not None
+    before, after = (
+        [
+            item.spans
+            for item in Tagger(net.eval(), tokenizer, labels, WindowSettings(max_length=24, stride=6)).tag_many(articles[:5])
+        ]
+        for net in (model, linked)
+    )
+    assert before == after
+    assert any(before)
+    assert [span.score for spans in before for span in spans] == pytest.approx(
+        [s.score for spans in after for s in spans], abs=1e-5
+    )
 
 
 def test_labels_that_the_base_does_not_know_are_refused(make: Make, tmp_path: Path) -> None:

@@ -346,7 +346,11 @@ def _tell(report: JobReport, settings: PredictSettings, ledger: LossLedger) -> N
 
 
 def tell_losses(report: JobReport, ledger: LossLedger) -> None:
-    """Log what the output's format could not hold, and how many rows of which kinds could not be tagged."""
+    """Log what the output's format could not hold, the links that the job's settings leave out, and how many rows of which kinds could not
+    be tagged.
+    """
+    if dropped := report.manifest.get("dropped_links"):
+        log.info("  %d links dropped at selecting spans: a span of theirs is left out (labels, min_score)", dropped)
     for line in ledger.summary():
         log.info("  %s", line)
     if report.bad_rows:

@@ -61,7 +61,7 @@ def _assemble(
     outputs = {job.dead_letters.name: content_digest(letters), job.output.name: content_digest(made)}
     move(letters, job.dead_letters)
     _place(job, made, outputs)
-    return {key: joined.counts[key] for key in ("rows", "articles", "spans", "tokens", "dead_letters")} | {
+    return {key: joined.counts[key] for key in ("rows", "articles", "spans", "tokens", "dead_letters", "dropped_links")} | {
         "kinds": dict(sorted(joined.kinds.items())),
         "outputs": outputs,
         "input": {"digest": joined.input.hexdigest()},
@@ -92,6 +92,7 @@ class _Joined:
                 spans=record.spans,
                 tokens=record.tokens,
                 dead_letters=len(record.dead),
+                dropped_links=record.dropped_links,
             )
             self.kinds.update(record.kinds)
             self.input.update(record.input.encode())

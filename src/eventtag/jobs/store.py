@@ -26,6 +26,7 @@ _SCHEMA = 3
 class ShardRecord:
     """What a shard's file says of itself. `dead` are the positions in the shard (from 0) of its dead letters, `kinds` counts them;
     `tokens` are those of the tagged articles, `input` is the digest of the other rows, `sha256` that of the lines that follow.
+    `dropped_links`: links that went with spans which the job's settings leave out.
     """
 
     index: int
@@ -37,6 +38,7 @@ class ShardRecord:
     kinds: dict[str, int]
     input: str
     sha256: str
+    dropped_links: int = 0
 
     @property
     def articles(self) -> int:

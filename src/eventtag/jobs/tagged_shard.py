@@ -39,11 +39,12 @@ class BrokenTaggerError(EventtagError):
 
 @dataclass(frozen=True, slots=True)
 class TaggedLine:
-    """A tagged article as a line of project JSONL, and how many spans and tokens it has."""
+    """A tagged article as a line of project JSONL, how many spans and tokens it has, and how many links went with spans left out."""
 
     json: bytes
     spans: int
     tokens: int
+    dropped_links: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,13 @@ def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
     lines = {position: article.json for position, article in tagged.articles.items()}
     spans = sum(article.spans for article in tagged.articles.values())
     tokens = sum(article.tokens for article in tagged.articles.values())
+    dropped = sum(article.dropped_links for article in tagged.articles.values())
     if shard.only is not None:
         old, stored = store.read(shard.index)
         alive = [position for position in range(old.rows) if position not in old.dead]
         for position, line in zip(alive, stored[: old.articles], strict=True):
             lines.setdefault(position, line.rstrip(b"\n"))
-        spans, tokens = spans + old.spans, tokens + old.tokens
+        spans, tokens, dropped = spans + old.spans, tokens + old.tokens, dropped + old.dropped_links
     letters = [letter for position, letter in sorted(tagged.letters.items()) if position not in lines]
     ordered = [lines[position] for position in sorted(lines)] + [letter_line(letter).encode("utf-8") for letter in letters]
     dead = tuple(letter.row - shard.first_row for letter in letters)
@@ -112,6 +114,7 @@ def store_shard(tagged: TaggedShard, store: ShardStore) -> ShardRecord:
         rows=len(shard.rows),
         spans=spans,
         tokens=tokens,
+        dropped_links=dropped,
         dead=dead,
         kinds=dict(Counter(letter_kind(letter.stage, letter.reason) for letter in letters)),
         input=input_digest(shard.rows, without=set(dead)),
@@ -184,7 +187,7 @@ def _tag_all(shard: Shard, positions: Sequence[int], tag: TagArticles, clock: Ar
         if not all(math.isfinite(score_of(span)) for span in tagged.spans):
             raise ValueError("a span's score is not finite")
         line = json_line(replace(tagged.article, spans=tagged.spans, annotated=None, labels=None, links=tagged.links))
-        found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), tagged.tokens)
+        found[position] = TaggedLine(line.encode("utf-8"), len(tagged.spans), tagged.tokens, tagged.dropped_links)
         if clock is not None:
             clock.given_back(position)
     return found

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LoadTagger:
     """Loads a checkpoint's tagger. `thresholds` take the place of its own; spans with a score below `min_score`, or none of `labels`
-    (None: any), are left out, and with them their links.
+    (None: any), are left out, and with them their links, which are counted.
 
     `precision` and `batch_tokens` are those of `Tagger.load`, `stride` that of `Tagger.with_stride`. `threads` of each process,
     for arithmetic; None leaves them as they are.
@@ -47,7 +47,7 @@ class LoadTagger:
 
         def tag(articles: Iterable[Article]) -> Iterator[TaggedArticle]:
             for tagged in tagger.tag_many(articles):
-                # A job has no ledger for what the user's own settings leave out.
+                # A job has no ledger for what the user's own settings leave out; of links it gives the number.
                 selected = select_spans(with_spans(tagged), min_score=self.min_score, labels=self.labels, ledger=LossLedger())
                 chosen = set(selected.spans)
                 yield keep_spans(tagged, chosen.__contains__)

@@ -18,6 +18,8 @@ from eventtag.link import ROLES, Link
 EVENT = "EVENT"
 IMPOSSIBLE = frozenset({("AGENT", "LOCATION"), ("PLACE", "ACTOR")})
 """Roles that the guidelines give to no span of these labels."""
+RARE = 5
+"""Fewer links of these than this are taken for slips; other people's guidelines may know them (MEANTIME's countries are LOC, and act)."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +69,31 @@ def scheme_from_json(value: Mapping[str, Any]) -> LinkScheme:
 def learnt_scheme(articles: Iterable[Article], labels: LabelSet) -> tuple[LinkScheme | None, list[str]]:
     """The scheme that the links of training articles teach, and what of their links is left out, in words; None where none can be learnt.
 
-    A link can be learnt if its role is one of the project's, its spans have labels of the tagger, it starts at an event (EVENT, if that
-    is a label; else whatever links start at) and does not end at one, and its role is possible for its participant's label.
+    A link can be learnt if its role is one of the project's, its spans have labels of the tagger, and it starts at an event (EVENT, if
+    that is a label; else whatever links start at) and does not end at one. A role that is impossible for its participant's label is
+    learnt if at least RARE links have it.
     """
     marked = [article for article in articles if article.links is not None]
     started = {link.event.label for article in marked for link in article.links or ()}
     events = (EVENT,) if EVENT in labels.labels else tuple(label for label in labels.labels if label in started)
     kept: Counter[tuple[str, str]] = Counter()
     left_out: Counter[str] = Counter()
+    odd: Counter[tuple[str, str]] = Counter()
     for article in marked:
         for link in article.links or ():
             reason = _why_not(link, events, labels)
-            if reason is None:
-                kept[link.role, link.participant.label] += 1
-            else:
+            ends = (link.role, link.participant.label)
+            if reason is not None:
                 left_out[reason] += 1
+            elif ends in IMPOSSIBLE:
+                odd[ends] += 1
+            else:
+                kept[ends] += 1
+    for (role, label), count in odd.items():
+        if count >= RARE:
+            kept[role, label] = count
+        else:
+            left_out[f"{role} cannot be a {label}"] = count
     roles = tuple(role for role in ROLES if any(role == found for found, _ in kept))
     said = [f"{count} links are not learnt: {reason}" for reason, count in left_out.most_common()]
     if not roles:
@@ -102,6 +114,4 @@ def _why_not(link: Link, events: tuple[str, ...], labels: LabelSet) -> str | Non
         return f"they start at {link.event.label}, which is no event"
     if link.participant.label in events or link.participant.label not in labels.labels:
         return f"they end at {link.participant.label}"
-    if (link.role, link.participant.label) in IMPOSSIBLE:
-        return f"{link.role} cannot be a {link.participant.label}"
     return None

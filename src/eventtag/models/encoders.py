@@ -5,6 +5,7 @@ Only safetensors weights and fast tokenizers are loaded. Code that a model bring
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import importlib.util
 import logging
@@ -30,7 +31,7 @@ from transformers.utils import logging as transformers_logging
 
 from eventtag.errors import CheckpointError, EventtagError, SettingsError
 from eventtag.heads.protocol import ModelHead
-from eventtag.heads.registry import wanted_head
+from eventtag.heads.registry import head_of, wanted_head
 from eventtag.labels import LabelSet
 from eventtag.links.scheme import LinkScheme
 from eventtag.manifest import sha256_of
@@ -192,6 +193,24 @@ def build_network(
     network = EventtagForTokenClassification(config)
     weights = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
     network.encoder.load_state_dict(weights)
+    return network
+
+
+def add_link_head(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, labels: LabelSet, scheme: LinkScheme, *, seed: int
+) -> EventtagForTokenClassification:
+    """A trained token classifier without a link head, with a new one, whose weights are drawn with `seed`; its tags stay as they are."""
+    torch.manual_seed(seed)
+    if isinstance(model, EventtagForTokenClassification):
+        config: Any = copy.deepcopy(model.config)
+        config.links = scheme.to_json()
+        network = EventtagForTokenClassification(config)
+    else:
+        encoder = getattr(model, model.base_model_prefix)
+        network = build_network(encoder, labels, casing=False, head=head_of(model.config), links=scheme)
+    weights = {name: weight for name, weight in model.state_dict().items() if name in network.state_dict()}
+    network.load_state_dict(weights, strict=False)
+    _tell_tokens(network, tokenizer)
     return network
 
 

@@ -145,10 +145,11 @@ def _article(task: object, number: int, interface: Interface) -> Article | None:
 
 def _prediction(found: Found | None, interface: Interface, version: str) -> dict[str, Any]:
     spans = () if found is None else found.spans
+    ids = {span: f"p{number}" for number, span in enumerate(spans, start=1) if span.label in interface.names}
     return {
         "result": [
             {
-                "id": f"p{number}",
+                "id": ids[span],
                 "from_name": interface.control,
                 "to_name": interface.text_tag,
                 "type": "labels",
@@ -160,8 +161,20 @@ def _prediction(found: Found | None, interface: Interface, version: str) -> dict
                     "labels": [interface.names[span.label]],
                 },
             }
-            for number, span in enumerate(spans, start=1)
-            if found is not None and span.label in interface.names
+            for span in ids
+            if found is not None
+        ]
+        + [
+            {
+                "from_id": ids[link.event],
+                "to_id": ids[link.participant],
+                "type": "relation",
+                "direction": "right",
+                "labels": [link.role],
+                "score": link.score,
+            }
+            for link in (found.links if found is not None else None) or ()
+            if link.event in ids and link.participant in ids
         ],
         "score": 0.0 if found is None else found.certainty,
         "model_version": version,

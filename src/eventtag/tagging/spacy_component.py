@@ -2,8 +2,9 @@
 
     nlp.add_pipe("eventtag", config={"checkpoint": "outputs/mine/checkpoint"})
 
-The spans are in `doc.spans["eventtag"]`, their scores in `doc.spans["eventtag"].attrs["scores"]`. spaCy's spans consist of its tokens: a
-span that begins or ends inside a token is widened to the whole token.
+The spans are in `doc.spans["eventtag"]`, their scores in `doc.spans["eventtag"].attrs["scores"]`. With a link head, `attrs` also has
+`statuses`, that of each span, and `links`: objects with the places of `event` and `participant` in the group, `role` and `score`. spaCy's
+spans consist of its tokens: a span that begins or ends inside a token is widened to the whole token.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from eventtag.span import Span, flatten
+from eventtag.tagging.tagged import TaggedArticle
 from eventtag.tagging.tagger import Tagger
 
 
@@ -29,7 +31,7 @@ class SpacyComponent:
 
     def __call__(self, doc: Doc) -> Doc:
         """The doc with its spans."""
-        self._set(doc, self._tagger.tag(doc.text))
+        self._set(doc, next(iter(self._tagger.tag_many([doc.text]))))
         return doc
 
     def pipe(self, docs: Iterable[Doc], *, batch_size: int = 256) -> Iterator[Doc]:
@@ -37,14 +39,24 @@ class SpacyComponent:
         docs = iter(docs)
         while batch := list(itertools.islice(docs, batch_size)):
             for doc, tagged in zip(batch, self._tagger.tag_many(doc.text for doc in batch), strict=True):
-                self._set(doc, tagged.spans)
+                self._set(doc, tagged)
                 yield doc
 
-    def _set(self, doc: Doc, spans: Iterable[Span]) -> None:
-        found = [(doc.char_span(s.start, s.end, label=s.label, alignment_mode="expand"), s.score) for s in spans]
-        group: Any = [(span, score) for span, score in found if span is not None]
+    def _set(self, doc: Doc, tagged: TaggedArticle) -> None:
+        found = [(doc.char_span(s.start, s.end, label=s.label, alignment_mode="expand"), s) for s in tagged.spans]
+        own = [span for widened, span in found if widened is not None]
+        group: Any = [(widened, span.score) for widened, span in found if widened is not None]
         doc.spans[self._spans_key] = [span for span, _ in group]
-        doc.spans[self._spans_key].attrs["scores"] = [score for _, score in group]
+        attrs = doc.spans[self._spans_key].attrs
+        attrs["scores"] = [score for _, score in group]
+        if tagged.links is not None:
+            place = {span: number for number, span in enumerate(own)}
+            attrs["statuses"] = [span.status for span in own]
+            attrs["links"] = [
+                {"event": place[link.event], "participant": place[link.participant], "role": link.role, "score": link.score}
+                for link in tagged.links
+                if link.event in place and link.participant in place
+            ]
         if self._set_ents:
             kept, _ = flatten(Span(s.start, s.end, s.label_, score) for s, score in group)
             doc.ents = tuple(next(span for span, _ in group if (span.start, span.end) == (k.start, k.end)) for k in kept)

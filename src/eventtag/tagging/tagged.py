@@ -28,7 +28,8 @@ from eventtag.span import Span, score_of
 class TaggedArticle:
     """An article as it came in, the spans found in it (sorted; disjoint unless the model finds overlapping ones), its words [W, 2] as
     character offsets, the score of each span before calibration, how many tokens the tokenizer made of it (special tokens not
-    counted), and the links found between its spans, None if the tagger finds none.
+    counted), and the links found between its spans, None if the tagger finds none. `dropped_links`: how many more were found, which went
+    with spans that were left out (`keep_spans`).
     """
 
     article: Article
@@ -37,6 +38,7 @@ class TaggedArticle:
     raw_scores: tuple[float, ...] = ()
     tokens: int = 0
     links: tuple[Link, ...] | None = None
+    dropped_links: int = 0
 
     def __repr__(self) -> str:
         return f"TaggedArticle({self.article.id!r}, {excerpt(self.article.text)}, {len(self.spans)} spans)"
@@ -86,16 +88,17 @@ def only_labels(tagged: TaggedArticle, labels: LabelSet) -> TaggedArticle:
     return keep_spans(tagged, lambda span: span.label in labels.labels)
 
 
-def keep_spans(tagged: TaggedArticle, wanted: Callable[[Span], bool], *, ledger: LossLedger | None = None) -> TaggedArticle:
-    """The article with those of its spans that are wanted, and the links between them; the `ledger` names the other links."""
+def keep_spans(tagged: TaggedArticle, wanted: Callable[[Span], bool]) -> TaggedArticle:
+    """The article with those of its spans that are wanted, and the links between them; it says how many others there were."""
     kept = [n for n, span in enumerate(tagged.spans) if wanted(span)]
     spans = tuple(tagged.spans[n] for n in kept)
-    links = tagged.links
+    links, dropped = tagged.links, tagged.dropped_links
     if links:
-        left = respan(with_spans(tagged), spans, stage="selecting spans", ledger=ledger or LossLedger(), asked=True)
-        spans, links = left.spans, left.links
+        ledger = LossLedger()
+        left = respan(with_spans(tagged), spans, stage="selecting spans", ledger=ledger, asked=True)
+        spans, links, dropped = left.spans, left.links, dropped + len(ledger.links)
     scores = tuple(tagged.raw_scores[n] for n in kept) if tagged.raw_scores else ()
-    return replace(tagged, spans=spans, raw_scores=scores, links=links)
+    return replace(tagged, spans=spans, raw_scores=scores, links=links, dropped_links=dropped)
 
 
 def with_spans(tagged: TaggedArticle) -> Article:

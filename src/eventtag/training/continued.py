@@ -114,8 +114,9 @@ def base_checkpoint(base: str) -> tuple[Path, CheckpointInfo, str]:
 def with_base(settings: TrainSettings, given: Collection[str] | None = None) -> TrainSettings:
     """The settings with the model and the windows of their `base`; unchanged without one.
 
-    `given` are the keys (`model.head`) that the user set; None: those that differ from the defaults. Raises SettingsError for one that
-    contradicts the base, with both values, CheckpointError for a base that is none.
+    `given` are the keys (`model.head`) that the user set; None: those that differ from the defaults. `model.links=true` adds a link head to
+    a base without one. Raises SettingsError for another key that contradicts the base, with both values, CheckpointError for a base that
+    is none.
     """
     if settings.base is None:
         return settings
@@ -125,6 +126,8 @@ def with_base(settings: TrainSettings, given: Collection[str] | None = None) -> 
     for key, value in found.items():
         wanted = getattr(model, key)
         asked = f"model.{key}" in given if given is not None else wanted != getattr(usual, key)
+        if key == "links" and wanted and asked:
+            continue
         if asked and wanted is not None and wanted != value:
             raise SettingsError(
                 f"model.{key}={_shown(wanted)} is not allowed: the model of base={settings.base} has {key} {_shown(value)}; leave "
@@ -143,6 +146,7 @@ def with_base(settings: TrainSettings, given: Collection[str] | None = None) -> 
         if (f"window.{item.name}" in given if given is not None else getattr(settings.window, item.name) != item.default)
     }
     window = replace(info.window, **{name: getattr(settings.window, name) for name in chosen})
+    found["links"] = found["links"] or model.links
     return replace(settings, model=replace(model, revision=None, intermediate=first, **found), window=window)
 
 

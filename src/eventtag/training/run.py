@@ -35,7 +35,7 @@ from eventtag.link import ROLES
 from eventtag.links.scheme import LinkScheme, learnt_scheme
 from eventtag.manifest import MANIFEST_FILE
 from eventtag.models.checkpoint import load_checkpoint
-from eventtag.models.encoders import load_encoder, longest_input
+from eventtag.models.encoders import add_link_head, load_encoder, longest_input
 from eventtag.models.lora import add_lora
 from eventtag.reporting.losses import write_losses
 from eventtag.run_folder import RUN_FILES, SCORE_FILES, claimed_folder
@@ -259,7 +259,11 @@ def _build_trainer(settings: TrainSettings, corpus: Corpus) -> ArticleTrainer:
                 "map them with data.label_map, or train without base"
             )
         scheme = None if loaded.info.links is None else loaded.info.links.scheme
-        if scheme is not None and learnt_scheme(corpus.splits["train"], corpus.labels)[0] is None:
+        if scheme is None and settings.model.links:
+            scheme = _link_scheme(corpus)
+            model = add_link_head(model, tokenizer, corpus.labels, scheme, seed=settings.seed)
+            log.info("base=%s has no link head; it gets a new one", settings.base)
+        elif scheme is not None and learnt_scheme(corpus.splits["train"], corpus.labels)[0] is None:
             log.warning(
                 "no training article has links, so the link head of base=%s learns no more, while the encoder does", settings.base
             )
