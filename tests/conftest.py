@@ -6,6 +6,7 @@ import fcntl
 import gc
 import os
 import sys
+import threading
 
 # One thread a process: tests run side by side, and threads that wait for each other's cores make all of them slow.
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
@@ -49,9 +50,11 @@ settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One room for the warm programs of all workers."""
+    """One room for the warm programs of all workers; a run of all tests prepares it while they are collected."""
     if not hasattr(config, "workerinput"):
         make_room()
+        if config.args_source is config.ArgsSource.TESTPATHS and not config.option.collectonly:
+            threading.Thread(target=warm_programs, daemon=True).start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
