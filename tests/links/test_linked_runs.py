@@ -227,9 +227,10 @@ def kill_in_the_third_epoch(*args: Any, **options: Any) -> None:
 
 
 def test_a_run_that_is_killed_in_the_heads_own_epochs_ends_with_the_same_weights(corpus_file: Path, tmp_path: Path) -> None:
+    """Tags and links are learnt adversarially here, as by default."""
     settings = trained_settings(corpus_file)
     settings["model"] = replace(settings["model"], links=True)
-    settings["trainer"] = replace(settings["trainer"], epochs=1)
+    settings["trainer"] = replace(settings["trainer"], epochs=1, adversarial=1.0)
     train(TrainSettings(**settings, run_dir=str(tmp_path / "whole")))
     killed = TrainSettings(**settings, run_dir=str(tmp_path / "killed"))
     child = os.fork()
