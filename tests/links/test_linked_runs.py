@@ -154,6 +154,9 @@ def test_links_of_spans_that_are_left_out_go_with_them_and_are_counted(
     assert item.dropped_links == len(lost)
     unsure = {span for span in item.spans if "PLACE" in span.unsure_roles}
     assert unsure >= {link.event for link in lost}
+    (strict,) = LoadTagger(str(linked_run), thresholds={"LOCATION": 1.0})()(articles[:1])
+    assert strict.dropped_links == len(lost)
+    assert {span for span in strict.spans if "PLACE" in span.unsure_roles} >= {link.event for link in lost}
     new = tmp_path / "new.jsonl"
     new.write_text(json_line(Article("a", articles[0].text)) + "\n")
     with caplog.at_level(logging.INFO):

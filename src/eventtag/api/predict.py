@@ -350,7 +350,7 @@ def tell_losses(report: JobReport, ledger: LossLedger) -> None:
     be tagged.
     """
     if dropped := report.manifest.get("dropped_links"):
-        log.info("  %d links dropped at selecting spans: a span of theirs is left out (labels, min_score)", dropped)
+        log.info("  %d links dropped at selecting spans: a span of theirs is left out (labels, min_score, thresholds)", dropped)
     for line in ledger.summary():
         log.info("  %s", line)
     if report.bad_rows:

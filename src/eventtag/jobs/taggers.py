@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LoadTagger:
     """Loads a checkpoint's tagger. `thresholds` take the place of its own; spans with a score below `min_score`, or none of `labels`
-    (None: any), are left out, and with them their links, which are counted.
+    (None: any), are left out, and with them their links, which are counted. A tagger with a link head finds links before it leaves out
+    spans below a threshold that is higher than its own, so that a role whose candidate is left out is unsure, not empty.
 
     `precision` and `batch_tokens` are those of `Tagger.load`, `stride` that of `Tagger.with_stride`. `threads` of each process,
     for arithmetic; None leaves them as they are.
@@ -40,7 +41,12 @@ class LoadTagger:
         from eventtag.tagging.tagger import Tagger
 
         tagger = Tagger.load(self.checkpoint, precision=self.precision, batch_tokens=self.batch_tokens, threads=self.threads)
-        tagger = tagger.with_thresholds(self.thresholds).with_stride(self.stride)
+        own, higher = tagger.calibration.thresholds, {}
+        wanted = tagger.with_thresholds(self.thresholds)
+        if tagger.links is not None:
+            higher = {label: least for label, least in self.thresholds.items() if least > own.get(label, 0.0)}
+            wanted = tagger.with_thresholds({k: least for k, least in self.thresholds.items() if k not in higher})
+        tagger = wanted.with_stride(self.stride)
         for label in self.labels or ():
             if label not in tagger.labels.labels:
                 raise SettingsError(f"labels={label}: no such label; the labels are {', '.join(tagger.labels.labels)}")
@@ -48,7 +54,9 @@ class LoadTagger:
         def tag(articles: Iterable[Article]) -> Iterator[TaggedArticle]:
             for tagged in tagger.tag_many(articles):
                 # A job has no ledger for what the user's own settings leave out; of links it gives the number.
-                selected = select_spans(with_spans(tagged), min_score=self.min_score, labels=self.labels, ledger=LossLedger())
+                selected = select_spans(
+                    with_spans(tagged), min_score=self.min_score, thresholds=higher, labels=self.labels, ledger=LossLedger()
+                )
                 chosen = set(selected.spans)
                 yield keep_spans(tagged, chosen.__contains__)
 
