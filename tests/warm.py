@@ -73,7 +73,9 @@ def start(folder: Path) -> None:
     with (folder / "alive").open("rb") as alive:
         server = subprocess.Popen([sys.executable, __file__, str(folder)], stdin=alive, stdout=subprocess.PIPE)
     assert server.stdout is not None
-    if server.stdout.readline() != b"ready\n":
+    with server.stdout as said:
+        ready = said.readline() == b"ready\n"
+    if not ready:
         pytest.exit("tests/warm.py could not start its process; what it said stands above")
     for name, module in (("eventtag", "-m eventtag "), ("python", "")):
         program = folder / name
