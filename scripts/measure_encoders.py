@@ -120,7 +120,7 @@ def backend_of(engine: str, folder: Path) -> Backend:
     from eventtag.engines.torch_backend import TorchBackend
     from eventtag.models.network import EventtagForTokenClassification
 
-    return TorchBackend(EventtagForTokenClassification.from_pretrained(folder / "torch"))
+    return TorchBackend(EventtagForTokenClassification.from_pretrained(folder / "torch", trust_remote_code=False))
 
 
 if __name__ == "__main__":

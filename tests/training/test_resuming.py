@@ -109,6 +109,7 @@ def test_a_run_that_had_stopped_early_stays_stopped(corpus_file, tmp_path, monke
 
 def test_sigterm_ends_the_step_saves_a_state_and_says_how_to_go_on(corpus_file, tmp_path, monkeypatch, caplog):
     settings = dropout_of(corpus_file, tmp_path / "run")
+    before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
         after_loss(patch, 6, lambda loss: os.kill(os.getpid(), signal.SIGTERM) or loss)
         with pytest.raises(SystemExit) as ended:
@@ -119,7 +120,7 @@ def test_sigterm_ends_the_step_saves_a_state_and_says_how_to_go_on(corpus_file, 
         f"stopped by SIGTERM after step 6 of 8, saved in {state}; continue with the same command and resume=true" in caplog.text
     )
     check_state(state, processes=1)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
     train(settings)
     train(dropout_of(corpus_file, tmp_path / "whole"))
     assert weights_of(tmp_path / "run") == weights_of(tmp_path / "whole")
