@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import make_article
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventtag.article import Article
@@ -110,6 +110,7 @@ def validation(draw: st.DrawFn) -> list[ScoredPairs]:
     return items
 
 
+@settings(max_examples=40)
 @given(validation())
 def test_where_nobody_is_said_to_have_a_role_nobody_has_on_the_validation_articles(items: list[ScoredPairs]) -> None:
     fitted = fit_links(items, items, SCHEME, fitted_on={})
