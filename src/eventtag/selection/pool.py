@@ -44,7 +44,7 @@ REASONS = {
     "tested": "they test the checkpoint",
     "annotated": "they are annotated already",
     "some labels": "they are annotated already, though not for all labels of the checkpoint",
-    "near the seen": "they are near-duplicates of such articles",
+    "near the seen": "they are near-duplicates of articles of the checkpoint's run or of annotated ones",
     "near each other": "they are near-duplicates of other articles of the pool",
 }
 """Why articles of the pool are left out, as it is said."""
