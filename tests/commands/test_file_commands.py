@@ -388,11 +388,8 @@ def test_a_setting_of_another_command_is_not_taken_for_a_file(run, corpus, tmp_p
 
 def test_outputs_have_the_format_of_their_suffix(run, corpus, tmp_path):
     assert run("split", corpus, tmp_path / "out.parquet")[0] == 0
-    assert {a.meta["split"] for a in read_articles(tmp_path / "out.parquet", ledger=LossLedger())} == {
-        "train",
-        "validation",
-        "test",
-    }
+    found = {a.meta["split"] for a in read_articles(tmp_path / "out.parquet", ledger=LossLedger())}
+    assert found == {"train", "validation", "test"}
     assert run("lint", corpus, "--fix", tmp_path / "fixed.csv")[0] == 0
     assert len(list(read_articles(tmp_path / "fixed.csv", "csv", ledger=LossLedger()))) == 31
     for command in (["split", corpus, tmp_path / "out.xlsx"], ["lint", corpus, "--fix", tmp_path / "out.xlsx"]):

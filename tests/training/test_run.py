@@ -13,8 +13,6 @@ from conftest import plain_model, plain_trainer, trained_settings
 from transformers import TrainingArguments
 from warm import WarmPopen, warm_programs
 
-from eventtag.article import Article
-from eventtag.corpus.loading import Corpus
 from eventtag.errors import DataError, EventtagError, OutputError, RunFinishedError, SettingsError, TrainingError
 from eventtag.evaluation import evaluate
 from eventtag.formats.jsonl import json_line, read_jsonl
@@ -32,7 +30,6 @@ from eventtag.settings import (
 )
 from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
-from eventtag.training.learnt import learns_across_lines
 from eventtag.training.loop import trainer as trainer_module
 from eventtag.training.loop.arguments import build_arguments
 from eventtag.training.run import train
@@ -87,7 +84,6 @@ def test_evaluating_the_checkpoint_gives_the_figures_of_training_to_the_last_dig
 
 
 def test_predictions_beside_the_report_score_the_same(trained_run, articles):
-    from eventtag.labels import LabelSet
     from eventtag.scoring.report import score_articles
 
     gold = {article.id: article for article in articles}
@@ -390,13 +386,6 @@ def test_a_second_training_in_a_directory_is_refused(corpus_file, tmp_path, monk
             train(settings_of(corpus_file, run))
         process.stdin.close()
     assert not (run / "run.json").exists()
-
-
-@pytest.mark.parametrize(("gap", "learnt"), [(" ", False), ("\n", True), ("\n\n", True)])
-def test_a_run_learns_whether_spans_cross_lines(gap, learnt):
-    text = f"Photo by Ann{gap}Lee.\nKyiv was shelled."
-    article = Article("a", text, (Span(9, 15 + len(gap), "ACTOR"),))
-    assert learns_across_lines(Corpus("a", LabelSet(), {"train": (article,)}, "all")) is learnt
 
 
 def test_a_checkpoint_says_where_its_spans_begin_and_end(checkpoint):
