@@ -1,15 +1,19 @@
 """What is put in order of the links that a tagger found: unsure roles, light verbs, places within places, one actor twice."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
 from conftest import make_article
 
+from eventtag.article import Article
+from eventtag.event_records.containing import MOST, holding_places
 from eventtag.event_records.making import RecordMaker, RecordSettings
 from eventtag.event_records.places import PlaceLookup
 from eventtag.ledger import LossLedger
 from eventtag.link import Link
+from eventtag.span import Span
 
 
 def predicted(marked, *links, unsure=None):
@@ -157,3 +161,23 @@ def test_a_place_lies_where_the_place_lies_that_holds_it():
     assert (london.country, london.rule) == ("CA", "containing place")
     assert london.longitude == pytest.approx(-81.2, abs=0.5)
     assert (lima, *itertools.repeat(None, 0)) == lookup(["Lima"], frozenset())
+
+
+@pytest.mark.parametrize("last", [", Lima", " and Lima"])
+def test_a_long_list_of_places_is_read_to_its_end(last):
+    text = ", ".join(["Lima"] * 3000) + last
+    places = [Span(match.start(), match.end(), "LOCATION") for match in re.finditer("Lima", text)]
+    found = holding_places(Article("a", text, tuple(places)), places, dict.fromkeys(places, (0, len(text))))
+    if "and" in last:  # all but the last two of the list are known as its members
+        assert len(found) <= 1
+    else:
+        assert len(found) == len(places) - 1
+        assert max(map(len, found.values())) == MOST
+
+
+@pytest.mark.parametrize("blanks", [1, 50_000])
+def test_a_place_is_held_whatever_the_blanks_between(blanks):
+    text = f"Goma in{' ' * blanks}Kivu x{' ' * blanks}Lima"
+    places = [Span(match.start(), match.end(), "LOCATION") for match in re.finditer("Goma|Kivu|Lima", text)]
+    found = holding_places(Article("a", text, tuple(places)), places, dict.fromkeys(places, (0, len(text))))
+    assert found == {places[0]: (places[1],)}
