@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import sys
+from collections import Counter
 
 import pytest
 from conftest import make_article
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from eventtag.article import Article
 from eventtag.errors import SettingsError
+from eventtag.event_records.dates import EventDates
 from eventtag.event_records.linking import nearest_links
 from eventtag.event_records.making import RecordMaker, RecordSettings
 from eventtag.ledger import LossLedger
@@ -176,3 +179,45 @@ def test_articles_that_nobody_tagged_and_another_name_of_the_event_label_are_sai
 def test_settings_that_cannot_be_are_refused(values, message):
     with pytest.raises(SettingsError, match=re.escape(message)):
         RecordSettings(**values)
+
+
+def one_sentence(count, *, verbs):
+    """One sentence of so many events found by a tagger, with an actor each; `verbs`: every event is a light verb but the last."""
+    text, found = "", []
+    for number in range(count):
+        mention = "made" if verbs and number < count - 1 else "attack"
+        found.append(Span(len(text), len(text) + len(mention), "EVENT", 0.9, "asserted" if number % 3 else "future"))
+        text += mention + " "
+        if not verbs:
+            found.append(Span(len(text), len(text) + 2, "ACTOR", 0.9))
+            text += "he "
+    links = [Link(event, actor, "AGENT", 0.9) for event, actor in zip(found[::2], found[1::2], strict=False)]
+    return Article("a", text + "on Sunday .", tuple(found), links=() if verbs else tuple(links), meta={"date": "2024-05-05"})
+
+
+@pytest.mark.parametrize("verbs", [False, True], ids=["events", "light verbs"])
+def test_work_and_output_grow_with_the_events_of_one_sentence_not_with_their_square(verbs):
+    def cost(count):
+        article, calls = one_sentence(count, verbs=verbs), Counter()
+        maker = RecordMaker(RecordSettings(), LossLedger(), dates=EventDates("date"))
+        sys.setprofile(lambda _frame, event, _argument: calls.update([event]))
+        try:
+            records = list(maker(article))
+        finally:
+            sys.setprofile(None)
+        assert len(records) == (1 if verbs else count)
+        return calls["call"] + calls["c_call"], sum(len(record.sentence) for record in records)
+
+    few, many = cost(1000), cost(2000)
+    assert many[0] < 2.3 * few[0]
+    assert many[1] < 2.3 * few[1]
+
+
+def test_a_long_sentence_is_shown_around_its_event_and_the_notes_say_so():
+    article = one_sentence(1000, verbs=False)
+    records, maker = made(article)
+    for record in records:
+        assert record.sentence == article.text[record.sentence_start : record.sentence_end]
+        assert len(record.sentence) == 2000
+        assert record.sentence_start <= record.start < record.end <= record.sentence_end
+    assert "rows whose sentence is longer than 2,000 characters: 1,000; they hold the part around the event" in maker.notes()

@@ -69,6 +69,26 @@ def test_mentions_are_coordinated_if_nothing_but_joining_words_and_others_of_the
     assert are_coordinated(article.text, actors[-1], actors[0], article.spans) is coordinated
 
 
+class Seen(list):  # type: ignore[type-arg]
+    """Spans that count how often one of them is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, at):  # type: ignore[no-untyped-def]
+        self.looks += 1
+        return super().__getitem__(at)
+
+
+def test_two_mentions_are_compared_with_what_stands_between_them_alone() -> None:
+    article = make_article("a", " ".join(["Xi/ACTOR", "and", "Modi/ACTOR", "met/EVENT"] * 2000))
+    spans = Seen(article.spans)
+    assert are_coordinated(article.text, article.spans[3000], article.spans[3001], spans)
+    assert spans.looks < 20
+    far = Article("a", "Xi , " + "x " * 2000, (Span(0, 2, "ACTOR"), *(Span(n, n + 1, "ACTOR") for n in range(5, 4005, 2))))
+    assert are_coordinated(far.text, far.spans[0], far.spans[1], far.spans)
+    assert not are_coordinated(far.text, far.spans[0], far.spans[-1], Seen())
+
+
 def test_a_further_participant_needs_more_unless_it_is_coordinated_with_a_surer_one() -> None:
     chances = [[0.1, 0.9, 0, 0], [0.5, 0.5, 0, 0], [0.3, 0.7, 0, 0], [0.4, 0.6, 0, 0], [0.4, 0, 0, 0.6]]
     item = scored(EVENT_AND_FOUR, chances)

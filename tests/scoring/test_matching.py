@@ -82,3 +82,12 @@ def test_full_and_sparse_tables_give_the_same_credit(monkeypatch):
                 monkeypatch.setattr("eventtag.scoring.matching.MOST_CELLS", cells)
                 found.append(Counter(match.outcome for match in match_spans(gold, predicted, scheme)))
             assert found[0] == found[1]
+
+
+def test_nested_spans_are_matched_in_a_full_table(monkeypatch):
+    """All pairs overlap: a sparse table would hold them all, and take a hundred times as long."""
+    monkeypatch.setattr("eventtag.scoring.matching.min_weight_full_bipartite_matching", None)
+    gold = [Span(at, 500 - at, "A") for at in range(150)]
+    predicted = [Span(at, 501 - at, "A") for at in range(150)]
+    for scheme in SCHEMES:
+        assert len(match_spans(gold, predicted, scheme)) == 150

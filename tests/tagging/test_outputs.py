@@ -307,3 +307,19 @@ def test_links_of_spans_that_are_not_selected_are_named_in_the_ledger():
     ledger = LossLedger()
     assert select_spans(article, min_score=0.5, ledger=ledger).links == links[:1]
     assert [(entry.role, entry.outcome, entry.asked) for entry in ledger.links] == [("PLACE", "dropped", True)]
+
+
+@pytest.mark.parametrize("name", ["jsonl", "parquet", "csv"])
+def test_a_long_sentence_is_not_repeated_with_every_span(tmp_path, name):
+    text = "Kyiv and " * 1000
+    spans = tuple(Span(at, at + 4, "LOCATION", 0.5) for at in range(0, len(text), 9))
+    path, ledger = written(tmp_path, name, [*ARTICLES, Article("long", text, spans)], sentences=True)
+    assert ledger.summary()[-1].endswith("(spans): stand with 2,000 characters of their sentence, which is longer")
+    assert [note.article_id for note in ledger.notes if note.part == "spans"] == ["long"]
+    assert path.stat().st_size < 1.2 * 2000 * len(spans)
+    if name == "jsonl":
+        found = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
+        for span in found["spans"]:
+            sentence = span["sentence"]
+            assert sentence["text"] == text[sentence["start"] : sentence["end"]]
+            assert sentence["start"] <= span["start"] < span["end"] <= sentence["end"]

@@ -111,8 +111,10 @@ class EventDates:
         self.field, self._order = field, order
         self.found_field = False
         self._without: Counter[str] = Counter()
+        # Of the last sentence: where it is, its expressions, and the date by its events, which have it in common.
         self._sentence: tuple[str, tuple[int, int]] = ("", (0, 0))
         self._expressions: list[DateExpression] = []
+        self._nearest: tuple[Sequence[EventInSentence], datetime.date | None, str | None] = ((), None, None)
 
     def __call__(
         self,
@@ -129,6 +131,7 @@ class EventDates:
         self.found_field |= self.field in meta
         if self._sentence[0] is not text or self._sentence[1] != sentence:
             self._sentence, self._expressions = (text, sentence), list(find_dates(text, *sentence))
+            self._nearest = (), None, None
         expressions = self._expressions
         if len(expressions) != 1:
             self._without["several" if expressions else "none"] += 1
@@ -141,15 +144,9 @@ class EventDates:
         if read is None:
             self._without["unclear" if known or one.kind == "written" else "no date"] += 1
             return None
-        nearest = min(
-            (
-                (max(one.start - event.end, event.start - one.end), other[0])
-                for event in events
-                if (other := _read(one, base, event.status)) is not None
-            ),
-            default=(0, read[0]),
-        )
-        if nearest[1] != read[0]:
+        if self._nearest[0] is not events or self._nearest[1] != base:
+            self._nearest = events, base, _date_of_nearest(one, base, events)
+        if (self._nearest[2] or read[0]) != read[0]:
             self._without["another"] += 1
             return None
         return EventDate(read[0], one.text, one.start, one.end, read[1])
@@ -173,6 +170,16 @@ class EventDates:
             f"dates are read against the metadata field {self.field!r}",
             *(way.format(f"{count:,}", field=self.field) for way, count in counts if count),
         ]
+
+
+def _date_of_nearest(one: DateExpression, base: datetime.date | None, events: Sequence[EventInSentence]) -> str | None:
+    """The date by the event that is nearest to the expression, of those that give it one."""
+    found = [
+        (max(one.start - event.end, event.start - one.end), read[0])
+        for event in events
+        if (read := _read(one, base, event.status)) is not None
+    ]
+    return min(found)[1] if found else None
 
 
 def _read(one: DateExpression, base: datetime.date | None, status: str | None) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ mention, a preposition, a conjunction or a pronoun, or has a punctuation mark be
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -42,24 +43,19 @@ _PLAIN = re.compile(r"[\w'’-]+(?:\s+[\w'’-]+)*")
 def merged_events(article: Article, events: Sequence[Span], sentences: Mapping[Span, tuple[int, int]]) -> dict[Span, Span]:
     """The events that have no row of their own, each with the event whose row they belong to; `events` are sorted."""
     found: dict[Span, Span] = {}
-    for event, following in itertools.pairwise(events):
-        if event.score is not None and sentences[event] == sentences[following] and _is_light(article, event, following):
-            found[event] = following
-    return {event: _last(following, found) for event, following in found.items()}
+    starts = [span.start for span in article.spans]
+    for event, following in reversed(list(itertools.pairwise(events))):
+        if event.score is not None and sentences[event] == sentences[following] and _is_light(article, event, following, starts):
+            found[event] = found.get(following, following)
+    return dict(reversed(found.items()))
 
 
-def _last(event: Span, found: Mapping[Span, Span]) -> Span:
-    while event in found:
-        event = found[event]
-    return event
-
-
-def _is_light(article: Article, verb: Span, noun: Span) -> bool:
+def _is_light(article: Article, verb: Span, noun: Span, starts: Sequence[int]) -> bool:
     if " ".join(article.mention(verb).casefold().split()) not in LIGHT or noun.start <= verb.end:
         return False
     between = article.text[verb.end : noun.start].strip().casefold()
     if between and not _PLAIN.fullmatch(between):
         return False
     words = between.split()
-    mentions = any(verb.end <= span.start < noun.start for span in article.spans)
+    mentions = bisect.bisect_left(starts, verb.end) < bisect.bisect_left(starts, noun.start)
     return len(words) <= BETWEEN and _OTHERS.isdisjoint(words) and not mentions

@@ -29,7 +29,7 @@ from eventtag.event_records.record import EventRecord, Participant
 from eventtag.ledger import LossLedger
 from eventtag.link import Link
 from eventtag.span import STATUSES, Span
-from eventtag.text.sentences import sentences_of_spans
+from eventtag.text.sentences import MOST_SHOWN, sentences_of_spans, shown_with
 
 STAGE = "making records"
 ROLES = (AGENT, TARGET, PLACE)
@@ -105,6 +105,8 @@ class RecordMaker:
     """Rows in which it is unknown whether anybody has the role."""
     _tidied: Counter[str] = field(default_factory=Counter)
     _below: Counter[str] = field(default_factory=Counter)
+    _cut: int = 0
+    """Rows with a part of their sentence."""
 
     def __call__(self, article: Article) -> Iterator[EventRecord]:
         """The records of an article, in the order of its events."""
@@ -124,7 +126,9 @@ class RecordMaker:
         self._below[EVENT] += sum(span.label == EVENT for span in article.spans) - len(events)
         verbs = {} if self.settings.linking == "nearest" else merged_events(article, [event for event, _ in events], sentences)
         events = [(event, status) for event, status in events if event not in verbs]
+        verbs_of: dict[Span, list[Span]] = {}
         for verb, noun in verbs.items():
+            verbs_of.setdefault(noun, []).append(verb)
             self._tidied["events that are light verbs"] += 1
             self.ledger.add_span(
                 article.id,
@@ -144,15 +148,17 @@ class RecordMaker:
                 continue
             self.rows += 1
             start, end = sentences[event]
-            mentions = [event, *(verb for verb, noun in verbs.items() if noun == event)]
+            first, last = shown_with(event, (start, end))
+            self._cut += (first, last) != (start, end)
+            mentions = [event, *verbs_of.get(event, ())]
             agents, targets, places = (
                 None if links is None else self._role(context, role, mentions, by_event, (start, end)) for role in ROLES
             )
             yield EventRecord(
                 article_id=article.id,
-                sentence=article.text[start:end],
-                sentence_start=start,
-                sentence_end=end,
+                sentence=article.text[first:last],
+                sentence_start=first,
+                sentence_end=last,
                 event=article.mention(event),
                 start=event.start,
                 end=event.end,
@@ -242,16 +248,16 @@ class RecordMaker:
         if not kept and (mine or unsure or not role_is_known(context.article, role, sentence)):
             return None
         left: list[Link] = []
+        names: set[str] = set()
         held = {outer for link in kept for outer in context.held.get(link.participant, ())}
         for link in sorted(kept, key=lambda link: (-_score(link), link)):
-            if link.score is None:
-                left.append(link)
-            elif link.participant in held:
+            if link.score is not None and link.participant in held:
                 self._drop(context, link, "are of a place that holds another place of the event, and stand with that")
-            elif any(context.names[link.participant] == context.names[other.participant] for other in left):
+            elif link.score is not None and context.names[link.participant] in names:
                 self._drop(context, link, "are of an actor or place that the role has already, by a surer link")
             else:
                 left.append(link)
+                names.add(context.names[link.participant])
         return sorted(left)
 
     def _drop(self, context: _Context, link: Link, reason: str) -> None:
@@ -292,6 +298,8 @@ class RecordMaker:
         said += [f"{what}: {count:,} (merged; the ledger names them)" for what, count in self._tidied.items()]
         if self._below[EVENT]:
             said.append(f"events below the threshold of {EVENT}: {self._below[EVENT]:,}, left out")
+        if self._cut:
+            said.append(f"rows whose sentence is longer than {MOST_SHOWN:,} characters: {self._cut:,}; they hold the part around the event")
         if self._unsure["status"]:
             said.append(
                 f"events whose status is less sure than the threshold: {self._unsure['status']:,}; their status is unknown (null)"

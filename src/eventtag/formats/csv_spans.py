@@ -28,7 +28,7 @@ from eventtag.formats.records import SPANS_COLUMNS, TEXT_COLUMNS
 from eventtag.formats.text_file import at_line
 from eventtag.formats.tokenised import note_parts
 from eventtag.ledger import LossLedger
-from eventtag.text.sentences import sentences_of_spans
+from eventtag.text.sentences import shown_sentences
 
 SPAN_COLUMNS = ("article_id", "start", "end", "label", "text", "score")
 SENTENCE_COLUMNS = ("sentence_start", "sentence_end", "sentence")
@@ -94,7 +94,7 @@ def write_span_table(
             ledger.note(article.id, "writing csv", "text", "a row is a span: the article's text is not kept")
             names.update(article.meta)
             meta = {name: _meta_cell(value) for name, value in article.meta.items()}
-            waiting.write(json.dumps([list(_span_cells(article, sentences=sentences)), meta]) + "\n")
+            waiting.write(json.dumps([list(_span_cells(article, sentences=ledger if sentences else None)), meta]) + "\n")
         header = (*SPAN_COLUMNS, *(SENTENCE_COLUMNS if sentences else ()), COUNT_COLUMN)
         writer.writerow((*header, *map(guarded, meta_columns(names).values())))
         waiting.seek(0)
@@ -109,15 +109,15 @@ def _meta_cell(value: object) -> str:
     return text if isinstance(value, int | float) else guarded(text)
 
 
-def _span_cells(article: Article, *, sentences: bool) -> Iterator[list[object]]:
+def _span_cells(article: Article, *, sentences: LossLedger | None) -> Iterator[list[object]]:
     name, count = guarded(article.id), len(article.spans)
     if not count:
-        yield [name, *[""] * (len(SPAN_COLUMNS) - 1 + (len(SENTENCE_COLUMNS) if sentences else 0)), 0]
-    places = sentences_of_spans(article) if sentences else {}
+        yield [name, *[""] * (len(SPAN_COLUMNS) - 1 + (0 if sentences is None else len(SENTENCE_COLUMNS))), 0]
+    places = {} if sentences is None else shown_sentences(article, "writing csv", sentences)
     for span in article.spans:
         score = round(span.score, 6) if span.score is not None else ""
         cells: list[object] = [name, span.start, span.end, guarded(span.label), guarded(article.mention(span)), score]
-        if sentences:
+        if sentences is not None:
             start, end = places[span]
             cells += [start, end, guarded(article.text[start:end])]
         yield [*cells, count]

@@ -39,7 +39,7 @@ from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
 from eventtag.staging import staged_file
-from eventtag.text.sentences import sentences_of_spans
+from eventtag.text.sentences import shown_sentences
 
 _BEGINNING = re.compile(r'(?:\[\s*)?\{"id": "(?:[^"\\]|\\.)*", "text": "')
 """An article may be longer than what a recogniser sees."""
@@ -104,14 +104,14 @@ def _foreign(record: Mapping[str, Any]) -> list[ForeignSpan]:
     return [ForeignSpan(span.start, span.end, span.label, surface) for span, surface in spans]
 
 
-def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:  # noqa: ARG001 - nothing is lost
-    """Write the articles in the project's format; holds everything, so the ledger gets no entry.
+def write_jsonl(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:
+    """Write the articles in the project's format, which holds everything.
 
-    `sentences`: with every predicted span stands its sentence.
+    `sentences`: with every predicted span stands its sentence; the ledger names the articles in which it is cut.
     """
     with staged_file(path) as file:
         for article in articles:
-            file.write(json_line(article, sentences=sentences) + "\n")
+            file.write(json_line(article, sentences=ledger if sentences else None) + "\n")
 
 
 def sniff_jsonl(head: str) -> str | None:
@@ -126,12 +126,12 @@ def sniff_jsonl(head: str) -> str | None:
     return None if any(sniff(head) for sniff in others) else reason
 
 
-def json_line(article: Article, *, sentences: bool = False) -> str:
+def json_line(article: Article, *, sentences: LossLedger | None = None) -> str:
     """One line for the article, without the line end. Lone surrogates are escaped, so that it is valid UTF-8.
 
-    `sentences`: with every predicted span stands its sentence.
+    `sentences`: with every predicted span stands its sentence; this ledger names the article if one is cut.
     """
-    places = sentences_of_spans(article) if sentences else {}
+    places = {} if sentences is None else shown_sentences(article, "writing jsonl", sentences)
     spans = [_span_json(article, span, places.get(span)) for span in article.spans]
     return dump_json({"id": article.id, "text": article.text, "spans": spans} | carry(article, status=False))
 

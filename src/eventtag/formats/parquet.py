@@ -23,7 +23,7 @@ from eventtag.formats.records import FIELD, Columns, carry, read_placed
 from eventtag.formats.text_file import at_line
 from eventtag.ledger import LossLedger
 from eventtag.staging import staged_file
-from eventtag.text.sentences import sentences_of_spans
+from eventtag.text.sentences import shown_sentences
 
 BATCH = 256
 """Rows that are held in memory at a time when reading."""
@@ -62,7 +62,7 @@ def read_parquet(
         raise FormatError(f"cannot be read as Parquet ({str(error)[:200]}); write the file again", path=path) from error
 
 
-def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:  # noqa: ARG001 - nothing is lost
+def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger, sentences: bool = False) -> None:
     """Write the columns id, text, spans and eventtag (annotated regions, annotated labels and metadata, as JSON).
 
     A span has start, end, label, score (null if it has none), text and, with `sentences`, its sentence.
@@ -78,7 +78,7 @@ def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger
         group: list[dict[str, Any]] = []
         size = 0
         for article in articles:
-            group.append(_row(article, sentences=sentences))
+            group.append(_row(article, sentences=ledger if sentences else None))
             size += len(article.text)
             if len(group) == GROUP_ROWS or size >= GROUP_CHARACTERS:
                 writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
@@ -87,9 +87,9 @@ def write_parquet(articles: Iterable[Article], path: Path, *, ledger: LossLedger
             writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
 
 
-def _row(article: Article, *, sentences: bool) -> dict[str, Any]:
+def _row(article: Article, *, sentences: LossLedger | None) -> dict[str, Any]:
     spans = [span_record(span) | {"text": article.mention(span)} for span in article.spans]
-    if sentences:
-        places = sentences_of_spans(article)
+    if sentences is not None:
+        places = shown_sentences(article, "writing parquet", sentences)
         spans = [s | {"sentence": sentence_record(article, places[span])} for s, span in zip(spans, article.spans, strict=True)]
     return {"id": article.id, "text": article.text, "spans": spans, FIELD: dump_json(carry(article))}

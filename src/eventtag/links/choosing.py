@@ -8,6 +8,8 @@ Letters for shapes: S spans, P pairs, R roles.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -27,6 +29,8 @@ _FILLING = frozenset([
 ])  # fmt: skip
 """Words that may stand between coordinated mentions, beside numbers and other mentions."""
 _ENDING = re.compile(r"[.;:!?\n]")
+MOST_BETWEEN = 1000
+"""Characters between coordinated mentions; they bound the work for a long text without an end of a sentence."""
 
 
 def choose_pairs(
@@ -69,14 +73,19 @@ def _joins(text: str, spans: Sequence[Span], found: Candidates, surer: Iterable[
     return any(are_coordinated(text, participant(row), participant(other), spans) for other in surer)
 
 
-def are_coordinated(text: str, one: Span, other: Span, spans: Iterable[Span]) -> bool:
-    """Whether nothing but joining words, commas, articles, numbers and mentions of the same label stands between two mentions."""
+def are_coordinated(text: str, one: Span, other: Span, spans: Sequence[Span]) -> bool:
+    """Whether nothing but joining words, commas, articles, numbers and mentions of the same label stands between two mentions, in at most
+    `MOST_BETWEEN` characters. `spans` are sorted.
+    """
     first, second = sorted((one, other))
-    if second.start < first.end or _ENDING.search(text, first.end, second.start):
+    if not first.end <= second.start <= first.end + MOST_BETWEEN or _ENDING.search(text, first.end, second.start):
         return False
     between = list(text[first.end : second.start])
-    for span in spans:
-        if span.label in (one.label, other.label) and first.end <= span.start and span.end <= second.start:
+    for at in itertools.count(bisect.bisect_left(spans, first.end, key=lambda span: span.start)):
+        span = spans[at]
+        if span.start >= second.start:
+            break
+        if span.label in (one.label, other.label) and span.end <= second.start:
             between[span.start - first.end : span.end - first.end] = " " * (span.end - span.start)
     rest, joins = _JOINING.subn(" ", "".join(between))
     return joins > 0 and all(word[0].isdigit() or word.lower() in _FILLING for word in re.findall(r"\w+", rest))

@@ -69,26 +69,24 @@ def first_come_counts(gold: Sequence[Span], predicted: Sequence[Span], scheme: S
 
 
 def _serve(gold: Sequence[Span], predicted: Sequence[Span], scheme: Scheme) -> Counter[str]:
-    free = set(gold)
-    reached: dict[Span, list[int]] = {span: [] for span in predicted}
+    free = [True] * len(gold)
+    reached: list[list[int]] = [[] for _ in predicted]
     for place, number in overlapping_pairs(gold, predicted):
-        reached[predicted[number]].append(place)
+        reached[number].append(place)
     outcomes: Counter[str] = Counter()
-    for span in predicted:
-        candidates = [gold[place] for place in sorted(reached[span]) if gold[place] in free and _enough(gold[place], span)]
-        near = [(g, outcome) for g in candidates if (outcome := judge(g, span, scheme)) is not None]
-        correct = [g for g, outcome in near if outcome == "correct"]
+    for span, places in zip(predicted, reached, strict=True):
+        near = [place for place in sorted(places) if free[place] and _enough(gold[place], span)]
         if not near:
             outcomes["spurious"] += 1
             continue
-        best, result = near[0]
-        if correct:
-            # Only the type strategy looks for the closest of several; the others take the first.
-            best = min(correct, key=lambda g: _distance(g, span)) if scheme == "type" else correct[0]
-            result = "correct"
-        outcomes[result] += 1
-        free.remove(best)
-    outcomes["missed"] = len(free)
+        correct = (place for place in near if judge(gold[place], span, scheme) == "correct")
+        # Only the type strategy looks for the closest of several; the others take the first.
+        best = min(correct, key=lambda place: _distance(gold[place], span), default=None) if scheme == "type" else next(correct, None)
+        outcome = judge(gold[near[0] if best is None else best], span, scheme)
+        assert outcome is not None  # they share a character
+        outcomes[outcome] += 1
+        free[near[0] if best is None else best] = False
+    outcomes["missed"] = sum(free)
     return outcomes
 
 

@@ -39,7 +39,8 @@ EXACT_INTEGERS = 2**52
 
 MOST_CELLS = 10_000
 """Largest number of pairs, overlapping or not, that are held in a full table; more arise if thousands of spans lie under one long
-span."""
+span. A table of which every `FEWEST_PAIRS`th cell is a pair is always full: nested spans take a hundred times as long in a sparse one."""
+FEWEST_PAIRS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +115,18 @@ def match_component(gold: Sequence[Span], predicted: Sequence[Span], scheme: Sch
         if outcome is not None:
             return [Match(gold[0], predicted[0], outcome)]
     rows, columns = sorted(gold, key=_by_lot), sorted(predicted, key=_by_lot)
-    outcomes: dict[tuple[Span, Span], Outcome] = {}
-    places = list(overlapping_pairs(rows, columns))
-    for row, column in places:
-        outcome = judge(rows[row], columns[column], scheme)
-        assert outcome is not None  # they share a character
-        outcomes[rows[row], columns[column]] = outcome
-    weights = _weights(rows, columns, places, list(outcomes.values()))
+    places = np.array(list(overlapping_pairs(rows, columns)), dtype=np.int64).reshape(-1, 2)
+    weights = _weights(rows, columns, places, scheme)
     partner = {rows[row]: columns[column] for row, column in _assign(len(rows), len(columns), places, weights)}
     answered = set(partner.values())
-    matches = [
-        Match(span, partner[span], outcomes[span, partner[span]]) if span in partner else Match(span, None, "missed")
-        for span in gold
-    ]
+    matches = [Match(span, partner.get(span), _outcome(span, partner.get(span), scheme)) for span in gold]
     return matches + [Match(None, span, "spurious") for span in predicted if span not in answered]
+
+
+def _outcome(gold: Span, predicted: Span | None, scheme: Scheme) -> Outcome:
+    outcome: Outcome | None = "missed" if predicted is None else judge(gold, predicted, scheme)
+    assert outcome is not None  # the pair shares a character
+    return outcome
 
 
 def _by_lot(span: Span) -> tuple[int, int, int, str]:
@@ -138,37 +137,39 @@ def _by_lot(span: Span) -> tuple[int, int, int, str]:
 
 
 def _weights(
-    gold: Sequence[Span], predicted: Sequence[Span], places: Sequence[tuple[int, int]], outcomes: Sequence[Outcome]
+    gold: Sequence[Span], predicted: Sequence[Span], places: npt.NDArray[np.int64], scheme: Scheme
 ) -> npt.NDArray[np.float64]:
-    """Of each pair in `places`: integers whose sum over a matching orders matchings by credit, correct pairs, pairs, same labels, shared
-    characters.
+    """[P], of each pair in `places` [P, 2]: integers whose sum over a matching orders matchings by credit, correct pairs, pairs, same
+    labels, shared characters.
     """
+    label_of = {label: number for number, label in enumerate({span.label for span in (*gold, *predicted)})}
+    sides = ([(span.start, span.end, label_of[span.label]) for span in side] for side in (gold, predicted))
+    first, second = (np.array(side, dtype=np.int64)[places[:, at]] for at, side in enumerate(sides))
+    same_offsets = (first[:, :2] == second[:, :2]).all(axis=1)
+    same_label = first[:, 2] == second[:, 2]
+    correct = {"strict": same_offsets & same_label, "exact": same_offsets, "partial": same_offsets, "type": same_label}[scheme]
     pairs = min(len(gold), len(predicted))
     reach = max(span.end for span in (*gold, *predicted)) - gold[0].start
     characters = pairs * reach + 1
     if 2 * (pairs + 1) ** 4 * characters > EXACT_INTEGERS:
         characters = 1
-    same_label = characters
-    pair = same_label * (pairs + 1)
-    correct = pair * (pairs + 1)
-    half = correct * (pairs + 1)
-    weights = np.zeros(len(places))
-    for number, ((row, column), outcome) in enumerate(zip(places, outcomes, strict=True)):
-        g, p = gold[row], predicted[column]
-        weight = pair + (same_label if g.label == p.label else 0)
-        weight += {"correct": 2 * half + correct, "partial": half}.get(outcome, 0)
-        if characters > 1:
-            weight += min(g.end, p.end) - max(g.start, p.start)
-        weights[number] = weight
-    return weights
+    of_pair = characters * (pairs + 1)
+    of_correct = of_pair * (pairs + 1)
+    half = of_correct * (pairs + 1)
+    weights = of_pair + characters * same_label + (2 * half + of_correct) * correct
+    if scheme == "partial":
+        weights += half * ~correct
+    if characters > 1:
+        weights += np.minimum(first[:, 1], second[:, 1]) - np.maximum(first[:, 0], second[:, 0])
+    return weights.astype(np.float64)
 
 
 def _assign(
-    rows: int, columns: int, places: Sequence[tuple[int, int]], weights: npt.NDArray[np.float64]
+    rows: int, columns: int, places: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]
 ) -> list[tuple[int, int]]:
     """The one-to-one choice of `places` with the most weight."""
-    places_of_rows, places_of_columns = np.array(places, dtype=np.int64).reshape(-1, 2).T
-    if rows * columns <= MOST_CELLS:
+    places_of_rows, places_of_columns = places.T
+    if rows * columns <= max(MOST_CELLS, FEWEST_PAIRS * len(places)):
         dense = np.zeros((rows, columns))
         dense[places_of_rows, places_of_columns] = weights
         chosen = zip(*(ends.tolist() for ends in linear_sum_assignment(dense, maximize=True)), strict=True)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 import regex
 
 from eventtag.article import Article
+from eventtag.ledger import LossLedger
 from eventtag.span import Span
 
 _END = regex.compile(
@@ -25,6 +26,8 @@ _END = regex.compile(
     regex.VERBOSE | regex.VERSION1,
 )
 """Possessive quantifiers: each run of signs or white space is read once, so time is linear in the text's length."""
+MOST_SHOWN = 2000
+"""Characters of a sentence that stand with each of its spans: a text without an end of a sentence is not repeated for every span."""
 _WORD_BEFORE = re.compile(r"\S*$")
 _ABBREVIATION = re.compile(
     r"""adm|al|apr|atty|aug|ave|brig|bros|ca|capt|cf|cmdr|co|col|corp|cpl|cpt|dec|dept|det|dr|eds?|ens|esp|est|etc|feb|fig|fr|ft|gen|gov
@@ -87,3 +90,23 @@ def sentences_of_spans(article: Article) -> Mapping[Span, tuple[int, int]]:
         start, end = (sentences[first][0], sentences[last][1]) if sentences else (span.start, span.end)
         found[span] = (min(start, span.start), max(end, span.end))
     return found
+
+
+def shown_with(span: Span, sentence: tuple[int, int]) -> tuple[int, int]:
+    """What is shown of a span's sentence: all of it, or `MOST_SHOWN` characters with the span in their middle."""
+    start, end = sentence
+    if end - start <= MOST_SHOWN:
+        return sentence
+    before = max(MOST_SHOWN - (span.end - span.start), 0) // 2
+    first = max(start, min(span.start - before, end - MOST_SHOWN))
+    return first, first + MOST_SHOWN
+
+
+def shown_sentences(article: Article, stage: str, ledger: LossLedger) -> Mapping[Span, tuple[int, int]]:
+    """For every span the offsets of what is shown of its sentence; the ledger says where that is not all of it."""
+    whole = sentences_of_spans(article)
+    shown = {span: shown_with(span, sentence) for span, sentence in whole.items()}
+    if shown != whole:
+        reason = f"stand with {MOST_SHOWN:,} characters of their sentence, which is longer"
+        ledger.note(article.id, stage, "spans", reason)
+    return shown

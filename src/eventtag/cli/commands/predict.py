@@ -13,6 +13,7 @@ from eventtag.article import Article
 from eventtag.cli.hydra_task import run_hydra
 from eventtag.cli.terminal import print_message
 from eventtag.errors import SettingsError
+from eventtag.ledger import LossLedger
 from eventtag.printable import printable
 from eventtag.settings import OutputFormat, PredictSettings
 
@@ -90,6 +91,7 @@ def _write(file: TextIO, articles: Iterator[Article], chosen: OutputFormat, sett
     from eventtag.models.checkpoint import WEIGHTS_FILE, read_info
     from eventtag.reporting.highlight import page
 
+    ledger = LossLedger()
     labels = read_info(Path(settings.checkpoint), unread=(WEIGHTS_FILE,))[0].labels.labels
     if chosen is OutputFormat.terminal:
         for article in articles:
@@ -98,5 +100,7 @@ def _write(file: TextIO, articles: Iterator[Article], chosen: OutputFormat, sett
     if chosen is OutputFormat.html:
         lines = page(articles, labels, title=f"{settings.input}, tagged by eventtag")
     else:
-        lines = (json_line(article, sentences=settings.sentences) + "\n" for article in articles)
+        lines = (json_line(article, sentences=ledger if settings.sentences else None) + "\n" for article in articles)
     file.writelines(map(printable, lines) if file.isatty() else lines)
+    for line in ledger.summary():
+        log.info("%s", line)
