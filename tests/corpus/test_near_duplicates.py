@@ -119,6 +119,20 @@ def test_a_text_printed_many_times_is_one_cluster_that_does_not_join_others():
     assert clusters(*printed, *exact, *others()) == (tuple(sorted(a.id for a in (*printed, *exact))),)
 
 
+@pytest.mark.parametrize("words", [40, 60])
+def test_many_versions_of_a_short_text_are_found_as_few_are(words):
+    """A version is like some other ones, which need not stand next to it in the list."""
+    rng = random.Random(5)
+    versions = []
+    for number in range(60):
+        version = list(story(1, words))
+        for at in rng.sample(range(words), words // 20):
+            version[at] = f"new{number}x{at}"
+        versions.append(article(f"v{number:02}", version))
+    for count in (15, 60):
+        assert max(map(len, clusters(*versions[:count], *others(100)))) > 0.85 * count
+
+
 def test_the_same_words_with_other_punctuation_and_case_are_one_text():
     duplicates = find_near_duplicates([Article("a", "Kyiv fell."), Article("b", "KYIV, fell"), Article("c", "Kyiv held.")])
     assert duplicates.clusters == (("a", "b"),)

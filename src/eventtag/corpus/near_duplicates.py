@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from eventtag.article import Article
 from eventtag.corpus.word_runs import Mask, Numbers, Texts, Vocabulary, Weights, cover, hash_runs
 
 log = logging.getLogger(__name__)
+Member = TypeVar("Member", int, str)
 
 MIN_WORDS = 15
 """A shorter article is a near-duplicate only of one with the same words."""
@@ -52,7 +54,7 @@ class DuplicatePair:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Confirmed pairs, sorted by id. Copies of which there are many are linked one to the next, not each to each."""
+    """Confirmed pairs, sorted by id. Of copies of which there are many, those pairs that connect them stand for all."""
 
     pairs: tuple[DuplicatePair, ...]
 
@@ -67,7 +69,8 @@ def find_near_duplicates(articles: Iterable[Article]) -> Duplicates:
 
     A pair shares two fifths of one article and more than a quotation, nearly all of a short one, or whole passages. What is found depends
     neither on chance nor on the order of the articles. Of articles with the same words each is paired with the one whose id comes
-    first, and of copies of which there are many each with the next, so that clusters are whole, but not every pair is listed.
+    first, and of copies of which there are many each with another
+    until all are connected, so that clusters are whole, but not every pair is listed.
     """
     vocabulary = Vocabulary()
     same: dict[bytes, list[str]] = {}
@@ -79,10 +82,16 @@ def find_near_duplicates(articles: Iterable[Article]) -> Duplicates:
     found = [DuplicatePair(names[0], name, 1.0, 1.0) for names, _ in groups for name in names[1:]]
     texts = hash_runs([np.frombuffer(words, dtype=np.int32) for _, words in groups], vocabulary)
     corpus = _Corpus(texts)
+    groups_of_copies = _Groups[int]()
     for first, second in corpus.candidates():
+        many = bool(corpus.copied[first] and corpus.copied[second])
+        if many and groups_of_copies.root(first) == groups_of_copies.root(second):
+            continue
         shares = corpus.compare(first, second)
         if shares is not None:
             found.append(DuplicatePair(groups[first][0][0], groups[second][0][0], *shares))
+            if many:
+                groups_of_copies.join(first, second)
     return Duplicates(tuple(sorted(found)))
 
 
@@ -117,7 +126,7 @@ class _Corpus:
         """Pairs of texts that share enough runs for a closer look, in order."""
         count = len(self.texts)
         keys, shared = _count_pairs(*self._rare, count, reach=self.many)
-        linked, by = _count_pairs(*self._common, count, reach=1)
+        linked, by = _count_pairs(*self._common, count, reach=self.many)
         keys, shared = _merge(np.concatenate([keys, linked]), np.concatenate([shared, by]))
         first, second = keys // max(count, 1), keys % max(count, 1)
         fewest = np.minimum(self.runs[first], self.runs[second])
@@ -191,22 +200,33 @@ def _in_stretches(texts: Texts, chosen: Mask, least: float) -> Weights:
     return weights * (np.bincount(stretch, weights=weights)[stretch] >= least) if len(weights) else weights
 
 
+class _Groups(Generic[Member]):
+    """Members that are joined one by one (union-find)."""
+
+    def __init__(self) -> None:
+        self.parent: dict[Member, Member] = {}
+
+    def root(self, member: Member) -> Member:
+        """One member of its group, the same for all of them."""
+        self.parent.setdefault(member, member)
+        while self.parent[member] != member:
+            self.parent[member] = self.parent[self.parent[member]]
+            member = self.parent[member]
+        return member
+
+    def join(self, first: Member, second: Member) -> None:
+        """Make one group of those of two members."""
+        self.parent[self.root(first)] = self.root(second)
+
+
 def connected(links: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
     """The groups of names that links connect, each sorted, in the order of their first names."""
-    parent: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        parent.setdefault(name, name)
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
+    joined = _Groups[str]()
     for first, second in links:
-        parent[root(first)] = root(second)
+        joined.join(first, second)
     groups: dict[str, list[str]] = {}
-    for name in parent:
-        groups.setdefault(root(name), []).append(name)
+    for name in joined.parent:
+        groups.setdefault(joined.root(name), []).append(name)
     return tuple(sorted(tuple(sorted(group)) for group in groups.values()))
 
 

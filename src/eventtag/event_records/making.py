@@ -299,7 +299,9 @@ class RecordMaker:
         if self._below[EVENT]:
             said.append(f"events below the threshold of {EVENT}: {self._below[EVENT]:,}, left out")
         if self._cut:
-            said.append(f"rows whose sentence is longer than {MOST_SHOWN:,} characters: {self._cut:,}; they hold the part around the event")
+            said.append(
+                f"rows whose sentence is longer than {MOST_SHOWN:,} characters: {self._cut:,}; they hold the part around the event"
+            )
         if self._unsure["status"]:
             said.append(
                 f"events whose status is less sure than the threshold: {self._unsure['status']:,}; their status is unknown (null)"

@@ -81,7 +81,11 @@ def _serve(gold: Sequence[Span], predicted: Sequence[Span], scheme: Scheme) -> C
             continue
         correct = (place for place in near if judge(gold[place], span, scheme) == "correct")
         # Only the type strategy looks for the closest of several; the others take the first.
-        best = min(correct, key=lambda place: _distance(gold[place], span), default=None) if scheme == "type" else next(correct, None)
+        best = (
+            min(correct, key=lambda place: _distance(gold[place], span), default=None)
+            if scheme == "type"
+            else next(correct, None)
+        )
         outcome = judge(gold[near[0] if best is None else best], span, scheme)
         assert outcome is not None  # they share a character
         outcomes[outcome] += 1

@@ -161,12 +161,10 @@ def _weights(
         weights += half * ~correct
     if characters > 1:
         weights += np.minimum(first[:, 1], second[:, 1]) - np.maximum(first[:, 0], second[:, 0])
-    return weights.astype(np.float64)
+    return np.asarray(weights, dtype=np.float64)
 
 
-def _assign(
-    rows: int, columns: int, places: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]
-) -> list[tuple[int, int]]:
+def _assign(rows: int, columns: int, places: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     """The one-to-one choice of `places` with the most weight."""
     places_of_rows, places_of_columns = places.T
     if rows * columns <= max(MOST_CELLS, FEWEST_PAIRS * len(places)):
