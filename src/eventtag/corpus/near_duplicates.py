@@ -69,8 +69,8 @@ def find_near_duplicates(articles: Iterable[Article]) -> Duplicates:
 
     A pair shares two fifths of one article and more than a quotation, nearly all of a short one, or whole passages. What is found depends
     neither on chance nor on the order of the articles. Of articles with the same words each is paired with the one whose id comes
-    first, and of copies of which there are many each with another
-    until all are connected, so that clusters are whole, but not every pair is listed.
+    first. Of copies of which there are many, pairs are looked for until all are connected: clusters are whole, but not every pair is
+    listed.
     """
     vocabulary = Vocabulary()
     same: dict[bytes, list[str]] = {}
