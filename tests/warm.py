@@ -173,14 +173,19 @@ def warm_up(folder: Path) -> None:
     import eventtag.api.evaluate
     import eventtag.api.predict
     import eventtag.api.train
+    import eventtag.cli.commands.score
     import eventtag.cli.job_progress
+    import eventtag.cli.main
     import eventtag.formats.registry
+    import eventtag.reporting.console
     import eventtag.reporting.files  # noqa: F401
     from eventtag.cli.hydra_task import compose_training
     from eventtag.jobs.job import code_digest
     from eventtag.labels import LabelSet
-    from eventtag.models.tiny import build_tiny_model, build_tiny_tokenizer
+    from eventtag.models.tiny import TINY_WIDTH, build_tiny_model, build_tiny_tokenizer
     from eventtag.reporting.page import render_template
+    from eventtag.training.loop.precision import Arithmetic
+    from eventtag.training.loop.speed import matmul_limit
 
     code_digest()
     compose_training(["data=corpus", "data.path=none", "model=tiny"])  # the parsers of Hydra and OmegaConf learn their grammars
@@ -188,6 +193,7 @@ def warm_up(folder: Path) -> None:
         render_template("evaluation.html.j2")
     build_tiny_model(build_tiny_tokenizer(["Lima"]), LabelSet()).save_pretrained(folder / "model")
     AutoModelForTokenClassification.from_pretrained(folder / "model")
+    matmul_limit(TINY_WIDTH, Arithmetic())  # which takes a fifth of a second
 
 
 def answer(connection: socket.socket, folder: Path) -> None:

@@ -18,12 +18,13 @@ sys.path.insert(0, sys.argv[1])
 import eventtag
 from eventtag.cli.main import main
 print(eventtag.__file__)
-sys.argv = ["eventtag", "train", "data=sample", "model=tiny", "trainer=debug", "run_dir=run"]
-assert main() == 0
+for command in ("convert data=sample sample.jsonl", "train data.path=few.jsonl model=tiny trainer=debug run_dir=run"):
+    sys.argv = ["eventtag", *command.split()]
+    assert main() == 0
 sys.argv = ["eventtag", "predict", "checkpoint=run/checkpoint", "input=a.txt"]
 sys.exit(main())
 """
-"""Two commands in one process, which has imported torch before."""
+"""Three commands in one process, which has imported torch before."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_the_wheel_holds_configurations_templates_sample_and_type_marker(wheel):
     assert configs | templates | {"eventtag/py.typed", "eventtag/data/sample/articles.jsonl"} <= names
 
 
-def test_an_installed_wheel_trains_and_tags_from_any_directory(wheel, tmp_path):
+def test_an_installed_wheel_trains_and_tags_from_any_directory(wheel, tmp_path, corpus_file):
     home = tmp_path / "venv"
     venv.create(home, with_pip=False)
     (library,) = home.glob("lib/python*/site-packages")
@@ -77,7 +78,9 @@ def test_an_installed_wheel_trains_and_tags_from_any_directory(wheel, tmp_path):
 
     assert "train" in run(home / "bin" / "eventtag", "-h")
     assert run(home / "bin" / "eventtag", "help", "docs/reference/formats.md").startswith("# ")
+    (elsewhere / "few.jsonl").write_text("".join(corpus_file.read_text().splitlines(keepends=True)[:12]))
     (elsewhere / "a.txt").write_text("Police in Lima arrested four miners.")
     said = run(warm_programs() / "python", "-c", TRAIN_AND_TAG, str(library)).splitlines()
     assert said[0].startswith(str(home))
+    assert len((elsewhere / "sample.jsonl").read_text().splitlines()) == 300
     assert '"id": "a.txt"' in said[-1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +20,7 @@ import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.core.object_type import ObjectType
@@ -82,6 +83,21 @@ def guard_configurations(command: str | None = None) -> None:
         return composed
 
     ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
+    Hydra.get_mode = _mode_if_chosen(Hydra.get_mode)  # type: ignore[method-assign]
+
+
+def _mode_if_chosen(get_mode: Callable[..., Any]) -> Callable[..., Any]:
+    """Hydra composes everything once only to see whether `hydra.mode` is set; that is left out where nothing can set it."""
+
+    @functools.wraps(get_mode)
+    def mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        paths = [str(entry.path) for entry in hydra.config_loader.get_search_path().get_path()]
+        folders = [path for path in paths if not path.startswith(("pkg://hydra", "structured://"))]
+        if folders == [str(config_dir())] and not any("hydra" in override for override in overrides):
+            return None
+        return get_mode(hydra, config_name, overrides)
+
+    return mode
 
 
 class GuardedPackages(ImportlibResourcesConfigSource):
