@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from eventtag.api.systems import describe_run, require_alike
 from eventtag.article import Article
 from eventtag.cli.commands import compare
+from eventtag.errors import DataError
 from eventtag.formats.registry import write_articles
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -193,6 +195,40 @@ def test_recipes_are_compared_over_articles_and_seeds_together(files, monkeypatc
     assert content["pairs"][0]["recipes"] == ["poor", "good"]
     assert run(monkeypatch, *seeds, files["twin"]) == 0
     assert "other seeds, but twin stands as it is" in capsys.readouterr().out
+
+
+def test_recipes_whose_runs_share_a_folder_are_told_apart_and_share_no_run(files, monkeypatch, capsys, tmp_path):
+    sweep = tmp_path / "sweep"
+    for number, source in enumerate(("strong", "twin", "weak", "weaker")):
+        evaluated(sweep / str(number), files[source], seed=number, validation=0.6)
+    runs = [str(sweep / str(number)) for number in range(4)]
+    monkeypatch.chdir(sweep)
+    assert run(monkeypatch, "--seeds", *runs[2:], "--seeds", "0", runs[1], "--gold", files["gold"]) == 0
+    assert "0+1 is better" in capsys.readouterr().out
+    assert run(monkeypatch, "--seeds", *runs[1:], "--seeds", "../sweep/1", "0", "--gold", files["gold"]) == 1
+    assert "--seeds: ../sweep/1 is in two recipes" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_a_setting_are_not_one_recipe(trained_run, tmp_path):
+    for name in ("1", "2"):
+        shutil.copytree(trained_run, tmp_path / name)
+    record = tmp_path / "2" / "run.json"
+    content = json.loads(record.read_text())
+    content["settings"]["trainer"] |= {"tracking": ["tensorboard"], "learning_rate": 0.5}
+    record.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"2: its trainer\.learning_rate is 0\.5, that of .*1 0\.01"):
+        require_alike({seed: describe_run(str(tmp_path / seed)) for seed in ("1", "2")})
+
+
+def test_a_label_that_a_checkpoint_does_not_know_is_named_beside_its_recall_of_zero(
+    trained_run, corpus_file, monkeypatch, capsys, tmp_path
+):
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(corpus_file.read_text().replace('"LOCATION"', '"PLACE"'))
+    assert run(monkeypatch, str(trained_run), str(gold), "--gold", str(gold)) == 0
+    said = capsys.readouterr().err
+    assert f"{trained_run}: knows no PLACE" in said
+    assert f"{trained_run}: 24 spans are left out, as LOCATION is not scored" in said
 
 
 def test_one_run_each_says_nothing_of_recipes(files, monkeypatch, capsys, tmp_path):

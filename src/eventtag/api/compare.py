@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventtag.api.articles import require_names
 from eventtag.api.gold import Gold, read_gold, read_noted
-from eventtag.api.systems import describe_run, find_runs, predictions_of, require_alike, seen_by
+from eventtag.api.systems import describe_run, find_runs, predictions_of, require_alike, require_apart, seen_by, unknown_labels
 from eventtag.article import Article
 from eventtag.corpus.clusters import clusters_of
 from eventtag.errors import SettingsError
@@ -108,6 +108,7 @@ def compare(
         raise SettingsError(f"resamples: {resamples} is too few; at least 100")
     paths = [os.fspath(path) for path in systems]
     groups = [find_runs([os.fspath(p) for p in ([one] if isinstance(one, str | os.PathLike) else one)]) for one in seeds]
+    require_apart(groups)
     found = read_gold(
         gold, seen=seen_by([*paths, *(run for runs in groups for run in runs)]), include=seen == "include", split=split, labels=labels,
         format=gold_format, options=gold_options, label_map=label_map,
@@ -117,7 +118,7 @@ def compare(
         fields = {name for article in found.articles.values() for name in article.meta}
         require_names("clusters", [field_name], fields, "metadata field")
     scorer = _Scorer(found, format, options, label_map, {})
-    names = _names([*paths, *(_group_path(runs) for runs in groups)])
+    names = _names([*paths, *_group_paths(groups)])
     tallies: dict[str, Tally | tuple[Tally, ...]] = {}
     events: dict[str, EventTallies | tuple[EventTallies, ...]] = {}
     for path, name in zip(paths, names, strict=False):
@@ -159,8 +160,13 @@ class _Scorer:
 
         if find_checkpoint(path) is not None:
             log.info("%s: tagging %d articles", path, len(gold.articles))
-        placed, remarks = place_predictions(gold.articles, predictions_of(path, gold.articles, gold.labels, read))
-        gold.notes.extend(f"{path}: {remark}" for remark in remarks)
+        predicted, remarks = predictions_of(path, gold.articles, gold.labels, read)
+        placed, moved = place_predictions(gold.articles, predicted)
+        if unknown := unknown_labels(path, gold.labels):
+            remarks.append(
+                f"knows no {' and no '.join(unknown)}, so that it finds none and its recall there is 0; --labels names those to score"
+            )
+        gold.notes.extend(f"{path}: {remark}" for remark in [*remarks, *moved])
         paired, others = pair_predictions(gold.articles, placed, source=path)
         if others:
             gold.notes.append(f"{path}: {others} articles are not among the gold articles that are scored, and are left out")
@@ -195,8 +201,15 @@ def _seeds_json(summary: SeedSummary) -> dict[str, Any]:
     }
 
 
-def _group_path(runs: Sequence[str]) -> str:
-    return runs[0] if len(runs) == 1 else os.path.commonpath(runs) or "seeds"
+def _group_paths(groups: Sequence[Sequence[str]]) -> list[str]:
+    """What the recipes are called: the folder of their runs, or the runs by name where recipes share a folder."""
+    folders = [runs[0] if len(runs) == 1 else os.path.commonpath(map(os.path.abspath, runs)) for runs in groups]
+    return [
+        folder
+        if len(runs) == 1 or folders.count(folder) == 1
+        else os.path.join(folder, "+".join(os.path.relpath(run, folder).replace(os.sep, "-") for run in runs))  # noqa: PTH118
+        for runs, folder in zip(groups, folders, strict=True)
+    ]
 
 
 def _names(paths: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -29,14 +30,14 @@ class TrainedRun:
 
     seed: int
     validation: float
-    encoder: str
-    data_sha256: str
+    about: Mapping[str, Any]
+    """What all runs of one system share, by name; settings only where the run's record lies beside the checkpoint."""
 
 
 def predictions_of(
     path: str, gold: Mapping[str, Article], labels: LabelSet, read: Callable[[str, str | None], Sequence[Article]]
-) -> list[Article]:
-    """The articles with a system's spans and links: a checkpoint tags the gold articles, anything else is read.
+) -> tuple[list[Article], list[str]]:
+    """The articles with a system's spans and links, and remarks: a checkpoint tags the gold articles, anything else is read.
 
     `read` reads a file, in a format if one is named. A checkpoint's thresholds are used; its spans of other labels are left out.
     """
@@ -46,12 +47,26 @@ def predictions_of(
         from eventtag.tagging.tagged import only_labels
         from eventtag.tagging.tagger import Tagger  # slow to import
 
-        tagged = Tagger.load(folder).tag_many(gold.values(), only_annotated=True)
+        tagged = list(Tagger.load(folder).tag_many(gold.values(), only_annotated=True))
+        others = Counter(span.label for item in tagged for span in item.spans if span.label not in labels.labels)
         known = (only_labels(item, labels) for item in tagged)
-        return [replace(item.article, spans=item.spans, links=item.links) for item in known]
+        articles = [replace(item.article, spans=item.spans, links=item.links) for item in known]
+        return articles, [f"{count} spans are left out, as {label} is not scored" for label, count in others.items()]
     if (Path(path) / PREDICTIONS_FILE).is_file():
-        return list(read(str(Path(path) / PREDICTIONS_FILE), "jsonl"))
-    return list(read(path, None))
+        return list(read(str(Path(path) / PREDICTIONS_FILE), "jsonl")), []
+    return list(read(path, None)), []
+
+
+def unknown_labels(path: str, labels: LabelSet) -> list[str]:
+    """Those of the labels that a checkpoint cannot find, or that the evaluation in a folder did not score; none for other files."""
+    folder = find_checkpoint(path)
+    if folder is None and not _is_evaluation(Path(path)):
+        return []
+    try:
+        known = read_stored(Path(path) / REPORT_FILE if folder is None else folder / INFO_FILE)["labels"]
+        return [label for label in labels.labels if label not in known]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # where it matters, a reader says what is damaged
 
 
 def seen_by(paths: Sequence[str]) -> Seen | None:
@@ -95,7 +110,7 @@ def find_runs(patterns: Sequence[str]) -> list[str]:
 
 
 def describe_run(path: str) -> TrainedRun:
-    """Seed and validation score of a run; raises DataError if they are not known."""
+    """What a run records of itself; raises DataError if seed or validation score are not known."""
     folder = find_checkpoint(path)
     file = Path(path) / REPORT_FILE if folder is None else folder / INFO_FILE
     try:
@@ -104,8 +119,12 @@ def describe_run(path: str) -> TrainedRun:
         return TrainedRun(
             seed=int(training["seed"]),
             validation=float(training["validation"][training.get("metric", "micro_f1")]),
-            encoder=str(training["encoder"]),
-            data_sha256=str(training["data"]["sha256"]),
+            about={
+                "encoder": str(training["encoder"]),
+                "training articles (sha256)": str(training["data"]["sha256"])[:12],
+                **{key: training[key] for key in ("head", "metric") if key in training},
+                **({} if folder is None else _recorded_settings(folder.resolve().parent)),
+            },
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -118,14 +137,33 @@ def require_alike(runs: Mapping[str, TrainedRun]) -> None:
     """Raise DataError if runs differ in more than their seed, as far as their checkpoints record it."""
     (first_name, first), *others = runs.items()
     for name, run in others:
-        for what, one, other in (
-            ("encoder", first.encoder, run.encoder),
-            ("training articles (sha256)", first.data_sha256[:12], run.data_sha256[:12]),
-        ):
-            if one != other:
+        for what, one in first.about.items():
+            if (other := run.about.get(what, one)) != one:
                 raise DataError(
                     f"{name}: its {what} is {other}, that of {first_name} {one}; runs of one system differ in their seed alone"
                 )
+
+
+def require_apart(recipes: Sequence[Sequence[str]]) -> None:
+    """Raise SettingsError if a run is in two recipes: their seeds would not be drawn apart."""
+    whose: dict[Path, int] = {}
+    for number, runs in enumerate(recipes):
+        for run in runs:
+            if whose.setdefault((find_checkpoint(run) or Path(run)).resolve(), number) != number:
+                raise SettingsError(f"--seeds: {run} is in two recipes, which are compared as if drawn apart; name each run once")
+
+
+def _recorded_settings(run: Path) -> dict[str, Any]:
+    """The settings of a run that all seeds share, by dotted key; empty where its record is not there."""
+    from eventtag.training.record import FREE_KEYS, RECORD_FILE  # slow to import
+
+    try:
+        recorded = read_stored(run / RECORD_FILE)["settings"]
+        groups = {group: dict(recorded[group]) for group in ("model", "window", "trainer")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    found = {f"{group}.{key}": value for group, values in groups.items() for key, value in values.items()}
+    return {key: value for key, value in found.items() if f"settings.{key}" not in FREE_KEYS}
 
 
 def _is_run(path: str) -> bool:
