@@ -50,11 +50,19 @@ class Design:
         return None if self.topics is None else {str(n): n % self.topics for n in range(self.articles)}
 
 
-DESIGNS: list[tuple[str, Design, int | None]] = [
+Runs = tuple[int, int] | None
+"""How many seeds each of two recipes has; None: two systems as they stand."""
+
+DESIGNS: list[tuple[str, Design, Runs]] = [
     *((f"{articles} articles, systems", Design(articles), None) for articles in (8, 20, 40, 200)),
     *((f"200 articles in {topics} topics, systems", Design(200, topics), None) for topics in (5, 8)),
-    *((f"{articles} articles, {runs} seeds each", Design(articles), runs) for articles in (20, 40, 200) for runs in (2, 3, 5)),
-    *((f"200 articles in {topics} topics, 5 seeds each", Design(200, topics), 5) for topics in (5, 8)),
+    *(
+        (f"{articles} articles, {runs} seeds each", Design(articles), (runs, runs))
+        for articles in (20, 40, 200)
+        for runs in (2, 3, 5)
+    ),
+    *((f"200 articles, {one} and {other} seeds", Design(200), (one, other)) for one, other in ((1, 2), (1, 5), (2, 5), (2, 8))),
+    *((f"200 articles in {topics} topics, 5 seeds each", Design(200, topics), (5, 5)) for topics in (5, 8)),
 ]
 
 
@@ -106,21 +114,18 @@ def true_scores(shift: npt.NDArray[np.float64], *, luck: float, articles: int = 
     return dict(zip((*LABELS, "micro", "macro", "weighted"), map(float, scores), strict=True))
 
 
-def draw_pair(
-    design: Design, runs: int | None, better: npt.NDArray[np.float64], rng: Rng
-) -> dict[str, Tally | tuple[Tally, ...]]:
-    """Two recipes with some runs each, or two systems as they stand (None); the second is better by a shift [L]."""
-    count = runs or 1
-    luck = rng.normal(0, SEED_SHIFT, (2 * count, 1)) if runs else np.zeros((2, 1))
-    shifts = luck + np.repeat([np.zeros_like(better), better], count, axis=0)
-    tallies = draw_runs(design, shifts, rng)
+def draw_pair(design: Design, runs: Runs, better: npt.NDArray[np.float64], rng: Rng) -> dict[str, Tally | tuple[Tally, ...]]:
+    """Two recipes, or two systems as they stand; the second is better by a shift [L]."""
+    first, second = runs or (1, 1)
+    luck = rng.normal(0, SEED_SHIFT, (first + second, 1)) if runs else np.zeros((2, 1))
+    tallies = draw_runs(design, luck + np.repeat([np.zeros_like(better), better], [first, second], axis=0), rng)
     if runs is None:
         return {"first": tallies[0], "second": tallies[1]}
-    return {"first": tuple(tallies[:runs]), "second": tuple(tallies[runs:])}
+    return {"first": tuple(tallies[:first]), "second": tuple(tallies[first:])}
 
 
 def compare_many(
-    design: Design, runs: int | None, better: npt.NDArray[np.float64], *, replications: int, trials: int, seed: int
+    design: Design, runs: Runs, better: npt.NDArray[np.float64], *, replications: int, trials: int, seed: int
 ) -> list[dict[str, Difference]]:
     """Strict F1 differences by row for many corpora of a design."""
     rng = np.random.default_rng(seed)
@@ -165,7 +170,7 @@ def _direction(row: str) -> npt.NDArray[np.float64]:
     return np.array([float(row in (label, "micro")) for label in LABELS])
 
 
-def power(design: Design, runs: int | None, row: str, *, replications: int, trials: int, seed: int) -> tuple[float, float] | None:
+def power(design: Design, runs: Runs, row: str, *, replications: int, trials: int, seed: int) -> tuple[float, float] | None:
     """(median stated detectable difference, percentage of corpora where a system that is so much better is called better); None where
     most corpora state that nothing can be shown; nan for the percentage where F1 cannot get better by so much.
     """
@@ -187,7 +192,7 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
         print("| " + " | ".join(row) + " |", flush=True)
 
 
-def verdict_rows(designs: Sequence[tuple[str, Design, int | None]], options: argparse.Namespace) -> Iterator[list[str]]:
+def verdict_rows(designs: Sequence[tuple[str, Design, Runs]], options: argparse.Namespace) -> Iterator[list[str]]:
     """Equal quality: how often one is called better. A better second: coverage of the difference."""
     better = np.full(len(LABELS), 0.1)
     for name, design, runs in designs:
@@ -203,7 +208,7 @@ def verdict_rows(designs: Sequence[tuple[str, Design, int | None]], options: arg
         yield cells
 
 
-def power_rows(designs: Sequence[tuple[str, Design, int | None]], options: argparse.Namespace) -> Iterator[list[str]]:
+def power_rows(designs: Sequence[tuple[str, Design, Runs]], options: argparse.Namespace) -> Iterator[list[str]]:
     """What is stated to be detectable, and how often it is detected."""
     for name, design, runs in designs:
         cells = [name]
@@ -219,13 +224,15 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=300)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", metavar="WORD", help="only designs with this in their name, such as seeds")
     options = parser.parse_args()
+    designs = [design for design in DESIGNS if options.only in design[0]]
     error = 100 * (0.95 * 0.05 / options.replications) ** 0.5
     print(f"{options.replications} corpora a row; a figure near 5 or 95 has a standard error of {error:.2f}")
     rows = [*(f"{row} called" for row in ROWS), *(f"{row} covered" for row in ROWS)]
-    print_table("Error rates and coverage, %", ["design", *rows], verdict_rows(DESIGNS, options))
+    print_table("Error rates and coverage, %", ["design", *rows], verdict_rows(designs, options))
     header = ["design", "micro", "EVENT (Holm over 3)", "LOCATION, rare (Holm over 3)"]
-    print_table("Stated detectable difference in points: found, %", header, power_rows(DESIGNS, options))
+    print_table("Stated detectable difference in points: found, %", header, power_rows(designs, options))
 
 
 if __name__ == "__main__":

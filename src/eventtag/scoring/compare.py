@@ -5,8 +5,9 @@ tag the same articles, so everything is paired by article (or by cluster of arti
 
 * the difference has an interval by Student's t. Its variance over articles is the jackknife's. Where a recipe takes part, the variance
   over seeds is added, and the part that both contain (the chance of a run on an article) is subtracted once, as for any two crossed
-  ways of drawing (Cameron, Gelbach and Miller 2011, https://doi.org/10.1198/jbes.2010.07136). Degrees of freedom follow
-  Satterthwaite (1946) and are fewer where few articles make up the difference;
+  ways of drawing (Cameron, Gelbach and Miller 2011, https://doi.org/10.1198/jbes.2010.07136). The half-widths over articles and over
+  seeds have degrees of freedom of their own and are added as squares (Howe 1974), so that few runs make the interval wide even where
+  they happen to agree. The degrees of freedom over articles are fewer where few articles make up the difference;
 * between systems as they stand, p comes from flipping signs (`eventtag.scoring.sign_flips`), exactly where articles are few; where a
   recipe takes part, from the same t as the interval;
 * p-values of labels are corrected for their number by Holm's method (1979), over labels and pairs of systems together.
@@ -24,11 +25,12 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from eventtag.errors import DataError
 from eventtag.scoring.bootstrap import AVERAGES, METRICS, Floats, figure_sums, sum_clusters
 from eventtag.scoring.paired import Paired, System, compare_pair
-from eventtag.scoring.power import POWER, effect_by_t, effect_of, fewest_units, least_p, reachable_level
+from eventtag.scoring.power import POWER, effect_of, fewest_units, least_p, reachable_level
 from eventtag.scoring.tally import Tally
 
 TRIALS = 10_000
@@ -226,11 +228,13 @@ def _detectable(found: Paired, *, alpha: float, tests: Sequence[int], unit: str)
     """
     note = found.note.copy()
     needed = np.full(note.shape, np.nan)
+    error = found.spread.error
+    reaches = {count: found.spread.reach(alpha / count) for count in set(tests)} if found.over_seeds else {}
     for place in map(tuple, np.argwhere(note == "")):
         count = tests[place[1]]
         spans = found.weights[(slice(None), *place)]
         spans = spans[spans > 0]
-        freedom, units = float(found.freedom[place]), len(spans)
+        units = len(spans)
         wanted = alpha / count if found.over_seeds else reachable_level(alpha / count, units)
         if not wanted:
             corrected = f", {min(1.0, count * least_p(units)):.3g} after Holm over {count} tests" if count > 1 else ""
@@ -240,11 +244,12 @@ def _detectable(found: Paired, *, alpha: float, tests: Sequence[int], unit: str)
             )
             continue
         if found.over_seeds:
-            effect = float(effect_by_t(freedom, level=wanted))
+            difference = float(reaches[count][place] + ndtri(POWER) * error[place])
         else:
-            effect = effect_of(spans.tolist(), level=wanted, confidence=1 - alpha, freedom=freedom)
-        if effect * found.error[place] <= 1:
-            needed[place] = effect * found.error[place]
+            freedom = float(found.spread.freedom[place])
+            difference = error[place] * effect_of(spans.tolist(), level=wanted, confidence=1 - alpha, freedom=freedom)
+        if difference <= 1:
+            needed[place] = difference
         else:
             note[place] = f"no difference can be shown with a probability of {POWER:g}: too little is known of such spans"
     return needed, note

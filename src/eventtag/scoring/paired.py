@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from eventtag.scoring.bootstrap import Floats, figures, spans_behind
 from eventtag.scoring.sign_flips import contributions, sign_flip_p
@@ -15,6 +15,8 @@ from eventtag.scoring.sign_flips import contributions, sign_flip_p
 CONSTANT = "the difference is the same without any one of the articles, so that there is no interval"
 FLAT = 1e-12
 """A standard error up to this is rounding: nothing varies."""
+LEAST_FREEDOM = 3
+"""With fewer degrees of freedom, runs that happen to agree say too little of other seeds (`scripts/simulate_comparisons.py`)."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,63 @@ class System:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How much a difference varies, as arrays [S, N, 3]: its variance over articles, and that of the means of the runs over seeds, of
+    which `shared` (the chance of a run on each article) is in the variance over articles too; with degrees of freedom of both. No seeds
+    count where `seeds` is 0.
+    """
+
+    articles: Floats
+    freedom: Floats
+    seeds: Floats
+    shared: Floats
+    seeds_freedom: Floats
+
+    @property
+    def error(self) -> Floats:
+        """The standard error."""
+        return np.asarray(np.sqrt(np.maximum(self.articles + self.seeds - self.shared, self.articles)))
+
+    @property
+    def seeds_count(self) -> Floats:
+        """How far the seeds count, from 0 to 1. Where runs differ no more than their chance on each article explains, the articles hold
+        everything; from twice the chance on, seeds count fully. Fewer than three degrees of freedom cannot tell, so they always count.
+        """
+        beyond = np.divide(self.seeds, self.shared, out=np.full_like(self.seeds, 2.0), where=self.shared > 0) - 1
+        return np.where(self.seeds_freedom < LEAST_FREEDOM, 1.0, np.clip(beyond, 0.0, 1.0))
+
+    def reach(self, p: npt.ArrayLike) -> Floats:
+        """Half the width of the interval at confidence 1 - p, so that a difference of this size has this two-sided p: two independent
+        half-widths by Student's t, one over articles and one over seeds, added as squares.
+        """
+        over_articles, over_seeds = (
+            stdtrit(freedom, 1 - np.asarray(p) / 2) ** 2 for freedom in (self.freedom, self.seeds_freedom)
+        )
+        alone = over_articles * self.articles
+        both = over_articles * np.maximum(self.articles - self.shared, 0.0) + over_seeds * self.seeds
+        return np.asarray(np.sqrt(alone + self.seeds_count * np.maximum(both - alone, 0.0)))
+
+    def p_of(self, difference: Floats) -> Floats:
+        """The two-sided p of differences, to a millionth of itself, at least 1e-12."""
+        low, high = np.full(difference.shape, -12.0), np.zeros(difference.shape)
+        for _ in range(24):
+            middle = (low + high) / 2
+            beyond = np.abs(difference) > self.reach(10.0**middle)
+            low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+        return np.asarray(np.where(difference == 0, 1.0, 10.0**high))
+
+
+@dataclass(frozen=True)
 class Paired:
-    """Arrays [S, N, 3] of one pair of systems: mean scores, interval, standard error with its degrees of freedom, and p; nan if there
-    is none, and `note` says why. `weights` [U, S, N, 3] are the spans of each unit behind a score, in gold and predictions.
+    """Arrays [S, N, 3] of one pair of systems: mean scores, interval and p; nan if there is none, and `note` says why. `weights`
+    [U, S, N, 3] are the spans of each unit behind a score, in gold and predictions.
     """
 
     first: Floats
     second: Floats
     low: Floats
     high: Floats
-    error: Floats
-    freedom: Floats
+    spread: Spread
     p: Floats
     weights: Floats
     note: npt.NDArray[np.object_]
@@ -73,24 +121,20 @@ def compare_pair(first: System, second: System, *, unit: str, level: float, tria
     changes = changes - changes.mean(axis=0)
     units = len(changes)
     variance = (units - 1) / units * (changes**2).sum(axis=0)
-    freedom = _few(changes)
-    single = False
-    if over_seeds:
-        variance, freedom, single = _add_seeds(first, second, variance, freedom)
-    error = np.sqrt(variance)
+    spread, single = _add_seeds(first, second, variance, _few(changes))
     weights = spans_behind(first.units.mean(axis=0) + second.units.mean(axis=0))
     holding = (weights > 0).sum(axis=0)
-    note = _notes(first, second, error, holding, unit=unit, single=single)
+    note = _notes(first, second, spread.error, holding, unit=unit, single=single)
     testable = note == ""
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = np.where(testable, stdtrit(freedom, (1 + level) / 2) * error, np.nan)
+        reach = np.where(testable, spread.reach(1 - level), np.nan)
         if over_seeds:
-            p = np.where(testable, 2 * stdtr(freedom, -np.abs(other - one) / error), np.nan)
+            p = np.where(testable, spread.p_of(other - one), np.nan)
         else:
             p = sign_flip_p(contributions(first.units[0], second.units[0]), trials=trials, seed=seed)
             p = np.where(testable | (note == CONSTANT), p, np.nan)  # flipping signs needs no variance
     low, high = np.maximum(other - one - reach, -1.0), np.minimum(other - one + reach, 1.0)
-    return Paired(one, other, low, high, error, freedom, p, weights, note, over_seeds)
+    return Paired(one, other, low, high, spread, p, weights, note, over_seeds)
 
 
 def _few(changes: Floats) -> Floats:
@@ -104,30 +148,35 @@ def _few(changes: Floats) -> Floats:
     return np.asarray(np.clip(2 * units / np.maximum(kurtosis - 1, 1e-9), 1.0, most))
 
 
-def _add_seeds(first: System, second: System, variance: Floats, freedom: Floats) -> tuple[Floats, Floats, bool]:
-    """Variance over articles and seeds, its degrees of freedom by Satterthwaite, and whether no recipe has two runs.
+def _add_seeds(first: System, second: System, variance: Floats, freedom: Floats) -> tuple[Spread, bool]:
+    """The variance over articles with that over seeds, and whether recipes take part of which none has two runs.
 
-    Where runs differ no more than their chance on each article explains, the variance over articles holds everything, and the degrees
-    of freedom are its own. Those of the variance over runs enter as that exceeds the chance, fully at twice the chance.
+    Each recipe's own variance counts, or that of both together where it is larger: two runs that happen to agree say little.
     """
-    donors = [system for system in (first, second) if system.recipe and len(system.units) > 1]
+    recipes = [system for system in (first, second) if system.recipe]
+    donors = [system for system in recipes if len(system.units) > 1]
+    none = np.zeros_like(variance)
     if not donors:
-        return variance, freedom, True
-    seeds, shared, squares, certain = (np.zeros_like(variance) for _ in range(4))
-    for donor in donors:
-        spread, chance = donor.seed_variance
-        # A recipe with a single run is taken to vary as the other one.
-        share = sum(1 / len(s.units) for s in (first, second) if s is donor or (s.recipe and len(s.units) == 1))
-        seeds += share * spread
-        shared += share * chance
-        part = (share * spread) ** 2 / (len(donor.units) - 1)
-        squares += part
-        # Two runs that happen to agree say little, so their few degrees of freedom always count.
-        certain += part * (len(donor.units) == 2)
-    total = np.maximum(variance + seeds - shared, variance)
-    beyond = np.clip(np.divide(seeds, shared, out=np.full_like(seeds, 2.0), where=shared > 0) - 1, 0.0, 1.0)
-    squares = variance**2 / freedom + certain + beyond * (squares - certain)
-    return total, np.maximum(np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0), 1.0), False
+        return Spread(variance, freedom, none, none, np.full_like(variance, np.inf)), bool(recipes)
+    runs = [len(system.units) - 1 for system in donors]
+    found = [system.seed_variance for system in donors]
+    # A recipe with a single run is taken to vary as the other one.
+    shares = [sum(1 / len(s.units) for s in recipes if s is donor or len(s.units) == 1) for donor in donors]
+    seeds, shared = (sum((share * own[part] for share, own in zip(shares, found, strict=True)), none) for part in (0, 1))
+    squares = sum(((share * own[0]) ** 2 / count for share, own, count in zip(shares, found, runs, strict=True)), none)
+    own_freedom = np.divide(seeds**2, squares, out=np.ones_like(seeds), where=squares > 0)  # Satterthwaite
+    together, chance = (
+        sum(shares) * sum((count * own[part] for count, own in zip(runs, found, strict=True)), none) / sum(runs)
+        for part in (0, 1)
+    )
+    larger = together - chance > seeds - shared
+    return Spread(
+        variance,
+        freedom,
+        np.where(larger, together, seeds),
+        np.where(larger, chance, shared),
+        np.where(larger, float(sum(runs)), own_freedom),
+    ), False
 
 
 def _notes(
