@@ -148,11 +148,12 @@ def evaluated(folder, source, *, seed, validation, data="x"):
 def test_runs_of_several_seeds_are_one_system_picked_by_validation(files, monkeypatch, capsys, tmp_path):
     evaluated(tmp_path / "good" / "0", files["strong"], seed=1, validation=0.6)
     evaluated(tmp_path / "good" / "1", files["twin"], seed=2, validation=0.7)
+    evaluated(tmp_path / "good" / "2", files["strong"], seed=3, validation=0.5)
     evaluated(tmp_path / "poor" / "0", files["weak"], seed=1, validation=0.9)
     output = tmp_path / "seeds.json"
     assert run(monkeypatch, "--seeds", str(tmp_path / "good"), "--gold", files["gold"], "--output", str(output)) == 0
     shown = capsys.readouterr().out
-    assert "good: 2 runs, seeds 1, 2" in shown
+    assert "good: 3 runs, seeds 1, 2, 3" in shown
     assert "picked by its validation score 70.00, not by the above" in shown
     found = json.loads(output.read_text())["seeds"]["good"]
     assert found["chosen"].endswith("good/1")
