@@ -153,6 +153,9 @@ def test_a_calibration_that_makes_no_sense_is_refused(copy, wrong):
         ("config.json", {"num_hidden_layers": 1}, "do not fit .* belong to no part of it"),
         ("config.json", {"intermediate_size": 100}, "cannot be loaded|do not fit"),
         ("config.json", {"id2label": {str(n): f"X{n}" for n in range(7)}}, "the files do not belong together"),
+        ("config.json", {"attn_implementation": "someone/kernel@main:attention"}, "its attn_implementation is 'someone/kernel"),
+        ("config.json", {"_attn_implementation": {"": "flash_attention_2"}}, "its _attn_implementation is"),
+        ("config.json", {"quantization_config": {"quant_method": "fp8"}}, "its quantization_config is"),
         ("eventtag.json", {"labels": ["EVENT", "ACTOR", "LOCATION"]}, "the files do not belong together"),
         ("manifest.json", {}, None),
     ],
@@ -219,6 +222,14 @@ def test_hidden_files_and_an_export_may_lie_beside_what_the_manifest_lists(copy)
     (copy / "export_int8").mkdir()
     (copy / "export_int8" / "model.onnx").write_text("")
     load_checkpoint(copy)
+
+
+def test_a_checkpoint_with_an_adapter_is_refused(copy):
+    """transformers would load another model, or change the weights, by what its file names."""
+    (copy / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": str(copy.parent)}))
+    sign(copy)
+    with pytest.raises(CheckpointError, match=r"holds adapter_config\.json"):
+        load_checkpoint(copy)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])

@@ -159,6 +159,21 @@ def test_an_encoder_of_an_unknown_kind_is_refused(folder, tmp_path):
         load_encoder(plain_model(name=str(copy)), LABELS, seed=1)
 
 
+def test_an_encoder_that_is_an_adapter_is_refused(tmp_path):
+    """Its file names another model, from anywhere, which transformers would load in its place."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "another"}))
+    with pytest.raises(CheckpointError, match=r"holds adapter_config\.json"):
+        load_encoder(plain_model(name=str(tmp_path)), LABELS, seed=1)
+
+
+def test_compiled_code_that_an_encoder_under_our_classifier_asks_for_is_not_downloaded():
+    inner = {"model_type": "bert", "attn_implementation": "someone/kernel"}
+    with pytest.raises(CheckpointError, match="its attn_implementation is 'someone/kernel'"):
+        accepted.require_known_kind({"model_type": accepted.OURS, "encoder": inner}, "config.json", ours=True)
+    accepted.require_known_kind({**inner, "attn_implementation": "sdpa", "quantization_config": None}, "config.json")
+
+
 def test_every_token_belongs_to_one_word_and_words_hold_their_tokens(folder):
     _, tokenizer = load_encoder(plain_model(name=str(folder), attention_dropout=None), LABELS, seed=1)
     tokens = tokenise(TEXTS[0], tokenizer)

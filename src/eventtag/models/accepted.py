@@ -1,7 +1,7 @@
 """Which files of a model are accepted: those of a known architecture, with weights that fit it, all in the model's own folder.
 
-Without these checks transformers offers to run code that a model brings, draws missing weights at random, and follows an index to files
-anywhere.
+Without these checks transformers offers to run code that a model brings, downloads compiled code for its attention, draws missing weights
+at random, and follows an index or an adapter to files anywhere.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ KINDS = frozenset(
     }
 )  # fmt: skip
 """`model_type` of the encoders that are tried in the tests. Each is a part of transformers."""
+IMPLEMENTATIONS = ("eager", "sdpa")
+"""Values of a configuration's `attn_implementation` and the like that are a part of transformers. Others name a repository of compiled
+code, or a library."""
+ADAPTER_FILE = "adapter_config.json"
 INDEX_FILE = "model.safetensors.index.json"
 CONFIG_FILE = "config.json"
 
@@ -40,10 +44,34 @@ def require_known_kind(config: Any, where: str, *, ours: bool = False) -> None:
             f"{where}: its model_type is {kind!r}, which is not an encoder that eventtag knows\n"
             f"allowed: {', '.join(sorted(KINDS))}"
         )
+    for part in (config, config.get("encoder")) if ours else (config,):
+        _require_plain(part if isinstance(part, Mapping) else {}, where)
+
+
+def _require_plain(config: Mapping[str, Any], where: str) -> None:
+    for key, value in config.items():
+        foreign = key.endswith("_implementation") and value is not None and value not in IMPLEMENTATIONS
+        if foreign or (key == "quantization_config" and value is not None):
+            raise CheckpointError(
+                f"{where}: its {key} is {str(value)[:60]!r}, which needs code that is no part of transformers, or weights of another kind\n"
+                f"take {key} out of config.json, or use a model with plain weights"
+            )
+
+
+def require_no_adapter(found: object, where: str) -> None:
+    """Raise CheckpointError if a model has the file of an adapter (`found`), which names another model and changes its weights."""
+    if found:
+        raise CheckpointError(
+            f"{where}: holds {ADAPTER_FILE}, so its weights are those of an adapter and not of a whole model\n"
+            "merge the adapter into its model (peft's merge_and_unload) and save that, or remove the file if the weights are whole"
+        )
 
 
 def require_own_weights(folder: Path, *, listed: Collection[str] | None = None) -> None:
-    """Raise CheckpointError if the index of a model's weights names a file that is not in its folder or not among those `listed`."""
+    """Raise CheckpointError if a folder holds an adapter, or if the index of its weights names a file that is not in it or not among those
+    `listed`.
+    """
+    require_no_adapter((folder / ADAPTER_FILE).exists(), str(folder))
     index = folder / INDEX_FILE
     if not index.is_file():
         return

@@ -27,6 +27,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import find_adapter_config_file
 from transformers.utils import logging as transformers_logging
 
 from eventtag.errors import CheckpointError, EventtagError, SettingsError
@@ -35,7 +36,7 @@ from eventtag.heads.registry import head_of, wanted_head
 from eventtag.labels import LabelSet
 from eventtag.links.scheme import LinkScheme
 from eventtag.manifest import sha256_of
-from eventtag.models.accepted import require_fitting, require_known_kind, require_own_weights
+from eventtag.models.accepted import require_fitting, require_known_kind, require_no_adapter, require_own_weights
 from eventtag.models.fetched import FETCHED_PREFIX, locate_fetched
 from eventtag.models.network import EventtagConfig, EventtagForTokenClassification
 from eventtag.models.tiny import TINY_WIDTH, build_tiny_model, build_tiny_tokenizer, tiny_config
@@ -136,11 +137,10 @@ def encoder_width(name: str, *, revision: str | None = None) -> int:
 
 
 def load_config(source: str, **options: Any) -> Any:
-    """The configuration of a folder or hub name. Raises CheckpointError if it is not a known encoder, or if a folder's index of weights
-    points outside the folder.
-    """
+    """The configuration of a folder or hub name. Raises CheckpointError if it is not a known encoder with weights of its own."""
     require_known_kind(PreTrainedConfig.get_config_dict(source, **options)[0], source)
     require_own_weights(Path(source))
+    require_no_adapter(find_adapter_config_file(source, **options), source)
     return AutoConfig.from_pretrained(source, trust_remote_code=False, **options)
 
 
