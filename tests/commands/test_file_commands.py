@@ -1,5 +1,6 @@
 """eventtag split, lint, stats and agreement: what they print, write and answer."""
 
+import argparse
 import importlib
 import json
 import sys
@@ -8,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from eventtag.article import Article
+from eventtag.cli.main import main
 from eventtag.formats.registry import read_articles, write_articles
 from eventtag.ledger import LossLedger
 from eventtag.span import Span
@@ -399,3 +401,16 @@ def test_outputs_have_the_format_of_their_suffix(run, corpus, tmp_path):
     code, _, error = run("split", corpus, tmp_path / "out.conll")
     assert (code, "out.conll: its format holds no metadata, in which the split stands" in error) == (1, True)
     assert not (tmp_path / "out.conll").exists()
+
+
+@pytest.mark.parametrize("command", [("stats", "a"), ("job", "status", "a"), ("fetch", "gum", "--nothing")], ids=lambda c: c[0])
+def test_names_of_files_in_errors_of_the_command_line_are_safe_for_a_terminal(monkeypatch, capsys, command):
+    """The shell puts them there for `*.jsonl`."""
+    monkeypatch.setattr(argparse.ArgumentParser, "error", argparse.ArgumentParser.error)  # as it was, at the end
+    monkeypatch.setattr(sys, "argv", ["eventtag", *command, "\x1b]52;c;x\x07.jsonl", "\x9b2J.jsonl"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert "\\u009b2J.jsonl" in error
+    assert error.replace("\n", "").isprintable()

@@ -6,12 +6,16 @@ turn files into files, take ordinary arguments.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
 from difflib import get_close_matches
 from importlib.metadata import version
 from types import ModuleType
+from typing import NoReturn
+
+from eventtag.printable import printable
 
 HYDRA_COMMANDS = {
     "train": "fine-tune a tagger on annotated articles",
@@ -90,6 +94,7 @@ def main() -> int:
         print(f"eventtag: no command {name!r}; {meant}", file=sys.stderr)
         return 2
     del sys.argv[1]
+    argparse.ArgumentParser.error = _error  # type: ignore[method-assign]
     # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes
     # training and tagging about three times slower than this (docs/evidence/training-cost.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -103,6 +108,12 @@ def main() -> int:
         print("interrupted; nothing half-written stands under a final name", file=sys.stderr)
         return 130
     return code
+
+
+def _error(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    """As argparse's own, also of Hydra's parser and of subcommands, but safe for a terminal: the arguments may be names of files."""
+    parser.print_usage(sys.stderr)
+    parser.exit(2, f"{parser.prog}: error: {printable(message)}\n")
 
 
 def _show_page(name: str) -> int:
