@@ -403,7 +403,7 @@ def test_outputs_have_the_format_of_their_suffix(run, corpus, tmp_path):
     assert not (tmp_path / "out.conll").exists()
 
 
-@pytest.mark.parametrize("command", [("stats", "a"), ("job", "status", "a"), ("fetch", "gum", "--nothing")], ids=lambda c: c[0])
+@pytest.mark.parametrize("command", [("stats", "a"), ("job", "status", "a"), ("fetch", "re3d", "--nothing")], ids=lambda c: c[0])
 def test_names_of_files_in_errors_of_the_command_line_are_safe_for_a_terminal(monkeypatch, capsys, command):
     """The shell puts them there for `*.jsonl`."""
     monkeypatch.setattr(argparse.ArgumentParser, "error", argparse.ArgumentParser.error)  # as it was, at the end
