@@ -103,7 +103,7 @@ def _matches(pattern: Path, left_out: Counter[str]) -> Iterator[InputFile]:
         below = path.relative_to(folder)
         if path.is_dir() or any(part.startswith(".") for part in below.parts):
             continue
-        if plain_suffix(path) in SUFFIXES and path.is_file():
+        if plain_suffix(path) in SUFFIXES and _is_file(path):
             yield InputFile(path, below.as_posix())
         else:
             left_out[_kind(path)] += 1
@@ -122,15 +122,23 @@ def _walk(folder: Path, below: str, left_out: Counter[str]) -> Iterator[InputFil
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path, f"{below}{entry.name}/", left_out)
-        elif plain_suffix(path) in SUFFIXES and entry.is_file():
+        elif plain_suffix(path) in SUFFIXES and _is_file(path):
             yield InputFile(path, below + entry.name)
         else:
             left_out[_kind(path)] += 1
 
 
+def _is_file(path: Path) -> bool:
+    """Whether it is a file; one that cannot be looked at, such as a link to itself, is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _kind(path: Path) -> str:
     """What a file is that is left out."""
-    if not path.is_file():
+    if not _is_file(path):
         return "links to folders" if path.is_dir() else "links to nothing and special files"
     return path.suffix.lower() or "without suffix"
 
