@@ -52,7 +52,8 @@ eventtag train run_dir=outputs/mine                                 a directory 
 
 **Your own files.** A folder `configs/` where you work is searched as well: `configs/data/mine.yaml` adds `data=mine`, and
 `configs/experiment/mine.yaml` (first line `# @package _global_`) adds `experiment=mine`. Begin with a copy of ours, such as
-`data/corpus.yaml`. Hydra's own settings in such a folder are not read, or are refused ([security](../security.md)).
+`data/corpus.yaml`. A file with the name of one of ours is not read, and a message says so.
+Hydra's own settings in such a folder are not read, or are refused ([security](../security.md)).
 
 **Values** need only the shell's quotes: `'data.path=Zürich (1).jsonl'`. A comma separates several values (with `-m` a run
 for each). If a name contains a comma, quote the value again: `'data.path="Smith, Ann.jsonl"'`. A list is written

@@ -250,3 +250,14 @@ def test_each_of_several_names_stands_for_itself(tmp_path):
 
     assert quote_unreadable(["input=a${b},c.txt"]) == ['input="a\\${b}","c.txt"']
     assert quote_unreadable(["run_dir=${now:%Y}", "name=${data.name}"]) == ["run_dir=${now:%Y}", "name=${data.name}"]
+
+
+def test_a_file_that_would_change_one_of_ours_is_named(tmp_path, capsys):
+    write(tmp_path, "model/tiny.yaml", "name: another\n")
+    write(tmp_path, "train.yaml", "seed: 5\n")
+    write(tmp_path, "model/minilm.yaml", (config_dir() / "model" / "minilm.yaml").read_text())
+    write(tmp_path, "model/mine.yaml", "name: another\n")
+    assert compose(tmp_path, "model=tiny").model.name == "tiny"
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(": is not read")[0] for line in said] == [f"{tmp_path}/model/tiny.yaml", f"{tmp_path}/train.yaml"]
+    assert said[0].endswith("give the file another name")

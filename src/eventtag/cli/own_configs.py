@@ -156,11 +156,17 @@ class GuardedFiles(FileConfigSource):
 
 @functools.cache
 def _warn_of_hidden(folder: str) -> None:
-    """Say, once, where a user's folder holds something for Hydra itself, which is not read."""
+    """Say, once, what of a user's folder is not read: what is for Hydra itself, and files that change some of ours."""
     if (Path(folder) / "hydra").is_dir():
         print_message(
             f"{Path(folder) / 'hydra'}: is not read; a folder of configurations adds to the groups of eventtag, not to Hydra's own"
         )
+    for ours in sorted(config_dir().rglob("*.yaml")):
+        place = ours.relative_to(config_dir())
+        file = Path(folder) / place
+        with suppress(OSError):
+            if place.parts[0] != "hydra" and file.read_bytes() != ours.read_bytes():
+                print_message(f"{file}: is not read, since eventtag has a configuration of this name; give the file another name")
 
 
 def _require_own_sweep(composed: DictConfig) -> None:
