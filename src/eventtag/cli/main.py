@@ -94,7 +94,7 @@ def main() -> int:
         print(f"eventtag: no command {name!r}; {meant}", file=sys.stderr)
         return 2
     del sys.argv[1]
-    argparse.ArgumentParser.error = _error  # type: ignore[method-assign]
+    argparse.ArgumentParser.error = _error  # type: ignore[method-assign, assignment]
     # OpenMP's threads spin while they wait for each other. Where another program takes a core, the default of 300,000 turns makes
     # training and tagging about three times slower than this (docs/evidence/training-cost.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

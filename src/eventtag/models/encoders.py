@@ -27,8 +27,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import find_adapter_config_file
 from transformers.utils import logging as transformers_logging
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from eventtag.errors import CheckpointError, EventtagError, SettingsError
 from eventtag.heads.protocol import ModelHead
