@@ -6,7 +6,7 @@ WORKDIR /src
 COPY . .
 # torch's own index has the build for CPUs alone, which is several gigabytes smaller than the usual one.
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --constraint constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu '.[lint,lora,onnx,openvino,sweep,zstd]'
+    && /venv/bin/pip install --no-cache-dir --constraint constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu '.[lint,lora,sweep,zstd]'
 
 FROM python:3.12-slim
 COPY --from=build /venv /venv

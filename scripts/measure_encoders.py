@@ -86,7 +86,8 @@ def prepare(encoder: str, folder: Path) -> dict[str, float]:
     """Write the model in all forms; says the CPU seconds of a training step."""
     import torch
 
-    from eventtag.exporting.onnx_export import export_fp32, export_int8, to_openvino
+    from eventtag.engines.openvino_backend import to_openvino
+    from eventtag.exporting.onnx_export import export_fp32, export_int8
     from eventtag.labels import LabelSet
     from eventtag.models.encoders import load_encoder
 

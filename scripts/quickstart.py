@@ -22,7 +22,7 @@ def main() -> int:
     run = Path("outputs/quickstart") / time.strftime("%Y-%m-%d_%H-%M-%S")
     checkpoint = run / "checkpoint"
     steps = {
-        "Training on the sample corpus (220 articles)": ["train", "data=sample", f"run_dir={run}", *sys.argv[1:]],
+        "Training on the sample corpus (220 articles)": ["train", "data=sample", "export=false", f"run_dir={run}", *sys.argv[1:]],
         "Scoring the 40 test articles": ["evaluate", f"checkpoint={checkpoint}", "data=sample", f"run_dir={run}/test"],
         f"Tagging {article}": ["predict", f"checkpoint={checkpoint}", f"input={article}", "format=terminal"],
     }

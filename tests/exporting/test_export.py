@@ -1,5 +1,6 @@
 """Exports are judged, belong to their checkpoint, and tag as it does, whatever the engine, without torch."""
 
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -155,6 +156,12 @@ def test_a_refused_export_leaves_nothing(checkpoint, validation, tmp_path, monke
     with pytest.raises(ExportError, match=r"nothing is written"):
         export.export_checkpoint(path, "fp32", validation, LabelSet())
     assert sorted(path.rglob("*")) == before
+
+
+def test_nothing_is_reported_to_the_makers_of_openvino(exported):
+    """It reports imports and conversions where the package that sends them can be imported, as it can here."""
+    assert importlib.metadata.version("openvino-telemetry")
+    assert importlib.import_module("openvino.tools.ovc.telemetry_utils").tm.__name__ == "openvino.tools.ovc.telemetry_stub"
 
 
 def test_an_export_is_not_overwritten(exported, validation):

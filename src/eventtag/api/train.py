@@ -8,9 +8,13 @@ from typing import Any
 
 from eventtag.api.articles import Source, data_settings
 from eventtag.article import Article
+from eventtag.exporting.fastest import export_fastest
+from eventtag.labels import LabelSet
 from eventtag.settings import TrainSettings
 from eventtag.settings.building import with_values
 from eventtag.training.continued import corpus_of, with_base
+from eventtag.training.encoder_defaults import checkpoint_width
+from eventtag.training.loop.processes import is_first_process
 from eventtag.training.run import AfterEpoch, TrainingResult, require_trainable
 from eventtag.training.run import train as run_training
 
@@ -29,7 +33,8 @@ def train(
     `base="outputs/earlier"` continues from the checkpoint of that run. `after_epoch` is called with the epoch and its validation scores.
 
     Raises SettingsError, DataError or CheckpointError before anything is computed; OutputError for a run directory that is in use
-    or holds another run; RunFinishedError if `resume=True` finds the run finished; TrainingError if the loss is not finite.
+    or holds another run; RunFinishedError if `resume=True` finds the run finished; TrainingError if the loss is not finite; ExportError if
+    `export=True` and no faster form passes.
     """
     articles: Sequence[Article] | None = None
     if isinstance(data, TrainSettings):
@@ -46,7 +51,14 @@ def train(
     if articles is not None:
         corpus = corpus_of(wanted, articles)
         require_trainable(corpus)
-    return run_training(wanted, corpus=corpus, after_epoch=after_epoch)
+    result = run_training(wanted, corpus=corpus, after_epoch=after_epoch)
+    if is_first_process():
+        report, tagged = result.evaluation.report, result.evaluation.tagged
+        export_fastest(
+            result.checkpoint, [item.article for item in tagged], LabelSet(report.labels), data=report.data,
+            wanted=wanted.export, width=checkpoint_width(result.checkpoint),
+        )  # fmt: skip
+    return result
 
 
 def _keys(settings: Mapping[str, Any], prefix: str = "") -> set[str]:

@@ -152,7 +152,7 @@ def _require_int8(path: Path, device: str | None) -> None:
             f"precision=int8: {path} was not exported so; run `eventtag export {path} --precision int8`, or use bf16 or fp32"
         )
     if not _installed(LIBRARIES["int8"]):
-        raise SettingsError("precision=int8: needs ONNX Runtime; run `pip install 'eventtag[onnx]'`")
+        raise SettingsError("precision=int8: needs ONNX Runtime; run `pip install onnxruntime`")
 
 
 def _read_record(path: Path, precision: str) -> dict[str, Any]:

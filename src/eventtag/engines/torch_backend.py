@@ -19,6 +19,11 @@ from eventtag.models.network import labels_of
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
+def cpu_has_bf16() -> bool:
+    """Whether this processor has instructions for bfloat16."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 class TorchBackend:
     """A torch token classifier as a `Backend`.
 

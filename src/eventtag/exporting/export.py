@@ -88,8 +88,8 @@ def _write_model(checkpoint: Checkpoint, folder: Path, precision: str) -> None:
     """Write the model's files. Raises ExportError if a library is missing."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime", LIBRARIES[precision]) if not _installed(name)]
     if missing:
-        raise ExportError(f"{precision}: needs {missing[0]}; run `pip install 'eventtag[onnx,openvino]'`")
-    from eventtag.exporting.onnx_export import export_fp32, export_int8, to_openvino
+        raise ExportError(f"{precision}: needs {missing[0]}; run `pip install {missing[0]}`")
+    from eventtag.exporting.onnx_export import export_fp32, export_int8
 
     plain = folder / "model.onnx"
     export_fp32(checkpoint.model, plain, max_length=checkpoint.info.window.max_length)
@@ -97,6 +97,8 @@ def _write_model(checkpoint: Checkpoint, folder: Path, precision: str) -> None:
         export_int8(plain, folder / "int8.onnx")
         (folder / "int8.onnx").replace(plain)
     elif precision == "bf16":
+        from eventtag.engines.openvino_backend import to_openvino
+
         to_openvino(plain, folder / "model.xml")
         plain.unlink()
 

@@ -49,7 +49,7 @@ def export_fp32(model: Any, file: Path, *, max_length: int) -> None:
     linked = getattr(model.config, "links", None) is not None
     example = tuple(torch.ones((2, min(16, max_length)), dtype=torch.long) for _ in names)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet("torch.onnx"):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet("torch.onnx"), _quiet(None):
         warnings.simplefilter("ignore")  # about details of the exporter's own
         torch.onnx.export(
             _Emissions(model, casing=casing).eval(),
@@ -98,13 +98,6 @@ def _last_product(graph: onnx.GraphProto, output: str) -> str:
             return str(node.name)
         wanted += [] if node is None else node.input
     raise ValueError(f"no matrix product before {output}")
-
-
-def to_openvino(fp32: Path, file: Path) -> None:
-    """Write what `export_fp32` wrote as OpenVINO's `file` (.xml) and its .bin, with weights in float16, more exact than bfloat16."""
-    import openvino
-
-    openvino.save_model(openvino.convert_model(str(fp32)), str(file), compress_to_fp16=True)
 
 
 @contextlib.contextmanager

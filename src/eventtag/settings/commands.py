@@ -105,6 +105,10 @@ class TrainSettings:
     """An earlier run of `train`, or its checkpoint, to continue from. Encoder, head, labels and windows are those of that run, and
     its validation and test articles keep their splits. The articles of `data` are added to its training articles, and both
     checkpoints are compared on its test articles."""
+    export: bool | None = None
+    """Whether to leave the model in the checkpoint as bf16 too, with which CPUs tag faster, if it finds nearly the same spans
+    (docs/how-to/speed.md). null: on a CPU with instructions for bfloat16, for encoders of 128 to 768. true: if it is refused, the
+    command ends with an error."""
     seed: int = 42
     """Seed of everything random in training."""
     resume: bool = False
@@ -158,6 +162,7 @@ class LearningCurveSettings(TrainSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.base is None, "base", self.base, "a learning curve trains from the encoder; leave it out")
+        _require(self.export is not True, "export", self.export, "a learning curve exports nothing; leave it out")
         _require(self.repeats >= 1, "repeats", self.repeats, "at least 1")
         _require(self.more >= 1, "more", self.more, "at least 1")
         _require(1 <= self.stretch < math.inf, "stretch", self.stretch, "at least 1")

@@ -30,6 +30,7 @@ class SweepSettings(TrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require(self.export is not True, "export", self.export, "a sweep exports nothing; leave it out")
         _require(self.base is None, "base", self.base, "the candidates of a sweep train from the encoder; leave it out")
         for key in ("trials", "seeds", "workers"):
             _require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from eventtag.engines.torch_backend import TorchBackend
+from eventtag.engines.torch_backend import TorchBackend, cpu_has_bf16
 from eventtag.evaluation import tag_annotated
 from eventtag.exporting.gate import agreement
 from eventtag.models.checkpoint import Calibration
@@ -51,4 +51,4 @@ def check_precisions(
 def _has_bf16(device: str) -> bool:
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return cpu_has_bf16()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from transformers import AutoConfig
 
@@ -53,7 +54,11 @@ def with_encoder_defaults(settings: TrainSettings) -> TrainSettings:
 def _width(settings: TrainSettings) -> int:
     if settings.base is None:
         return encoder_width(settings.model.name, revision=settings.model.revision)
-    path = base_checkpoint(settings.base)[0]
+    return checkpoint_width(base_checkpoint(settings.base)[0])
+
+
+def checkpoint_width(path: Path) -> int:
+    """The width of the layers of a checkpoint's encoder. Raises CheckpointError if its configuration is damaged or unknown."""
     require_known_kind(read_json(path / CONFIG_FILE, then="copy the checkpoint again"), str(path / CONFIG_FILE), ours=True)
     config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     return int(getattr(config, "encoder", config).hidden_size)

@@ -25,7 +25,9 @@ from eventtag.training.loop.precision import Arithmetic
 from eventtag.training.loop.processes import process_count
 
 RECORD_FILE = "run.json"
-FREE_KEYS = ("settings.resume", "settings.run_dir", "settings.trainer.save_every_steps", "settings.trainer.tracking")
+FREE_KEYS = (
+    "settings.export", "settings.resume", "settings.run_dir", "settings.trainer.save_every_steps", "settings.trainer.tracking",
+)  # fmt: skip
 """Keys that may change when a run is continued, because the weights do not depend on them."""
 FOUND = "arithmetic."
 """Prefix of keys that a run determined when it began, and keeps."""

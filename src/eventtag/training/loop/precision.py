@@ -23,6 +23,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from eventtag.engines.torch_backend import cpu_has_bf16
 from eventtag.errors import SettingsError
 from eventtag.settings import Precision
 
@@ -131,7 +132,7 @@ def _takes(model: PreTrainedModel, attention: str) -> bool:
 def _why_not_bf16(model: PreTrainedModel) -> str | None:
     if torch.cuda.is_available():
         return None if torch.cuda.is_bf16_supported() else "this GPU has no bfloat16"
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not cpu_has_bf16():
         return "this processor has no bfloat16 instructions"
     if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
         return "not together with trainer.gradient_checkpointing"
