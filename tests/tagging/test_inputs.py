@@ -20,6 +20,7 @@ from eventtag.errors import FormatError
 from eventtag.jobs.reading import pages
 from eventtag.jobs.reading.inputs import find_files, read_inputs, read_rows
 from eventtag.jobs.reading.rows import DistinctIds
+from eventtag.jobs.reading.streams import open_stream, read_bounded_lines
 
 PAGE = """<html><head><title>Arrests</title></head><body><nav>Home News</nav><article><h1>Arrests in Paris</h1>
 <p>Police in Paris arrested four men on Monday after the robbery of a shop, the prosecutor said in a statement.</p>
@@ -400,3 +401,19 @@ def test_damage_in_utf_16_costs_what_it_hits(tmp_path):
     assert "the file ends early or is damaged" in bad[1][2]
     (tmp_path / "a.txt").write_bytes(mark + "Kyiv\r\n\u00e9".encode("utf-16-le"))
     assert [article.text for article in read_inputs(str(tmp_path / "a.txt"))] == ["Kyiv\r\n\u00e9"]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_million_blank_lines_are_passed_over_together_and_counted(tmp_path, suffix, ending):
+    """A small archive can hold more of them than a job reads one by one in a day."""
+    head, row = ("", '{"id": 1, "text": "a\\n\\nb"}') if suffix == ".jsonl" else (f"id,text{ending}", '1,"a\n\nb"')
+    path = tmp_path / f"a{suffix}.gz"
+    path.write_bytes(gzip.compress(f"{head}{ending * 1_000_000}{row}{ending * 1_000_000}".encode()))
+    with open_stream(path) as stream:
+        lines = list(read_bounded_lines(stream, max_bytes=10_000))
+    assert len(lines) < 2000
+    (found,) = read_rows(str(path))
+    assert found.article.text == "a\n\nb"
+    assert found.place.line == 1_000_001 + (suffix == ".csv")
+    assert found.place.offset == len((head + ending * 1_000_000).encode())

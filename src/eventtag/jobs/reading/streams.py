@@ -94,7 +94,8 @@ class _ZstdFrames(io.RawIOBase):
 
 
 def read_bounded_lines(stream: BinaryIO, *, max_bytes: int) -> Iterator[BoundedLine]:
-    r"""The stream's lines; only `\n` ends one. A byte order mark before the first is dropped.
+    r"""The stream's lines; only `\n` ends one. A byte order mark before the first is dropped. Blank lines that follow each other may come
+    together, as one line of several line ends, so that a small archive of blank lines alone is passed over fast.
 
     A line of more than `max_bytes` comes with its first RAW_BYTES and a problem; so does, with no bytes, the place where the stream
     breaks off.
@@ -111,6 +112,10 @@ def read_bounded_lines(stream: BinaryIO, *, max_bytes: int) -> Iterator[BoundedL
                     size += len(more)
                     data = data[:RAW_BYTES] + more[-1:]
                 data, problem = data[:RAW_BYTES], too_long(max_bytes)
+            elif data in (b"\n", b"\r\n"):
+                ahead = cast(io.BufferedReader, stream).peek(1)[:max_bytes]
+                data += stream.read(ahead.rfind(b"\n", 0, len(ahead) - len(ahead.lstrip(b"\r\n"))) + 1)
+                size = len(data)
         except DAMAGED as error:
             yield number, offset, b"", damage(error)
             return
@@ -118,6 +123,7 @@ def read_bounded_lines(stream: BinaryIO, *, max_bytes: int) -> Iterator[BoundedL
             return
         yield number, offset, data.removeprefix(b"\xef\xbb\xbf") if number == 1 else data, problem
         offset += size
+        number += data.count(b"\n") - 1 if data.isspace() else 0
 
 
 def read_bounded(stream: BinaryIO, *, max_bytes: int) -> tuple[bytes, str | None]:
