@@ -5,8 +5,11 @@ import os
 
 import pytest
 
+import eventtag
 from eventtag import staging
+from eventtag.article import Article
 from eventtag.errors import OutputError, SettingsError
+from eventtag.span import Span
 from eventtag.staging import named_full_disk, staged_file, staged_folder
 
 
@@ -134,8 +137,25 @@ def test_a_link_is_not_replaced(tmp_path, target):
     assert (tmp_path / "theirs").read_text() == "theirs"
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOTDIR, errno.EIO, errno.ENAMETOOLONG])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOTDIR, errno.EEXIST, errno.EIO, errno.ENAMETOOLONG])
 def test_an_error_of_the_place_names_it_and_says_what_to_do(number):
-    message = r"^out/a\.json: cannot be read or written \(.*\); give another path"
+    message = r"^out/a\.json: cannot be read or written \(.*\); (a file stands .*; )?give another path"
     with pytest.raises(OutputError, match=message), named_full_disk("runs/mine"):
         raise OSError(number, os.strerror(number), "out/a.json")
+
+
+@pytest.mark.parametrize("below", ["file/a.csv", "file/folder/a.csv"])
+def test_an_output_below_a_file_says_that_a_file_is_in_the_way(tmp_path, below):
+    (tmp_path / "file").write_text("mine")
+    path = tmp_path / below
+    message = "cannot be .*; a file stands where a folder of this path would be; give another path"
+    with pytest.raises(OutputError, match=message), staged_file(path):
+        pass
+    with pytest.raises(OutputError, match=message), staged_folder(path):
+        pass
+    with pytest.raises(OutputError, match=message), named_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    article = Article("a", "Rebels met", (Span(7, 10, "EVENT"),))
+    with pytest.raises(OutputError, match=message):
+        eventtag.records([article], path)
+    assert (tmp_path / "file").read_text() == "mine"

@@ -28,9 +28,11 @@ PARTIAL = ".partial"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 """Errors of a disk that is full, by quota or in fact, that has become read-only, or that takes no file as large (`ulimit -f`)."""
 OF_THE_PLACE = (
-    errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ESTALE,
+    errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ESTALE, errno.EEXIST,
 )  # fmt: skip
 """Errors that lie in a file's place or in the disk; the user can do something about them."""
+NO_FOLDER = (errno.EEXIST, errno.ENOTDIR)
+FILE_BEFORE = "a file stands where a folder of this path would be; give another path"
 AT_FDCWD = -100
 RENAME_NOREPLACE = 1
 
@@ -52,8 +54,8 @@ def named_full_disk(place: Path | str, *, then: str = "give the same command aga
         if number is None:
             if isinstance(error, OSError) and error.errno in OF_THE_PLACE and error.filename is not None:
                 raise OutputError(
-                    f"{error.filename}: cannot be read or written ({os.strerror(error.errno)}); give another path, or change its "
-                    "permissions"
+                    f"{error.filename}: cannot be read or written ({os.strerror(error.errno)}); "
+                    + (FILE_BEFORE if error.errno in NO_FOLDER else "give another path, or change its permissions")
                 ) from error
             raise
         raise OutputError(
@@ -200,6 +202,8 @@ def remedy(number: int | None) -> str:
     other = {errno.EROFS: "see to it that the disk can be written", errno.EFBIG: "raise the limit of a file's size (ulimit -f)"}
     if number in NO_ROOM:
         return other.get(number, "make room on the disk")
+    if number in NO_FOLDER:
+        return FILE_BEFORE
     return "choose a folder that you may write to"
 
 

@@ -19,12 +19,13 @@ from typing import Any, Literal
 import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
+from eventtag.errors import OutputError
 from eventtag.estimates.batches import field_texts
 from eventtag.estimates.count_tables import MetaFields, Waiting, texts_array
 from eventtag.event_records.record import EventRecord, Participant
 from eventtag.formats.csv_cells import guarded
 from eventtag.formats.csv_spans import cell_text, meta_columns
-from eventtag.staging import staged_file
+from eventtag.staging import remedy, staged_file
 
 TableFormat = Literal["parquet", "csv", "jsonl"]
 TABLE_SUFFIXES: Mapping[str, TableFormat] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -97,14 +98,19 @@ def _participants(name: str, found: tuple[Participant, ...] | None) -> dict[str,
 
 
 class RecordTable:
-    """Takes records, and writes them as a table in the end. `columns` are those beside `COLUMNS`. `close` in any case."""
+    """Takes records, and writes them as a table in the end. `columns` are those beside `COLUMNS`. `close` in any case.
+
+    Raises OutputError if nothing can be written in the folder.
+    """
 
     def __init__(self, folder: Path, columns: Mapping[str, Any]) -> None:
         self._schema = pa.schema([*COLUMNS.items(), *columns.items()])
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.NamedTemporaryFile(dir=folder, prefix=".records.", suffix=".waiting", delete=False)  # noqa: SIM115
-        self._file.close()
-        self._waiting = Waiting(Path(self._file.name))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".records.", suffix=".waiting", delete=False) as file:
+                self._waiting = Waiting(Path(file.name))
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written ({error.strerror}); {remedy(error.errno)}") from error
         self._fields = MetaFields()
         self._rows: list[EventRecord] = []
 
