@@ -133,12 +133,15 @@ def _described(
     report: EvaluationReport, tagger: Tagger, tagged: tuple[TaggedArticle, ...], data: Mapping[str, Any] | None
 ) -> Evaluation:
     about = {**(tagger.about or {}), "thresholds": dict(tagger.calibration.thresholds)}
-    report = replace(report, selection=_selection(tagger.calibration, data or {}))
+    report = replace(report, selection=_selection(tagger, data or {}, links=report.events is not None))
     return Evaluation(report.described(checkpoint=about, data=data or {}), tagged)
 
 
-def _selection(used: Calibration, data: Mapping[str, Any]) -> Selection | None:
-    """What the articles that `data` describes chose about the tagger; None if they chose nothing."""
+def _selection(tagger: Tagger, data: Mapping[str, Any], *, links: bool) -> Selection | None:
+    """What the articles that `data` describes chose about the tagger; None if they chose nothing. `links`: whether links or status are
+    scored.
+    """
+    used = tagger.calibration
     same = _fitted_here(used, data)
     if not same and not 0 < _chosen_by(data) == data.get("articles"):
         return None
@@ -147,6 +150,8 @@ def _selection(used: Calibration, data: Mapping[str, Any]) -> Selection | None:
         chose.append("the temperatures of the scores")
     if used.thresholds or used.overlapping:
         chose.append("the thresholds")
+    if links and tagger.links is not None:
+        chose.append("the temperatures and thresholds of links and status")
     return Selection(tuple(chose), used.cross_fitted if same else {})
 
 

@@ -94,6 +94,26 @@ def test_without_data_the_test_articles_of_its_run_are_scored(evaluate, checkpoi
     assert "data.path=FILE or data=NAME" in shown
 
 
+def test_articles_of_the_run_that_were_edited_or_are_gone_are_said(evaluate, trained_run, articles, corpus_file, tmp_path):
+    run, path = tmp_path / "run", tmp_path / "mine.jsonl"
+    shutil.copytree(trained_run, run)
+    settings = (run / "settings.yaml").read_text()
+    (run / "settings.yaml").write_text(settings.replace(str(corpus_file), str(path)))
+    write(path, articles)
+    assert "no longer there" not in evaluate(None, folder=run)[2]
+    edited = [replace(a, text=a.text.replace("in", "xx")) if a.meta["split"] == "train" else a for a in articles]
+    write(path, [replace(article, meta={"split": "test"}) for article in edited[1:]])  # without one that chose
+    code, report, shown, run_dir = evaluate(None, folder=run)
+    assert (code, report["articles"]) == (0, 23)
+    note = "17 of the 20 articles that the checkpoint learnt from, or that chose its epoch and thresholds, are no longer there"
+    assert note in shown
+    assert all(note in (run_dir / name).read_text() for name in ("report.md", "report.html", "report.json"))
+    path.unlink()
+    code, _, shown, _ = evaluate(None, folder=run)
+    assert (code, "no such file or folder" in shown) == (1, True)
+    assert f"{run}/settings.yaml names; give others by data.path=FILE or data=NAME" in shown
+
+
 def test_what_is_seen_in_training_is_the_checkpoint_s_matter(evaluate, articles, tmp_path):
     """The same slices whether or not the file holds the training articles."""
     test = [article for article in articles if article.meta["split"] == "test"]

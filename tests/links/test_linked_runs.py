@@ -53,6 +53,13 @@ def test_it_finds_links_and_status_with_scores_between_its_spans(tagger: Tagger,
         assert all(span.status is None for span in item.spans if span.label != "EVENT")
 
 
+def test_scores_of_links_on_the_articles_that_chose_their_thresholds_are_said_to_be_too_high(linked_run: Path) -> None:
+    said = "chose the epoch, the temperatures of the scores and the temperatures and thresholds of links and status"
+    for name in ("report.md", "report.html"):
+        assert said in (linked_run / name).read_text()
+    assert said in json.loads((linked_run / "report.json").read_text())["selection"]["note"]
+
+
 def test_the_report_scores_links_on_predicted_and_given_gold_spans(linked_run: Path, corpus_file: Path) -> None:
     report = evaluate(linked_run, corpus_file, split="all", seen="include", evaluation={"resamples": 100}).report
     assert report.given_gold is not None

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus, read_corpus_articles
 from eventtag.corpus.seen import Seen
-from eventtag.errors import DataError, SettingsError
+from eventtag.errors import DataError, EventtagError, SettingsError
 from eventtag.errors import require_names as require_names
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.label_map import watch_labels as watch_labels
@@ -124,4 +124,7 @@ def corpus_beside(checkpoint: Path, option: str, *, seen: Seen, labels: Sequence
         raise SettingsError(f"{file}: the run learnt from articles that were given in Python; give the articles by {option}")
     if base is not None:
         return corpus_of_run(checkpoint)
-    return load_corpus(found if found.labels else replace(found, labels=list(labels)), seen=seen)
+    try:
+        return load_corpus(found if found.labels else replace(found, labels=list(labels)), seen=seen)
+    except EventtagError as error:
+        raise type(error)(f"{error}\nthese are the articles that {file} names; give others by {option}") from error

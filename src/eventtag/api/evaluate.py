@@ -94,7 +94,9 @@ def _evaluate(settings: EvaluateSettings, tagger: Tagger | None, articles: Seque
     tagger = tagger.with_thresholds(settings.thresholds).with_stride(settings.stride)
     seen = read_seen(folder) if settings.checkpoint != MISSING else Seen(unknown=(UNKNOWN,))
     include = settings.seen is SeenArticles.include
+    expected = None
     if settings.data is None:
+        expected = _expected(tagger)
         corpus = corpus_beside(folder, "data.path=FILE or data=NAME", seen=seen, labels=tagger.labels.labels)
     else:
         data = settings.data if settings.data.labels else replace(settings.data, labels=list(tagger.labels.labels))
@@ -108,7 +110,7 @@ def _evaluate(settings: EvaluateSettings, tagger: Tagger | None, articles: Seque
     split = settings.split.value
     if settings.split is EvaluateSplit.auto:
         split = corpus.scored_split(include_seen=include)
-    unseen = leave_out_seen(corpus.articles(split), seen, include=include, among=corpus.articles("all"))
+    unseen = leave_out_seen(corpus.articles(split), seen, include=include, among=corpus.articles("all"), expected=expected)
     evaluation = evaluate_tagger(
         tagger,
         unseen.articles,
@@ -130,6 +132,15 @@ def _evaluate(settings: EvaluateSettings, tagger: Tagger | None, articles: Seque
         write_losses(corpus.ledger, run_dir / "losses.jsonl")
     notes = tuple(_targets(tagger, unseen.articles, corpus.labels, settings.evaluation))
     return EvaluationResult(evaluation.report, evaluation.tagged, corpus.ledger, notes, corpus.name, split, run_dir)
+
+
+def _expected(tagger: Tagger) -> int | None:
+    """How many articles of its own run a checkpoint learnt from or was chosen by; None if it continued another, whose articles are
+    compared with what it recorded.
+    """
+    about = tagger.about or {}
+    counts = [about.get("data", {}).get("articles"), tagger.calibration.fitted_on.get("articles")]
+    return None if about.get("base") is not None or None in counts else sum(counts)
 
 
 def _targets(tagger: Tagger, articles: Sequence[Article], labels: LabelSet, settings: EvaluationSettings) -> Iterator[str]:

@@ -155,12 +155,14 @@ def leave_out_seen(
     among: Sequence[Article] | None = None,
     who: str = UNKNOWN,
     remedy: str = "seen=include",
+    expected: int | None = None,
 ) -> Unseen:
     """The articles `asked` for without those that a checkpoint learnt from; with `include`, all of them.
 
     Articles that chose its epoch or thresholds stay, and the notes say so. `among` are all articles of the corpus, so that the notes can
-    count those of them that are not scored; `who` is what they call the checkpoint. Raises DataError if none remains; `remedy` is the
-    option that scores them knowingly.
+    count those of them that are not scored; `who` is what they call the checkpoint. Where these are the articles of its own run, `expected`
+    is how many of them it learnt from or was chosen by, and the notes say if some are gone. Raises DataError if none remains; `remedy` is
+    the option that scores them knowingly.
     """
     kinds = [seen.kind_of(article) for article in asked]
     kept = tuple(article for article, kind in zip(asked, kinds, strict=True) if include or kind not in LEARNT_FROM)
@@ -171,6 +173,7 @@ def leave_out_seen(
         )
     scored = Counter(kind for kind in kinds if kind and (include or kind not in LEARNT_FROM))
     left_out = Counter(kind for article in (asked if among is None else among) if (kind := seen.kind_of(article)))
+    gone = 0 if expected is None or seen.unknown else max(0, expected - left_out["learnt"] - left_out["chose"])
     left_out.subtract(scored)
     about: dict[str, Any] = {
         "known": not seen.unknown,
@@ -179,7 +182,13 @@ def leave_out_seen(
         "scored": {kind: scored[kind] for kind in REASONS},
         "left_out": {kind: max(left_out[kind], 0) for kind in REASONS},
     }
-    return Unseen(kept, {**about, "notes": _notes(about, len(kept), who)})
+    notes = _notes(about, len(kept), who)
+    if gone:
+        notes.append(
+            f"{gone} of the {expected} articles that {who} learnt from, or that chose its epoch and thresholds, are no longer there; "
+            "where they were edited, they count as new and their scores are too high"
+        )
+    return Unseen(kept, {**about, "notes": notes})
 
 
 def _notes(about: Mapping[str, Any], articles: int, who: str) -> list[str]:
