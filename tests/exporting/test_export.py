@@ -191,10 +191,14 @@ def test_a_precision_that_is_not_there_is_named(checkpoint):
         Tagger.load(checkpoint, precision="fp16")
 
 
-def test_the_fastest_precision_is_measured_once_and_only_among_faithful_exports(exported, tmp_path, monkeypatch):
+def test_the_fastest_precision_is_measured_once_and_only_among_faithful_exports(exported, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     speeds = {"fp32": 1.0, "bf16": 2.0, "int8": 3.0}
     monkeypatch.setattr(choice, "tokens_per_second", lambda backend, _: speeds[backend.precision])
+    caplog.set_level("INFO", logger="eventtag")
+    assert choice.choose_precision(exported, "auto") == "fp32"
+    assert "not int8: its spans were checked against only 48 of float32's, and 100 are asked for" in caplog.text
+    monkeypatch.setattr(choice, "LEAST_SPANS", 48)
     assert choice.choose_precision(exported, "auto") == "int8"
     monkeypatch.setattr(choice, "tokens_per_second", None)
     assert Tagger.load(exported, precision="auto").about["precision"] == "int8"
@@ -257,6 +261,7 @@ def test_training_records_how_well_bfloat16_agrees(checkpoint):
 def test_a_choice_that_cannot_be_remembered_is_made_all_the_same(exported, tmp_path, monkeypatch):
     (tmp_path / "eventtag").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choice, "LEAST_SPANS", 48)
     monkeypatch.setattr(choice, "tokens_per_second", lambda backend, _: 1.0 + (backend.precision == "bf16"))
     assert choice.choose_precision(exported, "auto") == "bf16"
 

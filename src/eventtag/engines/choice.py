@@ -45,7 +45,7 @@ LIBRARIES = {"fp32": "onnxruntime", "bf16": "openvino", "int8": "onnxruntime"}
 LEAST_AGREEMENT = 0.995
 """Share of float32's spans that another precision must have found on the validation articles for `auto` to choose it."""
 LEAST_SPANS = 100
-"""Spans that such a share must come from, where the checkpoint itself records it."""
+"""Spans that such a share must come from."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def _is_exported(path: Path, precision: str, device: str | None) -> bool:
 def _why_not(path: Path, info: CheckpointInfo, precision: str, device: str | None) -> str | None:
     """Why `auto` may not choose a precision; None if it may."""
     if _is_exported(path, precision, device):
-        return _too_little(float(_read_record(path, precision)["verdict"]["agreement"]))
+        verdict = _read_record(path, precision)["verdict"]
+        few = None if precision == "fp32" else _too_few(int(verdict.get("spans", 0)))
+        return few or _too_little(float(verdict["agreement"]))
     if precision == "fp32":
         return None
     if precision == "int8":
@@ -131,9 +133,15 @@ def _why_not(path: Path, info: CheckpointInfo, precision: str, device: str | Non
         return "the checkpoint does not record that its spans were checked against float32's"
     if record["device"] != here:
         return f"its spans were checked against float32's on {record['device']}, and this is {here}"
-    if record["spans"] < LEAST_SPANS:
-        return f"its spans were checked against only {record['spans']} of float32's, and {LEAST_SPANS} are asked for"
-    return _too_little(float(record["agreement"]))
+    return _too_few(int(record["spans"])) or _too_little(float(record["agreement"]))
+
+
+def _too_few(spans: int) -> str | None:
+    return (
+        None
+        if spans >= LEAST_SPANS
+        else f"its spans were checked against only {spans} of float32's, and {LEAST_SPANS} are asked for"
+    )
 
 
 def _too_little(agreement: float) -> str | None:

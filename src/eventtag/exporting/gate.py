@@ -24,9 +24,10 @@ class Verdict:
 
     `f1` and `exported_f1`: strict micro F1; `low` and `high`: 95 % interval of the second minus the first over articles, None if there is
     none (for instance, because both gave the same on every article).
-    `agreement`: spans that both found (same offsets and label) over the mean number of both. `speed` and `exported_speed`: tokens a
-    second of CPU time. `link_f1` and `exported_link_f1`: strict F1 of links, on spans that each found, where the gold has links and the
-    checkpoint a link head; `link_agreement`: as `agreement`, of links and of the status of events together.
+    `agreement`: spans that both found (same offsets and label) over the mean number of both; `spans`: how many the checkpoint found.
+    `speed` and `exported_speed`: tokens a second of CPU time. `link_f1` and `exported_link_f1`: strict F1 of links, on spans that each
+    found, where the gold has links and the checkpoint a link head; `link_agreement`: as `agreement`, of links and of the status of events
+    together.
     """
 
     articles: int
@@ -40,6 +41,7 @@ class Verdict:
     link_f1: float | None = None
     exported_link_f1: float | None = None
     link_agreement: float | None = None
+    spans: int = 0
 
     @property
     def interval(self) -> str:
@@ -88,6 +90,7 @@ def judge(before: Evaluation, after: Evaluation, *, speed: float, exported_speed
         len(before.tagged), change.first, change.second, change.low, change.high, same, speed, exported_speed,
         _link_f1(before), _link_f1(after),
         _overlap(_link_items(before.tagged), _link_items(after.tagged)) if linked else None,
+        len(_spans(before.tagged)),
     )  # fmt: skip
 
 

@@ -37,8 +37,8 @@ from eventtag.stored_json import read_stored
 SUFFIX = ".job"
 _SCHEMA = 2
 DECIDING = (
-    "labels.py", "span.py", "link.py", "article.py", "text/*.py", "encoding/*.py", "heads/*.py", "links/*.py", "scoring/temperature.py",
-    "models/checkpoint.py", "models/network.py", "models/link_layers.py", "engines/*.py",
+    "labels.py", "span.py", "link.py", "article.py", "respan.py", "text/*.py", "encoding/*.py", "heads/*.py", "links/*.py",
+    "scoring/temperature.py", "models/checkpoint.py", "models/network.py", "models/link_layers.py", "engines/*.py",
     "tagging/tagger.py", "tagging/tagged.py", "tagging/emissions.py", "jobs/outputs.py",
     "formats/jsonl.py", "formats/json_file.py", "formats/records.py",
     "jobs/shards.py", "jobs/store.py", "jobs/tagged_shard.py", "jobs/taggers.py",

@@ -37,7 +37,7 @@ def render_table(report: EvaluationReport) -> str:
     cells = [(row[0], *("-" for _ in row[1:])) if row[0] in strict.unannotated else row for row in cells]
     lines = table_lines(cells[0], cells[1:])
     lines.insert(2 + len(strict.labels), lines[1])
-    lines.append(f"{report.articles} articles; a span is right if its offsets and its label are (strict)")
+    lines.append(f"{report.articles} articles{report.in_clusters}; a span is right if its offsets and its label are (strict)")
     lines += report.notes
     if intervals is not None:
         if (detectable := intervals.detectable()) is not None:
@@ -49,6 +49,10 @@ def render_table(report: EvaluationReport) -> str:
         lines.append(report.cross_check.note)
     if report.calibration is not None and report.calibration.note:
         lines.append(report.calibration.note)
+    if any(part.behind for part in report.slices):
+        lines.append(
+            f"significantly behind the rest: {', '.join(f'{part.dimension}: {part.value}' for part in report.slices if part.behind)}"
+        )
     if report.events is not None:
         lines += console_lines(report.events)
     if report.given_gold is not None:

@@ -31,9 +31,14 @@ def render_scores_table(report: EvaluationReport) -> str:
             interval = intervals.interval("strict", name)
             cell = " - |" if interval is None else f" {interval.low:.4f}-{interval.high:.4f} |"
         lines.append(f"| {escape_cell(name)} | {row.precision:.4f} | {row.recall:.4f} | {row.f1:.4f} |{cell} {row.support} |")
-    lines += ["", f"Strict character spans (offsets and label) on {report.articles} articles."]
+    lines += [
+        "",
+        f"Strict character spans (offsets and label) on {escape_cell(f'{report.articles} articles{report.in_clusters}')}.",
+    ]
     lines += [_sentence(note) for note in report.notes]
     if intervals is not None:
+        if (detectable := intervals.detectable()) is not None:
+            lines.append(f"Smallest detectable difference in micro F1 to an unrelated system: {detectable:.4f}.")
         units = "articles" if intervals.units == report.articles else "clusters of articles"
         lines += [escape_cell(f"{note[0].upper()}{note[1:]}.") for note in intervals.notes]
         lines.append(f"Intervals from {intervals.resamples} resamples of {intervals.units} {units} (seed {intervals.seed}).")

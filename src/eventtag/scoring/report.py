@@ -133,6 +133,14 @@ class EvaluationReport:
         return tuple(self.strict.labels)
 
     @property
+    def in_clusters(self) -> str:
+        """In how many clusters the articles are resampled, and by which rule; empty where each is its own."""
+        if self.intervals is None or self.intervals.units == self.articles:
+            return ""
+        rule = self.data.get("resampled_by")
+        return f" in {self.intervals.units} clusters{f' by {rule}' if rule else ''}"
+
+    @property
     def notes(self) -> list[str]:
         """Remarks on the scored articles and labels, a sentence each: what the articles chose about the tagger, how many are left
         out, labels that none was annotated for, what is scored of links and status, what the checkpoint has seen, and how it
