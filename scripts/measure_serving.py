@@ -5,6 +5,9 @@ python scripts/measure_serving.py CHECKPOINT --requests 100000        memory too
 
 Latency: an article of 300 words is tagged by the server and by a tagger in this process in turns, so that whatever else the machine does
 hits both alike. The figure is the ratio of the 95th percentiles.
+
+Memory: 32 clients ask /api/tag, /hf, /label_studio/predict, /inception/predict (needs `pip install 'eventtag[cas]'`) and /doccano in
+turns. No two requests have the same text.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,11 +29,15 @@ import numpy as np
 
 from eventtag.formats.jsonl import read_jsonl
 from eventtag.ledger import LossLedger
+from eventtag.serving.inception import SEGMENTS
 from eventtag.settings.data import sample_file
 from eventtag.tagging.tagger import Tagger
 
 WORDS = 300
 CLIENTS = 200
+"""that send at the same time"""
+SENDERS = 32
+"""that send one request after another while memory is watched"""
 
 
 def main() -> int:
@@ -130,23 +138,59 @@ def _at_once(port: int, words: list[str]) -> int:
 
 def _memory(requests: int, port: int, process: int, words: list[str]) -> int:
     """The server's memory over many requests of every kind that keep nothing; returns how many failed."""
-    failed = 0
+    bodies = _bodies()
 
-    def send(count: int) -> int:
+    def send(numbers: range) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
         bad = 0
-        for number in range(count):
-            status, _ = _ask(connection, [" ".join(words[number % 1000 : number % 1000 + 20])])
-            bad += status != 200
+        for number in numbers:
+            start = number % (len(words) - 40)
+            text = " ".join([*words[start : start + 10 + number % 31], f"on day {number} ."])
+            path, body = bodies[number % len(bodies)]
+            connection.request("POST", path, json.dumps(body(text)), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            bad += not answer.read() or answer.status != 200
         return bad
 
-    print(f"memory: {_resident(process):.0f} MB at the start")
+    failed = 0
+    print(f"memory: {_resident(process):.1f} MiB at the start")
     part = max(requests // 10, 1)
-    with ThreadPoolExecutor(4) as pool:
-        for done in range(part, requests + 1, part):
-            failed += sum(pool.map(send, [part // 4] * 4))
-            print(f"memory: {_resident(process):.0f} MB after {done:,} requests, {failed} errors", flush=True)
+    with ThreadPoolExecutor(SENDERS) as pool:
+        for done in range(0, requests, part):
+            end = min(done + part, requests)
+            failed += sum(pool.map(send, [range(done + sender, end, SENDERS) for sender in range(SENDERS)]))
+            print(f"memory: {_resident(process):.1f} MiB after {end:,} requests, {failed} errors", flush=True)
     return failed
+
+
+def _bodies() -> list[tuple[str, Callable[[str], object]]]:
+    """Each address with what is sent to it for a text."""
+    import cassis
+
+    interface = '<View><Labels name="l" toName="t">{}</Labels><Text name="t" value="$text"/></View>'.format(
+        "".join(f'<Label value="{label}"/>' for label in ("ACTOR", "EVENT", "LOCATION"))
+    )
+    system = cassis.TypeSystem()
+    layer = system.create_type("custom.Mention", supertypeName="uima.tcas.Annotation")
+    for name, kind in (("value", "String"), ("inception_internal_predicted", "Boolean"), ("value_score", "Double")):
+        system.create_feature(layer, name, f"uima.cas.{kind}")
+    token = system.create_type(f"{SEGMENTS}Token", supertypeName="uima.tcas.Annotation")
+    metadata = {"projectId": 1, "layer": layer.name, "feature": "value", "anchoringMode": "tokens", "crossSentence": True}
+    types = system.to_xml()
+
+    def document(text: str) -> object:
+        cas = cassis.Cas(typesystem=system)
+        cas.sofa_string, cas.sofa_mime = text, "text/plain"
+        cas.add_all([token(begin=word.start(), end=word.end()) for word in re.finditer(r"\w+|[^\w\s]", text)])
+        return {"metadata": metadata, "typeSystem": types, "document": {"xmi": cas.to_xmi(), "documentId": 1, "userId": "a"}}
+
+    return [
+        ("/api/tag", lambda text: {"text": text, "certainty": True}),
+        ("/hf", lambda text: {"inputs": text}),
+        ("/label_studio/predict", lambda text: {"tasks": [{"id": 1, "data": {"text": text}}], "label_config": interface}),
+        ("/inception/predict", document),
+        ("/doccano", lambda text: {"text": text}),
+    ]
 
 
 def _resident(process: int) -> float:
