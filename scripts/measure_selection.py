@@ -204,7 +204,7 @@ def table(folder: Path, strategies: Sequence[str], seeds: Sequence[int]) -> str:
         difference = [100 * (of[seed][-1]["f1"] - plain[seed][-1]["f1"]) for seed in both]
         needed = [words_to_reach(of[seed], plain[seed][-1]["f1"]) for seed in both]
         shares = [None if n is None else n / plain[seed][-1]["words"] for n, seed in zip(needed, both, strict=True)]
-        lines.append(f"| {name} | {len(of)} | {' | '.join(means)} | {_interval(difference, '+.2f')} | {_shares(shares)} |")
+        lines.append(f"| {name} | {len(of)} | {' | '.join(means)} | {interval(difference, '+.2f')} | {_shares(shares)} |")
     return "\n".join(lines)
 
 
@@ -227,7 +227,8 @@ def words_to_reach(curve: Sequence[Mapping[str, Any]], f1: float) -> float | Non
     return None
 
 
-def _interval(values: Sequence[float], form: str) -> str:
+def interval(values: Sequence[float], form: str) -> str:
+    """The mean with its t interval; without one for a single value."""
     if not values:
         return ""
     mean = fmean(values)
@@ -244,7 +245,7 @@ def _shares(shares: Sequence[float | None]) -> str:
         return ""
     if len(reached) < len(shares):
         return f"reached with {len(reached)} of {len(shares)} seeds" + (f", there {fmean(reached):.0f} %" if reached else "")
-    return f"{_interval(reached, '.0f')} %"
+    return f"{interval(reached, '.0f')} %"
 
 
 if __name__ == "__main__":

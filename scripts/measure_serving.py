@@ -90,12 +90,11 @@ def _ask(connection: http.client.HTTPConnection, texts: list[str]) -> tuple[int,
 
 def _latency(arguments: argparse.Namespace, port: int, words: list[str]) -> None:
     tagger = Tagger.load(arguments.checkpoint, threads=arguments.threads)
-    connection = http.client.HTTPConnection("127.0.0.1", port)
     served, alone = [], []
     for number in range(arguments.rounds + 5):
         text = _article(words, number)
         begun = time.perf_counter()
-        _ask(connection, [text])
+        _ask(http.client.HTTPConnection("127.0.0.1", port), [text])  # one that waits for five seconds is closed
         between = time.perf_counter()
         tagger.tag(text)
         ended = time.perf_counter()
