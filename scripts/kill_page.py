@@ -9,9 +9,8 @@ times at any instant, its start included, and half of the times within 50 ms of 
 the page shows, the same is tried again, sometimes with a further correction. Now and then an accepted article is corrected once more, or
 the page is loaded anew.
 
-At the end, each article that the page showed as accepted must be kept exactly once: with the spans that were shown, in code points, with
-those that were rejected, the regions, and the annotator. A new page must show the same. Exit code 1 if anything differed. One process
-imports torch and is forked for each start.
+At the end, each article that the page showed as accepted must be kept exactly once: with the spans that were shown, in code points, those
+that were rejected, the regions, and the annotator. A new page must show the same. Exit code 1 if anything differed.
 """
 
 from __future__ import annotations
@@ -162,12 +161,8 @@ class Server:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         with (self.folder / "log").open("a", encoding="utf-8") as log:
             sys.stdout = sys.stderr = log
-            annotations = str(self.folder / "annotations")
-            serve(
-                ServeSettings(
-                    self.checkpoint, annotations=annotations, port=self.port, precision=InferencePrecision.fp32, threads=1
-                )
-            )
+            folder, precision = str(self.folder / "annotations"), InferencePrecision.fp32
+            serve(ServeSettings(self.checkpoint, annotations=folder, port=self.port, precision=precision, threads=1))
 
 
 @dataclass
@@ -203,10 +198,8 @@ class Annotator:
             elif inside:
                 regions.append((at, end))
             text, at = text + piece, end
-        states = dict(seen["states"])
-        return View(
-            seen["title"], seen["alert"], seen["pasted"], bool(seen["model"]), states, text, frozenset(spans), tuple(regions)
-        )
+        told = (seen["title"], seen["alert"], seen["pasted"], bool(seen["model"]), dict(seen["states"]))
+        return View(*told, text, frozenset(spans), tuple(regions))
 
     def until(self, holds: Callable[[View], bool]) -> View:
         """The page when it shows this, or an error; the server is started again meanwhile."""
@@ -248,12 +241,9 @@ class Annotator:
                     break
                 if view.ready and len(view.states) >= len(self.accepted):
                     for name, kept in self.accepted.items():
-                        outside = (
-                            s
-                            for s in self.tagged[name]
-                            if not any(s.start < end and start < s.end for start, end in kept.regions)
-                        )
-                        self.suggested[name] = kept.rejected | (frozenset(outside) if kept.regions else frozenset())
+                        self.suggested[name] = kept.rejected
+                        if kept.regions:  # outside of them, the server is asked again
+                            self.suggested[name] |= {s for s in self.tagged[name] if not overlaps(s, kept.regions)}
                     return
                 time.sleep(0.02)
 
@@ -296,8 +286,10 @@ class Annotator:
                 self.correct()
         self.acceptances += 1
         regions = after.regions if part else ()
-        spans = frozenset(s for s in before.spans if not part or within(s, regions))
-        refused = frozenset(s for s in self.suggested[name] - before.spans if not part or within(s, regions))
+        spans, refused = (
+            frozenset(s for s in of if not part or within(s, regions))
+            for of in (before.spans, self.suggested[name] - before.spans)
+        )
         self.accepted[name] = Accepted(before.text, spans, refused, regions)
 
     def reopen(self, name: str) -> View:
@@ -309,13 +301,10 @@ class Annotator:
 
     def work(self, number: int) -> None:
         """One article, and what may come after it."""
-        text = " ".join(
-            word
-            for sentence in SENTENCES
-            for word in (self.chance.choice(ADORNMENTS), sentence, self.chance.choice(("", "\n\n")))
-            if word
-        )
-        self.paste(f"{self.chance.choice(ADORNMENTS)} Day {number} : {text}".strip())
+        words = [f"{self.chance.choice(ADORNMENTS)} Day {number} :"]
+        for sentence in SENTENCES:
+            words += [self.chance.choice(ADORNMENTS), sentence, self.chance.choice(("", "\n\n"))]
+        self.paste(" ".join(filter(None, words)).strip())
         self.correct()
         self.accept()
         if self.chance.random() < 0.25:
@@ -329,6 +318,11 @@ class Annotator:
 def within(span: Span, regions: Regions) -> bool:
     """Whether one of the regions holds the span."""
     return any(start <= span.start and span.end <= end for start, end in regions)
+
+
+def overlaps(span: Span, regions: Regions) -> bool:
+    """Whether it shares a character with one of them."""
+    return any(span.start < end and start < span.end for start, end in regions)
 
 
 def work_and_compare(annotator: Annotator, kills: int, folder: Path) -> list[str]:

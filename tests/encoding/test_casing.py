@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -25,3 +27,15 @@ def test_every_token_has_the_casing_of_its_word():
     assert [CASINGS[kind] for kind in of_words] == ["title", "other", "lower", "upper", "digits"]
     assert np.array_equal(tokens.casing, of_words[tokens.word_of])
     assert len(tokens.casing) > len(of_words)
+
+
+def test_long_words_are_not_remembered():
+    text = " ".join(f"A{number}" + "b" * 100_000 for number in range(50))
+    words = find_words(text)
+    tracemalloc.start()
+    try:
+        word_casings(text, words)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000

@@ -14,8 +14,10 @@ import numpy.typing as npt
 CASINGS = ("none", "lower", "title", "upper", "mixed", "digits", "other")
 """Names of the casing ids. `none` is for special tokens, padding and tokens of no word."""
 
+CACHED_LENGTH = 40
+"""Characters of the longest word whose casing is remembered: a text may be a single word of a megabyte."""
 
-@lru_cache(maxsize=1 << 16)
+
 def casing_of(word: str) -> int:
     """The casing id of one word. A lone capital is `title`; words of a script without case are `other`."""
     if word.islower():
@@ -31,6 +33,10 @@ def casing_of(word: str) -> int:
     return CASINGS.index(kind)
 
 
+_remembered = lru_cache(maxsize=1 << 16)(casing_of)
+
+
 def word_casings(text: str, words: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """[W]: the casing ids of words [W, 2], which are character offsets into `text`."""
-    return np.fromiter((casing_of(text[start:end]) for start, end in words.tolist()), dtype=np.int64, count=len(words))
+    found = ((_remembered if end - start <= CACHED_LENGTH else casing_of)(text[start:end]) for start, end in words.tolist())
+    return np.fromiter(found, dtype=np.int64, count=len(words))

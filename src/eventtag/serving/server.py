@@ -33,6 +33,10 @@ LEAST_TOKEN = 16
 """Characters; a shorter one can be guessed."""
 PATIENCE = 30
 """Seconds that requests have to be answered when the server is told to end."""
+KEPT_OPEN = 75
+"""Seconds that a connection stays open without a request. A client that sends one just when its connection is closed gets an error. Many
+work on an answer for longer than uvicorn's own five seconds.
+"""
 
 
 def serve(settings: ServeSettings) -> None:
@@ -123,7 +127,7 @@ def _shown(host: str) -> str:
 
 def _config(app: Starlette) -> uvicorn.Config:
     options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False, "ws": "none"}
-    return uvicorn.Config(app, timeout_graceful_shutdown=PATIENCE, proxy_headers=False, **options)
+    return uvicorn.Config(app, timeout_graceful_shutdown=PATIENCE, timeout_keep_alive=KEPT_OPEN, proxy_headers=False, **options)
 
 
 class _Server(uvicorn.Server):
