@@ -77,7 +77,7 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
-    parser.add_argument("--test", default="test", metavar="SPLIT", help="the split that tests the taggers")
+    parser.add_argument("--test", default="validation", metavar="SPLIT", help="the split that tests the taggers")
     parser.add_argument("--train", nargs="+", default=[], metavar="KEY=VALUE", help="settings of `eventtag train`")
     options = parser.parse_args()
     settings = compose_training(options.train)
