@@ -128,6 +128,12 @@ def test_odd_surroundings_are_told_in_words(folder):
     (folder / "out.jsonl.job" / "mine.txt").write_text("mine")
     assert "is no folder of a job (it holds mine.txt" in run("input=in.jsonl", "output=out.jsonl", cwd=folder, code=1).stderr
     assert (folder / "out.jsonl.job" / "mine.txt").read_text() == "mine"
+    (folder / "empty.jsonl").mkdir()
+    assert (
+        "output=empty.jsonl: is a folder; give the name" in run("input=in.jsonl", "output=empty.jsonl", cwd=folder, code=1).stderr
+    )
+    assert list((folder / "empty.jsonl").iterdir()) == []
+    assert not (folder / "empty.jsonl.job").exists()
 
 
 def test_on_standard_output_an_article_that_fails_or_takes_too_long_is_left_out_alone(folder):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventtag.errors import SettingsError
+from eventtag.errors import OutputError, SettingsError
+from eventtag.estimates.pool import read_pool
 from eventtag.estimates.sampling import draw, draw_further, inclusion_probabilities, sizes_by_counts
 
 DRAWS = 1500
@@ -93,3 +94,8 @@ def test_too_few_units_or_draws_are_refused():
         inclusion_probabilities(np.full(8, 0.1), np.zeros(8, dtype=np.int64), 9)
     with pytest.raises(SettingsError, match=r"n=5: the 4 strata need 8 draws, 2 in each"):
         inclusion_probabilities(np.full(8, 0.1), np.arange(8) % 4, 5)
+
+
+def test_a_folder_that_takes_no_file_is_an_error_in_words(tmp_path):
+    with pytest.raises(OutputError, match="nowhere: cannot be written"):
+        read_pool([], tmp_path / "nowhere")

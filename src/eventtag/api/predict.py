@@ -12,7 +12,7 @@ from typing import Any
 
 from eventtag.article import Article
 from eventtag.engines.choice import choose_precision
-from eventtag.errors import DataError, SettingsError
+from eventtag.errors import DataError, OutputError, SettingsError
 from eventtag.formats.jsonl import article_from_json
 from eventtag.formats.label_map import labels_only, map_labels
 from eventtag.formats.label_studio_interface import interface_path, own_names, render_interface, require_free, write_interface
@@ -108,6 +108,11 @@ def _predict(settings: PredictSettings, on_progress: Callable[[Progress], None] 
     chosen = output_format(settings)
     check_format(chosen.value, sentences=settings.sentences)
     job = Job(Path(settings.output))
+    if job.output.is_dir() and not settings.output.endswith("/") and chosen is not OutputFormat.brat:
+        raise OutputError(
+            f"output={settings.output}: is a folder; give the name of a file, in it for example, or output={settings.output}/ for a folder "
+            "of parts"
+        )
     task = None if settings.shard is None else array_task(settings.shard, job, os.environ)
     info, sha256 = read_info(Path(settings.checkpoint), unread=(WEIGHTS_FILE,))
     decisive: dict[str, Any] = {key: value for key, value in asdict(settings).items() if key not in WITHOUT_EFFECT}

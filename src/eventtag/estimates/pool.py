@@ -21,10 +21,12 @@ import numpy as np
 
 from eventtag.article import Article
 from eventtag.corpus.near_duplicates import MANY, find_near_duplicates
+from eventtag.errors import OutputError
 from eventtag.estimates.batches import BATCH, BatchBuilder
 from eventtag.estimates.sampling import Floats, Numbers
 from eventtag.estimates.tagged import DEFAULT_READING, Grouping, TaggedReading
 from eventtag.span import score_of
+from eventtag.staging import remedy
 
 NO_VALUE = "(none)"
 """The value of articles that lack a field to stratify by."""
@@ -80,9 +82,13 @@ def read_pool(
 
     `by` are the fields to stratify by, or periods of a date field, which `dates` describes, as `eventtag.estimates.tagged` reads them.
     `labels` are those whose predicted spans are counted, `expected` gives further expected numbers. What is to be known of the fields is
-    added to `notes`. Raises SettingsError for a field that no article has, and where the date field cannot be told.
+    added to `notes`. Raises SettingsError for a field that no article has, and where the date field cannot be told, OutputError if `folder`
+    cannot be written.
     """
-    pool = Pool(TemporaryFile(dir=folder))  # noqa: SIM115 - it lives as long as the pool
+    try:
+        pool = Pool(TemporaryFile(dir=folder))  # noqa: SIM115 - it lives as long as the pool
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); {remedy(error.errno)}") from error
     known: dict[tuple[str, ...], tuple[str, ...]] = {}
     for article, values in _with_values(articles, by, dates, [] if notes is None else notes):
         people = tuple(span for span in article.spans if span.score is None)
