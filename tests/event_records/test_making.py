@@ -221,3 +221,9 @@ def test_a_long_sentence_is_shown_around_its_event_and_the_notes_say_so():
         assert len(record.sentence) == 2000
         assert record.sentence_start <= record.start < record.end <= record.sentence_end
     assert "rows whose sentence is longer than 2,000 characters: 1,000; they hold the part around the event" in maker.notes()
+
+
+def test_a_threshold_of_a_label_that_no_span_has_is_named():
+    _, maker = made(make_article("a", "Rebels/ACTOR met/EVENT"), thresholds={"EVNT": 0.7, "EVENT": 0.5})
+    assert "no span has the label 'EVNT', for which there is a threshold; found: ACTOR, EVENT" in maker.notes()
+    assert not any("'EVENT'" in note for note in maker.notes())

@@ -275,6 +275,11 @@ class RecordMaker:
             said.append(
                 f"no span has the label {EVENT}, so there is no row; found: {', '.join(self._labels)} (--map {meant}={EVENT})"
             )
+        said += [
+            f"no span has the label {label!r}, for which there is a threshold; found: {', '.join(self._labels) or 'none'}"
+            for label in self.settings.thresholds
+            if label not in self._labels
+        ]
         if self.settings.linking == "nearest":
             said.append(
                 "agents, targets and places are by the naive rule `nearest`: every actor and place is given to the nearest event of its "
