@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--checkpoint", help="a tagger that was trained on the sample's training articles")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of `eventtag train`")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     rng = random.Random(arguments.seed)  # noqa: S311 - a draw of errors
     articles = list(read_jsonl(SAMPLE, ledger=LossLedger()))

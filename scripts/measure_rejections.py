@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--held-out", required=True, metavar="FILE")
     parser.add_argument("--rejections", type=int, default=200)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     files = {arm: folder / f"{arm}.jsonl" for arm in ARMS}

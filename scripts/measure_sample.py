@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[220])
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="further settings of `eventtag train`")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
     sample = load_corpus(settings_for(["data=sample"]).data)
