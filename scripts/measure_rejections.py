@@ -3,9 +3,9 @@
     python scripts/measure_rejections.py FOLDER --base RUN --pool pool.jsonl --held-out held_out.jsonl trainer.epochs=2
 
 The tagger of RUN tags the pool, whose gold it has never seen. Suggestions are looked at in random order, and the wrong ones are
-rejected until there are enough; the right ones teach nothing. Then `eventtag train base=RUN` continues twice with each seed: with the
-pool's articles and their rejected spans, and with the same articles, in which nobody looked at anything. Both are scored on the held-out
-articles as two recipes, so that intervals are over articles and seeds. Finished runs are not repeated.
+rejected until there are enough; the right ones teach nothing. Then `eventtag train base=RUN` continues twice with each seed, on the
+training articles of RUN: with the rejected spans added, and without. Both are scored on the held-out articles as two recipes, so that
+intervals are over articles and seeds. Finished runs are not repeated.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from eventtag import compare, read_articles, write_articles
+from eventtag.api.articles import corpus_beside
 from eventtag.article import Article
+from eventtag.corpus.seen import read_seen
+from eventtag.models.checkpoint import checkpoint_folder, read_info
 from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
 
-ARMS = ("open", "rejected")
+ARMS = ("without", "rejected")
 
 
 def main() -> int:
@@ -59,7 +62,9 @@ def main() -> int:
 
 
 def _write_arms(files: Mapping[str, Path], arguments: argparse.Namespace) -> None:
-    """The pool's articles in which suggestions were rejected, with these and without them."""
+    """The pool's articles in which suggestions were rejected; for the other arm, an article that the base has learnt already, because
+    articles in which nobody looked at anything cannot be trained on.
+    """
     gold = {article.id: article for article in read_articles(arguments.pool)}
     suggested = [
         (item.article.id, span)
@@ -79,7 +84,9 @@ def _write_arms(files: Mapping[str, Path], arguments: argparse.Namespace) -> Non
             found += 1
     opened = [Article(id=name, text=gold[name].text, annotated=(), meta=gold[name].meta) for name in sorted(rejected)]
     print(f"{looked_at} of {len(suggested)} suggestions were looked at; {found} rejected, in {len(opened)} articles")
-    write_articles(opened, files["open"])
+    checkpoint = checkpoint_folder(arguments.base)
+    known = corpus_beside(checkpoint, "--base", seen=read_seen(checkpoint), labels=read_info(checkpoint)[0].labels.labels)
+    write_articles([next(iter(known.splits["train"]))], files["without"])
     write_articles([replace(article, rejected=tuple(rejected[article.id])) for article in opened], files["rejected"])
 
 
