@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -57,6 +57,17 @@ def _close_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_close_in_child)
+
+
+def written(run_dir: Path, names: Iterable[str]) -> list[str]:
+    """Those of the names that are in a folder. An empty folder does not count: transformers makes one before a run has a record, and a
+    process that is killed then leaves it.
+    """
+    return [name for name in names if os.path.lexists(path := run_dir / name) and not _is_empty(path)]
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 @contextmanager

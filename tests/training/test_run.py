@@ -341,6 +341,13 @@ def test_states_without_the_record_of_their_run_are_not_gone_on_with(corpus_file
     assert {path.name for path in run.iterdir()} == names | {".eventtag"}
 
 
+def test_a_run_that_was_killed_before_it_had_a_record_is_begun_again(corpus_file, tmp_path):
+    run = tmp_path / "run"
+    (run / "trainer").mkdir(parents=True)  # transformers makes it
+    (run / ".eventtag").write_text('{"command": "train", "process": 0}')
+    assert train(settings_of(corpus_file, run, resume=True)).checkpoint.is_dir()
+
+
 def test_a_run_removes_nothing_that_it_has_not_written(corpus_file, tmp_path, monkeypatch):
     run = tmp_path / "run"
     settings = interrupted(corpus_file, run, monkeypatch)

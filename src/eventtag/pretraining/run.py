@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from eventtag.pretraining.masked import MaskedEncoder, load_masked_encoder, star
 from eventtag.pretraining.masking import build_masking
 from eventtag.pretraining.text_windows import TextWindow, build_text_windows, count_tokens
 from eventtag.pretraining.trainer import MaskedTrainer
-from eventtag.run_folder import claimed_folder
+from eventtag.run_folder import claimed_folder, written
 from eventtag.settings.pretrain import PretrainSettings
 from eventtag.staging import named_full_disk, remove_partial, remove_whole, require_absent, staged_folder, write_json
 from eventtag.stored_json import read_stored
@@ -91,7 +90,7 @@ def _pretrain(settings: PretrainSettings, run_dir: Path) -> PretrainingResult:
         clear_states(run_dir)
         if not settings.resume:
             raise OutputError(f"{run_dir / 'encoder'}: this run is finished and is not overwritten; give another run_dir")
-    there = [name for name in RUN_FILES if os.path.lexists(run_dir / name)]
+    there = written(run_dir, RUN_FILES)
     if there and not begun:
         raise TrainingError(
             f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be continued, and "

@@ -14,7 +14,6 @@ RUN/metrics.json        loss and validation scores by epoch, time, tokens per se
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -38,7 +37,7 @@ from eventtag.models.checkpoint import load_checkpoint
 from eventtag.models.encoders import add_link_head, load_encoder, longest_input
 from eventtag.models.lora import add_lora
 from eventtag.reporting.losses import write_losses
-from eventtag.run_folder import RUN_FILES, SCORE_FILES, claimed_folder
+from eventtag.run_folder import RUN_FILES, SCORE_FILES, claimed_folder, written
 from eventtag.scoring.report import EvaluationReport
 from eventtag.scoring.slices import require_fields
 from eventtag.settings import Precision, TrainSettings
@@ -205,7 +204,7 @@ def _is_begun(run_dir: Path, *, resume: bool) -> bool:
         elif not resume:
             raise OutputError(f"{run_dir}: holds an unfinished run; continue it with resume=true, or give another run_dir")
         return True
-    there = [name for name in RUN_FILES if os.path.lexists(run_dir / name)]
+    there = written(run_dir, RUN_FILES)
     if there:
         raise TrainingError(
             f"{run_dir}: holds {', '.join(there)}, but no {RECORD_FILE}, which would say of which run; it cannot be continued, and "
