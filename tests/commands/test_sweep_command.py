@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import hydra
 import pytest
@@ -29,9 +30,9 @@ def wait_until(condition, process: subprocess.Popen) -> None:
         time.sleep(0.1)
 
 
-def is_alive(group: int) -> bool:
+def is_alive(process: int) -> bool:
     try:
-        os.killpg(group, 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
     return True
@@ -44,21 +45,25 @@ def test_a_killed_sweep_goes_on_where_it_stopped_and_its_best_settings_can_be_tr
     )
     data = ["data=corpus", f"data.path={corpus_file}", "data.split_field=split", "evaluation.resamples=100"]
     command = ["sweep", *data, *TINY, "space=mine", "trials=3", "seeds=1", "workers=2", "resume=true", "run_dir=sweep"]
-    process = WarmPopen([warm_programs() / "eventtag", *command], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
-    candidates = tmp_path / "sweep" / "candidates"
+    process = WarmPopen([warm_programs() / "eventtag", *command], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    candidates, workers = tmp_path / "sweep" / "candidates", set()
 
     def half_done() -> bool:
         done = list(candidates.glob("*/outcome.json"))
-        return bool(done) and len(list(candidates.iterdir())) > len(done)
+        for marker in candidates.rglob(".eventtag"):
+            with suppress(OSError, ValueError):  # it is being written or removed
+                workers.add(json.loads(marker.read_text())["process"])
+        return bool(done and workers) and len(list(candidates.iterdir())) > len(done)
 
     wait_until(half_done, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert process.program not in workers
     done = {path: path.read_bytes() for path in candidates.glob("*/outcome.json")}
     deadline = time.monotonic() + 30
-    while is_alive(process.program) and time.monotonic() < deadline:
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not is_alive(process.program), "a worker went on without the sweep that started it"
+    assert not any(map(is_alive, workers)), "a worker went on without the sweep that started it"
 
     run(*command, cwd=tmp_path)
     results = json.loads((tmp_path / "sweep" / "results.json").read_text())

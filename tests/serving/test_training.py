@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import yaml
 from conftest import make_article
 from served_app import serving
+from warm import warm_programs
 
 from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
@@ -101,7 +103,8 @@ def short_run(trained_run: Path, tmp_path: Path) -> Path:
     return run
 
 
-def test_train_score_and_take_into_force(short_run: Path, tmp_path: Path) -> None:
+def test_train_score_and_take_into_force(short_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(warm_programs() / "python"))  # which need not import torch first
     with serving(short_run, tmp_path / "a") as (client, service):
         before = service.model.version
         save(client, NEW)
