@@ -51,6 +51,7 @@ settings.load_profile("same")
 
 def pytest_configure(config: pytest.Config) -> None:
     """One room for the warm programs of all workers; a run of all tests prepares it while they are collected."""
+    gc.disable()  # while tests are collected: what is imported is never garbage
     if not hasattr(config, "workerinput"):
         make_room()
         if config.args_source is config.ArgsSource.TESTPATHS and not config.option.collectonly:
@@ -67,6 +68,7 @@ def pytest_collection_finish() -> None:
     """What has been imported stays until the end: it need not be walked through by every collection of garbage."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def make_article(name: str, marked: str, **fields: object) -> Article:

@@ -120,6 +120,7 @@ def serve(folder: Path) -> None:
         thread.join(60)
     assert threading.active_count() == 1, others  # a fork has none of the other threads, but keeps the locks that they hold
     gc.freeze()  # spares every fork a walk through all of it
+    gc.enable()
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     signal.set_wakeup_fd(waking)
@@ -179,6 +180,7 @@ def warm_up(folder: Path) -> None:
     import eventtag.formats.registry
     import eventtag.reporting.console
     import eventtag.reporting.files  # noqa: F401
+    from eventtag import read_articles
     from eventtag.cli.hydra_task import compose_training
     from eventtag.jobs.job import code_digest
     from eventtag.labels import LabelSet
@@ -189,6 +191,8 @@ def warm_up(folder: Path) -> None:
 
     code_digest()
     compose_training(["data=corpus", "data.path=none", "model=tiny"])  # the parsers of Hydra and OmegaConf learn their grammars
+    (folder / "a.jsonl").write_text('{"id": "a", "text": "Lima", "spans": []}\n')
+    read_articles(folder / "a.jsonl")  # imports all formats, to see which it is
     with suppress(UndefinedError):  # the template is compiled before its values are asked for
         render_template("evaluation.html.j2")
     build_tiny_model(build_tiny_tokenizer(["Lima"]), LabelSet()).save_pretrained(folder / "model")
@@ -298,4 +302,5 @@ def fork_spawned(server: Callable[[], Path]) -> None:
 if __name__ == "__main__":
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # as the command sets it before it imports anything
     os.fsync = write_to_memory
+    gc.disable()  # while everything is imported, nothing of which is ever garbage
     serve(Path(sys.argv[1]))
