@@ -99,13 +99,17 @@ def test_figures_are_zero_where_they_divide_by_zero():
     assert not figures(np.zeros((3, 4))).any()
 
 
-def test_ten_thousand_articles_take_two_seconds_of_one_core():
+def test_ten_thousand_articles_take_a_few_times_as_long_as_drawing_them():
+    """About 1.5 s of one core; the ratio does not hang on how busy the machine is."""
     values = np.random.default_rng(0).integers(0, 6, (10_000, 5, 3, 8))
     schemes = ("strict", "exact", "partial", "type", "word")
     tally = Tally(tuple(str(n) for n in range(10_000)), schemes, LABELS, values)
-    before = time.process_time()
+    rng, before = np.random.default_rng(0), time.process_time()
+    for _ in range(10):
+        rng.integers(0, 10_000, (1000, 10_000))
+    drawn = time.process_time()
     assert bootstrap(tally).resamples == 10_000
-    assert time.process_time() - before < 2.0
+    assert time.process_time() - drawn < 6 * (drawn - before)
 
 
 def test_smallest_detectable_difference_shrinks_with_correlation():
