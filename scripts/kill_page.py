@@ -1,7 +1,7 @@
 """Kill the server while articles are corrected on its page by keyboard, and compare what it has kept with what the page showed.
 
     python scripts/kill_page.py CHECKPOINT              100 kills
-    python scripts/kill_page.py CHECKPOINT --kills 4    the short form, which the tests run
+    python scripts/kill_page.py CHECKPOINT --kills 4    a short form
 
 Headless Chromium shows the page and gets the keys. Articles with emoji, combining marks and text from right to left are pasted, corrected
 by keys drawn at random, and accepted, all of it or a paragraph. Meanwhile the server is killed (SIGKILL) and started again: half of the
