@@ -25,7 +25,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -41,6 +41,8 @@ from eventtag.span import Span
 from eventtag.tagging.tagger import Tagger
 
 ANNOTATOR = "Zoë 😀"
+PATIENCE = 300.0
+"""Seconds that the page has to show what it should."""
 ADORNMENTS = (
     "", "😀", "👩‍👩‍👧 🇵🇪", "e\u0301tude a\u0323\u0302", "\u202bשלום\u202c", "مرحبا بكم", "नमस्ते", "𝔘𝔫𝔦", "<b onclick='x'>&amp;</b>", "a\u200db\u200c", "日本語",  # noqa: E501 - wide signs count twice
 )  # fmt: skip
@@ -201,14 +203,18 @@ class Annotator:
         told = (seen["title"], seen["alert"], seen["pasted"], bool(seen["model"]), dict(seen["states"]))
         return View(*told, text, frozenset(spans), tuple(regions))
 
-    def until(self, holds: Callable[[View], bool]) -> View:
-        """The page when it shows this, or an error; the server is started again meanwhile."""
-        while True:
+    def looks(self) -> Iterator[View]:
+        """The page again and again; the server is started again meanwhile. Raises TimeoutError after PATIENCE seconds."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             self.server.revive()
-            view = self.look()
-            if view.alert or holds(view):
-                return view
+            yield self.look()
             time.sleep(0.02)
+        raise TimeoutError(f"the page shows neither what it should nor an error: {self.look()}")
+
+    def until(self, holds: Callable[[View], bool]) -> View:
+        """The page when it shows this, or an error."""
+        return next(view for view in self.looks() if view.alert or holds(view))
 
     def keys(self, keys: str) -> None:
         """Press these keys."""
@@ -234,10 +240,8 @@ class Annotator:
             starts = self.server.starts
             if not self.browser.navigate(f"http://127.0.0.1:{self.server.port}/"):
                 continue
-            while self.server.starts == starts:
-                self.server.revive()
-                view = self.look()
-                if view.alert:
+            for view in self.looks():
+                if view.alert or self.server.starts != starts:
                     break
                 if view.ready and len(view.states) >= len(self.accepted):
                     for name, kept in self.accepted.items():
@@ -245,7 +249,6 @@ class Annotator:
                         if kept.regions:  # outside of them, the server is asked again
                             self.suggested[name] |= {s for s in self.tagged[name] if not overlaps(s, kept.regions)}
                     return
-                time.sleep(0.02)
 
     def paste(self, text: str) -> None:
         """Paste an article, and open it."""
@@ -378,9 +381,7 @@ def main() -> int:
     chance = random.Random(options.seed)  # noqa: S311 - when to kill is no secret
     disable_progress_bar()  # it leaves a thread behind
     Tagger.load(options.checkpoint, threads=1)  # what is imported for it is there in every fork
-    for thread in threading.enumerate()[
-        1:
-    ]:  # those that loaded the weights are ending; a fork has none of them, but keeps their locks
+    for thread in threading.enumerate()[1:]:  # they loaded the weights and are ending; a fork would keep their locks
         thread.join()
     with tempfile.TemporaryDirectory(prefix="kill_page.") as name:
         folder = Path(name)

@@ -107,8 +107,8 @@ class TrainSettings:
     checkpoints are compared on its test articles."""
     export: bool | None = None
     """Whether to leave the model in the checkpoint as bf16 too, with which CPUs tag faster, if it finds nearly the same spans
-    (docs/how-to/speed.md). null: on a CPU with instructions for bfloat16, for encoders of 128 to 768. true: if it is refused, the
-    command ends with an error."""
+    (docs/how-to/speed.md). null: on a CPU with instructions for bfloat16, for encoders whose layers are 128 to 768 wide. true: if
+    it is refused, the command ends with an error."""
     seed: int = 42
     """Seed of everything random in training."""
     resume: bool = False
