@@ -8,7 +8,8 @@ One split of the corpus tests all taggers (--test). For each seed, some of the o
 start for all strategies: --first to train on and --validation to choose epoch and thresholds. --pool further ones are the pool. In each
 round, every strategy chooses --words words from the pool by the tagger of its last round, gets their gold, and a new tagger learns from all
 that is annotated. Only annotated regions of the pool can be chosen and are read. Words read are those of all annotated regions so far,
-validation articles included. Nothing is drawn beside the strategy, so `random_share` is not measured.
+validation articles included. Nothing is drawn beside the strategy, so `random_share` is not measured. Besides the strategies of `select`,
+--strategies takes those of `tried_strategies.py`.
 
 The table says, of strict micro F1: the mean over seeds after each round; how many words a strategy needs, interpolated between rounds, to
 reach the final F1 that random choice has with the same seed, as a share of the words that random choice has read; and both differences to
@@ -27,6 +28,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+import tried_strategies as tried
 from scipy.stats import t as student
 
 from eventtag.article import Article, Region
@@ -64,11 +66,31 @@ class Plan:
     unit: Unit
 
 
+@dataclass(frozen=True)
+class Round:
+    """What is known when sentences are chosen: `annotated` so far in these articles, and what the tagger of the round before found in the
+    pool, for the strategy that compares with it.
+    """
+
+    seed: int
+    number: int
+    articles: Mapping[str, Article]
+    validation: Sequence[str]
+    annotated: Open
+    found_before: tried.Found | None
+
+    def read(self) -> list[str]:
+        """The texts that were read, those of validation articles too."""
+        regions = {**{name: self.articles[name].regions for name in self.validation}, **self.annotated}
+        return [self.articles[name].text[start:end] for name, those in regions.items() for start, end in those]
+
+
 def main() -> int:
     """Simulate what is missing and print the table; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--strategies", nargs="+", default=[s.value for s in Strategy], choices=[s.value for s in Strategy])
+    offered = [strategy.value for strategy in Strategy]
+    parser.add_argument("--strategies", nargs="+", default=offered, choices=[*offered, *tried.TRIED])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--test", default="test", metavar="SPLIT", help="the split that tests the taggers")
     parser.add_argument("--first", type=int, default=10, help="articles to train on at the start")
@@ -86,12 +108,12 @@ def main() -> int:
     )  # fmt: skip
     for seed in arguments.seeds:
         for strategy in arguments.strategies:
-            simulate(plan, Strategy(strategy), seed)
+            simulate(plan, strategy, seed)
     print(table(plan.folder, arguments.strategies, arguments.seeds))
     return 0
 
 
-def simulate(plan: Plan, strategy: Strategy, seed: int) -> None:
+def simulate(plan: Plan, strategy: str, seed: int) -> None:
     """All rounds of a strategy with a seed. The start is shared by the strategies of the seed."""
     everything = [a for split, those in plan.corpus.splits.items() if split != plan.test for a in those if a.regions]
     order = np.random.default_rng(seed).permutation(len(everything)).tolist()
@@ -100,15 +122,21 @@ def simulate(plan: Plan, strategy: Strategy, seed: int) -> None:
     validation = names[plan.first : plan.first + plan.validation]
     annotated: Open = {name: articles[name].regions for name in names[: plan.first]}
     pool = {name: articles[name] for name in names[plan.first + plan.validation :]}
+    found: tried.Found | None = None
+    if strategy == tried.FLUCTUATION and not (plan.folder / str(seed) / strategy / f"{plan.rounds}.json").exists():
+        # What the tagger of an earlier round found is not kept, so an ended simulation begins again.
+        shutil.rmtree(plan.folder / str(seed) / strategy, ignore_errors=True)
     for number in range(plan.rounds + 1):
-        folder = plan.folder / str(seed) / (strategy.value if number else START)
+        folder = plan.folder / str(seed) / (strategy if number else START)
         result = folder / f"{number}.json"
         if number:
             file = folder / f"{number}-chosen.json"
             if not file.exists():
-                before = plan.folder / str(seed) / (strategy.value if number > 1 else START)
+                before = plan.folder / str(seed) / (strategy if number > 1 else START)
                 tagger = learnt(plan, annotated, articles, validation, before / f"run{number - 1}", seed)
-                write_json(file, chosen(plan, tagger, pool, annotated, strategy, [seed, number]))
+                now = Round(seed, number, articles, validation, annotated, found)
+                write_json(file, chosen(plan, tagger, pool, now, strategy))
+                found = tried.find_spans(tagger, pool) if strategy == tried.FLUCTUATION else None
                 if number > 1:  # the start serves all strategies
                     shutil.rmtree(before / f"run{number - 1}")
             annotated = {
@@ -120,7 +148,7 @@ def simulate(plan: Plan, strategy: Strategy, seed: int) -> None:
             read = [replace(articles[name], annotated=regions) for name, regions in annotated.items()]
             words = count_words(tagger, [*read, *(articles[name] for name in validation)])
             write_json(result, {"words": words, "f1": f1, "articles": len(annotated)})
-            print(f"seed {seed}, {strategy.value}, round {number}: {words} words, F1 {f1:.4f}", flush=True)
+            print(f"seed {seed}, {strategy}, round {number}: {words} words, F1 {f1:.4f}", flush=True)
             if number == plan.rounds:
                 shutil.rmtree(folder / f"run{number}")
 
@@ -145,25 +173,30 @@ def _only(article: Article, regions: Sequence[Region]) -> Article:
     return replace(part, spans=tuple(s for s in article.spans if part.counts(s)), links=None)
 
 
-def chosen(
-    plan: Plan, tagger: Tagger, pool: Mapping[str, Article], annotated: Open, strategy: Strategy, seed: Sequence[int]
-) -> dict[str, list[Region]]:
+def chosen(plan: Plan, tagger: Tagger, pool: Mapping[str, Article], now: Round, strategy: str) -> dict[str, list[Region]]:
     """What is annotated after one more choice: the regions of each article, sorted."""
     table = UnitTable(by_sentence=plan.unit is Unit.sentence)
-    closed = [_as_in_pool(article, annotated.get(name, ())) for name, article in pool.items()]
+    closed = [_as_in_pool(article, now.annotated.get(name, ())) for name, article in pool.items()]
     for number, (item, errors) in enumerate(tagger.tag_with_errors(closed)):
         table.add(number, item, errors)
     units = table.units()
-    scores = score_units(strategy, units, per_word=True, random=np.random.default_rng(seed))
-    allowed = np.ones(len(units), dtype=np.bool_)
     names = list(pool)
-    found = {name: list(regions) for name, regions in annotated.items()}
+    if strategy == tried.FLUCTUATION:
+        scores = tried.score_fluctuation(units, names, now.found_before, tried.find_spans(tagger, pool))
+    elif strategy == tried.DROPOUT:
+        scores = tried.score_dropout(units, names, tagger, pool, now.seed)
+    elif strategy == tried.DIVERSITY:
+        scores = tried.score_diversity(units, names, pool, now.read(), plan.words)
+    else:
+        scores = score_units(Strategy(strategy), units, per_word=True, random=np.random.default_rng([now.seed, now.number]))
+    allowed = np.isfinite(scores)
+    after = {name: list(regions) for name, regions in now.annotated.items()}
     for unit in choose_units(units, scores, plan.words, per_word=True, allowed=allowed).tolist():
         name = names[int(units.articles[unit])]
         whole = plan.unit is Unit.article
         regions = pool[name].regions if whole else ((int(units.starts[unit]), int(units.ends[unit])),)
-        found.setdefault(name, []).extend(regions)
-    return {name: sorted(regions) for name, regions in found.items()}
+        after.setdefault(name, []).extend(regions)
+    return {name: sorted(regions) for name, regions in after.items()}
 
 
 def _as_in_pool(article: Article, read: Iterable[Region]) -> Article:

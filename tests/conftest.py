@@ -71,6 +71,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _frozen() -> None:
+    """What earlier modules imported and made stays: each training collects garbage, which would walk through all of it."""
+    gc.collect()
+    gc.freeze()
+
+
 def make_article(name: str, marked: str, **fields: object) -> Article:
     """An article from `Police/ACTOR arrested/EVENT men/ACTOR in Paris/LOCATION .`"""
     text, spans = "", []

@@ -215,6 +215,13 @@ def test_a_mistake_in_a_user_s_own_configuration_is_placed(tmp_path, content, me
     assert len(done.stderr.strip().splitlines()) <= 2
 
 
+def test_a_refused_setting_leaves_no_new_folder_and_takes_none_away(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for folder in ("mine", "new"):
+        run("learning-curve", "data=sample", "trainer.epochs=-3", f"run_dir={folder}", cwd=tmp_path, code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_label_that_the_checkpoint_does_not_know_is_named(tmp_path, checkpoint, data):
     done = run("evaluate", f"checkpoint={checkpoint}", *data, "data.labels=[ACTOR,WEAPON]", cwd=tmp_path, code=1)
     assert "error: data.labels: the checkpoint does not know 'WEAPON'; it knows ['ACTOR', 'EVENT', 'LOCATION']" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 from warm import warm_programs
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "measure_selection.py"
+STRATEGIES = ("mentions", "random", "fluctuation", "dropout", "diversity")
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def script(monkeypatch):
 def test_rounds_are_simulated_once_and_a_round_reads_what_it_may(corpus_file, tmp_path):
     command = [
         warm_programs() / "python", str(SCRIPT), str(tmp_path / "rounds"), "--seeds", "1", "--rounds", "1", "--words", "14", "--pool", "6",
-        "--first", "3", "--validation", "3", "--strategies", "mentions", "random", "--train", "data=corpus", f"data.path={corpus_file}",
+        "--first", "3", "--validation", "3", "--strategies", *STRATEGIES, "--train", "data=corpus", f"data.path={corpus_file}",
         "data.split_field=split", "model=tiny", "window.max_length=24", "window.stride=6", "trainer.epochs=1", "trainer.adversarial=0",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -36,13 +37,13 @@ def test_rounds_are_simulated_once_and_a_round_reads_what_it_may(corpus_file, tm
         for path in (tmp_path / "rounds").rglob("*.json")
         if "run" not in str(path.relative_to(tmp_path / "rounds"))
     }
-    assert files == {f"{name}.json" for name in ("start/0", "mentions/1", "mentions/1-chosen", "random/1", "random/1-chosen")}
+    assert files == {"start/0.json", *(f"{strategy}/1{end}.json" for strategy in STRATEGIES for end in ("", "-chosen"))}
     start, *rounds = (
         json.loads((tmp_path / "rounds" / "1" / name).read_text())["words"]
-        for name in ("start/0.json", "mentions/1.json", "random/1.json")
+        for name in ("start/0.json", *(f"{strategy}/1.json" for strategy in STRATEGIES))
     )
     assert start == 6 * 18  # six articles of three sentences with six words
-    assert rounds == [start + 12, start + 12]
+    assert rounds == [start + 12] * len(STRATEGIES)
     assert "| mentions | 1 |" in done.stdout
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "round" not in again.stdout.replace("| round", "")

@@ -261,3 +261,22 @@ def test_a_file_that_would_change_one_of_ours_is_named(tmp_path, capsys):
     said = capsys.readouterr().err.splitlines()
     assert [line.partition(": is not read")[0] for line in said] == [f"{tmp_path}/model/tiny.yaml", f"{tmp_path}/train.yaml"]
     assert said[0].endswith("give the file another name")
+
+
+def test_aliases_that_would_fill_the_memory_and_depth_without_end_are_refused(tmp_path):
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    for text, message in (
+        ("\n".join(lines), r"mine\.yaml: its aliases \(`\*name`\) stand for more than 100,000 values"),
+        ("a: &a [*a]", r"mine\.yaml: its aliases"),
+        (f"a: {'[' * 5000}{']' * 5000}", r"mine\.yaml: is nested too deeply"),
+    ):
+        write(tmp_path, "experiment/mine.yaml", f"# @package _global_\n{text}\n")
+        with pytest.raises(SettingsError, match=message):
+            compose(tmp_path, "experiment=mine")
+
+
+def test_aliases_of_one_s_own_are_taken(tmp_path):
+    write(tmp_path, "experiment/mine.yaml", "# @package _global_\ntrainer: {epochs: &n 7, patience: *n}\n")
+    composed = compose(tmp_path, "experiment=mine")
+    assert (composed.trainer.epochs, composed.trainer.patience) == (7, 7)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import pytest
@@ -234,3 +235,26 @@ def test_a_damaged_archive_is_an_error(tmp_path):
     path.write_bytes(data)
     with pytest.raises(FormatError, match="cannot be unpacked as a zip archive"):
         recognise(path)
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_named_as_not_read(tmp_path):
+    folder = tree(tmp_path / "brat", {"one.txt": "Kyiv fell", "one.ann": "T1\tLOC 0 4\tKyiv\n"})
+    elsewhere = tree(tmp_path / "elsewhere", {"two.txt": "Lviv fell", "two.ann": "T1\tLOC 0 4\tLviv\n"})
+    (folder / "train").symlink_to(elsewhere)
+    (folder / "three.txt").symlink_to(tmp_path / "gone.txt")
+    (folder / "three.ann").symlink_to("three.ann")
+    os.mkfifo(folder / "four.txt")
+    (folder / ".hidden.txt").symlink_to(tmp_path / "gone.txt")
+    articles, ledger = read(folder)
+    assert [article.id for article in articles] == ["one"]
+    assert "links to folders are not read: train" in ledger.remarks
+    assert "links to nothing and special files are not read: four.txt, three.ann, three.txt" in ledger.remarks
+
+
+def test_many_unread_entries_are_counted(tmp_path):
+    tree(tmp_path, {"one.jsonl": '{"id": "1", "text": "Kyiv fell", "spans": []}\n'})
+    for number in range(8):
+        (tmp_path / f"{number}.jsonl").symlink_to(tmp_path / "gone")
+    assert [r for r in read(tmp_path)[1].remarks if "nothing" in r] == [
+        "links to nothing and special files are not read: 0.jsonl, 1.jsonl, 2.jsonl, 3.jsonl, 4.jsonl and 3 more"
+    ]

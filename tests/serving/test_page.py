@@ -65,13 +65,15 @@ await until(() => byId("model").textContent);
 
 @contextmanager
 def browsing(checkpoint: Path, folder: Path) -> Iterator[Any]:
-    """A function that runs a script in the page of a server and gives what it shows, as JSON."""
+    """A function that runs a script in the page of a server and gives what it shows, as JSON; a script `before` runs before the page's."""
     scripts: dict[str, str] = {}
 
     async def probe(_: Any) -> Response:
         page = (PAGE / "index.html").read_text(encoding="utf-8")
-        probes = "".join(f'<script src="{name}" type="module"></script>' for name in scripts)
-        return Response(page.replace("</head>", f"{probes}</head>"), media_type="text/html")
+        first = '<script src="before.js"></script>' if "before.js" in scripts else ""
+        probes = "".join(f'<script src="{name}" type="module"></script>' for name in scripts if name != "before.js")
+        page = page.replace('<script src="page.js"', f'{first}<script src="page.js"').replace("</head>", f"{probes}</head>")
+        return Response(page, media_type="text/html")
 
     async def script(request: Any) -> Response:
         return Response(scripts[request.url.path.removeprefix("/")], media_type="text/javascript")
@@ -81,7 +83,7 @@ def browsing(checkpoint: Path, folder: Path) -> Iterator[Any]:
     )
     with opened(settings) as service:
         app = build_app(service, token=None)
-        app.router.routes += [Route("/probe", probe), Route("/axe.js", script), Route("/probe.js", script)]
+        app.router.routes += [Route("/probe", probe), *(Route(f"/{name}.js", script) for name in ("axe", "before", "probe"))]
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run)
         thread.start()

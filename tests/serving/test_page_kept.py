@@ -109,3 +109,29 @@ show(seen);
     corrections = Corrections(tmp_path)
     corrections.close()
     assert [one.article.text for one in corrections] == [row["text"] for row in rows]
+
+
+def test_a_page_that_opens_while_the_server_is_away_asks_again_and_shows_what_was_kept(checkpoint: Path, tmp_path: Path) -> None:
+    before = """
+const real = window.fetch;
+window.told = [];
+let number = 0;
+window.fetch = (...options) => {
+  number += 1;
+  if (number === 1 || number === 3 || number === 4) return Promise.reject(new TypeError("no connection"));
+  if (number === 2 || number === 5) window.told.push(document.getElementById("alert").textContent);
+  return real(...options);
+};
+"""
+    with browsing(checkpoint, tmp_path) as run:
+        run('await paste("Police attacked Rebels in Lima ."); press("Enter"); await until(() => accepted() === 1); show(seen);')
+        probe = f"""{STATES}
+await until(() => states().length);
+show({{ told: window.told, states: states(), alert: byId("alert").textContent, status: byId("status").textContent }});
+"""
+        seen = run(probe, before=before)
+    assert (
+        seen["told"]
+        == ["The server does not answer. What was accepted is kept; accept this article again when the server is back."] * 2
+    )
+    assert (seen["states"], seen["alert"], seen["status"]) == (["accepted"], "", "")

@@ -6,7 +6,9 @@ import os
 import re
 import secrets
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +63,7 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
 
     failures: list[str] = []
     begun: list[DictConfig] = []
+    started = time.time()
 
     def hydra_task(config: DictConfig) -> float | None:
         begun.append(config)
@@ -85,6 +88,8 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
             failures.append(explain(error))
         # Raised, the error would come out between lines of Hydra's own and end a sweep.
         print_message(f"error: {failures[-1]}")
+        if "run_dir" in config:
+            _remove_unused(Path(HydraConfig.get().runtime.output_dir), since=started)
         return None
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors are raised then, instead of being printed by Hydra
@@ -103,6 +108,13 @@ def run_hydra(command: str, settings: type[Settings], task: Callable[[Settings],
         print_message(f"error: {said}")
         return 1
     return 1 if failures else 0
+
+
+def _remove_unused(folder: Path, *, since: float) -> None:
+    """Remove the folder that Hydra made for a task, after the time `since`, if the task was refused before it wrote anything."""
+    with suppress(OSError):  # a folder that holds anything cannot be removed
+        if not folder.is_symlink() and folder.stat().st_ctime >= since and folder.resolve() != Path.cwd():
+            folder.rmdir()
 
 
 def compose_data(choices: Sequence[str]) -> DataSettings:

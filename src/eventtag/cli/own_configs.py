@@ -10,6 +10,7 @@ Hydra would take `hydra/launcher/basic.yaml` from them instead of its own, and c
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -45,6 +46,8 @@ WORDS = (
     "partition", "qos", "account", "constraint", "name", "gres", "direction", "study_name", "backend", "pre_dispatch", "batch_size",
 )  # fmt: skip
 """Settings of launchers and sweepers that may be words."""
+MAX_VALUES = 100_000
+"""A file with more values than this, those of aliases counted in each place, is refused."""
 PLAIN = re.compile(r"[\w.:/@%+*-]*")
 
 
@@ -135,9 +138,12 @@ class GuardedFiles(FileConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file; SettingsError, naming it, where a user's file sets what it must not."""
+        file = Path(self.path) / self._normalize_file_name(config_path)
+        if not self._is_ours():
+            _require_small(file)
         result = super().load_config(config_path)
         if not self._is_ours():
-            _require_harmless(result, str(Path(self.path) / self._normalize_file_name(config_path)))
+            _require_harmless(result, str(file))
         return result
 
     def _is_ours(self) -> bool:
@@ -191,6 +197,30 @@ def _require_own_sweep(composed: DictConfig) -> None:
 def _leads_out(config_path: str) -> bool:
     path = PurePosixPath(config_path)
     return path.is_absolute() or ".." in path.parts
+
+
+def _require_small(file: Path) -> None:
+    """Raise SettingsError for a file whose aliases stand for more than MAX_VALUES values, which would fill the memory, and for one that is
+    nested too deeply.
+    """
+    try:
+        with suppress(OSError, ValueError, yaml.YAMLError):  # Hydra places these in its own words
+            root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            if root is not None and _count_values(root, {}) > MAX_VALUES:
+                problem = f"{file}: its aliases (`*name`) stand for more than {MAX_VALUES:,} values"
+                raise SettingsError(f"{problem}; write out what is needed")
+    except RecursionError:
+        raise SettingsError(f"{file}: is nested too deeply to be read; make it flatter") from None
+
+
+def _count_values(node: yaml.Node, known: dict[int, float]) -> float:
+    """The values below a node, those of an alias once for each place; infinite where a node holds itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        inner = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
+        parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_count_values(part, known) for part in parts if isinstance(part, yaml.Node))
+    return known[id(node)]
 
 
 def _require_harmless(result: ConfigResult, file: str) -> None:

@@ -13,10 +13,13 @@ from pathlib import Path
 from eventtag.article import Article
 from eventtag.errors import FormatError, OutputError
 from eventtag.formats.text_file import write_text
+from eventtag.ledger import LossLedger
 from eventtag.staging import staged_folder
 
 MAX_BYTES = 200
 """A file name may have 255 bytes on every common file system; this leaves room for the suffix."""
+SHOWN = 5
+"""So many names a remark lists."""
 _PART = re.compile(r"[^./\\\x00-\x1f\ud800-\udfff][^/\\\x00-\x1f\ud800-\udfff]*")
 
 
@@ -62,10 +65,27 @@ def _in_the_way(article_id: str) -> OutputError:
 
 def visible_files(folder: Path) -> Iterator[Path]:
     """All files below a folder, in no order, without hidden ones and those that macOS puts into archives (`__MACOSX`)."""
-    for file in folder.rglob("*"):
-        parts = file.relative_to(folder).parts
-        if not any(part.startswith(".") or part == "__MACOSX" for part in parts) and file.is_file():
-            yield file
+    return (file for file in _visible_entries(folder) if file.is_file())
+
+
+def _visible_entries(folder: Path) -> Iterator[Path]:
+    for entry in folder.rglob("*"):
+        if not any(part.startswith(".") or part == "__MACOSX" for part in entry.relative_to(folder).parts):
+            yield entry
+
+
+def remark_unread(folder: Path, ledger: LossLedger) -> None:
+    """Name in the ledger what `visible_files` leaves out below a folder because it is neither a file nor a folder."""
+    kinds: dict[str, list[str]] = {"links to folders": [], "links to nothing and special files": []}
+    for entry in _visible_entries(folder):
+        if entry.is_symlink() and entry.is_dir():
+            kinds["links to folders"].append(entry.relative_to(folder).as_posix())
+        elif not entry.is_dir() and not entry.is_file():
+            kinds["links to nothing and special files"].append(entry.relative_to(folder).as_posix())
+    for kind, names in kinds.items():
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            ledger.remark(f"{kind} are not read: {', '.join(sorted(names)[:SHOWN])}{more}")
 
 
 def article_files(path: Path, suffix: str, *, remedy: str) -> list[tuple[Path, str]]:

@@ -19,7 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.archives import is_archive, unpacked
-from eventtag.formats.file_names import visible_files
+from eventtag.formats.file_names import remark_unread, visible_files
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.unrecognised import describe
 from eventtag.ledger import LossLedger
@@ -273,6 +273,8 @@ def _check_options(entry: Format, allowed: Mapping[str, tuple[Any, ...]], option
 
 
 def _read_files(entry: Format, path: Path, ledger: LossLedger, options: Mapping[str, Any]) -> Iterator[Article]:
+    if path.is_dir():
+        remark_unread(path, ledger)
     if entry.folder or path.is_file():
         yield from entry.read(path, ledger=ledger, **options)
         return

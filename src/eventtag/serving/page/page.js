@@ -6,7 +6,8 @@ import { drawCurve } from "./curve.js";
 
 const byId = (id) => document.getElementById(id);
 const COLOURS = 8;
-const POLL = 2000; // milliseconds between two looks at a training
+const POLL = 2000; // milliseconds between two looks at a training, and between two questions to a server that does not answer
+const NO_ANSWER = "The server does not answer. What was accepted is kept; accept this article again when the server is back.";
 
 let about = { labels: [], overlapping_spans: false };
 let articles = []; // { id, text, meta, letters, units, spans, suggested, regions, accepted, past, seen }
@@ -38,7 +39,7 @@ async function ask(address, { quiet = false, ...options } = {}) {
   try {
     response = await fetch(address, options);
   } catch {
-    complain("The server does not answer. What was accepted is kept; accept this article again when the server is back.");
+    complain(NO_ANSWER);
     throw new Error(address);
   }
   if (!response.ok) {
@@ -46,7 +47,7 @@ async function ask(address, { quiet = false, ...options } = {}) {
     complain(said.error || `The server answered ${response.status}.`);
     throw Object.assign(new Error(address), { status: response.status });
   }
-  if (!quiet) complain("");
+  if (!quiet || byId("alert").textContent === NO_ANSWER) complain("");
   return response;
 }
 const post = (address, body, type = "application/json") => ask(address, { method: "POST", headers: { "Content-Type": type }, body });
@@ -354,9 +355,21 @@ async function showTrainings() {
   return state.running;
 }
 
+// Do it until the server answers; an answer that is an error is raised.
+async function untilAnswered(doing) {
+  for (;;) {
+    try {
+      return await doing();
+    } catch (error) {
+      if (error.status || byId("alert").textContent !== NO_ANSWER) throw error;
+    }
+    await new Promise((resolve) => { setTimeout(resolve, POLL); });
+  }
+}
+
 async function watchTraining() {
-  while (await showTrainings()) await new Promise((resolve) => { setTimeout(resolve, POLL); });
-  await refresh();
+  while (await untilAnswered(showTrainings)) await new Promise((resolve) => { setTimeout(resolve, POLL); });
+  await untilAnswered(refresh);
 }
 
 const keys = {
@@ -409,4 +422,5 @@ byId("annotator").addEventListener("change", () => {
   try { localStorage.setItem("annotator", name()); } catch { /* the name is asked for again */ }
   restore().catch(() => {});
 });
-refresh().then(restore).then(watchTraining).catch(() => {});
+say("");
+untilAnswered(refresh).then(() => untilAnswered(restore)).then(watchTraining).catch(() => {});
