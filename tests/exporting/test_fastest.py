@@ -7,10 +7,10 @@ import pytest
 from test_export import GOOD
 
 import eventtag
-from eventtag.api import train as api
 from eventtag.errors import ExportError
 from eventtag.exporting import fastest
 from eventtag.labels import LabelSet
+from eventtag.training import finish
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_refusal_is_said_and_an_error_only_where_the_export_was_asked_for(trie
 
 
 def test_training_has_it_judged_by_the_validation_articles(tried, monkeypatch, tmp_path, articles, corpus_file):
-    monkeypatch.setattr(api, "checkpoint_width", lambda _: 384)
+    monkeypatch.setattr(finish, "checkpoint_width", lambda _: 384)
     data = {"path": str(corpus_file), "split_field": "split"}
     settings = {"model": {"name": "tiny"}, "window": {"max_length": 24, "stride": 6}, "trainer": {"epochs": 1, "adversarial": 0}}
     eventtag.train(data, tmp_path / "run", evaluation={"resamples": 100}, **settings)

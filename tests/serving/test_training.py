@@ -20,9 +20,9 @@ from warm import warm_programs
 
 from eventtag.article import Article
 from eventtag.corpus.loading import Corpus, load_corpus
-from eventtag.errors import DataError, OutputError, SettingsError
+from eventtag.errors import DataError, ExportError, OutputError, SettingsError
 from eventtag.formats.jsonl import json_line
-from eventtag.serving import training
+from eventtag.serving import retraining, training
 from eventtag.serving.batches import Model
 from eventtag.serving.store import Correction, Corrections
 from eventtag.serving.training import RECORD_FILE, Trainings
@@ -136,6 +136,28 @@ def test_train_score_and_take_into_force(short_run: Path, tmp_path: Path, monkey
         assert service.model.version == trained  # as it was before the server ended
         assert client.post("/api/training/adopt", json={"number": 0}).json()["in_force"] == 0
         assert service.model.version == before
+
+
+def test_a_new_checkpoint_is_exported_as_the_run_was_and_a_refusal_is_a_note(
+    short_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = yaml.safe_load((short_run / "settings.yaml").read_text(encoding="utf-8"))
+    (short_run / "settings.yaml").write_text(yaml.safe_dump(settings | {"export": True}), encoding="utf-8")
+    (tmp_path / "corrections.jsonl").write_text(json_line(NEW) + "\n", encoding="utf-8")
+    request = {"base": str(short_run / "checkpoint"), "in_force": str(short_run / "checkpoint")}
+    (tmp_path / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    asked = []
+
+    def refused(result: str, *, wanted: bool | None) -> None:
+        asked.append((result, wanted))
+        raise ExportError("export=true: bf16: is not faster\nthe run is finished, and its checkpoint tags with torch")
+
+    monkeypatch.setattr(retraining, "train", lambda *_, **__: "result")
+    monkeypatch.setattr(retraining, "export_result", refused)
+    monkeypatch.setattr(retraining.Tagger, "load", lambda _: None)
+    monkeypatch.setattr(retraining, "compare_taggers", lambda *_: {"notes": []})
+    assert retraining.retrain(tmp_path)["notes"] == ["export=true: bf16: is not faster"]
+    assert asked == [("result", True)]
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ from typing import Any
 
 from eventtag.api.articles import Source, data_settings
 from eventtag.article import Article
-from eventtag.exporting.fastest import export_fastest
-from eventtag.labels import LabelSet
 from eventtag.settings import TrainSettings
 from eventtag.settings.building import with_values
 from eventtag.training.continued import corpus_of, with_base
-from eventtag.training.encoder_defaults import checkpoint_width
+from eventtag.training.finish import export_result
 from eventtag.training.loop.processes import is_first_process
 from eventtag.training.run import AfterEpoch, TrainingResult, require_trainable
 from eventtag.training.run import train as run_training
@@ -53,11 +51,7 @@ def train(
         require_trainable(corpus)
     result = run_training(wanted, corpus=corpus, after_epoch=after_epoch)
     if is_first_process():
-        report, tagged = result.evaluation.report, result.evaluation.tagged
-        export_fastest(
-            result.checkpoint, [item.article for item in tagged], LabelSet(report.labels), data=report.data,
-            wanted=wanted.export, width=checkpoint_width(result.checkpoint),
-        )  # fmt: skip
+        export_result(result, wanted=wanted.export)
     return result
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eventtag.errors import EventtagError
+from eventtag.errors import EventtagError, ExportError
 from eventtag.formats.jsonl import read_jsonl
 from eventtag.ledger import LossLedger
 from eventtag.staging import write_json
@@ -22,6 +22,7 @@ from eventtag.stored_json import read_stored
 from eventtag.tagging.tagger import Tagger
 from eventtag.training.comparing import compare_taggers
 from eventtag.training.continued import add_articles, corpus_of_run, settings_of_run
+from eventtag.training.finish import export_result
 from eventtag.training.run import require_trainable, train
 
 REQUEST_FILE = "request.json"
@@ -44,10 +45,15 @@ def retrain(folder: Path) -> dict[str, Any]:
     added = add_articles(corpus, corrections, what="corrections")
     for note in added.notes:
         log.info("%s", note)
-    train(replace(settings, run_dir=str(folder / RUN)), corpus=added.corpus)
+    result = train(replace(settings, run_dir=str(folder / RUN)), corpus=added.corpus)
+    notes = [*added.notes]
+    try:
+        export_result(result, wanted=settings.export)
+    except ExportError as error:
+        notes.append(str(error).partition("\n")[0])
     taggers = {"in_force": Tagger.load(Path(request["in_force"])), "new": Tagger.load(folder / RUN / "checkpoint")}
     compared = compare_taggers(taggers, corpus, settings.evaluation)
-    return {**compared, "corrections": added.count, "notes": [*added.notes, *compared["notes"]]}
+    return {**compared, "corrections": added.count, "notes": [*notes, *compared["notes"]]}
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from eventtag.corpus.loading import Corpus
 from eventtag.corpus.seen import Seen, leave_out_seen
 from eventtag.errors import DataError
 from eventtag.evaluation import Evaluation, evaluate
+from eventtag.exporting.fastest import export_fastest
+from eventtag.labels import LabelSet
 from eventtag.ledger import LossLedger
 from eventtag.models.checkpoint import CheckpointInfo, save_checkpoint
 from eventtag.models.lora import merge_lora
@@ -25,6 +27,7 @@ from eventtag.training.agreement import check_precisions
 from eventtag.training.comparing import compare_taggers, describe_comparison, verdict
 from eventtag.training.continued import base_checkpoint
 from eventtag.training.data.features import learnt_article
+from eventtag.training.encoder_defaults import checkpoint_width
 from eventtag.training.fitted_calibration import evaluate_calibrated
 from eventtag.training.fitted_links import calibrated_links
 from eventtag.training.learnt import learns_across_lines, learns_cut_strings
@@ -61,6 +64,17 @@ class TrainingResult:
     def to_pandas(self) -> pd.DataFrame:
         """Precision, recall, F1 and support on the validation articles, by matching scheme and label, with micro and macro."""
         return self.evaluation.report.to_pandas()
+
+
+def export_result(result: TrainingResult, *, wanted: bool | None) -> None:
+    """Leave the fastest form of the model in the checkpoint, checked on the validation articles; `wanted` is the setting `export`. Raises
+    ExportError as `export_fastest` does.
+    """
+    report, tagged = result.evaluation.report, result.evaluation.tagged
+    export_fastest(
+        result.checkpoint, [item.article for item in tagged], LabelSet(report.labels), data=report.data,
+        wanted=wanted, width=checkpoint_width(result.checkpoint),
+    )  # fmt: skip
 
 
 def finish(
