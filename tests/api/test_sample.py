@@ -43,6 +43,11 @@ def test_each_drawn_article_says_how_likely_it_was_and_nobody_has_annotated_it(p
     assert "63 articles are 60 units: near-duplicates together (4 articles in 1 units)" in result.notes
 
 
+def test_fields_may_be_one_text_with_commas(pool, tmp_path):
+    strata = [eventtag.sample(pool, tmp_path / f"{by}.jsonl", n=20, by=by).strata for by in ("country", "country, country")]
+    assert strata[0] == strata[1] == eventtag.sample(pool, tmp_path / "s.jsonl", n=20, by=["country"]).strata
+
+
 def test_near_duplicates_are_drawn_together_or_one_of_them(tmp_path):
     pool = tagged_pool(4)
     everything = eventtag.sample(pool, tmp_path / "all.jsonl", n=4)

@@ -57,7 +57,7 @@ def test_an_unasked_loss_is_an_error_and_nothing_is_written(run, tmp_path):
     assert run(source, tmp_path / "out.conll", "--to", "conll", "--max-loss", "0.5")[0] == 0
 
 
-@pytest.mark.parametrize(("policy", "label"), [("longest", "Y"), ("innermost", "X"), ("priority:X,Y", "X")])
+@pytest.mark.parametrize(("policy", "label"), [("longest", "Y"), ("innermost", "X"), ("priority:X, Y", "X")])
 def test_overlaps_are_resolved_as_asked(run, tmp_path, policy, label):
     source = tmp_path / "in.jsonl"
     spans = [{"start": 0, "end": 4, "label": "X"}, {"start": 0, "end": 9, "label": "Y"}]

@@ -56,6 +56,7 @@ def test_the_table_and_what_it_is_not(run, tagged):
     assert code == 0
     assert output.splitlines()[0].split() == ["country", "label", "articles", "articles_with", "spans", "share", "mean"]
     assert re.search(r"^Perú +EVENT +5 +1 +1 +0\.200 +0\.200$", output, re.MULTILINE)
+    assert run(tagged, "--by", "country, label", "--threshold", "EVENT=0.5", "--unique")[1] == output
     assert "11 spans in 10 articles" in said
     assert "not corrected for what it misses or finds wrongly; eventtag estimate corrects them" in said
 

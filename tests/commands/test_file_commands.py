@@ -148,7 +148,7 @@ def test_three_annotators_with_labels_and_articles_of_their_own_are_compared_pai
     rows = [("1@ana", "ana", "LOC"), ("1@ben", "ben", "LOC"), ("2@ana", "ana", "EV"), ("2@cy", "cy", "EV")]
     articles = [Article(name, "Kyiv fell again", (Span(0, 4, label),), meta={"annotator": who}) for name, who, label in rows]
     write_articles(articles, tmp_path / "all.jsonl", "jsonl", ledger=LossLedger())
-    code, output, error = run("agreement", tmp_path / "all.jsonl", "--labels", "LOC,EV", "--json", tmp_path / "o.json")
+    code, output, error = run("agreement", tmp_path / "all.jsonl", "--labels", "LOC, EV", "--json", tmp_path / "o.json")
     assert (code, error) == (0, "")
     assert "ben / cy\n\nno article in common" in output
     record = json.loads((tmp_path / "o.json").read_text())

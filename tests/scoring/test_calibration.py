@@ -11,7 +11,7 @@ from eventtag.scoring.calibration import (
     calibration_report,
     choose_thresholds,
     collect_predictions,
-    cross_fitted_ece,
+    cross_fitted_reliability,
     fit_temperature,
     fit_temperatures,
     precision_recall_curve,
@@ -148,8 +148,9 @@ def test_cross_fitting_measures_on_articles_that_did_not_fit():
         pairs.append((Article(str(number), "x" * 20, gold), predicted))
     found = collect_predictions(pairs, LabelSet())
     before = reliability(found["EVENT"].scores, found["EVENT"].correct).ece
-    assert cross_fitted_ece(pairs, LabelSet()) < 0.05 < before
-    assert cross_fitted_ece(pairs[:4], LabelSet()) is None
+    found = cross_fitted_reliability(pairs, LabelSet())
+    assert found.ece < 0.05 < before
+    assert cross_fitted_reliability(pairs[:4], LabelSet()) is None
 
 
 def test_thresholds_for_unknown_labels_or_two_targets_are_refused():

@@ -17,7 +17,7 @@ from eventtag.reporting.console import render_table
 from eventtag.reporting.html import render_page
 from eventtag.reporting.markdown import render_scores_table
 from eventtag.reporting.model_card import _scores, render_model_card
-from eventtag.scoring.calibration import collect_predictions, cross_fitted_ece, precision_recall_curve
+from eventtag.scoring.calibration import collect_predictions, cross_fitted_reliability, precision_recall_curve
 from eventtag.scoring.temperature import apply_temperature, calibrate_spans
 from eventtag.settings import EvaluationSettings
 from eventtag.span import Span
@@ -244,7 +244,8 @@ def test_the_cross_fitted_error_is_that_of_the_spans_that_are_kept(tagged):
         for item in calibrated(tagged, fitted)
     ]
     pairs = [(item.article, item.spans) for item in tagged]
-    assert fitted.cross_fitted_ece == cross_fitted_ece(pairs, LABELS, measured=kept) != cross_fitted_ece(pairs, LABELS)
+    assert fitted.cross_fitted_ece == cross_fitted_reliability(pairs, LABELS, measured=kept).ece
+    assert fitted.cross_fitted_ece != cross_fitted_reliability(pairs, LABELS).ece
 
 
 def test_a_target_for_an_unknown_label_is_refused():

@@ -35,6 +35,13 @@ Source: TypeAlias = str | os.PathLike[str] | DataSettings | Mapping[str, Any] | 
 """A path, the settings `data` (also as a mapping of their keys), articles, or what reads them."""
 
 
+def listed(names: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The names of a list, or of a text that separates them by commas; none for None and for an empty text."""
+    if isinstance(names, str) and names:
+        return tuple(dict.fromkeys(map(str.strip, names.split(","))))
+    return tuple(names or ())
+
+
 def data_settings(source: Source) -> tuple[DataSettings, Sequence[Article] | None]:
     """The settings of the source, and the articles if they are in memory. Raises SettingsError for wrong settings."""
     if isinstance(source, DataSettings):

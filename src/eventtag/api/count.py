@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eventtag.api.articles import listed
 from eventtag.article import Article
 from eventtag.errors import SettingsError
 from eventtag.estimates.counts import UNCORRECTED, Counts, CountSettings, count_tagged
@@ -94,7 +95,7 @@ def count(
     that does not occur; OutputError if the folder exists.
     """
     folder = None if output is None else Path(output)
-    names = tuple(by.split(",") if isinstance(by, str) else by)
+    names = listed(by)
     if isinstance(tagged, str | os.PathLike) and is_record_table(Path(tagged)):
         given = {
             "mentioning": mentioning,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from eventtag.api.articles import Source, name_of, require_names
+from eventtag.api.articles import Source, listed, name_of, require_names
 from eventtag.api.gold import read_noted
 from eventtag.article import Article
 from eventtag.corpus.seen import REASONS, Seen, read_seen
@@ -109,7 +109,7 @@ def estimate(
     Raises DataError if no annotated article fits or the tagger learnt from some; SettingsError for a quantity or field that does
     not occur; OutputError if the folder exists.
     """
-    names = tuple(by.split(",") if isinstance(by, str) else by)
+    names, regress = listed(by), listed(regress)
     codes = None if categories is None else Path(categories)
     tagger = record_source(
         thresholds=dict(thresholds or {}),

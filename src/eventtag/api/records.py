@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eventtag.api.articles import Source, name_of, read_source
+from eventtag.api.articles import Source, listed, name_of, read_source
 from eventtag.article import Article
 from eventtag.errors import DataError, SettingsError
 from eventtag.estimates.dates import Order, choose_date_field
@@ -125,7 +125,7 @@ def records(
     """
     settings = RecordSettings(
         linking=_linking(linking, checkpoint),
-        status=(status,) if isinstance(status, str) else tuple(status),
+        status=listed(status),
         thresholds=dict(thresholds or {}),
         link_thresholds=dict(link_thresholds or {}),
         status_threshold=status_threshold,

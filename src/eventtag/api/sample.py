@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eventtag.api.articles import Source, name_of, read_source
+from eventtag.api.articles import Source, listed, name_of, read_source
 from eventtag.article import Article
 from eventtag.corpus.seen import Seen, read_seen
 from eventtag.errors import DataError, FormatError, SettingsError
@@ -118,7 +118,7 @@ def sample(
     for path in (target, record_path(target)):
         require_absent(path)
     design, earlier = _design(
-        Design(tuple(by), tuple(counts), date, date_order, seed, look_for_duplicates, copies), n, extend, record
+        Design(listed(by), listed(counts), date, date_order, seed, look_for_duplicates, copies), n, extend, record
     )
     counting = RecordSource(key="counts")
     ledger, notes = LossLedger(), list[str]()
@@ -183,7 +183,7 @@ def _read(pool: Source, ledger: LossLedger, notes: list[str], **reading: Any) ->
         yield from read_source(pool, ledger, **reading)
         return
     path = Path(pool)
-    refuse_span_tables(path, "to annotate")
+    refuse_span_tables(path)
     try:
         recognise(path)
         next(read_articles(path, ledger=LossLedger()), None)

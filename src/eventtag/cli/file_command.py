@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eventtag.api.articles import Reading, Source, read_source, require_names, watch_labels
+from eventtag.api.articles import Reading, Source, listed, read_source, require_names, watch_labels
 from eventtag.article import Article
 from eventtag.cli.terminal import log_on_terminal, print_message
 from eventtag.errors import EventtagError, SettingsError
@@ -166,7 +166,7 @@ def scored_on(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "gold": gold_source(arguments),
         "split": arguments.split,
-        "labels": arguments.labels and arguments.labels.split(","),
+        "labels": listed(arguments.labels) or None,
         "clusters": arguments.clusters,
         "format": arguments.source_format,
         "options": pairs(arguments.read_option, "--read-option"),

@@ -26,7 +26,6 @@ from eventtag.formats.csv_spans import cell_text
 Unit = Literal["year", "month", "week", "day"]
 Order = Literal["dmy", "mdy"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-ORDERS: tuple[Order, ...] = get_args(Order)
 USUAL_NAMES = (
     "date", "published", "publish_date", "published_at", "publication_date", "date_published", "datepublished", "pubdate", "pub_date",
     "date_publish", "article_date", "datetime", "timestamp", "day", "created_at", "created",

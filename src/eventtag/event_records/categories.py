@@ -49,7 +49,9 @@ class Categories:
         """The code of an event's text; None where no phrase fits, or several that disagree."""
         if len(self._known) > KNOWN:
             self._known.clear()
-        found = self._known.setdefault(event, self._find(event)) if event not in self._known else self._known[event]
+        if event not in self._known:
+            self._known[event] = self._find(event)
+        found = self._known[event]
         if isinstance(found, str):
             self._without[found] += 1
             return None

@@ -56,11 +56,11 @@ def cell_text(value: object) -> str | None:
     return _SURROGATE.sub("\ufffd", plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False))
 
 
-def refuse_span_tables(path: Path, purpose: str) -> None:
-    """Raise DataError for a table of spans, or a folder of them, which holds no texts to serve a `purpose` ("to annotate")."""
+def refuse_span_tables(path: Path) -> None:
+    """Raise DataError for a table of spans, or a folder of them, which holds no texts to annotate."""
     if any(is_span_table(file) for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path]) if file.suffix == ".csv"):
         raise DataError(
-            f"{path}: its rows are spans, as `eventtag predict` writes CSV, and it holds no texts {purpose}; give JSONL or Parquet that "
+            f"{path}: its rows are spans, as `eventtag predict` writes CSV, and it holds no texts to annotate; give JSONL or Parquet that "
             "predict wrote, or the articles themselves"
         )
 

@@ -86,16 +86,16 @@ def require_own_weights(folder: Path, *, listed: Collection[str] | None = None) 
             )
 
 
-def require_fitting(
-    loading: Mapping[str, Any], where: str, *, is_encoder: Callable[[str], bool] = lambda _: True, strict: bool = True
-) -> None:
+def require_fitting(loading: Mapping[str, Any], where: str, *, is_encoder: Callable[[str], bool] = lambda _: True) -> None:
     """Raise CheckpointError if the weights that were loaded (transformers' `loading`) are not those of the model.
 
-    Only names for which `is_encoder` is true are checked: the layers on an encoder may be new. Unless `strict`, files may hold more.
+    Only names for which `is_encoder` is true are checked: the layers on an encoder may be new.
     """
-    kinds = {"missing_keys": "are missing", "mismatched_keys": "have another shape"}
-    if strict:
-        kinds["unexpected_keys"] = "belong to no part of it"
+    kinds = {
+        "missing_keys": "are missing",
+        "mismatched_keys": "have another shape",
+        "unexpected_keys": "belong to no part of it",
+    }
     for key, what in kinds.items():
         names = sorted(name if isinstance(name, str) else str(name[0]) for name in loading.get(key) or ())
         names = [name for name in names if is_encoder(name)]

@@ -86,13 +86,13 @@ def gain_cells(curve: LearningCurve) -> tuple[str, str, str]:
     return f"{100 * curve.gain:+.1f}", law, forms
 
 
-def render_curve_page(report: CurveReport, *, title: str = "Learning curve") -> str:
+def render_curve_page(report: CurveReport) -> str:
     """The page: a plot for every row of the report, the scores, and the extrapolated gains. It makes no request and runs no script."""
     header, *rows = curve_rows(report)
     some = next(iter(report.curves.values()))
     return render_template(
         "learning_curve.html.j2",
-        title=title,
+        title="Learning curve",
         report=report,
         header=header,
         rows=rows,

@@ -80,13 +80,13 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def render_sweep_page(report: SweepReport, *, title: str = "Sweep") -> str:
+def render_sweep_page(report: SweepReport) -> str:
     """The page: the best candidates with intervals, a plot for every key, and the table. It makes no request and runs no script."""
     header, *rows = sweep_rows(report)
     best = report.best
     return render_template(
         "sweep.html.j2",
-        title=title,
+        title="Sweep",
         report=report,
         header=[cell or "how it ended" for cell in header],
         rows=rows,

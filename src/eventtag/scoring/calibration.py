@@ -20,8 +20,7 @@ import numpy.typing as npt
 
 from eventtag.errors import DataError, SettingsError
 from eventtag.labels import LabelSet
-from eventtag.scoring.reliability import Reliability as Reliability
-from eventtag.scoring.reliability import reliability as reliability
+from eventtag.scoring.reliability import Reliability, reliability
 from eventtag.scoring.tally import Pair, scored_spans
 from eventtag.scoring.temperature import apply_temperature
 from eventtag.span import Span
@@ -350,14 +349,6 @@ def cross_fitted_reliability(
             scores.append(apply_temperature(found.scores, fitted[label]))
             correct.append(found.correct)
     return reliability(np.concatenate(scores), np.concatenate(correct))
-
-
-def cross_fitted_ece(
-    pairs: Sequence[Pair], labels: LabelSet, *, measured: Sequence[Pair] | None = None, folds: int = 5
-) -> float | None:
-    """The expected calibration error of `cross_fitted_reliability`."""
-    found = cross_fitted_reliability(pairs, labels, measured=measured, folds=folds)
-    return None if found is None else found.ece
 
 
 def _require_share(target: float, key: str) -> None:

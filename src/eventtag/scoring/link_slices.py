@@ -100,7 +100,7 @@ def link_slicers(articles: Sequence[Article], *, fields: Sequence[str] | None = 
     """The dimensions by name: sentence, distance, voice, and metadata `fields` (None: those that suit).
 
     `sentence`: whether event and participant begin in one sentence. `distance`: the words between them. `voice`: whether the event is a
-    passive verb of English by a rule of thumb (`is_passive`). Whether an event is a noun or a verb is no dimension, as that takes a parser.
+    passive verb of English by a rule of thumb (`_is_passive`). Nouns and verbs are not told apart, because that takes a parser.
     """
     known: dict[str, _Text] = {}
 
@@ -118,14 +118,6 @@ def link_slicers(articles: Sequence[Article], *, fields: Sequence[str] | None = 
     }
 
 
-def is_passive(text: str, event: Span) -> bool:
-    """Whether an event is a passive verb, by a rule for English: it holds a participle (a word that ends in -ed or -en, or an irregular
-    one), and of the forms of "be", "get" and "have" among the three words before that in the sentence the last is one of "be" or "get"; or
-    there is none, and the word behind the event is "by".
-    """
-    return _is_passive(_read(text), event)
-
-
 def _read(text: str) -> _Text:
     offsets = find_words(text).tolist()
     return _Text(
@@ -137,6 +129,10 @@ def _read(text: str) -> _Text:
 
 
 def _is_passive(text: _Text, event: Span) -> bool:
+    """Whether an event is a passive verb, by a rule for English. The event must hold a participle: a word that ends in -ed or -en, or an
+    irregular one. The last form of "be", "get" or "have" among the three words before it in the sentence must be one of "be" or "get". If
+    there is no such form, the word after the event must be "by".
+    """
     first, behind = bisect_right(text.ends, event.start), bisect_left(text.starts, event.end)
     participles = [n for n in range(first, behind) if text.words[n] in PARTICIPLES or text.words[n].endswith(("ed", "en"))]
     if not participles:

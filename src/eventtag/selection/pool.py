@@ -250,7 +250,7 @@ def _rows(settings: SelectSettings, ledger: LossLedger, notes: list[str]) -> Ite
     path = Path(settings.input)
     plain = (settings.text_field, settings.id_field, settings.encoding) == ("text", "id", None)
     if plain and settings.input != STANDARD_INPUT and path.exists() and not is_dataset(path):
-        refuse_span_tables(path, "to annotate")
+        refuse_span_tables(path)
         try:
             entry, reason = recognise(path)
             if entry.name != "jsonl":

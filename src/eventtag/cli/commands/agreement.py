@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eventtag.api.articles import require_names
+from eventtag.api.articles import listed, require_names
 from eventtag.article import Article
 from eventtag.cli.file_command import (
     add_reading,
@@ -76,7 +76,7 @@ def _task(arguments: argparse.Namespace) -> int:
         require_mapped_labels(arguments, before)
     else:
         sides = _by_annotator(read_all(arguments, arguments.a, LossLedger()), arguments.annotator_field or "annotator")
-    labels = None if arguments.labels is None else list(dict.fromkeys(map(str.strip, arguments.labels.split(","))))
+    labels = None if arguments.labels is None else listed(arguments.labels)
     if labels is not None:
         articles = [article for side in sides.values() for article in side]
         known = {span.label for article in articles for span in article.spans}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eventtag.api.articles import require_names
+from eventtag.api.articles import listed, require_names
 from eventtag.article import Article
 from eventtag.cli.file_command import (
     add_reading,
@@ -100,9 +100,9 @@ def _task(arguments: argparse.Namespace) -> int:
                 f"--overlaps: {policy} takes no labels, found {arguments.overlaps!r}; only priority:LABEL,... does"
             )
         articles = resolve_overlaps(
-            _with_labels(articles, order.split(",") if order else []),
+            _with_labels(articles, listed(order)),
             policy,
-            priority=order.split(",") if order else (),
+            priority=listed(order),
             ledger=ledger,
         )
     counts = _Counts()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from eventtag.api.articles import listed
 from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command
 from eventtag.cli.record_options import add_record_options, record_options, scores
 from eventtag.cli.terminal import print_message, print_result
@@ -83,7 +84,7 @@ def _task(arguments: argparse.Namespace) -> int:
 
     result = count(
         arguments.tagged,
-        arguments.by.split(",") if arguments.by else (),
+        listed(arguments.by),
         output=arguments.output,
         quantities=arguments.quantity,
         mentioning=arguments.mentioning,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from eventtag.api.articles import listed
 from eventtag.cli.file_command import add_reading, label_map, nonempty, pairs, run_file_command
 from eventtag.cli.record_options import add_record_options, record_options, scores
 from eventtag.cli.terminal import print_message, print_result
@@ -127,11 +128,11 @@ def _task(arguments: argparse.Namespace) -> int:
     result = estimate(
         arguments.tagged,
         arguments.gold,
-        _names(arguments.by),
+        listed(arguments.by),
         quantities=arguments.quantity,
         drawn=arguments.drawn,
         record=arguments.record,
-        regress=_names(arguments.regress),
+        regress=listed(arguments.regress),
         family=arguments.family,
         tuning=arguments.tuning,
         level=arguments.level,
@@ -176,7 +177,3 @@ def _print(header: Sequence[str], rows: Sequence[Sequence[object]], *, left: int
     print_result(table(header, rows[:SHOWN], left=left))
     if len(rows) > SHOWN:
         print_result(f"... and {len(rows) - SHOWN:,} more; --output writes all")
-
-
-def _names(value: str | None) -> tuple[str, ...]:
-    return () if value is None else tuple(dict.fromkeys(filter(None, map(str.strip, value.split(",")))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from eventtag.api.articles import listed
 from eventtag.cli.file_command import (
     add_reading,
     announce_format,
@@ -113,7 +114,7 @@ def _task(arguments: argparse.Namespace) -> int:
         arguments.tagged if tagging else reading_of(arguments, arguments.tagged),
         arguments.output,
         linking=arguments.linking,
-        status=arguments.status.split(",") if arguments.status else (),
+        status=listed(arguments.status),
         thresholds=scores(arguments.threshold, "--threshold"),
         link_thresholds=scores(arguments.link_threshold, "--link-threshold"),
         status_threshold=arguments.status_threshold,

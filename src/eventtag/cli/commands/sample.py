@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from eventtag.api.articles import listed
 from eventtag.cli.file_command import add_reading, nonempty, print_remarks, reading_of, run_file_command, whole_number
 from eventtag.cli.terminal import print_message, print_result
 from eventtag.reporting.table import table
@@ -88,8 +89,8 @@ def _task(arguments: argparse.Namespace) -> int:
         arguments.pool if plain else reading_of(arguments, arguments.pool),
         arguments.output,
         n=arguments.n,
-        by=_names(arguments.by),
-        counts=_names(arguments.counts),
+        by=listed(arguments.by),
+        counts=listed(arguments.counts),
         date=arguments.date,
         date_order=arguments.date_order,
         look_for_duplicates=not arguments.keep_duplicates_apart,
@@ -110,7 +111,3 @@ def _task(arguments: argparse.Namespace) -> int:
     print_result(f"\n{arguments.output}: {len(result.articles)} articles, {len(result.new)} of them drawn now")
     print_message(f"what made the draw: {result.record}")
     return 0
-
-
-def _names(value: str | None) -> tuple[str, ...]:
-    return () if value is None else tuple(dict.fromkeys(filter(None, map(str.strip, value.split(",")))))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -45,9 +45,6 @@ class Arithmetic:
     def to_json(self) -> dict[str, str]:
         """For the record of a run."""
         return asdict(self)
-
-
-Step = Callable[[], torch.Tensor]
 
 
 def choose_arithmetic(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], wanted: Precision) -> Arithmetic:
