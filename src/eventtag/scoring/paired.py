@@ -53,7 +53,7 @@ class System:
 class Spread:
     """How much a difference varies, as arrays [S, N, 3]: its variance over articles, and that of the means of the runs over seeds, of
     which `shared` (the chance of a run on each article) is in the variance over articles too; with degrees of freedom of both. No seeds
-    count where `seeds` is 0.
+    count where `seeds` is 0. `borrowed`: one recipe has a single run and is taken to vary as the other.
     """
 
     articles: Floats
@@ -61,6 +61,7 @@ class Spread:
     seeds: Floats
     shared: Floats
     seeds_freedom: Floats
+    borrowed: bool = False
 
     @property
     def error(self) -> Floats:
@@ -70,10 +71,12 @@ class Spread:
     @property
     def seeds_count(self) -> Floats:
         """How far the seeds count, from 0 to 1. Where runs differ no more than their chance on each article explains, the articles hold
-        everything; from twice the chance on, seeds count fully. Fewer than three degrees of freedom cannot tell, so they always count.
+        everything; from one and a half times the chance on, seeds count fully. They always count where fewer than three degrees of freedom
+        cannot tell, and where the variance is borrowed.
         """
         beyond = np.divide(self.seeds, self.shared, out=np.full_like(self.seeds, 2.0), where=self.shared > 0) - 1
-        return np.where(self.seeds_freedom < LEAST_FREEDOM, 1.0, np.clip(beyond, 0.0, 1.0))
+        always = self.borrowed | (self.seeds_freedom < LEAST_FREEDOM)
+        return np.where(always, 1.0, np.clip(2 * beyond, 0.0, 1.0))
 
     def reach(self, p: npt.ArrayLike) -> Floats:
         """Half the width of the interval at confidence 1 - p, so that a difference of this size has this two-sided p: two independent
@@ -176,6 +179,7 @@ def _add_seeds(first: System, second: System, variance: Floats, freedom: Floats)
         np.where(larger, together, seeds),
         np.where(larger, chance, shared),
         np.where(larger, float(sum(runs)), own_freedom),
+        borrowed=len(donors) < len(recipes),
     ), False
 
 
