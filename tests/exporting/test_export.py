@@ -8,8 +8,10 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from eventtag.cli.commands import export as export_command
 from eventtag.engines import choice
@@ -182,6 +184,88 @@ def test_an_export_of_another_checkpoint_or_a_damaged_one_is_not_run(exported, t
     model.write_bytes(model.read_bytes()[:-1] + b"?")
     with pytest.raises(CheckpointError, match=r"model.onnx: its sha256 is not the manifest's"):
         Tagger.load(damaged, precision="int8")
+
+
+def external(model, place):
+    """The largest weight of an ONNX model is in another file, which lies at `place`."""
+    tensor = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    weights = tensor.raw_data
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", place), ("offset", "0"), ("length", str(len(weights)))):
+        tensor.external_data.add(key=key, value=value)
+    return weights
+
+
+def rename_output(folder):
+    model = onnx.load(folder / "model.onnx")
+    (last,) = (node for node in model.graph.node if "emissions" in node.output)
+    model.graph.node.append(onnx.helper.make_node("Identity", ["emissions"], ["other"]))
+    model.graph.node.sort(key=lambda node: node is last or "other" in node.output)
+    model.graph.output[0].name = "other"
+    onnx.save(model, folder / "model.onnx")
+
+
+def ask_for_memory(folder):
+    model = onnx.load(folder / "model.onnx")
+    model.graph.initializer.append(onnx.helper.make_tensor("size", onnx.TensorProto.INT64, [2], [1 << 30, 1 << 20]))
+    model.graph.node.append(onnx.helper.make_node("ConstantOfShape", ["size"], ["huge"]))
+    model.graph.node.append(onnx.helper.make_node("ReduceSum", ["huge"], ["sum"], keepdims=0))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("sum", onnx.TensorProto.FLOAT, []))
+    onnx.save(model, folder / "model.onnx")
+
+
+def put_weights_elsewhere(folder):
+    model = onnx.load(folder / "model.onnx")
+    (folder.parent.parent / "weights.bin").write_bytes(external(model, "../../weights.bin"))
+    onnx.save(model, folder / "model.onnx")
+
+
+def replace_in_xml(old, new):
+    def change(folder):
+        text = (folder / "model.xml").read_text()
+        assert old in text
+        (folder / "model.xml").write_text(text.replace(old, new))
+
+    return change
+
+
+def pass_off_onnx_as_xml(folder):
+    shutil.copy(folder.parent / "export_fp32" / "model.onnx", folder / "model.xml")
+
+
+def empty_pair_network(folder):
+    save_file({"x": np.zeros(3, "f4")}, folder / "links.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("precision", "change", "message"),
+    [
+        ("bf16", lambda folder: (folder / "model.bin").write_bytes(b"abc"), "weights"),
+        ("bf16", replace_in_xml('type="Convert" version="opset1"', 'type="Evil" version="extension"'), "unsupported opset"),
+        ("bf16", replace_in_xml('shape="1, 1, 1"', 'shape="99999, 99999, 99999"'), ""),
+        ("bf16", replace_in_xml("input_ids", "other"), "KeyError"),
+        ("bf16", pass_off_onnx_as_xml, "model.xml is not XML"),
+        ("bf16", empty_pair_network, "tag.weight"),
+        ("fp32", put_weights_elsewhere, "escapes model directory"),
+        ("fp32", ask_for_memory, "memory"),
+        ("fp32", rename_output, "emissions"),
+    ],
+    ids=["cut", "operation", "shape", "input", "kind of file", "link head", "outside", "memory", "output"],
+)
+def test_an_export_with_a_right_manifest_that_does_not_do_its_work_is_refused_before_any_article(
+    exported, tmp_path, precision, change, message
+):
+    path = tmp_path / "checkpoint"
+    shutil.copytree(exported, path)
+    folder = choice.export_folder(path, precision)
+    change(folder)
+    (folder / "manifest.json").unlink()
+    write_manifest(folder)
+    with pytest.raises(
+        CheckpointError, match=rf"(?s)export_{precision}: cannot be loaded .*{message}.*\nremove it and run `eventtag export"
+    ):
+        Tagger.load(path, precision=precision)
 
 
 def test_a_precision_that_is_not_there_is_named(checkpoint):

@@ -7,8 +7,10 @@ import pytest
 from transformers import pipeline
 from warm import warm_programs
 
+from eventtag.encoding.tokens import read_tokenizer
 from eventtag.errors import CheckpointError
 from eventtag.manifest import write_manifest
+from eventtag.models.accepted import require_own_tokenizer
 from eventtag.models.checkpoint import load_checkpoint
 from eventtag.tagging.tagger import Tagger
 
@@ -169,6 +171,57 @@ def test_a_checkpoint_whose_files_do_not_belong_together_is_refused(copy, name, 
     rewrite(copy, lambda content: content.update(change), name)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(copy)
+
+
+def template(single, special):
+    """A post-processor of the tokenizers library."""
+    pair = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}]
+    return {"post_processor": {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}}
+
+
+CLS = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
+TEXT_ITSELF = {"Sequence": {"id": "A", "type_id": 0}}
+
+
+def load_like_an_export(path):
+    """Without transformers."""
+    require_own_tokenizer(path, read_tokenizer(path), max_length=24)
+
+
+def special(number):
+    return {"[CLS]": {"id": "[CLS]", "ids": [number], "tokens": ["[CLS]"]}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (template([CLS, TEXT_ITSELF], {}), "cannot read the letter a|cannot be read"),  # the library panics
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "cannot be read"),  # as well
+        (template([CLS], special(1)), "keeps nothing of the letter a"),
+        (template([CLS] * 40 + [TEXT_ITSELF], special(1)), r"puts 40 special tokens into each window, which holds 24"),
+        (template([CLS, TEXT_ITSELF], special(99_999)), "has the token id 99999, and the model knows the ids 0 to"),
+        ({"model": {"type": "Unigram", "unk_id": 0, "vocab": [[f"b{n}", 0.0] for n in range(300)]}}, "has the token id 304"),
+        ({"model": {"type": "Unigram", "unk_id": None, "vocab": [["b", 0.0]]}}, "cannot read the letter a"),
+    ],
+    ids=["unknown special token", "damaged normalizer", "no text", "no room", "odd special token", "odd vocabulary", "no letter"],
+)
+@pytest.mark.parametrize("exported", [False, True], ids=["torch", "export"])
+def test_a_tokenizer_that_the_model_cannot_read_is_refused(copy, change, message, exported):
+    rewrite(copy, lambda content: content.update(change), "tokenizer.json")
+    load = load_like_an_export if exported else load_checkpoint
+    with pytest.raises(CheckpointError, match=message) as error:
+        load(copy)
+    assert "copy the " in str(error.value)
+
+
+def test_a_text_on_which_the_tokenizer_gives_up_is_named(copy):
+    """The library panics, which is no Exception: a worker of a job would end with it."""
+    pattern = {"type": "Split", "pattern": {"Regex": "(a+)+$|(a|aa)+b"}, "behavior": "Isolated", "invert": False}
+    rewrite(copy, lambda content: content.update(pre_tokenizer=pattern), "tokenizer.json")
+    tagger = Tagger.load(copy)
+    assert tagger.tag("Police met") is not None
+    with pytest.raises(CheckpointError, match=r"(?s)fails on a text of 61 characters that begins 'aaaa.*leave this text out"):
+        tagger.tag("a" * 60 + "!")
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "eventtag.json", "model.safetensors"])

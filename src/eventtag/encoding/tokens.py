@@ -6,8 +6,8 @@ Letters for shapes: N tokens of the article (no special tokens), W words.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventtag.encoding.casing import word_casings
+from eventtag.errors import CheckpointError, EventtagError
 from eventtag.text.lines import begins_line
 from eventtag.text.sentences import find_sentences
 from eventtag.text.words import UNSPACED, find_words
@@ -30,6 +31,8 @@ IntArray = npt.NDArray[np.int64]
 SPACE_MARK = "\u2581"
 """How sentencepiece's vocabularies write the blank before a word."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LEAVE_OUT = "leave this text out, or use a model with another tokenizer.json"
+_ANOTHER = "copy the model again, or use one with another tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +60,63 @@ class SpecialTokens(NamedTuple):
     suffix: IntArray
 
 
+@contextmanager
+def tokenizer_errors(problem: str, remedy: str) -> Iterator[None]:
+    """Raises CheckpointError (problem, reason, remedy) for all that the library raises, its panics too, which are no Exception."""
+    try:
+        yield
+    except EventtagError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise CheckpointError(f"{problem} ({reason})\n{remedy}") from error
+
+
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a checkpoint folder, without transformers."""
+    """The tokenizer of a checkpoint folder, without transformers. Raises CheckpointError for a file that is none."""
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    file = folder / "tokenizer.json"
+    with tokenizer_errors(f"{file}: cannot be read as a tokenizer", "copy the checkpoint again"):
+        return Tokenizer.from_file(str(file))
 
 
 def special_tokens(tokenizer: Tokenizer | PreTrainedTokenizerBase) -> SpecialTokens:
-    """The special tokens around every window."""
-    encoding = _bare(tokenizer).encode("a")
+    """The special tokens around every window. Raises CheckpointError if the tokenizer keeps nothing of a letter."""
+    with tokenizer_errors("the tokenizer cannot read the letter a", _ANOTHER):
+        encoding = _bare(tokenizer).encode("a")
     ids = np.array(encoding.ids, dtype=np.int64)
     inner = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+    if not len(inner):
+        raise CheckpointError(f"the tokenizer keeps nothing of the letter a\n{_ANOTHER}")
     return SpecialTokens(ids[: inner[0]], ids[inner[-1] + 1 :])
+
+
+def require_usable(
+    tokenizer: Tokenizer | PreTrainedTokenizerBase, *, vocabulary: int, where: str, max_length: int | None = None
+) -> None:
+    """Raise CheckpointError unless a model with so many word embeddings can read every token of the tokenizer and, with `max_length`, a
+    window has room for text between its special tokens.
+    """
+    bare = _bare(tokenizer)
+    try:
+        special = special_tokens(bare)
+    except CheckpointError as error:
+        raise CheckpointError(f"{where}: {error}") from error
+    highest = max((*bare.get_vocab().values(), *special.prefix.tolist(), *special.suffix.tolist()))
+    if highest >= vocabulary:
+        raise CheckpointError(
+            f"{where}: its tokenizer has the token id {highest}, and the model knows the ids 0 to {vocabulary - 1}\n"
+            "tokenizer.json and the weights do not belong together: copy the model again, or use another one"
+        )
+    size = len(special.prefix) + len(special.suffix)
+    if max_length is not None and size >= max_length:
+        raise CheckpointError(
+            f"{where}: its tokenizer puts {size} special tokens into each window, which holds {max_length} (window.max_length)\n"
+            f"{_ANOTHER}"
+        )
 
 
 def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> TokenisedText:
@@ -77,11 +124,12 @@ def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> Token
 
     A token that covers several words of a script without blanks is divided into its parts, if the vocabulary has them. Other words that
     share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
-    (stray control characters) are left out.
+    (stray control characters) are left out. Raises CheckpointError if the tokenizer fails on the text.
     """
     readable = _SURROGATE.sub(" ", text)  # tokenizers take no lone surrogate; a space is one character as well
     bare = _bare(tokenizer)
-    encoding = bare.encode(readable, add_special_tokens=False)
+    with tokenizer_errors(f"the tokenizer fails on a text of {len(text)} characters that begins {text[:40]!r}", _LEAVE_OUT):
+        encoding = bare.encode(readable, add_special_tokens=False)
     ids = _without_controls(np.array(encoding.ids, dtype=np.int64), bare)
     offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     words = find_words(text)

@@ -29,10 +29,12 @@ import numpy as np
 
 from eventtag.encoding.tokens import read_tokenizer
 from eventtag.engines.backend import Backend
+from eventtag.engines.trial import require_scores
 from eventtag.errors import CheckpointError, SettingsError
 from eventtag.heads.tag_decoding import TagDecoder
 from eventtag.links.network import read_pair_network
 from eventtag.manifest import check_manifest, read_json
+from eventtag.models.accepted import require_own_tokenizer
 from eventtag.models.checkpoint import EXPORT_PREFIX, WEIGHTS_FILE, CheckpointInfo, load_checkpoint, read_info
 from eventtag.settings import InferencePrecision
 from eventtag.stored_json import read_stored
@@ -183,10 +185,17 @@ def _load_export(path: Path, precision: str, threads: int | None) -> Loaded:
             f"{folder}: was exported from another checkpoint ({record['checkpoint'][:12]}, this is {sha256[:12]}); "
             f"remove it and run `eventtag export {path} --precision {precision}`"
         )
+    tokenizer = read_tokenizer(path)
+    require_own_tokenizer(path, tokenizer, max_length=info.window.max_length)
     try:
-        return Loaded(open_export(folder, precision, info, threads=threads), read_tokenizer(path), info, sha256)
-    except Exception as error:  # the sha256 is right, yet these versions of the libraries may not read the files
-        raise CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})") from error
+        backend = open_export(folder, precision, info, threads=threads)
+        require_scores(backend, tokenizer, info.labels, None if info.links is None else info.links.scheme)
+    except Exception as error:  # the sha256 is right, yet these versions of the libraries may not read or run the files
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise CheckpointError(
+            f"{folder}: cannot be loaded ({reason})\nremove it and run `eventtag export {path} --precision {precision}`"
+        ) from error
+    return Loaded(backend, tokenizer, info, sha256)
 
 
 def open_export(folder: Path, precision: str, info: CheckpointInfo, *, threads: int | None = None) -> Backend:

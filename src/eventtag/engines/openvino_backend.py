@@ -40,6 +40,10 @@ class OpenVinoBackend:
             "INFERENCE_NUM_THREADS": threads or int(os.environ.get("OMP_NUM_THREADS") or 0),  # 0: one for each core
             "NUM_STREAMS": 1,
         }
+        with file.open("rb") as content:
+            is_xml = content.read(5) == b"<?xml"
+        if not is_xml:  # OpenVINO reads files of five other kinds, whatever their names
+            raise ValueError(f"{file.name} is not XML")
         compiled = openvino.Core().compile_model(str(file), "CPU", options)
         self._inputs = [node.get_any_name() for node in compiled.inputs]
         self._request = compiled.create_infer_request()

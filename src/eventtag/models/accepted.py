@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from eventtag.encoding.tokens import require_usable
 from eventtag.errors import CheckpointError
 from eventtag.manifest import read_json
 
@@ -56,6 +57,17 @@ def _require_plain(config: Mapping[str, Any], where: str) -> None:
                 f"{where}: its {key} is {str(value)[:60]!r}, which needs code that is no part of transformers, or weights of another kind\n"
                 f"take {key} out of config.json, or use a model with plain weights"
             )
+
+
+def require_own_tokenizer(folder: Path, tokenizer: Any, *, max_length: int) -> None:
+    """Raise CheckpointError if the tokenizer of a checkpoint's folder is not one that its model can read, by config.json."""
+    file = folder / CONFIG_FILE
+    content = read_json(file, then="copy the checkpoint again")
+    try:
+        vocabulary = int((content.get("encoder") or content)["vocab_size"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{file}: has no vocab_size; copy the checkpoint again") from error
+    require_usable(tokenizer, vocabulary=vocabulary, max_length=max_length, where=f"checkpoint={folder}")
 
 
 def require_no_adapter(found: object, where: str) -> None:

@@ -29,7 +29,14 @@ from eventtag.errors import CheckpointError, EventtagError
 from eventtag.labels import LabelSet
 from eventtag.links.calibration import LinkInfo, info_from_json
 from eventtag.manifest import MANIFEST_FILE, check_manifest, read_json, sha256_of, write_manifest
-from eventtag.models.accepted import CONFIG_FILE, INDEX_FILE, require_fitting, require_known_kind, require_own_weights
+from eventtag.models.accepted import (
+    CONFIG_FILE,
+    INDEX_FILE,
+    require_fitting,
+    require_known_kind,
+    require_own_tokenizer,
+    require_own_weights,
+)
 from eventtag.settings import WindowSettings
 from eventtag.staging import staged_folder, write_json
 
@@ -175,6 +182,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
             )
         require_fitting(loading, f"checkpoint={path}")
+        require_own_tokenizer(path, tokenizer, max_length=info.window.max_length)
     except EventtagError:
         raise
     except Exception as error:  # the sha256 is right, yet another version may have written the files
@@ -241,7 +249,11 @@ def read_info(path: Path, *, unread: Collection[str] = ()) -> tuple[CheckpointIn
 
 
 def _not_loadable(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"checkpoint={path}: cannot be loaded ({type(error).__name__}: {error})")
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return CheckpointError(
+        f"checkpoint={path}: cannot be loaded ({reason})\n"
+        "copy the checkpoint again; if nothing in it has changed, install the versions of the libraries that its README.md names"
+    )
 
 
 def _read_agreement(content: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

@@ -30,6 +30,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 from transformers.utils.peft_utils import find_adapter_config_file
 
+from eventtag.encoding.tokens import require_usable, tokenizer_errors
 from eventtag.errors import CheckpointError, EventtagError, SettingsError
 from eventtag.heads.protocol import ModelHead
 from eventtag.heads.registry import head_of, wanted_head
@@ -106,6 +107,7 @@ def load_encoder(
                 output_loading_info=True, trust_remote_code=False, **options,
             )  # fmt: skip
         require_encoder(model, loading, f"model.name={name}")
+        require_usable(tokenizer, vocabulary=config.vocab_size, where=f"model.name={name}")
         if ours:
             model = build_network(model, labels, casing=casing, layer_mix=settings.layer_mix, head=head, links=links)
     except EventtagError:
@@ -226,7 +228,10 @@ def reads_casing(model: Any) -> bool:
 
 def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a folder or hub name; raises CheckpointError if it has none (offsets need it)."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False, **options)
+    with tokenizer_errors(f"{source}: its tokenizer cannot be read", "copy the model again, or use another one"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source, use_fast=True, trust_remote_code=False, **options
+        )
     if not tokenizer.is_fast:
         raise CheckpointError(
             f"{source}: has no fast tokenizer, which character offsets need; choose an encoder with a tokenizer.json"

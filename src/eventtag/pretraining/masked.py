@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForMaskedLM, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from eventtag.encoding.tokens import require_usable
 from eventtag.errors import CheckpointError, EventtagError
 from eventtag.models.encoders import (
     TINY,
@@ -61,6 +62,7 @@ def load_masked_encoder(
                 output_loading_info=True, trust_remote_code=False, **options,
             )  # fmt: skip
         require_encoder(model, loading, f"model.name={name}")
+        require_usable(tokenizer, vocabulary=config.vocab_size, where=f"model.name={name}")
     except EventtagError:
         raise
     except Exception as error:  # as in `load_encoder`
