@@ -23,8 +23,8 @@ from eventtag.cli.hydra_task import config_dir, open_schema, register_resolvers
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "reference" / "settings.md"
 SOURCES = (
-    "settings/data.py", "settings/model.py", "settings/trainer.py", "settings/teacher.py", "settings/commands.py", "settings/select.py",
-    "settings/serve.py", "settings/pretrain.py", "settings/sweep.py",
+    "settings/data.py", "settings/model.py", "settings/window.py", "settings/trainer.py", "settings/teacher.py", "settings/evaluation.py",
+    "settings/commands.py", "settings/select.py", "settings/serve.py", "settings/pretrain.py", "settings/sweep.py",
 )  # fmt: skip
 COMMANDS = {
     "train": "TrainSettings",

@@ -101,7 +101,7 @@ def _plant(
             if kind == "other label":
                 spans[article.id].add(replace(span, label=rng.choice([label for label in labels if label != span.label])))
         planted.append((article.id, start, end, kind))
-    return [replace(article, spans=tuple(sorted(spans[article.id]))) for article in articles], planted
+    return [replace(article, spans=tuple(sorted(spans[article.id])), links=None) for article in articles], planted
 
 
 def _kind(planted: Sequence[Place], name: str, start: int, end: int) -> str | None:

@@ -56,7 +56,7 @@ def settings_for(overrides: list[str]) -> TrainSettings:
 def without_pronouns(articles: Iterable[Article]) -> list[Article]:
     """The articles without gold spans that are a pronoun alone."""
     return [
-        replace(article, spans=tuple(span for span in article.spans if article.mention(span).lower() not in PRONOUNS))
+        replace(article, spans=tuple(span for span in article.spans if article.mention(span).lower() not in PRONOUNS), links=None)
         for article in articles
     ]
 

@@ -129,7 +129,7 @@ def main() -> int:
 def write_predictions(folder: Path, articles: Iterable[Article], spans: Mapping[str, list[Span]]) -> None:
     """Write FOLDER/predictions.jsonl: the articles with these spans by article id."""
     folder.mkdir(parents=True, exist_ok=True)
-    tagged = [replace(a, spans=tuple(spans.get(a.id, ())), annotated=None, labels=None) for a in articles]
+    tagged = [replace(a, spans=tuple(spans.get(a.id, ())), annotated=None, labels=None, links=None) for a in articles]
     (folder / "predictions.jsonl").write_text("".join(json_line(a) + "\n" for a in tagged), encoding="utf-8")
 
 

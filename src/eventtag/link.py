@@ -1,7 +1,7 @@
 """Links: who takes part in an event, in which role.
 
-A link joins two spans of one article. It refers to them by value, so that it needs no ids; whoever moves, renames or drops spans uses
-`eventtag.respan`, which takes the links along.
+A link joins two spans of one article. It refers to them by value, so it needs no ids. Code that moves, renames or drops spans uses
+`eventtag.respan`, which adapts the links.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from eventtag.errors import DataError
 from eventtag.span import Span
 
 ROLES = ("AGENT", "TARGET", "PLACE")
-"""The roles of the project's guidelines. Other people's exports have others, which are kept."""
+"""The roles of the project's guidelines. Roles with other names in other people's exports are kept."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Link:
     """`participant` takes part in `event` as `role`. A predicted link has a `score` from 0 to 1; gold has None.
 
-    The score takes no part in equality, hashing or order; nor have those of the two spans, or their status.
+    Scores and status, also those of the two spans, take no part in equality, hashing and order.
     """
 
     event: Span
@@ -34,7 +34,7 @@ class Link:
 
 
 def settled(article_id: str, links: Iterable[Link], spans: Iterable[Span]) -> tuple[Link, ...]:
-    """The links sorted, each once, between these spans of an article themselves.
+    """The links without repetitions, sorted, and joining these very `spans` of an article.
 
     Raises DataError, naming the article, for a link to a span that is not among them, or without a role.
     """
@@ -49,7 +49,7 @@ def settled(article_id: str, links: Iterable[Link], spans: Iterable[Span]) -> tu
             if end not in own:
                 raise DataError(
                     f"article {article_id!r}: the link {link} points to {end.label} {end.start}-{end.end}, which is not one of its "
-                    "spans; add the span, or take the link away"
+                    "spans; add the span, or remove the link"
                 )
         found.setdefault(Link(own[link.event], own[link.participant], link.role, link.score))
     return tuple(sorted(found))

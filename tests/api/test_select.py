@@ -159,7 +159,7 @@ def test_annotated_regions_are_not_offered_again(checkpoint: Path, tmp_path: Pat
     assert result.left_out == {"annotated": 2, "some labels": 1}
     assert all(article.labels is None for article in result.articles)
     assert any(note.startswith("1 articles have no spans and do not say") for note in result.notes)
-    assert "1 articles are annotated in part, so they keep that and have no suggestions" in result.notes
+    assert "1 articles are partly annotated; they keep their annotation and get no suggestions" in result.notes
     units = result.to_pandas().query("article == 'new0'")
     assert len(units) == 2
     assert units["start"].min() >= edge

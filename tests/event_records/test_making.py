@@ -148,7 +148,7 @@ def test_only_events_of_a_status_and_the_overstatement_is_said():
     rows, maker = made(article, status=("asserted",))
     assert [row.event for row in rows] == ["met"]
     assert "events: 1 asserted, 1 negated, 1 of unknown status; rows are those that are asserted" in maker.notes()
-    assert any("counting all as events that happened overstates" in note for note in made(article)[1].notes())
+    assert any("counting them all as events that happened gives too high a figure" in note for note in made(article)[1].notes())
 
 
 def test_links_that_no_column_holds_are_in_the_ledger():

@@ -54,7 +54,7 @@ def test_categories_are_those_of_the_file(tmp_path):
     codes = ["COERCE", "NO", "YIELD", "PROTEST", "ASSAULT", "COERCE", None, None, None]
     assert [found and found.code for found in map(find, texts)] == codes
     assert find("stopped work") == Category("PROTEST", "stop work")
-    assert find.notes() == ["events whose words no phrase of the categories' file fits: 3, without a category"]
+    assert find.notes() == ["3 events have no category, because no phrase of the categories' file fits them"]
     table = tmp_path / "codes.csv"
     table.write_text("code,phrase\nCOERCE,arrest\n", encoding="utf-8")
     assert read_categories(table)("arrests") == Category("COERCE", "arrest")

@@ -48,7 +48,7 @@ def test_articles_that_kill_their_process_are_found_and_nothing_else_is_lost(tmp
     source, output = write_input(tmp_path / "in.jsonl", poison=poison), tmp_path / "out.jsonl"
     tag(source, output, Workers(MakeStub(), 2))
     assert [d["reason"] for d in dead_letters(output)] == [
-        "the process that tagged it died (SIGKILL, perhaps for want of memory)",
+        "the process that tagged it died (SIGKILL, perhaps because memory ran out)",
         "the process that tagged it died (exit code 3)",
     ]
     lines = output.read_text().splitlines()

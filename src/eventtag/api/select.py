@@ -46,8 +46,8 @@ TOOLS = ("label_studio", "prodigy", "doccano")
 
 @dataclass(frozen=True)
 class ChosenUnit:
-    """An article or a sentence of the choice, by `article` and offsets; `selected_by` the strategy, or `sample` for an article drawn at
-    random, which has a `probability` in place of a `score`.
+    """A chosen article or sentence, by `article` and offsets. `selected_by` is the strategy, or `sample` for an article drawn at random,
+    which has a `probability` in place of a `score`.
     """
 
     article: str
@@ -61,8 +61,10 @@ class ChosenUnit:
 
 @dataclass(frozen=True, repr=False)
 class SelectResult:
-    """The articles that were written, and the units that are open in them. `left_out` counts articles of the pool by reason; `pool` are
-    articles that could be chosen, `rows` the rows that were read, `bad_rows` those that could not be read or tagged.
+    """The articles that were written, and the `units` in them that are to be annotated.
+
+    `left_out` counts articles of the pool by reason. `pool` is the number of articles that could be chosen, `rows` that of the rows that
+    were read, and `bad_rows` that of the rows that could not be read or tagged.
     """
 
     articles: tuple[Article, ...]
@@ -77,7 +79,7 @@ class SelectResult:
 
     @property
     def words(self) -> int:
-        """Words to read."""
+        """The number of words that annotators have to read."""
         return sum(unit.words for unit in self.units)
 
     def __repr__(self) -> str:
@@ -100,12 +102,12 @@ def select(
 ) -> SelectResult:
     """Choose what to annotate next: `select("outputs/mine", "news/*.jsonl", "tasks.json", format="label_studio", n=50)`.
 
-    Further keyword arguments are the settings of `eventtag select` (docs/reference/settings.md). Beside the output stand a record of
-    the choice (`.selection.json`), one of the random draw (`.sample.json`), and the rows that could not be read or tagged, if there are
+    Further keyword arguments are the settings of `eventtag select` (docs/reference/settings.md). Files beside the output
+    record the choice (`.selection.json`), the random draw (`.sample.json`), and the rows that could not be read or tagged, if there are
     any (`.dead_letter.jsonl`).
 
     Raises SettingsError, CheckpointError and OutputError before anything is tagged; DataError if nothing may be chosen, and if more rows
-    than `max_bad_rows` could not be read or tagged (the output exists then, too).
+    than `max_bad_rows` could not be read or tagged (the output is written all the same).
     """
     if isinstance(checkpoint, SelectSettings):
         wanted = with_values(checkpoint, settings)
@@ -233,7 +235,9 @@ def _notes(
         over = f", which is more than the budget of {settings.words}" if settings.words and words > settings.words else ""
         notes.append(f"{drawn} of {words} words are in articles drawn at random ({100 * drawn / total:.0f} %){over}")
     if settings.random_share and not drawn:
-        notes.append("no article could be drawn at random, as the checkpoint has learnt from a part of all that may be chosen")
+        notes.append(
+            "no article could be drawn at random, because the checkpoint learnt from a part of each article that may be chosen"
+        )
     used = sum(unit.words if settings.words else 1 for unit in units if unit.selected_by != DRAWN)
     if used < choice.budget * 0.9:
         notes.append(
@@ -241,7 +245,7 @@ def _notes(
             "pool has no more that fit"
         )
     if without:
-        notes.append(f"{without} articles are annotated in part, so they keep that and have no suggestions")
+        notes.append(f"{without} articles are partly annotated; they keep their annotation and get no suggestions")
     if format_name in SAY_UNANNOTATED:
         notes.append(
             'an article with "annotated": [] is to be annotated whole; delete that field when it is'
@@ -255,7 +259,7 @@ def _notes(
     if "text" in lost:
         notes.append(f"{format_name} changes texts, so the articles drawn at random cannot serve `eventtag estimate`")
     elif "meta" in lost:
-        notes.append(f"{format_name} does not hold how each article was chosen; the records beside the output say it")
+        notes.append(f"{format_name} does not hold how each article was chosen; the files beside the output do")
     return notes
 
 

@@ -22,20 +22,20 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_score_options(group: argparse._ActionsContainer) -> None:
-    """Add the least scores of links and status, and the file of categories."""
+    """Add the lowest scores of links and status, and the file of categories."""
     group.add_argument(
         "--link-threshold",
         action="append",
         default=[],
         metavar="ROLE=SCORE",
-        help="the least score of links of a role, such as AGENT=0.8",
+        help="the lowest score of links of a role, such as AGENT=0.8",
     )
     group.add_argument(
         "--status-threshold",
         type=share("--status-threshold"),
         default=0.0,
         metavar="SCORE",
-        help="the least score of a status; a less sure one is unknown",
+        help="the lowest score of a status; a less sure one is unknown",
     )
     group.add_argument(
         "--categories", type=nonempty("--categories"), metavar="FILE", help="phrases and your codes for them, as YAML or CSV"

@@ -25,9 +25,9 @@ def measure_ceiling(
     level: float,
     seed: int,
 ) -> Ceiling:
-    """The tagger's scores and the second annotator's, against the gold of `pairs`, on what both annotators have looked at.
+    """The scores of the tagger and of the second annotator, both against the gold of `pairs`, on the text that both annotators read.
 
-    `second` are the second annotator's articles by id. Raises DataError if there is none in common, or texts differ.
+    `second` are the second annotator's articles by id. Raises DataError if no article is in common, or if texts differ.
     """
     common = [(article, spans) for article, spans in pairs if article.id in second]
     require_same_texts([(article, second[article.id]) for article, _ in common])

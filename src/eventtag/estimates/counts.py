@@ -55,7 +55,7 @@ class CountSettings:
     `by`: metadata fields, `year`, `month`, `week`, `day`, and `label`. `quantities`: what is counted of an article, in the words of
     `eventtag.estimates.quantities`; none: its spans of any label, or of each label where `by` has `label`. `mentioning`: only articles
     of which all these quantities are more than 0. `unique`: mentions of one label with the same text count once an article.
-    `thresholds`: the least score of spans of a label that count. `records` makes what counts event records.
+    `thresholds`: the lowest score of spans of a label that count. `records` makes what counts event records.
     """
 
     by: Sequence[str] = ()

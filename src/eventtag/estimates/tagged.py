@@ -66,7 +66,7 @@ class TaggedTable:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedReading:
     """How tagged articles are read: `format` and `options` as in `read_articles`, `label_map` for labels that are to be renamed, `date`
-    the field that holds the date (None: the one that does) and `date_order` which of day and month stands first in 03/04/2014. `articles`:
+    the field that holds the date (None: the one that does) and `date_order` which of day and month comes first in 03/04/2014. `articles`:
     whether batches keep the articles themselves, of which event records are made.
     """
 

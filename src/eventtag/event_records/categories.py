@@ -1,4 +1,4 @@
-"""The user's codes for events, from the user's own file: nothing is coded that the file does not say.
+"""The user's codes for events, from the user's own file. Other events get no code.
 
     arrest: COERCE                      YAML: a phrase and its code
     call off: REJECT
@@ -6,9 +6,10 @@
     phrase,code                         CSV, with this header
     arrest,COERCE
 
-A phrase fits an event whose words hold it, one after the other. Words are compared without case and without the endings -s, -es, -ed, -d,
--ing, -ies/-ied (y) and a doubled last consonant, so that `arrest` fits "arrested" and `stop` fits "stopped"; irregular forms ("shot") need
-a line of their own. Of several phrases that fit, the one of most words decides; where these give different codes, none does.
+A phrase fits an event that contains its words one after the other. Words are compared without case and without the endings -s, -es, -ed,
+-d, -ing, -ies/-ied (y) and a doubled last consonant, so `arrest` fits "arrested" and `stop` fits "stopped". Irregular forms ("shot") need a
+line of their own. If several phrases fit, the one with most words decides. If several of that length give different codes, the event gets
+none.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from eventtag.formats.csv_cells import csv_rows
 from eventtag.text.words import NAME_PART
 
 _VOWEL = re.compile("[aeiouy]")
-"""What is left of a word when its ending goes must hold one: "bring" is no form of "br"."""
+"""A word without its ending must contain one of these: "bring" is not a form of "br"."""
 KNOWN = 1 << 16
-"""Texts whose categories are remembered."""
+"""The most texts whose categories are kept in memory."""
 
 
 class Categories:
@@ -46,7 +47,7 @@ class Categories:
         self._without: Counter[str] = Counter()
 
     def __call__(self, event: str) -> Category | None:
-        """The code of an event's text; None where no phrase fits, or several that disagree."""
+        """The code of an event's text; None if no phrase fits, or if several fit and disagree."""
         if len(self._known) > KNOWN:
             self._known.clear()
         if event not in self._known:
@@ -60,8 +61,8 @@ class Categories:
     def notes(self) -> list[str]:
         """A line for each kind of event without a code."""
         ways = {
-            "none": "events whose words no phrase of the categories' file fits: {}, without a category",
-            "several": "events that several phrases of the categories' file fit, with different codes: {}, without a category",
+            "none": "{} events have no category, because no phrase of the categories' file fits them",
+            "several": "{} events have no category, because several phrases of the categories' file fit them with different codes",
         }
         return [way.format(f"{self._without[kind]:,}") for kind, way in ways.items() if self._without[kind]]
 
@@ -96,7 +97,7 @@ def read_categories(path: Path) -> Categories:
                 f"the phrase {phrase!r} has the codes {codes[words]!r} and {code!r}; keep one", path=path, line=line
             )
     if not entries:
-        raise FormatError("holds no phrase; write `phrase: CODE`, one a line", path=path)
+        raise FormatError("holds no phrase; write `phrase: CODE`, one on each line", path=path)
     return Categories([(phrase, code) for phrase, code, _ in entries])
 
 
@@ -116,21 +117,21 @@ def _yaml_entries(path: Path) -> Iterator[tuple[str, str, int | None]]:
         raise FormatError(f"cannot be read ({error.strerror}); check the path", path=path) from error
     except (yaml.YAMLError, UnicodeError, RecursionError) as error:
         raise FormatError(
-            f"is not YAML ({' '.join(str(error).split())[:200]}); write `phrase: CODE`, one a line", path=path
+            f"is not YAML ({' '.join(str(error).split())[:200]}); write `phrase: CODE`, one on each line", path=path
         ) from error
     if node is None:
         return
-    # Nodes rather than values: YAML would read the code `NO` as false, and of a phrase that stands twice keep the last code.
+    # Nodes rather than values: YAML would read the code `NO` as false, and keep only the last code of a phrase that occurs twice.
     for phrase, code in node.value if isinstance(node, yaml.MappingNode) else [(node, node)]:
         if not (isinstance(phrase, yaml.ScalarNode) and isinstance(code, yaml.ScalarNode)) or phrase is code:
             line = code.start_mark.line + 1
-            raise FormatError("is not `phrase: CODE`; write one phrase and one code a line", path=path, line=line)
+            raise FormatError("is not `phrase: CODE`; write one phrase and one code on each line", path=path, line=line)
         yield phrase.value, code.value, phrase.start_mark.line + 1
 
 
 @lru_cache(maxsize=KNOWN)
 def stems(word: str) -> frozenset[str]:
-    """The forms without ending that a word may come from, and the word itself, without case."""
+    """The word in lower case, and the forms without an ending that it may come from."""
     word = word.casefold()
     found = {word}
     for ending in ("s", "es", "ed", "d", "ing"):

@@ -156,7 +156,7 @@ class ConditionCount:
         name = f"{RECORDS}{self}"
         if not self.source.people:
             fields = ", ".join(f"{field} of {count:,}" for field, count in sorted(self._fields.items()))
-            of = f"of {self._unknown:,} of {self._records:,} events it is unknown whether they meet it ({fields})"
+            of = f"it is unknown whether {self._unknown:,} of {self._records:,} events meet this condition ({fields})"
             return [f"{name}: {of}; they are not counted"] if self._unknown else []
         said = []
         if count := self._left_out["links"]:

@@ -101,7 +101,7 @@ class EventInSentence(NamedTuple):
 
 class EventDates:
     """Reads the dates of events, and counts those that have none. `field` is the metadata field of the article's date, `order` which of
-    day and month stands first in it where that is open.
+    day and month comes first in it where that is open.
 
     Raises SettingsError where dateparser is not installed.
     """

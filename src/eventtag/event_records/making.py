@@ -320,7 +320,8 @@ class RecordMaker:
             said.append(f"events: {counts or 'none'}; rows are those that are {' or '.join(self.settings.status)}")
         elif self.events:
             said.append(
-                f"rows are events whatever their status ({counts}); counting all as events that happened overstates (--status asserted)"
+                f"rows are events of any status ({counts}); counting them all as events that happened gives too high a figure "
+                "(--status asserted keeps those that happened)"
             )
         for part in (self.dates, self.places, self.categories):
             said += [] if part is None else part.notes()

@@ -1,10 +1,10 @@
-"""Counts of a table of event records by any of its columns: cells with their records, and the articles that these stand in.
+"""Counts of a table of event records by any of its columns: for each cell, its records and the articles that contain them.
 
     country  month     status     articles  records
     SY       2014-03   asserted         12       31
 
-With conditions (`eventtag.event_records.conditions`) there is a row for each of them in a cell: the `records` that meet it, the `articles`
-of these, and of how many records it is `unknown`. What is held in memory are the cells, and some 16 bytes for each article of a cell.
+With conditions (`eventtag.event_records.conditions`), a cell has a row for each of them: the `records` that meet it, their `articles`, and
+the number of records for which it is `unknown`. Memory holds the cells, and about 16 bytes for each article of a cell.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from eventtag.stored_json import read_stored
 
 Ints = npt.NDArray[np.int64]
 Met = npt.NDArray[np.int8]
-"""1 where a record meets a condition, 0 where not, -1 where that is unknown."""
+"""1 if a record meets a condition, 0 if not, -1 if that is unknown."""
 HEAD = 1000
-"""Rows by which the date column is recognised."""
+"""The number of rows from which the date column is recognised."""
 _MIX = 0x9E3779B97F4A7C15
 """An odd number by which cells are spread over 64 bits."""
 
@@ -50,10 +50,10 @@ class _Cells:
     met: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     unknown: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     _pairs: list[list[tuple[npt.NDArray[np.uint64], Ints]]] = field(default_factory=list)
-    """Of each condition: hashes of article and cell, and the cells."""
+    """For each condition, hashes of article and cell, and the cells."""
 
     def add(self, keys: Iterator[tuple[str | None, ...]], ids: npt.NDArray[np.uint64], found: Sequence[Met]) -> None:
-        """Take records: their keys [N], hashes of their articles' ids [N], and for each condition whether they meet it [N]."""
+        """Count records: their keys [N], hashes of their articles' ids [N], and for each condition whether they meet it [N]."""
         rows = np.fromiter((self.places.setdefault(key, len(self.places)) for key in keys), dtype=np.int64, count=len(ids))
         size = len(self.places)
         grown = ((0, self.width - self.met.shape[0]), (0, size - self.met.shape[1]))
@@ -66,7 +66,7 @@ class _Cells:
             self._pairs[at].append(_first(mixed[met == 1], rows[met == 1]))
 
     def articles(self) -> Ints:
-        """[conditions, cells]: the articles with a record that meets it."""
+        """The number of articles with a record that meets the condition, [conditions, cells]."""
         size = len(self.places)
         pairs = [_first(*map(np.concatenate, zip(*found, strict=True)))[1] for found in self._pairs]
         return np.array([np.bincount(cells, minlength=size) for cells in pairs], dtype=np.int64)
@@ -90,7 +90,7 @@ def count_records(
     """Count the rows of a table of event records by columns, or by `year`, `month`, `week` and `day` of the column `date` (default: the
     metadata column that is a date); `conditions` are quantities such as `records:status=asserted`. `folder` as in `count_tagged`.
 
-    Raises FormatError for a damaged table, SettingsError for a column that there is not, OutputError where the folder exists.
+    Raises FormatError for a damaged table, SettingsError for an unknown column, OutputError if the folder exists.
     """
     if folder is not None:
         require_absent(folder)
@@ -152,7 +152,7 @@ def _count(path: Path, by: Sequence[str], asked: Sequence[Condition], date: str 
         found = [_met(condition, batch, rows, reasons) for condition, reasons in zip(asked, unknown, strict=True)]
         cells.add(zip(*keys, strict=True) if keys else iter([()] * rows), ids, found or [np.ones(rows, dtype=np.int8)])
     if not statuses:
-        raise DataError(f"{path}: the table has no row, so that there is nothing to count")
+        raise DataError(f"{path}: the table has no rows, so there is nothing to count")
     wanted = [value for term in terms if term.field == "category" for value in term.values]
     require_names("quantity", wanted, categories, "category", patterns=False)
     notes = [f"dates are taken from the column {dated!r} (--date COLUMN names another)"] if periods and date is None else []
@@ -164,7 +164,7 @@ def _count(path: Path, by: Sequence[str], asked: Sequence[Condition], date: str 
 
 
 def _date_column(path: Path, columns: Sequence[str]) -> str:
-    """The metadata column of dates, by the first rows."""
+    """The metadata column with dates, found in the first rows."""
     own = {*COLUMNS, *DATE_COLUMNS, *PLACE_COLUMNS, *CATEGORY_COLUMNS}
     made = {"date_text", "date_rule"} <= set(columns)
     fields = [name for name in columns if (name not in own and not name.endswith("_offsets")) or (name == "date" and not made)]
@@ -183,7 +183,7 @@ def _texts(column: Any) -> list[str | None]:
 
 
 def _met(condition: Condition, batch: Columns, rows: int, reasons: Counter[str]) -> Met:
-    """[N]: whether each row meets the condition; `reasons` counts the terms that leave it open."""
+    """Whether each row meets the condition, [N]; `reasons` counts the terms that leave it open."""
     found = [_term_met(term, batch) for term in condition.terms]
     met = np.min([np.where(one == -1, 1, one) for one in found], axis=0) if found else np.ones(rows, dtype=np.int8)
     is_open = np.any([one == -1 for one in found], axis=0) & (met == 1) if found else np.zeros(rows, dtype=bool)
@@ -207,7 +207,7 @@ def _term_met(term: Term, batch: Columns) -> Met:
 
 
 def _fits(term: Term, texts: Any) -> Met:
-    """[N]: whether texts are as the term says; 0 where there is none."""
+    """Whether each text fits the term, [N]; 0 where there is no text."""
     coded = texts.dictionary_encode()
     fits = np.array([*(text is not None and term.fits(text) for text in coded.dictionary.to_pylist()), False], dtype=np.int8)
     places: Ints = coded.indices.fill_null(len(fits) - 1).to_numpy(zero_copy_only=False)
@@ -215,7 +215,7 @@ def _fits(term: Term, texts: Any) -> Met:
 
 
 def _any_fits(term: Term, lists: Any) -> Met:
-    """[N]: whether an item of each list is as the term says; 0 where there is none."""
+    """Whether an item of each list fits the term, [N]; 0 where there is none."""
     sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     rows = np.repeat(np.arange(len(lists)), sizes)
     return np.minimum(np.bincount(rows[_fits(term, lists.flatten()) == 1], minlength=len(lists)), 1).astype(np.int8)
@@ -243,15 +243,15 @@ def _notes(
     elif "status" not in by and not all("status" in condition.fields for condition in asked or [Condition(())]):
         counts = ", ".join(f"{statuses[one]:,} {one or 'of unknown status'}" for one in (*STATUSES, None) if statuses[one])
         said.append(
-            f"events are counted whatever their status ({counts}); counting all as events that happened overstates "
+            f"events of any status are counted ({counts}); counting them all as events that happened gives too high a figure "
             f"(--by status, or --quantity '{RECORDS}status=asserted')"
         )
     for condition, reasons in zip(asked, unknown, strict=True):
         if reasons[""]:
             fields = ", ".join(f"{name} of {count:,}" for name, count in sorted(reasons.items()) if name and count)
             said.append(
-                f"{RECORDS}{condition}: of {reasons['']:,} records it is unknown whether they meet it ({fields}); they are in the column "
-                "`unknown` alone"
+                f"{RECORDS}{condition}: it is unknown whether {reasons['']:,} records meet this condition ({fields}); they are "
+                "counted only in the column `unknown`"
             )
     if path.suffix.lower() == ".csv" and any(condition.needs_links for condition in asked):
         said.append(

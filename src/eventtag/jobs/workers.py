@@ -1,9 +1,9 @@
-"""Workers: processes that tag shards and store them, watched by the one that hands shards out.
+"""Workers: processes that tag shards and store them. The first process hands out the shards and watches the workers.
 
-A worker that dies, killed from outside or by an article, costs nothing but time. Its shard is tried again by a new process; when that
-dies too, parts of the shard are tried apart, each half of a part that kills its process once more, until the articles stand alone that
-do. Only an article that killed two processes on its own is given up. A worker that ends because an article took too long has said
-which ones it was at: these are tried one by one, and what is too slow alone is given up at once.
+A worker may be killed from outside, or by an article. A new process then tries its shard again. If that process dies too, the halves of the
+shard are tried apart, and so on, until only the articles that kill a process are left. An article is given up when it has killed two
+processes on its own. A worker that ends because an article took too long has named the articles that it was tagging. These are tried one
+by one, and an article that is too slow alone is given up at once.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class WorkerError(EventtagError):
 class Workers:
     """Tags shards in processes of their own, each with its own tagger. An engine: call it with the shards and their store.
 
-    `count`: how many processes; `threads`: of each, for arithmetic (scores may differ in their last digit with their number, so it
-    does not hang on `count`); `article_seconds`: what an article may take. Shards are pulled when workers need them: at most 2 `count`
-    + 1 are held.
+    `count` is the number of processes, `threads` that of each process's threads for arithmetic. It does not depend on `count`, because
+    the last digit of scores may change with it. `article_seconds` is the time that an article may take. Shards are taken when workers
+    need them: at most 2 `count` + 1 are held.
     """
 
     make_tagger: MakeTagger
@@ -63,7 +63,7 @@ class Workers:
 
 @dataclass
 class _Trial:
-    """A shard on its way: how often it killed its process, and what is known of its articles."""
+    """A shard that is being tagged: how often it killed its process, and what is known of its articles."""
 
     shard: Shard
     deaths: int = 0
@@ -81,12 +81,12 @@ class _Trial:
         return Task(self.shard, condemned=dict(self.condemned), pieces=list(self.survived) if self.apart else None)
 
     def passed(self) -> None:
-        """The first part has been tried, and its process lives."""
+        """Take note that the first part did not kill its process."""
         self.survived.append(self.parts.popleft())
         self.deaths = 0
 
     def was_late(self, marks: Sequence[int], seconds: float) -> None:
-        """The process ended because an article took too long; `marks` are its last."""
+        """Take note that the process ended because an article took too long; `marks` are its last."""
         tried = self.parts.popleft() if self.parts else [p for p in self.shard.to_tag if p not in self.condemned]
         if len(tried) <= 1:
             self.condemned.update(dict.fromkeys(tried, late_reason(seconds)))
@@ -100,7 +100,7 @@ class _Trial:
             self.parts.extendleft([others] if others else [])
 
     def died(self, cause: str) -> None:
-        """The process died over the task."""
+        """Take note that the process died while it worked on the task."""
         self.deaths += 1
         if self.parts and (len(self.parts[0]) > 1 or self.deaths >= TRIES):
             part = self.parts.popleft()
@@ -113,7 +113,7 @@ class _Trial:
             if self.apart:
                 raise WorkerError(
                     f"rows {self.shard.first_row} to {self.shard.first_row + len(self.shard.rows) - 1}: the processes that tag them "
-                    f"die again and again ({cause})\nfinished shards are kept; with more memory or fewer workers run the command again"
+                    f"die again and again ({cause})\nfinished shards are kept; run the command again with more memory or fewer workers"
                 )
             self.deaths = 0
             if self.survived:
@@ -153,7 +153,7 @@ class _Pool:
                 yield from self._hear(worker)
 
     def stop(self) -> None:
-        """End all processes, whatever they do: what is half done lies under no final name."""
+        """End all processes at once. Unfinished files have no final name."""
         for worker in self._workers:
             worker.process.kill()
         for worker in self._workers:
@@ -162,12 +162,12 @@ class _Pool:
             worker.marks.close()
 
     def _feed(self) -> bool:
-        """Give every idle worker a shard, and have one more at hand; False when nothing is left to wait for."""
+        """Give every idle worker a shard, and hold one more ready; False when all work is done."""
         for worker in [worker for worker in self._workers if worker.ready and worker.trial is None]:
             if not self._hold(1):
                 break
             worker.trial = self._waiting.popleft()
-            with suppress(OSError):  # it has died, which is noticed when it is heard next
+            with suppress(OSError):  # it has died, and _hear will notice
                 worker.connection.send(worker.trial.task)
         starting = sum(not worker.ready for worker in self._workers)
         while len(self._workers) < self._engine.count and self._hold(starting + 1):
@@ -177,7 +177,7 @@ class _Pool:
         return bool(self._waiting) or any(worker.trial is not None for worker in self._workers)
 
     def _hold(self, count: int) -> bool:
-        """Have so many shards waiting, if there are as many."""
+        """Take shards until `count` are waiting; False if there are fewer."""
         while len(self._waiting) < count and (shard := next(self._shards, None)) is not None:
             self._waiting.append(_Trial(shard))
         return len(self._waiting) >= count
@@ -191,9 +191,8 @@ class _Pool:
             theirs, engine.make_tagger, replace(self._store, lock=None), self._store.lock, engine.threads, marks, engine.article_seconds,
         )  # fmt: skip
         process = context.Process(target=work, args=arguments, name="eventtag worker", daemon=True)
-        before = signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGINT}
-        )  # inherited, so that Ctrl-C finds no worker half started
+        # The worker inherits the mask, so that Ctrl-C cannot interrupt it while it starts.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
         finally:
@@ -260,4 +259,4 @@ def _cause(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return f"{name}, perhaps for want of memory" if name == "SIGKILL" else name
+    return f"{name}, perhaps because memory ran out" if name == "SIGKILL" else name

@@ -20,7 +20,7 @@ class LinkCalibration:
 
     `temperature`, `status_temperature`: of the scores of roles and of status. `thresholds`: by role, the least probability of a link,
     given that both spans are right. `further`: that of a further participant of a role in the same event that is coordinated with no
-    surer one. `least`: by role, the least score of a link as a whole. `absent`: by role, the probability of the best candidate up to
+    surer one. `least`: by role, the lowest score of a link as a whole. `absent`: by role, the probability of the best candidate up to
     which nobody has the role; above it, and below the threshold, it is unknown. `status_thresholds`: by status, the least probability
     of it given the event; below it, the status is None. `targets` says what thresholds were chosen for and reach on the articles that
     `fitted_on` describes.

@@ -22,7 +22,7 @@ def decode_links(
     """The spans, those of events with status and its score and with unsure roles, and the links between them, sorted.
 
     `eventtag.links.choosing` says which pairs become links. A link's score is the probability that it is right as a whole: that of its role
-    given both spans, times the scores of the two spans (1 for gold spans); links below the least score of their role are left out. A
+    given both spans, times the scores of the two spans (1 for gold spans); links below the lowest score of their role are left out. A
     status's score is its probability given the event; below the status's threshold it is None. A role that no link of an event has is
     unsure if its best candidate is more probable than `LinkCalibration.absent` says, or if the link head does not know the role. Status,
     unsure roles and links that the spans had are replaced.

@@ -1,7 +1,7 @@
-"""Fits what makes the scores of links and status probabilities, and from which score on they are said, on validation articles.
+"""Calibrates the scores of links and status on validation articles, and chooses their thresholds.
 
-Temperatures and the thresholds with the best F1 come from the pairs of gold spans, of which there are most. What is promised of the output
-(targets, and in which events nobody has a role) comes from the predicted spans.
+Temperatures and the thresholds with the best F1 come from the pairs of gold spans, because there are more of them. Thresholds for a wanted
+precision or recall, and the bounds below which nobody has a role, come from predicted spans, because they must hold for the output.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ Whole = npt.NDArray[np.int64]
 TEMPERATURES = np.exp(np.linspace(np.log(0.25), np.log(8), 101))
 THRESHOLDS = np.arange(0.05, 1, 0.05)
 SURE = 0.95
-"""The share of the events in which nobody is said to have a role that have nobody, of the validation articles' predicted events, if one
-more was wrong.
+"""If the output says that nobody has a role in an event, this share of such events must be right, among the predicted events of the
+validation articles, with one wrong event added.
 """
 
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """A gold article, spans in it (its own, or predicted), and the scores of their pairs and events."""
+    """A gold article, spans in it (gold or predicted), and the scores of their pairs and events."""
 
     article: Article
     spans: tuple[Span, ...]
@@ -74,11 +74,11 @@ def fit_links(
     targets: Targets = Targets({}, {}),
     fitted_on: Mapping[str, Any],
 ) -> LinkCalibration:
-    """The calibration that suits articles that were marked, `given` with their gold spans and `predicted` with those that a tagger found.
+    """The calibration that fits annotated articles, `given` with their gold spans and `predicted` with those that a tagger found.
 
-    Temperatures have the least loss. The threshold of all roles, and then that of further participants, have the best F1 of links. A role
-    or status with a target gets the threshold of its whole score that reaches it on the predicted spans; a warning says where none does.
-    What nothing can be learnt of keeps temperature 1 and threshold one half.
+    Temperatures minimise the loss. The common threshold of all roles is chosen first, then that of further participants, each for the best
+    F1 of links. A role or status with a target gets the threshold of its whole score that reaches the target on the predicted spans; a
+    warning names those that no threshold reaches. Without annotation to learn from, temperatures are 1 and thresholds one half.
     """
     pairs, roles, status, said = [], [], [], []
     marked: list[ScoredPairs] = []
@@ -115,7 +115,7 @@ def fit_links(
 
 
 def _temperature(logits: Floats, gold: Whole) -> float:
-    """The temperature of TEMPERATURES with the least cross-entropy; 1 without gold."""
+    """The temperature among TEMPERATURES with the lowest cross-entropy; 1 without gold."""
     if not len(gold):
         return 1.0
     rows = np.arange(len(gold))
@@ -125,7 +125,7 @@ def _temperature(logits: Floats, gold: Whole) -> float:
 
 
 def _threshold(probabilities: Floats, gold: Whole, missed: int) -> float:
-    """The threshold of THRESHOLDS with the best F1."""
+    """The threshold among THRESHOLDS with the best F1."""
     role = probabilities[:, 1:].argmax(axis=1) + 1
     score = probabilities[np.arange(len(role)), role]
     total = int((gold > 0).sum()) + missed
@@ -133,7 +133,7 @@ def _threshold(probabilities: Floats, gold: Whole, missed: int) -> float:
 
 
 def _further(items: Sequence[ScoredPairs], gold: Whole, missed: int, temperature: float, threshold: float) -> float:
-    """The least probability of further participants, from THRESHOLDS, with the best F1 of links; `gold` is that of all items' pairs."""
+    """The lowest probability of further participants, among THRESHOLDS, with the best F1 of links; `gold` are the roles of all pairs."""
     ends = np.cumsum([len(item.found.pairs) for item in items])[:-1]
     by_item = np.split(gold, ends)
     probabilities = [role_probabilities(item.scores, temperature) for item in items]
@@ -155,7 +155,7 @@ def _f1(right: int, said: int, total: int) -> float:
 
 
 def _best_of(reached: Callable[[float], float]) -> float:
-    """The threshold of THRESHOLDS with the best F1, each smoothed with its neighbours', as few articles choose it."""
+    """The threshold among THRESHOLDS with the best F1. Each F1 is averaged with its neighbours', because few articles choose it."""
     smooth = np.convolve(np.pad([reached(least) for least in THRESHOLDS], 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     return round(float(THRESHOLDS[int(np.argmax(smooth))]), 4)
 
@@ -193,7 +193,7 @@ Decoded = tuple[Article, tuple[Span, ...], tuple[Link, ...]]
 
 
 def _scored_links(decoded: Sequence[Decoded], roles: Sequence[str]) -> dict[str, ScoredPredictions]:
-    """The predicted links of each role in articles that were marked for links."""
+    """The predicted links of each role in articles whose links are annotated."""
     marked = [(article, links) for article, _, links in decoded if article.links is not None]
     found = {}
     for role in roles:
@@ -206,7 +206,7 @@ def _scored_links(decoded: Sequence[Decoded], roles: Sequence[str]) -> dict[str,
 
 
 def _scored_status(decoded: Sequence[Decoded], statuses: Sequence[str]) -> dict[str, ScoredPredictions]:
-    """The predicted status of the events that are right and whose status was marked."""
+    """The predicted status of the events that are right and whose status is annotated."""
     pairs = [
         (span, own[span].status)
         for article, spans, _ in decoded
@@ -223,8 +223,9 @@ def _scored_status(decoded: Sequence[Decoded], statuses: Sequence[str]) -> dict[
 
 
 def _absent(predicted: Sequence[ScoredPairs], info: LinkInfo) -> dict[str, float]:
-    """By role, the highest probability of the best candidate up to which at least the share SURE of the events that are right, and have no
-    link of the role, have nobody in gold; 0 where there is none.
+    """By role, the highest probability of an event's best candidate up to which the role counts as held by nobody; 0 if there is none.
+
+    Of the right events without a link of the role and with a best candidate up to this bound, at least the share SURE have nobody in gold.
     """
     rows = list(_without_role(predicted, info))
     found = {}

@@ -1,11 +1,11 @@
 """Whether a span's score is the probability that it is right, and thresholds for a wanted precision or recall.
 
-A score is calibrated if, of the predicted spans with score 0.8, 80 % are right (strict: offsets and label). All of this is on
-spans, not on tokens: most tokens are outside any span and nearly always right, which hides what matters (Jagannatha and Yu 2020,
-https://aclanthology.org/2020.acl-main.188/).
+Scores are calibrated if 80 % of the predicted spans with score 0.8 are right (strict: offsets and label), and so on for every score.
+Calibration is measured on spans, not on tokens, because most tokens are outside any span and nearly always right (Jagannatha and Yu
+2020, https://aclanthology.org/2020.acl-main.188/).
 
 Temperature scaling (Guo et al. 2017, https://arxiv.org/abs/1706.04599): the log-odds of a score are divided by one number per
-label, fitted on validation articles. It keeps the order of scores and so every precision-recall curve.
+label, fitted on validation articles. It keeps the order of scores, so no precision-recall curve changes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ T = TypeVar("T")
 TEMPERATURES = (0.05, 20.0)
 """The range in which a temperature is sought; beyond it all scores are 0, 0.5 or 1."""
 PRIOR = 0.5
-"""Standard deviation of the normal prior on a temperature's logarithm. Without it a handful of spans whose right ones happen to
-score above the wrong ones has the temperature 0; a hundred spans outweigh it."""
+"""Standard deviation of the normal prior on a temperature's logarithm. Without the prior, a few spans would get temperature 0 if all right
+ones happen to score above the wrong ones. A hundred spans outweigh the prior."""
 
 SLACK = 1e-4
 """A saved threshold lies this far below the score that it stands for, or half-way to the next lower one if that is nearer: a model
@@ -41,7 +41,7 @@ that reads the same article in another batch gives scores that differ in the las
 
 @dataclass(frozen=True, slots=True)
 class ScoredPredictions:
-    """The predicted spans of one label: `scores` [N] in [0, 1], `correct` [N] whether each is right, and the number of gold
+    """The predicted spans of one label: `scores` [N] in [0, 1], `correct` [N] whether each is right, and `support`, the number of gold
     spans.
     """
 
@@ -73,10 +73,10 @@ class LabelCalibration:
 class CalibrationReport:
     """Calibration of the span scores, for all labels together and for each label.
 
-    `raw` is the same of the scores before the checkpoint's `temperatures`, on the same spans; None if no temperature is used.
-    `fitted_here` says that these articles fitted the temperatures, so that `overall` is too low; `cross_fitted_ece` is then the error
-    with temperatures that were fitted on other folds of them, and `cross_fitted_expected` what chance alone would give. `thresholds`
-    are those below which spans were left out, `overlapping` those of spans that overlap a more probable one.
+    `raw` is the calibration of the same spans' scores before the checkpoint's `temperatures` are applied; None if no temperature is used.
+    `fitted_here` says that the temperatures were fitted on these articles, so the error of `overall` is too low. `cross_fitted_ece` is
+    then the error with temperatures fitted on other folds of the articles, and `cross_fitted_expected` the error that chance alone would
+    give. Spans below `thresholds` were left out, and so were spans that overlap a more probable one below `overlapping`.
     """
 
     overall: Reliability | None
@@ -164,7 +164,7 @@ def thin_curve(curve: Sequence[CurvePoint], *, points: int = 200) -> list[CurveP
 def collect_predictions(pairs: Iterable[Pair], labels: LabelSet) -> dict[str, ScoredPredictions]:
     """The scored predictions of every label.
 
-    Of a span that is predicted twice, the higher score counts. Raises DataError for a predicted span without a score, and as
+    If a span is predicted twice, its higher score counts. Raises DataError for a predicted span without a score, and as
     `score_articles` does.
     """
     scores: dict[str, list[float]] = {label: [] for label in labels.labels}
@@ -195,10 +195,9 @@ def collect_predictions(pairs: Iterable[Pair], labels: LabelSet) -> dict[str, Sc
 
 
 def fit_temperature(scores: Floats, correct: npt.NDArray[np.bool_]) -> float:
-    """The temperature that [N] outcomes and the prior make most likely; 1.0 where all spans are right, all are wrong, or there is
-    none.
+    """The temperature that [N] outcomes and the prior make most likely.
 
-    (Where all outcomes are alike, only the prior would decide.)
+    It is 1.0 if all spans are right, all are wrong, or there is none, because then only the prior would decide.
     """
     if not len(scores) or correct.all() or not correct.any():
         return 1.0
@@ -220,7 +219,7 @@ def fit_temperatures(predictions: Mapping[str, ScoredPredictions]) -> dict[str, 
 
 
 def precision_recall_curve(predictions: ScoredPredictions) -> tuple[CurvePoint, ...]:
-    """Points for every distinct score as threshold, highest first; zero recall where there is no gold."""
+    """A point for every distinct score as threshold, highest first. Recall is 0 if there is no gold span."""
     if not len(predictions.scores):
         return ()
     order = np.argsort(-predictions.scores, kind="stable")
@@ -246,9 +245,9 @@ def average_precision(curve: Iterable[CurvePoint]) -> float:
 
 
 def threshold_for_precision(predictions: ScoredPredictions, target: float, *, label: str) -> CurvePoint:
-    """The lowest threshold whose precision reaches `target`: the most recall at that precision.
+    """The lowest threshold whose precision reaches `target`, which has the most recall.
 
-    Raises SettingsError, naming the label and the best precision there is, when none reaches it.
+    Raises SettingsError with the label and the best precision if no threshold reaches it.
     """
     _require_share(target, f"target_precision.{label}")
     curve = precision_recall_curve(predictions)
@@ -262,9 +261,9 @@ def threshold_for_precision(predictions: ScoredPredictions, target: float, *, la
 
 
 def threshold_for_recall(predictions: ScoredPredictions, target: float, *, label: str) -> CurvePoint:
-    """The highest threshold whose recall reaches `target`: the most precision at that recall.
+    """The highest threshold whose recall reaches `target`.
 
-    Raises SettingsError, naming the label and the recall that all predictions reach, when that is less.
+    Raises SettingsError with the label and the recall of all predictions if that is lower.
     """
     _require_share(target, f"target_recall.{label}")
     curve = precision_recall_curve(predictions)
@@ -278,9 +277,9 @@ def threshold_for_recall(predictions: ScoredPredictions, target: float, *, label
 
 
 def threshold_for_f1(predictions: Iterable[ScoredPredictions]) -> CurvePoint | None:
-    """The threshold, one for all these labels, with the best F1 over them together; None without a predicted span.
+    """The common threshold with the best F1 over all these labels together; None without a predicted span.
 
-    Of scores that are probabilities, half of the F1 that can be reached (Lipton et al. 2014, https://arxiv.org/abs/1402.1892).
+    If scores are calibrated, it is half of the best F1 (Lipton et al. 2014, https://arxiv.org/abs/1402.1892).
     """
     labels = list(predictions)
     scores = np.concatenate([label.scores for label in labels]) if labels else np.zeros(0)
@@ -297,7 +296,7 @@ def choose_thresholds(
 ) -> dict[str, CurvePoint]:
     """The threshold of every label for which a precision or a recall is wanted, with what it gives on these predictions.
 
-    Raises SettingsError for a label that the predictions do not have, one with both targets, or a target that none reaches.
+    Raises SettingsError for a label that the predictions do not have, one with both targets, or a target that no threshold reaches.
     """
     chosen: dict[str, CurvePoint] = {}
     searches = (
@@ -317,15 +316,16 @@ def choose_thresholds(
 
 
 def lowered(threshold: float, scores: Floats) -> float:
-    """A threshold as it is saved: it keeps the same spans, those with [N] `scores` that reach it."""
+    """The threshold as it is saved: a little lower, but reached by the same ones of [N] `scores`."""
     below = scores[scores < threshold]
     gap = threshold - (float(below.max()) if len(below) else 0.0)
     return threshold - min(SLACK, gap / 2)
 
 
 def split_folds(items: Sequence[T], *, folds: int = 5) -> Iterator[tuple[list[T], list[T]]]:
-    """(the other folds, the fold) for each fold; none where there are fewer items than folds. Folds are runs of neighbours, as corpora
-    keep articles of one topic or source side by side.
+    """Yield (the other folds, the fold) for each fold; nothing if there are fewer items than folds.
+
+    Neighbouring items are in one fold, because corpora keep articles of one topic or source side by side.
     """
     if len(items) < folds:
         return
@@ -336,11 +336,11 @@ def split_folds(items: Sequence[T], *, folds: int = 5) -> Iterator[tuple[list[T]
 def cross_fitted_reliability(
     pairs: Sequence[Pair], labels: LabelSet, *, measured: Sequence[Pair] | None = None, folds: int = 5
 ) -> Reliability | None:
-    """Calibration where every article's temperatures were fitted on the other folds of articles.
+    """The calibration of scores whose temperatures were fitted on the other folds of articles.
 
-    This is what to expect of temperatures fitted on all of `pairs`, on other articles of their kind. It is that of the predicted
-    spans of `measured`, the same articles (None: of `pairs`), such as those that thresholds leave. None if there are fewer
-    articles than folds, or no predicted span. Raises DataError as `collect_predictions` does.
+    It estimates how well temperatures fitted on all of `pairs` calibrate new articles of the same kind. `measured` are the same articles
+    with the predicted spans whose scores are measured, such as those that thresholds keep (None: those of `pairs`). None if there are
+    fewer articles than folds, or no predicted span. Raises DataError as `collect_predictions` does.
     """
     scores, correct = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)]
     for (others, _), (_, fold) in zip(split_folds(pairs, folds=folds), split_folds(measured or pairs, folds=folds), strict=True):

@@ -1,9 +1,9 @@
-"""How far scores lie from the share of right spans, and how far they would by chance alone.
+"""How far scores are from the share of right spans, and how far they would be by chance alone.
 
 The expected calibration error (ECE) of a finite number of spans is never 0, because in each bin the share of right spans differs
-from the mean score by chance. So every ECE has beside it that of perfectly calibrated scores, in the same bins: each span is drawn
-right with its score as probability, as if spans were independent (those of one article are not quite, so chance errors are slightly
-larger).
+from the mean score by chance. The report therefore also has the ECE that perfectly calibrated scores would have in the same bins. It
+draws each span as right with its score as probability, as if spans were independent. Spans of one article are not quite independent, so
+errors by chance are slightly larger.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 BINS = 15
 CHANCE_CELLS, CHANCE_DRAWS = 20_000_000, (200, 2000)
-"""How often outcomes are drawn to tell the error that chance alone gives: fewer times the more spans there are, since it then varies
-less."""
+"""How many spans are drawn in all, and the fewest and most draws, to estimate the error by chance. With more spans fewer draws are enough,
+because the error varies less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class ReliabilityBin:
 class Reliability:
     """Expected calibration error (mean distance of score and precision over equally filled bins), Brier score, and the bins.
 
-    `expected_ece` is the mean error of perfectly calibrated scores that are these, `usual_ece` the one that they stay below in 19 cases of
-    20: only an error above it shows that the scores are off.
+    `expected_ece` is the mean error of these scores if they were perfectly calibrated. In 19 of 20 cases, their error would then be below
+    `usual_ece`. Only an error above it shows that the scores are not calibrated.
     """
 
     ece: float
@@ -57,9 +57,7 @@ class Reliability:
 
 
 def reliability(scores: Floats, correct: npt.NDArray[np.bool_], *, bins: int = BINS) -> Reliability | None:
-    """Calibration of [N] scores, in up to `bins` bins of equal number (equal scores stay together); None if there is no
-    span.
-    """
+    """Calibration of [N] scores, in up to `bins` bins with equal numbers of spans (equal scores stay together); None without spans."""
     if not len(scores):
         return None
     order = np.argsort(scores, kind="stable")

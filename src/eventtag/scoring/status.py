@@ -1,7 +1,7 @@
-"""What an event's status is said to be, beside its gold status.
+"""Counts of the predicted status of events compared with their gold status.
 
-Scored are the gold events that have a status and are predicted exactly (offsets and label): of an event that was not found no status is
-said. An event whose gold status is None was not marked, so nothing is known of it.
+A gold event is scored if it has a status and was predicted exactly (offsets and label). An event that was not found has no predicted
+status, and an event whose gold status is None was not annotated.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ SCHEME = "status"
 class StatusCounts:
     """Counts of articles in which events have a gold status.
 
-    `confusion` is [A, 4, 5]: rows gold statuses, columns predicted statuses and none, in the order of STATUSES, of the events that were
-    found. `events` [A, 4] are all gold events by status, `unmarked` those without one in all articles that are scored.
+    `confusion` [A, 4, 5] counts the events that were found: gold statuses by predicted statuses, in the order of STATUSES, and a last
+    column for no predicted status. `events` [A, 4] counts all gold events by status,
+    `unmarked` those without a status in all scored articles.
     """
 
     article_ids: tuple[str, ...]
@@ -40,7 +41,7 @@ class StatusCounts:
 
     @property
     def always_asserted(self) -> Tally:
-        """The counts of whoever says "asserted" of each event that was found."""
+        """The counts of a rule that calls each event that was found "asserted"."""
         fixed = np.zeros_like(self.confusion)
         fixed[:, :, STATUSES.index(ASSERTED)] = self.confusion.sum(axis=2)
         return _tally(self, fixed)
@@ -84,6 +85,6 @@ def _tally(counts: StatusCounts, confusion: npt.NDArray[np.int64]) -> Tally:
     values[:, 0, :, GOLD_COLUMN["missed"]] = confusion.sum(axis=2) - right
     values[:, 0, :, PREDICTED_COLUMN["spurious"]] = confusion[:, :, :size].sum(axis=1) - right
     there = dict(zip(STATUSES, counts.events.sum(axis=0), strict=True))
-    # "asserted" is always a row, as the comparison with whoever always says so needs it.
+    # "asserted" is always a row, because the comparison with `always_asserted` needs it.
     marked = tuple(status for status in STATUSES if there[status] or status == ASSERTED)
     return Tally(counts.article_ids, (SCHEME,), STATUSES, values, marked)

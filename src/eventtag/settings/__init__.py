@@ -7,7 +7,6 @@ value raises SettingsError with the full key, the value and what is allowed; Ome
 from eventtag.settings.commands import CurveSplit as CurveSplit
 from eventtag.settings.commands import EvaluateSettings as EvaluateSettings
 from eventtag.settings.commands import EvaluateSplit as EvaluateSplit
-from eventtag.settings.commands import EvaluationSettings as EvaluationSettings
 from eventtag.settings.commands import InferencePrecision as InferencePrecision
 from eventtag.settings.commands import LearningCurveSettings as LearningCurveSettings
 from eventtag.settings.commands import OutputFormat as OutputFormat
@@ -15,13 +14,13 @@ from eventtag.settings.commands import PredictSettings as PredictSettings
 from eventtag.settings.commands import SeenArticles as SeenArticles
 from eventtag.settings.commands import TaggingEngine as TaggingEngine
 from eventtag.settings.commands import TrainSettings as TrainSettings
-from eventtag.settings.commands import WindowSettings as WindowSettings
 from eventtag.settings.data import MISSING as MISSING
 from eventtag.settings.data import SPLITS as SPLITS
 from eventtag.settings.data import CorpusSettings as CorpusSettings
 from eventtag.settings.data import DataSettings as DataSettings
 from eventtag.settings.data import MixedCorpusSettings as MixedCorpusSettings
 from eventtag.settings.data import Overlaps as Overlaps
+from eventtag.settings.evaluation import EvaluationSettings as EvaluationSettings
 from eventtag.settings.model import Head as Head
 from eventtag.settings.model import IntermediateSettings as IntermediateSettings
 from eventtag.settings.model import LoraSettings as LoraSettings
@@ -35,3 +34,4 @@ from eventtag.settings.teacher import TeacherSettings as TeacherSettings
 from eventtag.settings.trainer import Metric as Metric
 from eventtag.settings.trainer import Precision as Precision
 from eventtag.settings.trainer import TrainerSettings as TrainerSettings
+from eventtag.settings.window import WindowSettings as WindowSettings

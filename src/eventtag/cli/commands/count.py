@@ -10,7 +10,7 @@ from eventtag.cli.record_options import add_record_options, record_options, scor
 from eventtag.cli.terminal import print_message, print_result
 
 SHOWN = 40
-"""Cells that are printed."""
+"""The most cells that are printed."""
 
 
 def run() -> int:
@@ -56,15 +56,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LABEL~WORDS",
         help="only articles that mention this: LOCATION~Sudan (also South Sudan), LOCATION=Sudan (exactly)",
     )
-    parser.add_argument("--unique", action="store_true", help="mentions of a label with the same text count once an article")
+    parser.add_argument("--unique", action="store_true", help="mentions of a label with the same text count once in each article")
     parser.add_argument(
-        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the least score of spans of a label that count"
+        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the lowest score of spans of a label that count"
     )
     parser.add_argument(
         "--date", type=nonempty("--date"), metavar="FIELD", help="metadata field that holds the date (default: recognised)"
     )
     parser.add_argument(
-        "--date-order", choices=("dmy", "mdy"), help="which of day and month stands first in dates such as 03/04/2014"
+        "--date-order", choices=("dmy", "mdy"), help="which of day and month comes first in dates such as 03/04/2014"
     )
     parser.add_argument(
         "--output",
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="write tables of articles, spans and cells, as CSV and Parquet",
     )
-    parser.add_argument("--excel", action="store_true", help="CSV begins with a byte order mark, by which Excel knows UTF-8")
+    parser.add_argument("--excel", action="store_true", help="CSV begins with a byte order mark, so that Excel reads it as UTF-8")
     add_record_options(parser)
     add_reading(parser)
     return parser

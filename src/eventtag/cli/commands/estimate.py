@@ -11,7 +11,7 @@ from eventtag.cli.record_options import add_record_options, record_options, scor
 from eventtag.cli.terminal import print_message, print_result
 
 SHOWN = 40
-"""Rows of a table that are printed."""
+"""The most rows of a table that are printed."""
 
 
 def run() -> int:
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seen",
         choices=("refuse", "leave_out", "include"),
         default="refuse",
-        help="what becomes of annotated articles that the tagger learnt from (default: refuse)",
+        help="what to do with annotated articles that the tagger learnt from (default: refuse)",
     )
     sample.add_argument(
         "--gold-from",
@@ -87,18 +87,20 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "--links-marked",
         action="store_true",
-        help="people looked for links in all annotated articles, so that one without a link has none (brat and the like cannot say so)",
+        help="people looked for links in all annotated articles, so an article without links has none (brat and some others cannot say so)",
     )
     counting = parser.add_argument_group("counting")
-    counting.add_argument("--unique", action="store_true", help="mentions of a label with the same text count once an article")
     counting.add_argument(
-        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the least score of spans of a label that count"
+        "--unique", action="store_true", help="mentions of a label with the same text count once in each article"
+    )
+    counting.add_argument(
+        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the lowest score of spans of a label that count"
     )
     counting.add_argument(
         "--date", type=nonempty("--date"), metavar="FIELD", help="metadata field that holds the date (default: recognised)"
     )
     counting.add_argument(
-        "--date-order", choices=("dmy", "mdy"), help="which of day and month stands first in dates such as 03/04/2014"
+        "--date-order", choices=("dmy", "mdy"), help="which of day and month comes first in dates such as 03/04/2014"
     )
     regression = parser.add_argument_group("regression")
     regression.add_argument(

@@ -13,9 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def run() -> int:
-    """Train on growing numbers of articles as the command line says; the value that a sweep sees is the extrapolated gain in micro
-    F1.
-    """
+    """Train on growing numbers of articles as the command line says. Hydra's sweepers get the extrapolated gain in micro F1."""
     return run_hydra("learning_curve", LearningCurveSettings, _task)
 
 

@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only events of these: asserted, negated, future, possible (default: all)",
     )
     parser.add_argument(
-        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the least score of spans of a label"
+        "--threshold", action="append", default=[], metavar="LABEL=SCORE", help="the lowest score of spans of a label"
     )
     add_score_options(parser)
     parser.add_argument("--dates", action="store_true", help="say when events happened, by the article's date")
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         help="metadata field that holds the article's date (default: recognised)",
     )
     parser.add_argument(
-        "--date-order", choices=("dmy", "mdy"), help="which of day and month stands first in dates such as 03/04/2014"
+        "--date-order", choices=("dmy", "mdy"), help="which of day and month comes first in dates such as 03/04/2014"
     )
     parser.add_argument(
         "--places", action="store_true", help="say in which country and where events happened (GeoNames, offline)"

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def run() -> int:
-    """Try settings as the command line says; the value that a sweep of sweeps sees is the best mean score."""
+    """Try settings as the command line says. Hydra's sweepers get the best mean score."""
     return run_hydra("sweep", SweepSettings, _task)
 
 
