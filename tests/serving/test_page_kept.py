@@ -135,3 +135,51 @@ show({{ told: window.told, states: states(), alert: byId("alert").textContent, s
         == ["The server does not answer. What was accepted is kept; accept this article again when the server is back."] * 2
     )
     assert (seen["states"], seen["alert"], seen["status"]) == (["accepted"], "", "")
+
+
+def test_what_was_suggested_counts_as_rejected_also_when_the_page_has_asked_for_the_corrections_again(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    probe = """
+await paste("Police attacked Rebels in Lima .");
+press("Enter");
+await until(() => accepted() === 1);
+document.querySelector("#list button").click();
+await until(() => mentions().length);
+byId("annotator").dispatchEvent(new Event("change"));
+await until(() => !mentions().length);
+document.querySelector("#list button").click();
+await until(() => mentions().length);
+seen.before = mentions().length;
+press("j"); press("x"); press("Enter");
+await until(() => byId("status").textContent.startsWith("Kept"));
+show(seen);
+"""
+    with browsing(checkpoint, tmp_path) as run:
+        seen = run(probe)
+    (correction,) = kept(tmp_path)
+    assert len(correction.article.spans) == seen["before"] - 1
+    assert len(correction.rejected) == 1
+
+
+def test_what_was_rejected_stays_rejected_when_the_page_was_loaded_again(checkpoint: Path, tmp_path: Path) -> None:
+    with browsing(checkpoint, tmp_path) as run:
+        run("""
+await paste("Police attacked Rebels in Lima .");
+press("j"); press("x"); press("Enter");
+await until(() => accepted() === 1);
+show(seen);
+""")
+        (before,) = kept(tmp_path)
+        run("""
+await until(() => accepted() === 1);
+document.querySelector("#list button").click();
+await until(() => mentions().length);
+press("j"); press("x"); press("Enter");
+await until(() => byId("status").textContent.startsWith("Kept"));
+show(seen);
+""")
+    (after,) = kept(tmp_path)
+    assert len(before.rejected) == 1
+    assert after.rejected == before.rejected
+    assert len(after.article.spans) == len(before.article.spans) - 1

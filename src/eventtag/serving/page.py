@@ -12,6 +12,7 @@ MEDIA = {
     "index.html": "text/html",
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "requests.js": "text/javascript",
     "text.js": "text/javascript",
     "curve.js": "text/javascript",
 }

@@ -3,11 +3,9 @@
 
 import { characterEdges, distinct, idOf, inOrder, joined, lettersOf, overlap, paragraphAt, same, unitsOf } from "./text.js";
 import { drawCurve } from "./curve.js";
+import { ask, byId, complain, lines, post, say, untilAnswered, wait } from "./requests.js";
 
-const byId = (id) => document.getElementById(id);
 const COLOURS = 8;
-const POLL = 2000; // milliseconds between two looks at a training, and between two questions to a server that does not answer
-const NO_ANSWER = "The server does not answer. What was accepted is kept; accept this article again when the server is back.";
 
 let about = { labels: [], overlapping_spans: false };
 let articles = []; // { id, text, meta, letters, units, spans, suggested, regions, accepted, past, seen }
@@ -25,41 +23,18 @@ const make = (name, options = {}, ...children) => {
   node.append(...children);
   return node;
 };
-const say = (text) => { byId("status").textContent = text; };
-const complain = (text) => { byId("alert").textContent = text; };
 const colour = (label) => `l${about.labels.indexOf(label) % COLOURS}`;
 const mention = (article, { start, end }) => article.letters.slice(start, end).join("");
 const open = () => articles[current];
 const name = () => byId("annotator").value.trim();
 
-// Requests. An answer that is an error is shown as the server words it, and raised.
-// What the page asks by itself (`quiet`) takes no message away that the person has not read.
-async function ask(address, { quiet = false, ...options } = {}) {
-  let response;
-  try {
-    response = await fetch(address, options);
-  } catch {
-    complain(NO_ANSWER);
-    throw new Error(address);
-  }
-  if (!response.ok) {
-    const said = await response.json().catch(() => ({}));
-    complain(said.error || `The server answered ${response.status}.`);
-    throw Object.assign(new Error(address), { status: response.status });
-  }
-  if (!quiet || byId("alert").textContent === NO_ANSWER) complain("");
-  return response;
-}
-const post = (address, body, type = "application/json") => ask(address, { method: "POST", headers: { "Content-Type": type }, body });
-const lines = (text) => text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
-
 function taken(record, accepted = false) {
   const letters = lettersOf(record.text);
   const spans = inOrder((record.spans || []).map(({ start, end, label, score }) => ({ start, end, label, score })));
-  const { certainty, source, annotator, rejected, ...meta } = record.meta || {};
+  const { certainty, source, annotator, ...meta } = record.meta || {};
   const regions = accepted && record.annotated ? record.annotated : [];
   return { id: record.id, text: record.text, meta, certainty, letters, units: unitsOf(letters), spans,
-    suggested: accepted ? rejected || [] : [...spans], regions, accepted: accepted && !record.annotated, past: [], seen: events };
+    suggested: accepted ? record.rejected || [] : [...spans], regions, accepted: accepted && !record.annotated, past: [], seen: events };
 }
 
 async function tag(records) {
@@ -100,6 +75,11 @@ async function restore() {
     const outside = spans.filter((span) => !article.regions.some(([start, end]) => overlap(span, { start, end })));
     article.spans = inOrder([...article.spans, ...outside]);
     article.suggested = [...article.suggested, ...outside];
+  });
+  kept.forEach((article) => { // what was suggested on this page is still known
+    const here = articles.find((one) => one.id === article.id);
+    const known = here ? here.suggested : [];
+    article.suggested = [...known, ...article.suggested.filter((span) => !known.some((one) => same(one, span)))];
   });
   const before = articles.filter((article) => !article.accepted && !article.regions.length);
   articles = [...kept, ...distinct(before, kept)];
@@ -355,20 +335,8 @@ async function showTrainings() {
   return state.running;
 }
 
-// Do it until the server answers; an answer that is an error is raised.
-async function untilAnswered(doing) {
-  for (;;) {
-    try {
-      return await doing();
-    } catch (error) {
-      if (error.status || byId("alert").textContent !== NO_ANSWER) throw error;
-    }
-    await new Promise((resolve) => { setTimeout(resolve, POLL); });
-  }
-}
-
 async function watchTraining() {
-  while (await untilAnswered(showTrainings)) await new Promise((resolve) => { setTimeout(resolve, POLL); });
+  while (await untilAnswered(showTrainings)) await wait();
   await untilAnswered(refresh);
 }
 
