@@ -1,6 +1,6 @@
 """Draw the README's two pictures from real output: an article as a checkpoint tags it, and the report of its test articles.
 
-    eventtag train run_dir=outputs/first
+    eventtag train trainer=fast run_dir=outputs/first
     eventtag evaluate checkpoint=outputs/first/checkpoint run_dir=outputs/first/test
     python scripts/draw_readme_pictures.py outputs/first/checkpoint outputs/first/test/report.json
 

@@ -102,7 +102,7 @@ def _prove(folder: Path, options: argparse.Namespace) -> list[str]:
         letter = json.loads(line)
         place = (Path(letter["file"]).name, letter["line"])
         if place in found:
-            problems.append(f"{place} stands twice among the dead letters")
+            problems.append(f"{place} occurs twice among the dead letters")
         found[place] = letter["reason"]
     problems += [f"{kind} at {place} is no dead letter" for place, kind in bad.items() if place not in found]
     problems += [f"{place} is a dead letter: {reason}" for place, reason in found.items() if place not in bad]

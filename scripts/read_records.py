@@ -4,9 +4,9 @@
 first 20 articles of GUM's Wikinews and the first 10 of re3d by id, and article N_1ecb of the first 10 topics of ECB+; six
 sentences of each.
 
-`table` counts a reader's judgements, one a line. A row of the records has `article_id`, `corpus`, `start`, `end` (of its event's mention),
-`status`, `verdict` (right, slip or wrong), `kinds` of slips or errors, and what its `date` and `place` are. The verdict missing is an
-event that has no row. Intervals are of the 95 % level, by a bootstrap over articles.
+`table` counts a reader's judgements, one per line. A row of the records has `article_id`, `corpus`, `start`, `end` (of its event's
+mention), `status`, `verdict` (right, slip or wrong), `kinds` of slips or errors, and what its `date` and `place` are. The verdict missing
+is an event that has no row. Intervals are of the 95 % level, by a bootstrap over articles.
 """
 
 from __future__ import annotations

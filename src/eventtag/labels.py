@@ -30,7 +30,7 @@ class LabelSet:
         if not self.labels:
             raise SettingsError("labels: empty; name at least one label, for example [ACTOR,EVENT,LOCATION]")
         if len(set(self.labels)) < len(self.labels):
-            raise SettingsError(f"labels: a label stands twice in {list(self.labels)}; name each label once")
+            raise SettingsError(f"labels: a label occurs twice in {list(self.labels)}; name each label once")
         for label in self.labels:
             if not label or label == "O" or any(character.isspace() for character in label):
                 raise SettingsError(f"labels: {label!r} cannot be a label; use a word without white space other than O")

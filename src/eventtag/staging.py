@@ -39,11 +39,11 @@ RENAME_NOREPLACE = 1
 
 @contextmanager
 def named_full_disk(place: Path | str, *, then: str = "give the same command again") -> Iterator[None]:
-    """Within the block, an error that means that the disk takes nothing more becomes an OutputError, which says what to do `then`; so does
-    one of a file that may not be read or written, or whose path or disk is at fault.
+    """Within the block, an error of a full disk becomes an OutputError that says what to do `then`. So does an error of a file that may not
+    be read or written, or whose path or disk is faulty.
 
-    It names the file that could not be written where the error knows it, else `place`. Libraries that are not Python raise errors of
-    their own; those are recognised by their text.
+    The error names the file that could not be written if that is known, else `place`. Libraries not written in Python raise their own
+    errors, which are recognised by their text.
     """
     try:
         yield

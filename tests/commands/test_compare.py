@@ -166,7 +166,7 @@ def test_runs_of_several_seeds_are_one_system_picked_by_validation(files, monkey
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 1}, "a seed stands twice"),
+        ({"seed": 1}, "a seed occurs twice"),
         ({"seed": 2, "data": "y"}, "its training articles (sha256) is y"),
         (None, "holds no finished run"),
     ],

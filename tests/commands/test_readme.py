@@ -115,3 +115,6 @@ def test_the_architecture_names_every_package_and_nothing_that_is_gone():
     files = {name for line in page.splitlines() if line.startswith("| ") for name in re.findall(r"`([a-z_/]+\.py)`", line)}
     assert files
     assert all((source / name).is_file() for name in files)
+    elsewhere = re.findall(r"`((?:tests|configs)/[a-z_/.]+)`", page)
+    assert elsewhere
+    assert all((REPOSITORY / name).exists() for name in elsewhere)

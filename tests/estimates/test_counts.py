@@ -272,7 +272,7 @@ def test_no_article_makes_tables_without_rows(tmp_path):
     ("wanted", "problem"),
     [
         ({"by": ["label"], "quantities": ["EVENT"]}, "leave it out where quantities are given"),
-        ({"by": ["label", "label"]}, "'label' stands twice"),
+        ({"by": ["label", "label"]}, "'label' occurs twice"),
         ({"by": ["cuntry"]}, r"did you mean country\?"),
         ({"quantities": ["any:"]}, "is not understood"),
         ({"mentioning": ["~"]}, "is not understood"),

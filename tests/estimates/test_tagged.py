@@ -269,7 +269,7 @@ def test_a_field_that_no_article_has_is_named_with_the_near_one(tmp_path):
         read_tagged(path, QUANTITIES, by=["cuntry"])
     with pytest.raises(SettingsError, match="date: there is no metadata field 'published'"):
         read_tagged(path, QUANTITIES, by=["month"], reading=TaggedReading(date="published"))
-    with pytest.raises(SettingsError, match="'country' stands twice"):
+    with pytest.raises(SettingsError, match="'country' occurs twice"):
         read_tagged(path, QUANTITIES, by=["country", "country"])
 
 

@@ -248,7 +248,7 @@ def test_a_table_says_which_events_it_leaves_out_and_refuses_what_only_articles_
         ({"by": ["statsu"]}, "did you mean status"),
         ({"quantities": ["records:country=Peru"]}, "no column 'country'"),
         ({"thresholds": {"EVENT": 0.5}}, "threshold"),
-        ({"by": ["status", "status"]}, "stands twice"),
+        ({"by": ["status", "status"]}, "occurs twice"),
     ):
         with pytest.raises(SettingsError, match=message):
             eventtag.count(tmp_path / "r.csv", **options)

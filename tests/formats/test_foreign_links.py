@@ -56,9 +56,9 @@ AGENT = [("arrested", "AGENT", "Police")]
         ("E1\tEVENT:T2 AGENT:T1 AGENT2:T3\n", [*AGENT, ("arrested", "AGENT", "men")], []),
         ("E1\tEVENT:T2 ARG0:T1 ARG1:T3\n", [("arrested", "ARG0", "Police"), ("arrested", "ARG1", "men")], []),
         ("E1\tEVENT:T2 AGENT\n", None, ["a relation or event that is not as brat writes it is not read"]),
-        ("E1\tEVENT:T2 AGENT:T1\nE1\tEVENT:T3\n", AGENT, ["an id stands twice"]),
+        ("E1\tEVENT:T2 AGENT:T1\nE1\tEVENT:T3\n", AGENT, ["an id occurs twice"]),
         ("R1\tAGENT Arg1:T2 Arg2:T9\n", [], ["they point to what is not read as a span"]),
-        ("T2\tACTOR 0 6\tPolice\nR1\tAGENT Arg1:T2 Arg2:T1\n", AGENT, ["an id stands twice: links and status are its first span's"]),
+        ("T2\tACTOR 0 6\tPolice\nR1\tAGENT Arg1:T2 Arg2:T1\n", AGENT, ["an id occurs twice: links and status are its first span's"]),
         ("A1\tStatus T2 denied\n", None, ["a status is none of asserted, negated, future, possible, and not read"]),
         ("A1\tStatus T9 negated\n", None, ["a status of what is not a span is not read"]),
         ("A1\tStatus T2 negated\nA2\tSpeculation T2\n", None, ["a span has several statuses, of which one counts"]),
@@ -166,7 +166,7 @@ def test_doccanos_relations(tmp_path, changes, links, reasons):
     assert found == (links, reasons)
     twice = [*entities, entities[0] | {"start_offset": 16, "end_offset": 19}]
     found = told(*read(tmp_path / "b.jsonl", {"id": 1, "text": TEXT, "relations": [changes], "entities": twice}))
-    assert found == (links, [*reasons, "an id stands twice: relations are its first span's"])
+    assert found == (links, [*reasons, "an id occurs twice: relations are its first span's"])
 
 
 TOKENS = [{"text": TEXT[s:e], "start": s, "end": e, "id": n} for n, (s, e) in enumerate([(0, 6), (7, 15), (16, 19)])]

@@ -138,7 +138,7 @@ def test_links_and_status_come_back(tmp_path):
         ),
         (EVENTS + "[b|E negated asserted]", 5, "'asserted' behind 'E' is neither one status"),
         (EVENTS + "[a|A#1] [b|E AGENT=]", 5, "'AGENT=' behind 'E'"),
-        (EVENTS + "[a|A#1] [b|E AGENT=1,1]", 5, "AGENT=1 stands twice"),
+        (EVENTS + "[a|A#1] [b|E AGENT=1,1]", 5, "AGENT=1 occurs twice"),
         (EVENTS + "[a|A#]", 5, "`#` is no name for a span"),
     ],
 )

@@ -135,7 +135,7 @@ def test_fields_that_are_not_the_formats_are_metadata(tmp_path):
         ({"id": "a", "text": "ab", "spans": [[0, 1, ""]]}, "has the label ''; it must be a text that is not empty"),
         ({"id": "a", "text": "ab", "spans": [SPAN | {"text": "bc"}]}, "the span X 0-2 covers 'ab', but its `text` is 'bc'"),
         ({"id": "\ud800", "text": "ab"}, "holds half of a surrogate pair"),
-        (b'{"id": "b", "text": "ab", "text": "cd"}', "the key 'text' stands twice in one object"),
+        (b'{"id": "b", "text": "ab", "text": "cd"}', "the key 'text' occurs twice in one object"),
         (b'{"id": "a", "text": "b", "meta": {"score": NaN}}', "NaN is not JSON: the key 'score' has it; write null"),
     ],
 )

@@ -30,7 +30,7 @@ def test_the_run_is_picked_by_validation_even_where_another_tests_better():
 
 def test_one_run_has_no_deviation_and_repeated_seeds_are_refused():
     assert summarise_seeds([run(1, 0.5, [])]).f1["A"].deviation is None
-    with pytest.raises(DataError, match="a seed stands twice"):
+    with pytest.raises(DataError, match="a seed occurs twice"):
         summarise_seeds([run(1, 0.5, []), run(1, 0.6, [])])
     with pytest.raises(DataError, match="no run"):
         summarise_seeds([])

@@ -156,7 +156,7 @@ def add_gold(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         "--clusters",
         type=nonempty("--clusters"),
         metavar="FIELD",
-        help="metadata field by which articles hang together, such as topic (default: near-duplicates)",
+        help="metadata field whose values group articles that belong together, such as topic (default: near-duplicates)",
     )
     return gold
 

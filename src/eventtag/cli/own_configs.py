@@ -1,10 +1,10 @@
 """Users' folders of configurations: they add to our groups and choose no code.
 
 A folder `configs` in the current folder, `--config-dir`, `--config-path` and `hydra.searchpath` may come from somebody else.
-Hydra would take `hydra/launcher/basic.yaml` from them instead of its own, and call what it names. So
-* what lies below `hydra/` in them is not seen, nor is a file that would stand for a schema of ours, nor one outside the folder;
-* their files may set of `hydra` what `_require_harmless` lets through, and be put nowhere else below it;
-* of all that was composed, what Hydra will call must be Hydra's own, or come from a plugin that is installed.
+Hydra would take `hydra/launcher/basic.yaml` from them instead of its own, and call what it names. Therefore:
+* files below their `hydra/`, files with the name of one of our schemas, and files outside the folder are not read;
+* their files may set only those keys of `hydra` that `_require_harmless` allows;
+* whatever Hydra will call in the composed configuration must be Hydra's own, or come from an installed plugin.
 """
 
 from __future__ import annotations

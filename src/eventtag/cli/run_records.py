@@ -22,8 +22,8 @@ LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 @contextmanager
 def recorded_run(command: str, run_dir: str, config: DictConfig) -> Iterator[None]:
-    """Within the block, the run directory is this process's, and what is logged is logged there too. Of several processes that a launcher
-    started, only the first does this.
+    """Within the block, the run directory belongs to this process, and the log is also written there. If a launcher started several
+    processes, only the first does this.
 
     Raises OutputError for a directory that is not empty and was not made by the command, or in which another process works.
     """

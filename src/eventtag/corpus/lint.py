@@ -33,9 +33,8 @@ RARE = 20
 class Finding:
     """One thing that is wrong, or probably wrong.
 
-    `start`, `end` and `label` are a span's, or None if the finding is about an article or the corpus. Of a link they are the place of
-    its event, and its role. `rank` sorts the
-    findings of one rule, the most certain first (higher).
+    `start`, `end` and `label` are those of a span. For a link, they are its event's offsets and its role. They are None if the finding is
+    about an article or the corpus. `rank` sorts the findings of one rule; the most certain have the highest rank and come first.
     """
 
     rule: str

@@ -18,10 +18,10 @@ from eventtag.settings import SPLITS
 CORPUS_FIELD = "corpus"
 """Metadata field with the name of an article's corpus."""
 CLUSTER_FIELD = "cluster"
-"""Metadata field with what an article hangs together with, where its corpus says so."""
+"""Metadata field with what an article belongs together with, where its corpus says so."""
 
 Part = tuple[Mapping[str, Sequence[Article]], LabelSet, str | None]
-"""A corpus to mix: its articles by split, its labels, and the metadata field whose values hang together."""
+"""A corpus to mix: its articles by split, its labels, and the metadata field whose values belong together."""
 
 
 def mix_splits(parts: Mapping[str, Part], *, scored: Collection[str] | None) -> dict[str, tuple[Article, ...]]:

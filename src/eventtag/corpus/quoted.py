@@ -82,10 +82,10 @@ def read_mentions(path: Path) -> dict[str, list[Quoted]]:
 def align_mentions(
     articles: Iterable[Article], mentions: Mapping[str, Sequence[Quoted]], *, ledger: LossLedger
 ) -> Iterator[Article]:
-    """The articles with the mentions as their spans, in place of those that they have; what cannot be placed is in the ledger, with why.
+    """The articles with the mentions as their only spans. The ledger names each mention that cannot be placed, with the reason.
 
-    All of a text counts as annotated, except where a quote stands of which nobody knows which place is meant. Of an article that is not
-    among the mentions nothing counts as annotated. `labels` are those that occur in the mentions. Raises DataError for mentions of an id
+    The whole text counts as annotated, except the places where an ambiguous quote may belong. An article without an entry in the mentions
+    counts as not annotated at all. `labels` are those that occur in the mentions. Raises DataError for mentions of an id
     that no article has, if none is of an article.
     """
     labels = tuple(sorted({one.label for found in mentions.values() for one in found})) or None

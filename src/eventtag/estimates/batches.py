@@ -28,10 +28,10 @@ BATCH = 8192
 class TaggedBatch:
     """Articles and their spans.
 
-    `meta` is the metadata of each article. Of the spans: `rows` [S] is the article's place in the batch, sorted; `starts` and `ends`
-    [S] are character offsets, half-open; `codes` [S] are places in `labels`; `scores` [S] are NaN where a span has none; `surfaces`
-    [S] are the mentions' texts. `unseen` says of which articles an annotator has not looked at all labels or all of the text: the
-    labels that were being marked, none where part of the text was left out. `articles` are the articles themselves, where they are kept.
+    `meta` is the metadata of each article. There are S spans: `rows` [S] is the article's place in the batch, sorted; `starts` and `ends`
+    [S] are character offsets, half-open; `codes` [S] are places in `labels`; `scores` [S] are NaN for a span without one; `surfaces`
+    [S] are the mentions' texts. `unseen` names the articles in which an annotator did not look for all labels or at all of the text, with
+    the labels that were being marked (none if part of the text was left out). `articles` are the articles themselves, if they are kept.
     """
 
     ids: Sequence[str]

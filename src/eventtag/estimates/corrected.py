@@ -190,8 +190,8 @@ class _Units:
     """The m units of the sample with articles in the cell, `numbers` [m] of the U units, and their `strata` [m].
 
     `sums` [3, m] are sums over a unit's articles in the cell: of weights, of people's and of the tagger's weighted numbers; `open` [m] is
-    the share of such units that was not drawn. Of the whole sample: `sizes` [S] are the units of each stratum, `stratum_of` [U] and
-    `open_of` [U] the stratum of each unit and the share not drawn.
+    the share of such units that was not drawn. The rest describes the whole sample: `sizes` [S] are the numbers of units of each stratum,
+    `stratum_of` [U] is the stratum of each unit, and `open_of` [U] the share not drawn.
     """
 
     numbers: Numbers

@@ -54,7 +54,7 @@ class CountSettings:
 
     `by`: metadata fields, `year`, `month`, `week`, `day`, and `label`. `quantities`: what is counted of an article, in the words of
     `eventtag.estimates.quantities`; none: its spans of any label, or of each label where `by` has `label`. `mentioning`: only articles
-    of which all these quantities are more than 0. `unique`: mentions of one label with the same text count once an article.
+    of which all these quantities are more than 0. `unique`: mentions of one label with the same text count once in each article.
     `thresholds`: the lowest score of spans of a label that count. `records` makes what counts event records.
     """
 
@@ -152,7 +152,7 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
     every = settings.parse(ANY_LABEL)
     by = [name for name in settings.by if name != LABEL]
     if len(by) + (LABEL in settings.by) < len(settings.by):
-        raise SettingsError("by: 'label' stands twice; name each field once")
+        raise SettingsError("by: 'label' occurs twice; name each field once")
     reading = reading_for([*quantities, *mentioning], reading)
     stream, grouping = open_tagged(source, by=by, reading=reading, ledger=ledger)
     tally = Tally()

@@ -110,7 +110,7 @@ def _parsed(data: bytes) -> Any:
 def _add_record(builder: BatchBuilder, record: Any, data: bytes) -> bool:
     """Take a record that is exactly as `write_jsonl` makes it, with its spans' scores and texts; False, with nothing taken, for any other.
 
-    `data` is its line: `orjson` does not tell when a key stands twice in an object, but then the line has more keys than the record.
+    `data` is its line: `orjson` does not tell when a key occurs twice in an object, but then the line has more keys than the record.
     """
     if type(record) is not dict or not record.keys() <= _OWN_KEYS:
         return False

@@ -1,9 +1,9 @@
 """How many articles to annotate, from those of a pilot.
 
-A figure's variance over the pilot's units (articles, or clusters that hang together) is that of its jackknife, and falls as one over their
-number. The variance itself comes from few units: it is taken to be distributed as that of chi-square with the degrees of freedom that the
-fourth moment of the units' deviations gives (O'Neill 2014, https://doi.org/10.1080/00031305.2014.966589), and so is the number of units
-that is needed.
+The jackknife over the pilot's units (articles, or clusters of articles that belong together) gives a figure's variance, which falls as one
+over the number of units. This variance is uncertain, because it comes from few units. It is taken to have a chi-square distribution, with
+degrees of freedom from the fourth moment of the units' deviations (O'Neill 2014, https://doi.org/10.1080/00031305.2014.966589). The number
+of units that is needed has the same distribution.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Quantity:
     """A number of an article. `name` is a label, `*` for any, or a metadata field if `kind` is `column`.
 
     `surface`: only mentions that hold these words, or are exactly these (`exact`). `unique`: mentions of one label whose text is the
-    same, apart from case and white space, count once an article. `thresholds`: the lowest score of spans of a label that count; spans
+    same, apart from case and white space, count once in each article. `thresholds`: the lowest score of spans of a label that count; spans
     without a score, which no tagger made, always do. `records`: what counts event records, where these are counted; it has thresholds of
     its own. `str` gives the words back that make it.
     """

@@ -93,7 +93,7 @@ def read_tagged(
     """The articles of a source with the fields and quantities that are asked for; `look` sees each batch. `keys`: the setting that names a
     field of `by`, where it is another, for messages.
 
-    Raises FormatError and DataError as `read_articles` does, also for an id that stands twice and a file of which no article was tagged;
+    Raises FormatError and DataError as `read_articles` does, also for an id that occurs twice and a file of which no article was tagged;
     SettingsError for a field that no article has, and where the date field cannot be told.
     """
     ledger = LossLedger()
@@ -145,7 +145,7 @@ class Grouping:
     def __init__(self, by: Sequence[str], reading: TaggedReading, head: TaggedBatch | None) -> None:
         twice = [name for name in by if list(by).count(name) > 1]
         if twice:
-            raise SettingsError(f"by: {twice[0]!r} stands twice; name each field once")
+            raise SettingsError(f"by: {twice[0]!r} occurs twice; name each field once")
         self._by = tuple(by)
         metas = [] if head is None else head.meta
         own = {name for meta in metas for name in meta}
@@ -232,7 +232,7 @@ def open_tagged(
 
 
 def read_batches(source: Tagged, *, reading: TaggedReading = DEFAULT_READING, ledger: LossLedger) -> Iterator[TaggedBatch]:
-    """Stream the articles of a source with everything that they have. Raises DataError for an id that stands twice, and after the last
+    """Stream the articles of a source with everything that they have. Raises DataError for an id that occurs twice, and after the last
     article SettingsError for a label of the label map that no article has.
     """
     if not isinstance(source, str | os.PathLike):

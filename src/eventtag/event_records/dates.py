@@ -111,7 +111,7 @@ class EventDates:
         self.field, self._order = field, order
         self.found_field = False
         self._without: Counter[str] = Counter()
-        # Of the last sentence: where it is, its expressions, and the date by its events, which have it in common.
+        # The last sentence: its offsets, its expressions, and the date by the events that share it.
         self._sentence: tuple[str, tuple[int, int]] = ("", (0, 0))
         self._expressions: list[DateExpression] = []
         self._nearest: tuple[Sequence[EventInSentence], datetime.date | None, str | None] = ((), None, None)
@@ -225,7 +225,7 @@ def _by_status(text: str, kind: str, base: datetime.date, status: str | None) ->
         return None
     future = status == "future"
     weekday = kind == "weekday"
-    # For dateparser, a weekday is never that of the base itself, nor is a future date.
+    # dateparser never takes the base itself for a weekday or for a future date.
     one = datetime.timedelta(days=1)
     near = base + one if weekday and not future else base - one if kind == "day of year" and future else base
     day = _parse(text, near, "future" if future else "past")

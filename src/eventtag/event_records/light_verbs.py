@@ -1,8 +1,8 @@
 """Light verbs that a tagger took for events: "Rebels [carried out] an [attack]" tells of one event, so it gets one row.
 
-By the guidelines, the noun alone is the event, and the verb's subject and object belong to it. A predicted event is merged into the next
-one of its sentence if it is a form of one of these verbs and nothing stands between the two but at most four words, none of which is a
-mention, a preposition, a conjunction or a pronoun, or has a punctuation mark behind it. Events that people annotated stay as they are.
+In the guidelines, only the noun is the event, and the verb's subject and object belong to it. A predicted event is merged into the next
+event of its sentence if it is a form of one of these verbs and at most four words stand between the two. None of these words may be a
+mention, a preposition, a conjunction or a pronoun, and no punctuation mark may follow them. Events that people annotated stay as they are.
 """
 
 from __future__ import annotations

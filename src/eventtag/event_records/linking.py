@@ -67,7 +67,7 @@ def _nearest(span: Span, events: Sequence[Span], reach: Sequence[int]) -> Span:
 
 
 def role_is_known(article: Article, role: str, sentence: tuple[int, int]) -> bool:
-    """Whether an annotator who looked for links could have given an event of this sentence one of the role: all of the sentence was looked
-    at, and for the label of whoever has the role.
+    """Whether an annotator who looked for links could have given an event of this sentence one of the role: the annotator read the
+    whole sentence, and looked for the label that takes this role.
     """
     return (article.labels is None or TAKES_PART[role] in article.labels) and article.all_annotated(*sentence)

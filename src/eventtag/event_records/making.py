@@ -1,12 +1,11 @@
 """Articles to event records.
 
-A record says what is sure enough. A role is None, which means unknown, if some link of it is too unsure and none sure enough, if it is
-among the unsure roles of the event, or if an annotator was not looking for it. Where everything was looked at and nobody takes part, it is
-empty.
+A record holds what is sure enough. A role is None, which means unknown, in three cases: its links are all too unsure, it is among the
+unsure roles of the event, or no annotator looked for it. If everything was looked at and nobody takes part, the role is empty.
 
-What a tagger found is put in order; links by people and by the naive rule stay as they are. Of several mentions of one actor or place in a
-role, the one with the highest score stays (`eventtag.event_records.names`). Places that hold another place of the event are named with it
-(`eventtag.event_records.containing`). A light verb has no row of its own (`eventtag.event_records.light_verbs`).
+Only what a tagger found is put in order; links by people and by the naive rule stay as they are. If a role has several mentions of one
+actor or place, the one with the highest score stays (`eventtag.event_records.names`). A place that contains another place of the event is
+named with it (`eventtag.event_records.containing`). A light verb has no row of its own (`eventtag.event_records.light_verbs`).
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def _count(path: Path, by: Sequence[str], asked: Sequence[Condition], date: str 
     columns = columns_of(path)
     twice = next((name for name in by if list(by).count(name) > 1), None)
     if twice is not None:
-        raise SettingsError(f"by: {twice!r} stands twice; name each column once")
+        raise SettingsError(f"by: {twice!r} occurs twice; name each column once")
     units = [unit for unit in UNITS if unit in by and (date is not None or unit not in columns)]
     dated = date if date is not None or not units else _date_column(path, columns)
     periods = {str(unit): Periods(str(dated), unit, order) for unit in units}

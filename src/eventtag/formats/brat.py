@@ -1,4 +1,4 @@
-r"""brat standoff: `NAME.txt` holds the text, `NAME.ann` the annotations, one a line.
+r"""brat standoff: `NAME.txt` holds the text, `NAME.ann` the annotations, one on each line.
 
     T1	LOC 0 4	Kyiv
     T2	EVENT 9 16;25 29	checked into
@@ -97,7 +97,7 @@ def _read_article(file: Path, mentions: Mentions) -> Article:
                 mentions.article_id,
                 "reading",
                 "links",
-                "an id stands twice: links and status are its first span's",
+                "an id occurs twice: links and status are its first span's",
                 detail=detail,
             )
         placed = _fragments_at(text, mention, offsets) or _nearby(mentions, text, mention, unit)

@@ -1,11 +1,12 @@
-r"""What brat's standoff lines say of links and status, and the lines that say it.
+r"""Links and status in brat's standoff lines: reading and writing them.
 
     R1	AGENT Arg1:T2 Arg2:T1        a link from the event T2 (the first argument) to T1
     E1	Attack:T2 AGENT:T1 AGENT2:T3  links from the trigger T2; brat numbers roles that repeat
     A1	Status T2 negated             a status; so do `Negation` (negated) and `Speculation` (possible), of mentions or events
 
-Where several attributes fit, `possible` stands before `negated`, and that before the others. Arguments called Arg1 and Arg2 may stand in
-any order. The number at a role's end is brat's own where an event of the file has the role without it: `ARG0` and `ARG1` are two roles.
+If several attributes fit, `possible` takes precedence over `negated`, and `negated` over the others. Arguments called Arg1 and Arg2 may
+come in any order. A number at a role's end is brat's own if an event of the file has the role without it. Otherwise it belongs to the name:
+`ARG0` and `ARG1` are two roles.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Statements:
             if key[:1] in ("R", "E") and self.relations(line) is None:
                 yield key, "a relation or event that is not as brat writes it is not read"
             if key[:1] in ("R", "E", "A", "M") and key in keys:
-                yield key, "an id stands twice"
+                yield key, "an id occurs twice"
             keys.add(key)
             words = content.split()
             if (status := self.status(line)) is None:

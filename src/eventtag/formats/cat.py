@@ -267,7 +267,7 @@ class _Document:
             elif words:
                 mentions.add_words(words, label, f"line {markable.line}")
             if key in found:
-                reason = "an m_id stands twice: relations are its first markable's"
+                reason = "an m_id occurs twice: relations are its first markable's"
                 mentions.ledger.note(mentions.article_id, "reading", "links", reason, detail=f"line {markable.line}: {key}")
             elif key:
                 found[key] = span

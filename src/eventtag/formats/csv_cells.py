@@ -47,7 +47,7 @@ def csv_rows(path: Path, delimiter: str | None, encoding: str | None) -> Iterato
             rows = csv.reader(file, delimiter=delimiter or max(",;\t|", key=first.count), strict=True)
             header = [name.strip() for name in next(rows, [])]
             if len(set(header)) < len(header):
-                raise DataError(f"a column's name stands twice in {header}; rename one")
+                raise DataError(f"a column's name occurs twice in {header}; rename one")
             yield header, 1 + skipped
             while True:
                 line = rows.line_num + 1 + skipped

@@ -79,7 +79,7 @@ def _record(raw: Mapping[str, Any], default: str, ledger: LossLedger) -> Record:
             and isinstance(key := item.get("id"), str | int)
             and ids.setdefault(key, len(spans)) < len(spans)
         ):
-            ledger.note(name, "reading", "links", "an id stands twice: relations are its first span's", detail=f"id {key}")
+            ledger.note(name, "reading", "links", "an id occurs twice: relations are its first span's", detail=f"id {key}")
         spans += foreign_spans([item])
     relations = [_relation(item, ids) for item in list_of(raw, "relations")]
     return Record(name, text, spans, meta, carried, unit, others=raw, relations=relations)

@@ -129,7 +129,7 @@ def _parse_mark(mark: str, names: dict[str, str]) -> _Mark | str:
         else:
             return f"{word!r} behind {first!r} is neither one status ({', '.join(STATUSES)}) nor ROLE=ID"
     if twice := next((f"{role}={one}" for (role, one), count in Counter(roles).items() if count > 1), None):
-        return f"{twice} stands twice"
+        return f"{twice} occurs twice"
     return _Mark(names[short], name or None, status, roles)
 
 

@@ -32,7 +32,7 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
     return record
 
 
@@ -42,7 +42,7 @@ _DECODER = json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=_d
 def parse_json(line: str) -> Any:
     """The value of a line of JSON, which may end in a comma.
 
-    Raises DataError for anything that is not JSON: also NaN, a key that stands twice in one object, and nesting that is too deep.
+    Raises DataError for anything that is not JSON: also NaN, a key that occurs twice in one object, and nesting that is too deep.
     """
     try:
         value, end = _DECODER.raw_decode(line, len(line) - len(line.lstrip()))
@@ -88,7 +88,7 @@ def dump_json(record: object) -> str:
 
 
 def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(line on which it begins, record) for every object of a file: one a line, in one array, or one after another.
+    """(line on which it begins, record) for every object of a file: one on each line, in one array, or one after another.
 
     Raises FormatError with file and line for anything else.
     """

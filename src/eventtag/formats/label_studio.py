@@ -1,4 +1,4 @@
-"""Label Studio's JSON exports: full, JSON_MIN and the files of a target storage, as one array, JSON Lines or an object a file.
+"""Label Studio's JSON exports: full, JSON_MIN and the files of a target storage, as one array, JSON Lines or one object per file.
 
     [{"id": 1, "data": {"text": "Kyiv fell"}, "annotations": [{"completed_by": 3, "result": [
       {"from_name": "label", "to_name": "text", "type": "labels",
@@ -7,7 +7,8 @@
 Offsets are code points in new versions and UTF-16 units in old ones (before label-studio-frontend #308), and count a CR LF as
 one in some; the texts that regions carry tell which, or the edges of words, over the whole file (`formats.offsets`). A region with
 several labels is several spans, and every kind of region with a place in the text is read (`formats.label_studio_regions`). A
-task that no one has annotated, or that was only skipped, has no annotated region; nor has what a region covers that cannot be read.
+task that no one has annotated, or that was only skipped, has no annotated region. Text covered by a region that cannot be read does not
+count as annotated.
 
 Sources: https://labelstud.io/guide/export and https://labelstud.io/guide/task_format
 """
@@ -113,9 +114,9 @@ class _Reader:
         self.unit: Unit = "codepoints"
         self.hypertext = self.paragraphs = False
         self.objects: Counter[str] = Counter()
-        """By tag, how many regions of the file lie on it."""
+        """By tag of the interface, the number of regions on it in the file."""
         self.records: Counter[str] = Counter()
-        """Of the tasks whose annotations are records of their own, the number of these."""
+        """For tasks whose annotations are records of their own, the number of these records."""
         self.before, self.elsewhere = self.ledger.seen, 0
 
     def survey(self) -> None:
@@ -293,9 +294,9 @@ def write_label_studio(
 
     The control is called `label`, the text `text`, as in Label Studio's template for named entity recognition; status needs a control
     `status` as well (`<Choices name="status" toName="text" perRegion="true">`). Predicted spans
-    (with scores) become a prediction, with `predictions` all spans and also their absence, so that no task counts as annotated; nor does
-    an article without spans of which nobody has looked at anything. The
-    prediction's score, by which the Data Manager sorts tasks, is that of the least sure span.
+    (with scores) become a prediction. With `predictions` all spans do, and also their absence, so that no task counts as annotated. An
+    article without spans at which no annotator has looked does not count as annotated either. The Data Manager sorts tasks by the
+    prediction's score, which is that of the least sure span.
     """
     with staged_file(path) as file:
         file.write("[")

@@ -31,7 +31,7 @@ def joined(pieces: Iterable[Region], text: str) -> list[Region]:
 
 
 class Mentions:
-    """Collects the spans of an article; a span that stands twice is named in the ledger as merged."""
+    """Collects the spans of an article; a span that occurs twice is named in the ledger as merged."""
 
     def __init__(self, article_id: str, ledger: LossLedger, discontinuous: Discontinuous = "cover") -> None:
         self.article_id = article_id

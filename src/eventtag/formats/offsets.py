@@ -222,8 +222,8 @@ def resolve_spans(
     """Each of the spans in code points, None where it cannot be placed; the ledger names those that are moved or dropped.
 
     `auto`: the unit that is `assumed` (`file_unit`), unless another finds more of the article's surfaces at their offsets. A surface
-    that is not at its offsets is looked for nearby and, found, is moved there. All white space counts as equal, so do all quotation
-    marks, and a backslash with n counts as a newline.
+    that is not at its offsets is looked for nearby; if it is found, the span is moved there. All white space counts as equal, and so do
+    all quotation marks. A backslash with n counts as a newline.
     """
     units = [unit] if unit != "auto" else [assumed, *(other for other in UNITS if other != assumed)]
     with_surface = sum(span.surface is not None for span in spans)

@@ -220,9 +220,8 @@ def write_prodigy(
 ) -> None:
     """Write accepted rows with tokens, cut so that every span has its own; the rest is carried in the field `eventtag`.
 
-    With `predictions` the rows have no answer, which is how `ner.manual` and `spans.manual` take what is to be corrected; nor has an
-    article of which nobody has looked at anything. A span of white space only has no token numbers, which Prodigy shows but cannot
-    edit.
+    With `predictions` the rows have no answer, so `ner.manual` and `spans.manual` offer them for correction. An article that no annotator
+    has looked at has no answer either. A span of only white space has no token numbers; Prodigy shows it but cannot edit it.
     """
     with staged_file(path) as file:
         for article in articles:

@@ -1,9 +1,9 @@
-"""What the formats have in common that hold words and not a text: CoNLL columns, CAT XML and their like.
+"""Shared code of formats that hold words instead of a text, such as CoNLL columns and CAT XML.
 
 Reading: the words of a sentence are joined by one space, the sentences by a newline. White space at the edges of a word is not
 part of it; a word that is only white space adds nothing to the text.
 
-Writing: a line is a sentence. A text counts as tokenised already when more punctuation marks stand alone than hang on a word, and
+Writing: a line is a sentence. A text counts as tokenised if more punctuation marks stand alone than are attached to a word, and
 no span begins or ends inside a run of characters between white space; its words are those runs. In any other text punctuation is
 cut off, and words are cut where a span begins or ends.
 """

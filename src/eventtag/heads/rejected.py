@@ -87,8 +87,8 @@ def rejection_loss(
     """The summed loss of a batch's rejected spans under a chain of tags, divided by `positions` (the number of gold positions by default),
     so that a rejected span weighs as much as a word with gold; a scalar.
 
-    `emissions` [B, T, C] are unnormalised, `moves` [C, C] scores of tag j after tag i, IMPOSSIBLE where j may not follow. Of the `batch`
-    the entries KEY, `words`, `labels` and `weights` are read.
+    `emissions` [B, T, C] are unnormalised, `moves` [C, C] scores of tag j after tag i, IMPOSSIBLE where j may not follow. The
+    entries KEY, `words`, `labels` and `weights` of the `batch` are read.
     """
     rejected: torch.Tensor = batch[KEY]
     words: torch.Tensor = batch["words"]

@@ -44,7 +44,7 @@ DECIDING = (
     "jobs/shards.py", "jobs/store.py", "jobs/tagged_shard.py", "jobs/taggers.py",
 )  # fmt: skip
 """The modules that decide which shards a job has and what they contain. The readers of the input are not among them, because the
-tagged rows are compared with the rows that are read; nor are the writers, because one process writes the whole output.
+tagged rows are compared with the rows that are read. The writers are not either, because one process writes the whole output.
 """
 
 

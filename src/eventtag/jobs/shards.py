@@ -42,7 +42,7 @@ class Shard:
 def cut_shards(rows: Iterable[InputRow], *, max_rows: int, max_bytes: int) -> Iterator[Shard]:
     """Cut the input into shards of `max_rows` rows; a shard ends earlier once its rows have `max_bytes` (`row_bytes`).
 
-    Of what was read of a bad row only the beginning is kept, which is all that its dead letter holds.
+    Only the beginning of a bad row is kept, because its dead letter needs no more.
     """
     part: list[InputRow] = []
     index = first = size = 0

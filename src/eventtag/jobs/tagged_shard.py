@@ -1,7 +1,7 @@
 """Tagging one shard: articles on which the model fails are found and set apart, the others are tagged together.
 
-The result hangs on the shard and on which of its articles fail, not on how those were found: after the failing ones are known, all
-others run through the model once more in one go, so that a score does not differ in its last digit for having other neighbours.
+The result depends on the shard and on which of its articles fail, not on how those were found. When the failing articles are known, all
+others run through the model once more together, because the last digit of a score depends on the articles beside it.
 """
 
 from __future__ import annotations

@@ -129,5 +129,5 @@ def late_reason(seconds: float) -> str:
 
 
 def late_positions(positions: Sequence[int], marks: Sequence[int]) -> list[int]:
-    """Of the positions that were at work those that can be to blame, by the marks."""
+    """Those of the `positions` being tagged that can be the late ones, according to the marks."""
     return [position for position in positions if marks[0] <= position <= marks[1]] or list(positions)

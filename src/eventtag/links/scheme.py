@@ -24,7 +24,7 @@ RARE = 5
 
 @dataclass(frozen=True)
 class LinkScheme:
-    """`roles` in the order of their scores, behind "no link"; `events`, the labels of events; `participants`, the labels that may have
+    """`roles` in the order of their scores, after "no link"; `events`, the labels of events; `participants`, the labels that may have
     each role, none of which is an event's.
 
     Raises SettingsError where there is no role or event, or a role has no label.

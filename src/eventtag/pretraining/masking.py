@@ -1,7 +1,7 @@
 """Which tokens pre-training hides, and what replaces them.
 
-A share of each window's tokens is hidden, whole words at a time if wanted, because the hidden end of a word is too easy to guess. Of the
-hidden tokens 80 % become the mask token, 10 % a random token, and 10 % stay the same (Devlin et al. 2019, section 3.1,
+A share of each window's tokens is hidden, whole words at a time if wanted, because the hidden end of a word is too easy to guess. 80 %
+of the hidden tokens become the mask token, 10 % a random token, and 10 % stay the same (Devlin et al. 2019, section 3.1,
 https://aclanthology.org/N19-1423/).
 
 Letters for shapes: B windows, T tokens.

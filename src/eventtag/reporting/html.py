@@ -47,9 +47,9 @@ def render_page(
     most_articles: int = MOST_ARTICLES,
     training: TrainingHistory | None = None,
 ) -> str:
-    """The page for a report and the pairs that it was computed from; of a training run, with how it went.
+    """The page for a report and the pairs that it was computed from. The page of a training run also shows its course.
 
-    Sections that the report does not have (see `analyse_articles`) are left out. Of more than `most_articles` articles, the
+    Sections that the report does not have (see `analyse_articles`) are left out. If there are more than `most_articles` articles, the
     browser holds those with most errors, and the page says so.
     """
     errors = report.errors or find_errors(pairs, LabelSet(report.labels))

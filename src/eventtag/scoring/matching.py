@@ -8,9 +8,9 @@ they share at least one character:
     partial  correct: same offsets, with any label; any other pair: partial
     type     correct: same label, with any overlap; any other pair: incorrect
 
-Every span is in one pair at most. Of all such matchings the one with the most credit is taken (correct 1, partial 1/2), then the
-one with the most correct pairs, the most pairs, the most pairs of one label, and the most shared characters. So no score depends on
-the order of spans. If spans with the same offsets and different labels are still tied (two gold spans, and one prediction of a
+Every span is in one pair at most. Among all such matchings, the one with the most credit is taken (correct 1, partial 1/2). Ties are
+decided by the most correct pairs, the most pairs, the most pairs of one label, and the most shared characters. No score therefore
+depends on the order of spans. If spans with the same offsets and different labels are still tied (two gold spans, and one prediction of a
 third label), a pseudo-random number from offsets and label decides, so that the scores of a label under `exact` and `partial` do
 not depend on its place in the alphabet.
 """

@@ -64,7 +64,7 @@ def summarise_seeds(runs: Sequence[SeedRun]) -> SeedSummary:
     if not runs:
         raise DataError("there is no run to summarise")
     if len({run.seed for run in runs}) < len(runs):
-        raise DataError(f"a seed stands twice among {[run.seed for run in runs]}; a repeated run is no new evidence")
+        raise DataError(f"a seed occurs twice among {[run.seed for run in runs]}; a repeated run is no new evidence")
     first = runs[0].report
     for run in runs:
         if (run.report.labels, run.report.articles) != (first.labels, first.articles):

@@ -100,7 +100,7 @@ async def metrics(request: Request) -> PlainTextResponse:
 
 
 async def tag(request: Request) -> Response:
-    """Articles with spans and links, one a line in the order of the request. `certainty` adds each one's certainty to its metadata."""
+    """Articles with spans and links, one per line in the order of the request. `certainty` adds each one's certainty to its metadata."""
     service = service_of(request)
     articles, certainty = _asked(request, await service.body(request))
     model, found = await service.tag(request, articles, certainty=certainty)
@@ -114,7 +114,7 @@ async def tag(request: Request) -> Response:
 
 
 def _asked(request: Request, body: bytes) -> tuple[list[Article], bool]:
-    """The articles that a request names, by `text`, `texts` or `articles`, or one a line; and whether it asks for their certainty."""
+    """The articles that a request names, by `text`, `texts` or `articles`, or one on each line; and whether it asks for their certainty."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in (JSONL, "application/x-ndjson", "application/x-jsonlines"):
         lines = [parse_body(line) for line in body.splitlines() if line.strip()]

@@ -16,13 +16,17 @@ SPAN = {
         "start": {"type": "integer", "minimum": 0},
         "end": {"type": "integer", "minimum": 1},
         "label": {"type": "string"},
-        "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "Of predicted spans."},
-        "text": {"type": "string", "description": "What the span covers."},
-        "status": {"type": "string", "enum": list(STATUSES), "description": "Of an event; absent: nobody marked it."},
+        "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "Only predicted spans have a score."},
+        "text": {"type": "string", "description": "The text that the span covers."},
+        "status": {
+            "type": "string",
+            "enum": list(STATUSES),
+            "description": "Only events have a status; absent: nobody annotated it.",
+        },
         "unsure_roles": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Of a predicted event: roles of which it is unknown whether anybody has them.",
+            "description": "Roles of a predicted event of which it is unknown whether anybody has them.",
         },
     },
 }

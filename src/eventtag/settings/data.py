@@ -155,7 +155,7 @@ class DataSettings(CorpusSettings):
     """Several corpora by name instead of one `path`, each with all of the keys of `data` above and a `weight`
     (docs/how-to/several-corpora.md). `data=mix data.corpora=[sample,re3d]` takes them from their configurations."""
     scored: list[str] | None = None
-    """Of several corpora, those whose validation articles choose the checkpoint and whose test articles are scored; null: all."""
+    """The corpora whose validation articles choose the checkpoint and whose test articles are scored; null: all."""
 
     def __post_init__(self) -> None:
         if not self.corpora:

@@ -287,11 +287,10 @@ class Added:
 
 
 def add_articles(corpus: Corpus, articles: Sequence[Article], *, what: str) -> Added:
-    """The corpus with the articles among its training articles; `what` they are is said in the notes. Raises DataError if none can be
-    learnt.
+    """The corpus with the articles added to its training articles; the notes call them `what`. Raises DataError if none can be learnt.
 
-    Of several articles with one text the last one that was looked at counts, and the rejected spans of all of them. An article with
-    rejected spans alone adds these to the training article with its text. Near-duplicates of validation and test articles are not learnt.
+    If several articles have one text, the last one that an annotator looked at counts, with the rejected spans of all. An article that has
+    only rejected spans adds these to the training article with its text. Near-duplicates of validation and test articles are not learnt.
     Spans with a label that the corpus does not have are left out.
     """
     notes = []

@@ -165,10 +165,9 @@ def read_rows(
     row. A file of an unknown suffix, like standard input, is JSON when it begins with `{` or `[{`, a page when it begins with `<html` or
     `<!doctype html`, else a text. gzip, zstd, bzip2 and xz are recognised by suffix, UTF-16 by its mark; other text is UTF-8, or in
     `encoding` where that is given, except for Parquet and datasets. The article's id is the row's `id_field`; a row without one is called
-    `line-3` or `row-3`, or is a bad row with `require_id` (None: where the file's first row has an id). Of several files, ids begin with
-    the file's name and `#`. Fields other than text and id become `meta`. Annotations of articles that eventtag wrote as JSON are left out,
-    unless `annotations` are wanted. Files of a folder or pattern that are of no known suffix are
-    counted in a warning.
+    `line-3` or `row-3`, or is a bad row with `require_id` (None: if the file's first row has an id). If there are several files, ids
+    begin with the file's name and `#`. Fields other than text and id become `meta`. Annotations of articles that eventtag wrote as JSON
+    are left out, unless `annotations` are wanted. Files of a folder or pattern that are of no known suffix are counted in a warning.
 
     Bad rows are those that cannot be read, pages whose reading takes longer than `page_seconds`, rows whose text is empty, holds NUL or
     a lone surrogate, or is longer than `max_row_bytes` (as the row is, too), and, with `unique_ids`, those with the id of an earlier
@@ -255,7 +254,7 @@ def _refuse_other_kinds(stream: BinaryIO) -> None:
 
 
 def _read_json(stream: BinaryIO, file: str, prefix: str, fields: RowFields, *, over_lines: bool) -> Iterator[InputRow]:
-    """Objects, one a line, or `over_lines`, which are numbered where they have no id."""
+    """Objects, one on each line, or `over_lines`, which are numbered where they have no id."""
     read: Callable[..., Iterator[BoundedLine]] = read_bounded_values if over_lines else read_bounded_lines
     for count, (number, offset, data, problem) in enumerate(read(stream, max_bytes=fields.max_row_bytes), start=1):
         if problem is None and data.isspace():

@@ -41,7 +41,7 @@ class Place:
 class InputRow:
     """An article, or a bad row: then `problem` says what is wrong, and `raw` holds its bytes where there are any.
 
-    Of a row that is longer than allowed `raw` is the first RAW_BYTES.
+    If a row is longer than allowed, `raw` is its first RAW_BYTES.
     """
 
     place: Place

@@ -95,10 +95,10 @@ class _ZstdFrames(io.RawIOBase):
 
 def read_bounded_lines(stream: BinaryIO, *, max_bytes: int) -> Iterator[BoundedLine]:
     r"""The stream's lines; only `\n` ends one. A byte order mark before the first is dropped. Blank lines that follow each other may come
-    together, as one line of several line ends, so that a small archive of blank lines alone is passed over fast.
+    together, as one line of several line ends, so that a small archive of blank lines is skipped fast.
 
-    A line of more than `max_bytes` comes with its first RAW_BYTES and a problem; so does, with no bytes, the place where the stream
-    breaks off.
+    A line of more than `max_bytes` comes with its first RAW_BYTES and a problem. If the stream breaks off, that place comes as a line
+    without bytes, and with a problem.
     """
     number = offset = 0
     while True:

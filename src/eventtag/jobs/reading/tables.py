@@ -110,7 +110,7 @@ class _Records:
             raise DataError("ends after its first line; the names of the columns are missing")
         _, _, cells, problem = found
         if problem is not None or len(set(cells)) < len(cells):
-            raise DataError(problem or f"a column's name stands twice in {cells}")
+            raise DataError(problem or f"a column's name occurs twice in {cells}")
         return cells
 
     def __iter__(self) -> _Records:
