@@ -105,6 +105,12 @@ def test_links_of_the_documents_lead_somewhere():
                 assert (document.parent / target).exists(), f"{document}: {target}"
 
 
+def test_no_line_of_the_documents_is_indented_into_a_block_of_code():
+    for document in (REPOSITORY / "docs").rglob("*.md"):
+        text = re.sub(r"^ *```.*?^ *```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        assert not re.findall(r"^(?: {8}|\t).*", text, re.MULTILINE), document
+
+
 def test_the_architecture_names_every_package_and_nothing_that_is_gone():
     page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^  (\w+(?:/|\.py)) ", page.split("## Packages")[1].split("```")[1], re.MULTILINE))
