@@ -237,6 +237,22 @@ def test_a_damaged_archive_is_an_error(tmp_path):
         recognise(path)
 
 
+@pytest.mark.parametrize("name", ["jsonl", "conll", "brat", "webanno_tsv", "cat"])
+def test_files_of_other_kinds_beside_the_read_ones_are_counted(tmp_path, name):
+    """A folder of two formats would lose the articles of one of them without a word."""
+    entry = FORMATS[name]
+    write_articles(
+        [Article("a", "Kyiv", (Span(0, 4, "LOCATION"),))], tmp_path / ("in" if entry.folder else f"in{entry.suffixes[0]}"), name
+    )
+    (tmp_path / "more").mkdir()
+    for other in ("b.docx", "more/c.DOCX", "d.spacy", "notes", "README.md", "LICENSE", "annotation.conf", ".hidden.docx"):
+        (tmp_path / other).write_text("x")
+    found, ledger = read(tmp_path)
+    assert [article.text for article in found] == ["Kyiv"]
+    (remark,) = [remark for remark in ledger.remarks if "other kinds" in remark]
+    assert "are not read: 2 .docx, 1 .spacy, 1 without a suffix; what is read ends in " in remark
+
+
 def test_what_is_neither_a_file_nor_a_folder_is_named_as_not_read(tmp_path):
     folder = tree(tmp_path / "brat", {"one.txt": "Kyiv fell", "one.ann": "T1\tLOC 0 4\tKyiv\n"})
     elsewhere = tree(tmp_path / "elsewhere", {"two.txt": "Lviv fell", "two.ann": "T1\tLOC 0 4\tLviv\n"})

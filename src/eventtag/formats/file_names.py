@@ -7,7 +7,8 @@ equal names in several subfolders are several articles. Writers make the subfold
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from eventtag.article import Article
@@ -18,6 +19,9 @@ from eventtag.staging import staged_folder
 
 MAX_BYTES = 200
 """A file name may have 255 bytes on every common file system; this leaves room for the suffix."""
+SUFFIX_SIZE = 20
+ABOUT = re.compile(r"(?:readme|licen[cs]e|copying|changelog|notice)(?:\.\w+)?|typesystem\.xml|\w+\.conf", re.IGNORECASE)
+"""Names of files that lie beside the articles of a corpus and are none: what describes it, UIMA's types, brat's settings."""
 SHOWN = 5
 """So many names a remark lists."""
 _PART = re.compile(r"[^./\\\x00-\x1f\ud800-\udfff][^/\\\x00-\x1f\ud800-\udfff]*")
@@ -74,18 +78,30 @@ def _visible_entries(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def remark_unread(folder: Path, ledger: LossLedger) -> None:
-    """Name in the ledger what `visible_files` leaves out below a folder because it is neither a file nor a folder."""
+def remark_unread(folder: Path, suffixes: Collection[str], ledger: LossLedger) -> None:
+    """Name in the ledger what is not read below a folder: links to folders or nothing, special files, and files with other suffixes than
+    these (none: the format's reader knows its files). Files that are about the others, such as README.md or TypeSystem.xml, are not named.
+    """
     kinds: dict[str, list[str]] = {"links to folders": [], "links to nothing and special files": []}
+    others: Counter[str] = Counter()
     for entry in _visible_entries(folder):
         if entry.is_symlink() and entry.is_dir():
             kinds["links to folders"].append(entry.relative_to(folder).as_posix())
-        elif not entry.is_dir() and not entry.is_file():
+        elif entry.is_dir():
+            continue
+        elif not entry.is_file():
             kinds["links to nothing and special files"].append(entry.relative_to(folder).as_posix())
+        elif suffixes and entry.suffix.lower() not in suffixes and not ABOUT.fullmatch(entry.name):
+            others[entry.suffix.lower()[:SUFFIX_SIZE] or "without a suffix"] += 1
     for kind, names in kinds.items():
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             ledger.remark(f"{kind} are not read: {', '.join(sorted(names)[:SHOWN])}{more}")
+    if others:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items(), key=lambda item: (-item[1], item[0]))[:20])
+        ledger.remark(
+            f"files of the folder that are of other kinds are not read: {counts}; what is read ends in {', '.join(suffixes)}"
+        )
 
 
 def article_files(path: Path, suffix: str, *, remedy: str) -> list[tuple[Path, str]]:

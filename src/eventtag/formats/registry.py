@@ -19,7 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from eventtag.article import Article
 from eventtag.errors import DataError, FormatError, OutputError, SettingsError
 from eventtag.formats.archives import is_archive, unpacked
-from eventtag.formats.file_names import remark_unread, visible_files
+from eventtag.formats.file_names import ABOUT, remark_unread, visible_files
 from eventtag.formats.label_map import map_labels
 from eventtag.formats.unrecognised import describe
 from eventtag.ledger import LossLedger
@@ -27,8 +27,6 @@ from eventtag.ledger import LossLedger
 log = logging.getLogger(__name__)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ABOUT = re.compile("readme|licen[cs]e|copying|changelog|notice", re.IGNORECASE)
-"""Names of `.txt` files that lie beside the articles of a corpus and are none."""
 HEAD_SIZE = 65536
 """Bytes of a file's beginning that a format may look at to recognise itself."""
 MAX_LINE = 1 << 23
@@ -274,12 +272,12 @@ def _check_options(entry: Format, allowed: Mapping[str, tuple[Any, ...]], option
 
 def _read_files(entry: Format, path: Path, ledger: LossLedger, options: Mapping[str, Any]) -> Iterator[Article]:
     if path.is_dir():
-        remark_unread(path, ledger)
+        remark_unread(path, entry.suffixes, ledger)
     if entry.folder or path.is_file():
         yield from entry.read(path, ledger=ledger, **options)
         return
     files = sorted(file for file in visible_files(path) if file.suffix.lower() in entry.suffixes)
-    about = [file for file in files if _ABOUT.fullmatch(file.stem) and file.suffix.lower() == ".txt"]
+    about = [file for file in files if ABOUT.fullmatch(file.name) and file.suffix.lower() == ".txt"]
     if about:
         ledger.remark(f"left out as no articles: {', '.join(file.relative_to(path).as_posix() for file in about)}")
         files = [file for file in files if file not in about]
