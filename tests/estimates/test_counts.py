@@ -18,7 +18,8 @@ from eventtag.errors import OutputError, SettingsError
 from eventtag.estimates import counts as counts_module
 from eventtag.estimates.batches import batches_of
 from eventtag.estimates.counts import CountSettings, count_tagged
-from eventtag.estimates.tagged import TaggedReading
+from eventtag.estimates.quantities import parse_quantity
+from eventtag.estimates.tagged import TaggedReading, read_tagged
 from eventtag.estimates.tallies import Tally
 from eventtag.formats.registry import read_articles
 from eventtag.jobs.outputs import write_predictions
@@ -312,3 +313,16 @@ def test_what_predict_writes_is_counted_alike(tmp_path):
     assert tables[0] == tables[1]
     assert found[0] == found[1] == found[2]
     assert list(read_articles(tmp_path / "tagged.jsonl")) == ARTICLES
+
+
+def test_spans_that_no_threshold_can_leave_out_are_counted_aloud():
+    """A file that lost its scores on the way would pass for one with sure spans alone."""
+    some = [
+        Article(f"u{n}", "Riots in Kyiv", (Span(0, 5, "EVENT", 0.3 if n else None), Span(9, 13, "LOCATION"))) for n in range(3)
+    ]
+    counted = count_tagged(some, CountSettings(by=("label",), thresholds={"EVENT": 0.5}))
+    assert "EVENT: 1 spans have no score, and count whatever the threshold is" in counted.notes
+    assert not [note for note in counted.notes if note.startswith("LOCATION")]
+    table = read_tagged(some, [parse_quantity("EVENT", thresholds={"EVENT": 0.5})])
+    assert "EVENT: 1 spans have no score, and count whatever the threshold is" in table.notes
+    assert not [note for note in count_tagged(some, CountSettings(by=("label",))).notes if "score" in note]

@@ -227,3 +227,15 @@ def test_a_threshold_of_a_label_that_no_span_has_is_named():
     _, maker = made(make_article("a", "Rebels/ACTOR met/EVENT"), thresholds={"EVNT": 0.7, "EVENT": 0.5})
     assert "no span has the label 'EVNT', for which there is a threshold; found: ACTOR, EVENT" in maker.notes()
     assert not any("'EVENT'" in note for note in maker.notes())
+
+
+def test_what_has_no_score_passes_every_threshold_and_is_counted():
+    event, actor = Span(0, 5, "EVENT", status="asserted"), Span(9, 14, "ACTOR")
+    article = Article("a", "Riots of Roman", (event, actor), links=(Link(event, actor, "AGENT"),))
+    thresholds = {"thresholds": {"EVENT": 0.5}, "link_thresholds": {"AGENT": 0.5}, "status_threshold": 0.5}
+    (row,), maker = made(article, **thresholds)
+    assert row.status == "asserted"
+    notes = maker.notes()
+    for what in ("EVENT", "links of AGENT", "status"):
+        assert f"{what}: 1 without a score, which pass whatever the threshold is" in notes
+    assert not [note for note in made(article)[1].notes() if "without a score" in note]

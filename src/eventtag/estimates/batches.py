@@ -7,6 +7,7 @@ countable in a minute. `BatchBuilder` takes articles, or the parts of an article
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,11 @@ class TaggedBatch:
         for name, threshold in (least or {}).items():
             wanted &= ~((self.codes == self._code(name)) & (self.scores < threshold))
         return wanted
+
+    def unscored(self, labels: Iterable[str]) -> Counter[str]:
+        """How many spans of each of these labels have no score."""
+        without = np.isnan(self.scores)
+        return Counter({label: int((without & (self.codes == self._code(label))).sum()) for label in labels})
 
     def knows(self, label: str | None) -> npt.NDArray[np.bool_]:
         """[N]: whether all mentions of the label (None: any) are known, because all of the text was looked at for it."""

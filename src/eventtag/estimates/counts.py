@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ from eventtag.estimates.tagged import (
     reading_notes,
     unknown_counts,
     unknown_notes,
+    unscored_notes,
 )
 from eventtag.estimates.tallies import Cell, Tally
 from eventtag.formats.csv_spans import meta_columns
@@ -157,6 +159,7 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
     stream, grouping = open_tagged(source, by=by, reading=reading, ledger=ledger)
     tally = Tally()
     labels: Sequence[str] = ()
+    unscored: Counter[str] = Counter()
     articles = spans = left_out = 0
     unknown = np.zeros(len(quantities), dtype=np.int64)
     for whole in stream:
@@ -164,6 +167,7 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
         groups = grouping(batch)
         labels = batch.labels
         counted = every.spans(batch)
+        unscored.update(batch.unscored(settings.thresholds))
         values = np.stack([quantity.values(batch) for quantity in quantities], 1) if quantities else np.empty((len(batch), 0))
         by_label = _by_label(batch, counted) if LABEL in settings.by or tables is not None else None
         keys = zip(*groups.values(), strict=True) if groups else itertools.repeat((), len(batch))
@@ -181,7 +185,8 @@ def _count(source: Tagged, settings: CountSettings, reading: TaggedReading, tabl
             tables.add(batch, counted, periods, by_label, named)
     grouping.require_found(quantities=(*quantities, *mentioning))
     notes = [*reading_notes(source, ledger), *grouping.notes()]
-    notes += [*label_notes((*quantities, *mentioning, every), labels), *unknown_notes(unknown, quantities)]
+    notes += [*label_notes((*quantities, *mentioning, every), labels)]
+    notes += [*unscored_notes(unscored), *unknown_notes(unknown, quantities)]
     notes += [line for quantity in mentioning if quantity.records is not None for line in quantity.records.notes()]
     if mentioning:
         notes.append(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -104,8 +105,11 @@ def read_tagged(
     shared: dict[str, dict[str | None, str | None]] = {name: {} for name in by}
     values: list[Floats] = []
     labels: set[str] = set()
+    limited = {label: None for quantity in quantities for label in quantity.thresholds}
+    unscored: Counter[str] = Counter()
     for batch in stream:
         look(batch)
+        unscored.update(batch.unscored(limited))
         ids.extend(batch.ids)
         for name, texts in grouping(batch).items():
             same = shared[name]
@@ -127,6 +131,7 @@ def read_tagged(
             *reading_notes(source, ledger),
             *grouping.notes(),
             *label_notes(quantities, labels),
+            *unscored_notes(unscored),
             *unknown_notes(unknown_counts(table), quantities),
         ),
     )
@@ -332,6 +337,13 @@ def label_notes(quantities: Iterable[Quantity], labels: Iterable[str]) -> list[s
             meant = f"; did you mean {near[0]}?" if near else ""
             said.append(f"no span has the label {label!r}; found: {', '.join(found) or 'none'}{meant}")
     return said
+
+
+def unscored_notes(counts: Counter[str]) -> list[str]:
+    """A line for each label whose threshold cannot leave out so many spans, as they have no score."""
+    return [
+        f"{label}: {count:,} spans have no score, and count whatever the threshold is" for label, count in counts.items() if count
+    ]
 
 
 def unknown_counts(values: Floats) -> Ints:

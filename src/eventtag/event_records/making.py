@@ -104,6 +104,8 @@ class RecordMaker:
     """Rows in which it is unknown whether anybody has the role."""
     _tidied: Counter[str] = field(default_factory=Counter)
     _below: Counter[str] = field(default_factory=Counter)
+    _unscored: Counter[str] = field(default_factory=Counter)
+    """Spans and links without a score, of labels and roles that have a threshold, and such statuses."""
     _cut: int = 0
     """Rows with a part of their sentence."""
 
@@ -112,6 +114,7 @@ class RecordMaker:
         self.articles += 1
         self._labels.update(dict.fromkeys(span.label for span in article.spans))
         sure = {span for span in article.spans if self._is_sure(span)}
+        self._unscored.update(s.label for s in article.spans if s.score is None and s.label in self.settings.thresholds)
         sentences = sentences_of_spans(article)
         links = find_links(article, self.settings.linking, sentences, sure)
         self._unlinked += links is None
@@ -190,6 +193,7 @@ class RecordMaker:
         if event.status is None or (event.status_score is not None and event.status_score < self.settings.status_threshold):
             self._unsure["status"] += event.status is not None
             return None
+        self._unscored["status"] += event.status_score is None and self.settings.status_threshold > 0
         return event.status
 
     def _by_event(self, article: Article, links: Iterable[Link]) -> dict[Span, list[Link]]:
@@ -243,6 +247,7 @@ class RecordMaker:
         least = self.settings.link_thresholds.get(role, 0.0)
         kept = [link for link in mine if link.participant in context.sure and (link.score is None or link.score >= least)]
         self._unsure[role] += len(mine) - len(kept)
+        self._unscored[f"links of {role}"] += least > 0 and sum(link.score is None for link in mine)
         unsure = self.settings.linking != "nearest" and role in event.unsure_roles
         if not kept and (mine or unsure or not role_is_known(context.article, role, sentence)):
             return None
@@ -302,6 +307,11 @@ class RecordMaker:
         said += [f"{what}: {count:,} (merged; the ledger names them)" for what, count in self._tidied.items()]
         if self._below[EVENT]:
             said.append(f"events below the threshold of {EVENT}: {self._below[EVENT]:,}, left out")
+        said += [
+            f"{what}: {count:,} without a score, which pass whatever the threshold is"
+            for what, count in self._unscored.items()
+            if count
+        ]
         if self._cut:
             said.append(
                 f"rows whose sentence is longer than {MOST_SHOWN:,} characters: {self._cut:,}; they hold the part around the event"
