@@ -130,10 +130,7 @@ await until(() => states().length);
 show({{ told: window.told, states: states(), alert: byId("alert").textContent, status: byId("status").textContent }});
 """
         seen = run(probe, before=before)
-    assert (
-        seen["told"]
-        == ["The server does not answer. What was accepted is kept; accept this article again when the server is back."] * 2
-    )
+    assert seen["told"] == ["The server does not answer; the page asks it again."] * 2
     assert (seen["states"], seen["alert"], seen["status"]) == (["accepted"], "", "")
 
 
@@ -183,3 +180,24 @@ show(seen);
     assert len(before.rejected) == 1
     assert after.rejected == before.rejected
     assert len(after.article.spans) == len(before.article.spans) - 1
+
+
+def test_what_the_page_asks_by_itself_takes_no_message_away(checkpoint: Path, tmp_path: Path) -> None:
+    probe = """
+await paste("Police attacked Rebels in Lima .");
+const fetched = window.fetch;
+window.fetch = () => Promise.reject(new TypeError("no connection"));
+press("Enter");
+await until(() => byId("alert").textContent);
+byId("annotator").dispatchEvent(new Event("change"));
+await new Promise((done) => setTimeout(done, 3000));
+let asked = 0;
+window.fetch = async (...options) => { const answer = await fetched(...options); asked += 1; return answer; };
+await until(() => asked);
+await new Promise((done) => setTimeout(done, 100));
+show({ alert: byId("alert").textContent, accepted: accepted() });
+"""
+    with browsing(checkpoint, tmp_path) as run:
+        seen = run(probe)
+    assert seen["alert"].startswith("The server does not answer. What was accepted is kept; accept this article again")
+    assert seen["accepted"] == 0

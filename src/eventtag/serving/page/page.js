@@ -37,8 +37,8 @@ function taken(record, accepted = false) {
     suggested: accepted ? record.rejected || [] : [...spans], regions, accepted: accepted && !record.annotated, past: [], seen: events };
 }
 
-async function tag(records) {
-  const response = await post("api/tag", JSON.stringify({ articles: records, certainty: true }));
+async function tag(records, options) {
+  const response = await post("api/tag", JSON.stringify({ articles: records, certainty: true }), options);
   return lines(await response.text()).map((record) => taken(record));
 }
 
@@ -55,7 +55,7 @@ async function add(records) {
 
 async function addFiles(files) {
   for (const file of files) {
-    const response = await post(`api/read?name=${encodeURIComponent(file.name)}`, file, "application/octet-stream");
+    const response = await post(`api/read?name=${encodeURIComponent(file.name)}`, file, { type: "application/octet-stream" });
     const { articles: found, problems } = await response.json();
     await add(found);
     if (problems.length) complain(`${file.name}: ${problems.length} rows cannot be read\n${problems.slice(0, 3).join("\n")}`);
@@ -64,12 +64,12 @@ async function addFiles(files) {
 
 // What this person accepted before, also before the server was started.
 async function restore() {
-  const response = await ask(`api/corrections?annotator=${encodeURIComponent(name())}`);
+  const response = await ask(`api/corrections?annotator=${encodeURIComponent(name())}`, { quiet: true });
   events = Number(response.headers.get("Eventtag-Events"));
   const records = lines(await response.text()).filter((record) => record.meta && record.meta.source === "page");
   const kept = records.map((record) => taken(record, true));
   const parts = kept.filter((article) => article.regions.length);
-  const again = parts.length ? await tag(parts.map(({ id, text, meta }) => ({ id, text, meta }))) : [];
+  const again = parts.length ? await tag(parts.map(({ id, text, meta }) => ({ id, text, meta })), { quiet: true }) : [];
   again.forEach(({ spans }, number) => { // what nobody has accepted yet is suggested as before
     const article = parts[number];
     const outside = spans.filter((span) => !article.regions.some(([start, end]) => overlap(span, { start, end })));
@@ -98,7 +98,8 @@ async function refresh() {
   }));
   const untouched = articles.filter((article) => !article.accepted && !article.regions.length && !article.past.length);
   if (before && before !== about.model_version && untouched.length) {
-    const again = new Map((await tag(untouched.map(({ id, text, meta }) => ({ id, text, meta })))).map((a) => [a.id, a]));
+    const tagged = await tag(untouched.map(({ id, text, meta }) => ({ id, text, meta })), { quiet: true });
+    const again = new Map(tagged.map((article) => [article.id, article]));
     articles = articles.map((article) => again.get(article.id) || article);
     say(`The new model has tagged ${again.size} open articles again.`);
     show();
@@ -388,7 +389,7 @@ byId("train").addEventListener("click", () => { post("api/training", "").then(wa
 try { byId("annotator").value = localStorage.getItem("annotator") || ""; } catch { /* the browser keeps nothing */ }
 byId("annotator").addEventListener("change", () => {
   try { localStorage.setItem("annotator", name()); } catch { /* the name is asked for again */ }
-  restore().catch(() => {});
+  untilAnswered(restore).catch(() => {});
 });
 say("");
 untilAnswered(refresh).then(() => untilAnswered(restore)).then(watchTraining).catch(() => {});

@@ -2,6 +2,7 @@
 
 const POLL = 2000; // milliseconds between two looks at a training, and between two questions to a server that does not answer
 const NO_ANSWER = "The server does not answer. What was accepted is kept; accept this article again when the server is back.";
+const ASKING = "The server does not answer; the page asks it again.";
 
 export const byId = (id) => document.getElementById(id);
 export const say = (text) => { byId("status").textContent = text; };
@@ -15,7 +16,8 @@ export async function ask(address, { quiet = false, ...options } = {}) {
   try {
     response = await fetch(address, options);
   } catch {
-    complain(NO_ANSWER);
+    if (!quiet) complain(NO_ANSWER);
+    else if (!byId("alert").textContent) complain(ASKING);
     throw Object.assign(new Error(address), { away: true });
   }
   if (!response.ok) {
@@ -23,10 +25,12 @@ export async function ask(address, { quiet = false, ...options } = {}) {
     complain(said.error || `The server answered ${response.status}.`);
     throw Object.assign(new Error(address), { status: response.status });
   }
-  if (!quiet || byId("alert").textContent === NO_ANSWER) complain("");
+  if (!quiet || byId("alert").textContent === ASKING) complain("");
   return response;
 }
-export const post = (address, body, type = "application/json") => ask(address, { method: "POST", headers: { "Content-Type": type }, body });
+export const post = (address, body, { type = "application/json", ...options } = {}) => (
+  ask(address, { method: "POST", headers: { "Content-Type": type }, body, ...options })
+);
 export const lines = (text) => text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 
 // Do it again until the server answers; an answer that is an error is raised.
