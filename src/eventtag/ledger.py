@@ -62,7 +62,7 @@ class ArticleNote:
 class LinkEntry:
     """One link of one article that a stage dropped, or merged with another.
 
-    `event` and `participant` are the offsets of its spans before the stage; None where a file's relation points to what is no span.
+    `event` and `participant` are the offsets of its spans before the stage; None where a file's relation points to what is not a span.
     """
 
     article_id: str
@@ -117,7 +117,7 @@ class LossLedger:
         self, article_id: str, stage: str, outcome: Outcome, reason: str, role: str, event: Span | None, participant: Span | None, *,
         detail: str = "", asked: bool = False,
     ) -> None:  # fmt: skip
-        """Record what became of one link; an end of a relation that is no span is None."""
+        """Record what became of one link; an end of a relation that is not a span is None."""
         first, second = (None if end is None else (end.start, end.end) for end in (event, participant))
         self._add_link(LinkEntry(article_id, stage, outcome, reason, role, first, second, detail, asked))
 

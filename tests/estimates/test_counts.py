@@ -272,12 +272,12 @@ def test_no_article_makes_tables_without_rows(tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
-        ({"by": ["label"], "quantities": ["EVENT"]}, "leave it out where quantities are given"),
+        ({"by": ["label"], "quantities": ["EVENT"]}, "leave it out if you give quantities"),
         ({"by": ["label", "label"]}, "'label' occurs twice"),
         ({"by": ["cuntry"]}, r"did you mean country\?"),
         ({"quantities": ["any:"]}, "is not understood"),
         ({"mentioning": ["~"]}, "is not understood"),
-        ({"thresholds": {"EVENT": 2.0}}, "is no score"),
+        ({"thresholds": {"EVENT": 2.0}}, "is not a score"),
     ],
 )
 def test_what_cannot_be_counted_is_refused_and_leaves_nothing(tmp_path, wanted, problem):

@@ -243,7 +243,7 @@ def test_csv_that_was_filtered_is_refused(tmp_path):
         rows = [row for row in csv.reader(file) if row[3] != "ACTOR"]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    with pytest.raises(FormatError, match=r"tagged\.csv:2: article 'a1' has 3 spans by article_spans, but 2 rows stand here"):
+    with pytest.raises(FormatError, match=r"tagged\.csv:2: article 'a1' has 3 spans by article_spans, but 2 rows are here"):
         read_tagged(path, QUANTITIES)
 
 

@@ -32,7 +32,7 @@ class AlignResult:
         return f"AlignResult({self.spans} of {self.mentions} mentions placed in {self.articles} articles)"
 
     def to_pandas(self) -> pd.DataFrame:
-        """The mentions that were not placed, each with its article and the reason; of very many the first ones."""
+        """The mentions that were not placed, each with its article and the reason; if there are very many, only the first ones."""
         import pandas as pd
 
         entries = [entry for entry in self.ledger.entries if entry.stage == STAGE and not entry.asked]
@@ -43,7 +43,7 @@ class AlignResult:
 def align(articles: Source, mentions: str | os.PathLike[str], output: str | os.PathLike[str], **reading: Any) -> AlignResult:
     """Place quoted mentions in articles: `align("articles.jsonl", "mentions.jsonl", "silver.jsonl")`.
 
-    `mentions` is JSON Lines with `id`, `label`, `quote` and, where they are known, `before` and `after` (`eventtag.corpus.quoted`). The
+    `mentions` is JSON Lines with `id`, `label`, `quote` and, if they are known, `before` and `after` (`eventtag.corpus.quoted`). The
     articles with these mentions as spans are written to `output`, in the format of its suffix. `reading` are `format`, `options` and
     `label_map` of the articles.
 

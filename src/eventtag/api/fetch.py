@@ -156,7 +156,7 @@ def _download(home: Home, mirror: str | None, folder: Path) -> Path:
 
 
 def _unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a zip into a new folder; raises DataError if it is no zip, is too large, or has paths outside the folder."""
+    """Unpack a zip into a new folder; raises DataError if it is not a zip, is too large, or has paths outside the folder."""
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [item for item in opened.infolist() if not item.is_dir() and not item.filename.startswith("__MACOSX")]

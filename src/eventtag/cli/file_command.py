@@ -30,7 +30,7 @@ def run_file_command(parser: argparse.ArgumentParser, task: Callable[[argparse.N
     `data=NAME data.KEY=VALUE` choose a corpus as for `eventtag train`: `arguments.corpus` has its settings, and the first of them stands
     for the file to read; a command with the option `--data` gets them there. A setting such as `output=FILE`, which no file command
     takes, is an error. An EventtagError prints its message and gives 1, a wrong command line 2, an interrupt 130; a reader that closes
-    the pipe (`| head`) is no error.
+    the pipe (`| head`) is not an error.
     """
     try:
         given = sys.argv[1:]

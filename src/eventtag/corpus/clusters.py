@@ -10,10 +10,10 @@ from eventtag.errors import DataError
 
 
 def clusters_of(articles: Sequence[Article], field_name: str | None) -> tuple[dict[str, Hashable] | None, str]:
-    """(article id to cluster, how the clusters came about): by a `meta` field, else near-duplicates together.
+    """Return (article id to cluster, how the clusters were made): by a `meta` field, or else near-duplicates together.
 
     None if every article is resampled alone. An article without the field (absent, null, blank) is resampled alone; raises
-    DataError if all are without. Near-duplicates take about a millisecond an article.
+    DataError if no article has it. Near-duplicates take about a millisecond per article.
     """
     if field_name is not None:
         values = {article.id: article.meta.get(field_name) for article in articles}

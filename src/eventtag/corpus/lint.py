@@ -220,7 +220,7 @@ def _inconsistencies(places: Iterable[tuple[Doubt, str, str]], consistency: Cons
         where = (article_id, doubt.start, doubt.end, doubt.label, context)
         often = f"{usage.usual} in {usage.times} of {usage.total} places"
         if doubt.label is None:
-            message, fix = f"is not annotated here, but {often}", "annotate it, unless it is no mention here"
+            message, fix = f"is not annotated here, but {often}", "annotate it, unless it is not a mention here"
             yield Finding("unlabelled repeat", "warning", message, fix, *where, rank=usage.rank)
         else:
             message, fix = f"is {doubt.label} here, but {often}", "decide which label is right here"

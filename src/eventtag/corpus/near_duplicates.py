@@ -27,7 +27,7 @@ MIN_WORDS = 15
 CONTAINED = 0.4
 """Share of an article from which it is contained in another ..."""
 QUOTATION = 50
-"""... if more words are shared than a quotation has: articles that quote one speaker are no copies of each other."""
+"""... if more words are shared than a quotation has: articles that quote one speaker are not copies of each other."""
 NEARLY_ALL = 0.85
 """Share of an article from which it is contained in another, however short it is."""
 PASSAGE = 40
@@ -134,7 +134,7 @@ class _Corpus:
         return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
 
     def compare(self, first: int, second: int) -> tuple[float, float] | None:
-        """Similarity and containment of two texts; None if they are no near-duplicates."""
+        """Similarity and containment of two texts; None if they are not near-duplicates."""
         hashes = [self.texts.hashes[self.texts.runs_of(text)] for text in (first, second)]
         everything = bool(self.copied[first] and self.copied[second])
         own_shared = [

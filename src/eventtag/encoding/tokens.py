@@ -54,7 +54,7 @@ class TokenisedText:
 
 
 class SpecialTokens(NamedTuple):
-    """The ids that a tokenizer puts before and behind one sequence (`[CLS]` and `[SEP]`, say)."""
+    """The ids that a tokenizer puts before and after one sequence (`[CLS]` and `[SEP]`, say)."""
 
     prefix: IntArray
     suffix: IntArray
@@ -62,7 +62,7 @@ class SpecialTokens(NamedTuple):
 
 @contextmanager
 def tokenizer_errors(problem: str, remedy: str) -> Iterator[None]:
-    """Raises CheckpointError (problem, reason, remedy) for all that the library raises, its panics too, which are no Exception."""
+    """Raises CheckpointError (problem, reason, remedy) for all that the library raises, also for its panics, which are no Exception."""
     try:
         yield
     except EventtagError:
@@ -120,10 +120,10 @@ def require_usable(
 
 
 def tokenise(text: str, tokenizer: Tokenizer | PreTrainedTokenizerBase) -> TokenisedText:
-    """Tokenise the whole text, with no truncation. `[SEP]`, `<s>` and the like in the text are text; no token of it is a control token.
+    """Tokenise the whole text, with no truncation. `[SEP]`, `<s>` and similar strings are text here, not control tokens.
 
     A token that covers several words of a script without blanks is divided into its parts, if the vocabulary has them. Other words that
-    share a token are joined into one, so that each token belongs to one word. Words of which the tokenizer keeps nothing
+    share a token are joined into one, so that each token belongs to one word. Words that the tokenizer drops
     (stray control characters) are left out. Raises CheckpointError if the tokenizer fails on the text.
     """
     readable = _SURROGATE.sub(" ", text)  # tokenizers take no lone surrogate; a space is one character as well

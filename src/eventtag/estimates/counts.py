@@ -1,7 +1,7 @@
 """Naive counts of tagged articles: a table of articles, one of spans and one of cells, as CSV and Parquet.
 
-    articles.csv   article_id, month, spans, ACTOR, EVENT, date, country, ...      one row an article, also without spans
-    spans.csv      article_id, start, end, label, text, score, month, date, ...    one row a span that counts
+    articles.csv   article_id, month, spans, ACTOR, EVENT, date, country, ...      one row per article, also without spans
+    spans.csv      article_id, start, end, label, text, score, month, date, ...    one row per span that counts
     cells.csv      month, country, label, articles, articles_with, spans, share, mean
     counts.json    what was counted, of what, and the notes
 
@@ -54,9 +54,9 @@ _SUMS = ("articles", "articles_with", "spans", "total", "share", "mean")
 class CountSettings:
     """What is counted.
 
-    `by`: metadata fields, `year`, `month`, `week`, `day`, and `label`. `quantities`: what is counted of an article, in the words of
-    `eventtag.estimates.quantities`; none: its spans of any label, or of each label where `by` has `label`. `mentioning`: only articles
-    of which all these quantities are more than 0. `unique`: mentions of one label with the same text count once in each article.
+    `by`: metadata fields, `year`, `month`, `week`, `day`, and `label`. `quantities`: what is counted in an article, in the words of
+    `eventtag.estimates.quantities`; if empty, its spans of any label, or of each label if `by` has `label`. `mentioning`: only articles
+    in which all these quantities are above 0. `unique`: mentions of one label with the same text count once in each article.
     `thresholds`: the lowest score of spans of a label that count. `records` makes what counts event records.
     """
 
@@ -70,7 +70,7 @@ class CountSettings:
     def __post_init__(self) -> None:
         if LABEL in self.by and self.quantities:
             raise SettingsError(
-                "by: label makes a row for each label; leave it out where quantities are given, which name the label"
+                "by: label makes a row for each label; leave it out if you give quantities, because these name the label"
             )
         self.parsed()
         self.mentioned()
@@ -84,7 +84,7 @@ class CountSettings:
         return tuple(self.parse(words, "mentioning") for words in self.mentioning)
 
     def parsed(self) -> tuple[Quantity, ...]:
-        """The quantities; those of each label, which are known when all is read, are not among them."""
+        """The quantities, without those of each label, which are only known when everything is read."""
         return tuple(self.parse(words) for words in self.quantities or ([] if LABEL in self.by else [ANY_LABEL]))
 
 
@@ -93,7 +93,7 @@ class Counts:
     """What was counted. `columns` are the names of the cells' columns, `rows` their values.
 
     `articles` and `spans` are those that were counted, `left_out` the articles that do not mention what `mentioning` asks for. `folder`:
-    where the tables were written, if they were. `counted` says what `spans` are: of a table of event records, its rows.
+    where the tables were written, if they were. `counted` says what `spans` are; for a table of event records, they are its rows.
     """
 
     columns: tuple[str, ...]
@@ -116,7 +116,7 @@ def count_tagged(
 ) -> Counts:
     """Count the articles of a source, and write the tables into a folder that does not exist yet, whole or not at all.
 
-    `excel`: the CSV files begin with a byte order mark, by which Excel knows UTF-8. Raises what `read_tagged` raises, and OutputError.
+    `excel`: the CSV files begin with a byte order mark, so that Excel reads UTF-8. Raises what `read_tagged` raises, and OutputError.
     """
     if folder is None:
         return _count(source, settings, reading, None)

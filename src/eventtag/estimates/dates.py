@@ -54,7 +54,7 @@ _NAME_DAY = re.compile(rf"{_WEEKDAY}{_MONTH}\s+(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th
 KNOWN = 1 << 16
 """Texts whose dates are remembered."""
 _DATE_CHARACTERS = 80
-"""A longer text is no date."""
+"""A longer text is not a date."""
 
 
 class PartialDate(NamedTuple):

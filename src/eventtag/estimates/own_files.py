@@ -100,7 +100,7 @@ def _records(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _parsed(data: bytes) -> Any:
-    """The value of a line; None where it is no JSON, or not for `orjson` (half a surrogate pair, a comma at the end)."""
+    """The value of a line; None where it is not JSON, or not for `orjson` (half a surrogate pair, a comma at the end)."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What is counted of an article, in plain words.
+"""What is counted in an article, in plain words.
 
     EVENT                    number of its EVENT spans
     any:EVENT                1 if it has at least one, else 0; the mean over articles is the share that has one
@@ -10,9 +10,9 @@
     records:status=asserted AGENT~police        number of its event records that meet the condition (eventtag.event_records.conditions)
     any:records:status=asserted AGENT~police    1 if at least one does, else 0
 
-Words are compared without regard to case and white space; a word is what `eventtag.text.words` finds. A quantity is unknown (NaN) for an
-article of which an annotator has not looked at all of the text, or not for the label, and where a column is empty or holds no number.
-Event records are made by the package above this one, which hands in what counts them (`RecordCount`).
+Words are compared without regard to case and white space; a word is what `eventtag.text.words` finds. A quantity is unknown (NaN) if an
+annotator has not looked at the whole text of the article, or not for the label, or if a column is empty or not a number. Event records are
+made by a package above this one, which passes in what counts them (`RecordCount`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EXAMPLES = (
     "EVENT, any:EVENT, LOCATION~Sudan, LOCATION=Sudan, spans:LOCATION~Sudan, column:deaths, records:status=asserted AGENT~police"
 )
 RECORDS = "records:"
-"""How a quantity of event records begins, behind `any:` if it has that."""
+"""How a quantity of event records begins, after `any:` if it has that."""
 RECORD_LABEL = "EVENT"
 """The label whose spans are event records."""
 _WORDS = re.compile(r"(?:(?P<kind>spans|any):)?(?P<name>(?!column:)[^~=]*)(?:(?P<sign>[~=])(?P<surface>.*))?", re.DOTALL)
@@ -53,7 +53,7 @@ class RecordCount(Protocol):
         ...
 
     def require_known(self) -> None:
-        """Raise DataError where it was unknown of every record of the articles so far."""
+        """Raise DataError if it was unknown for every record of the articles so far."""
         ...
 
     def notes(self) -> list[str]:
@@ -71,8 +71,8 @@ class Quantity:
 
     `surface`: only mentions that hold these words, or are exactly these (`exact`). `unique`: mentions of one label whose text is the
     same, apart from case and white space, count once in each article. `thresholds`: the lowest score of spans of a label that count; spans
-    without a score, which no tagger made, always do. `records`: what counts event records, where these are counted; it has thresholds of
-    its own. `str` gives the words back that make it.
+    without a score, which no tagger made, always do. `records`: what counts event records, if these are counted; it has its own
+    thresholds. `str` gives the words from which the quantity was made.
     """
 
     kind: Kind
@@ -144,19 +144,19 @@ def parse_quantity(
 ) -> Quantity:
     """The quantity that the words say (see above); `records` makes what counts event records.
 
-    Raises SettingsError, which names the setting `key`, for words that say none, for thresholds that are no scores, and for event records
+    Raises SettingsError, which names the setting `key`, for words that say none, for thresholds that are not scores, and for event records
     where these cannot be counted.
     """
     limits = dict(thresholds or {})
     for label, threshold in limits.items():
         if not 0 <= threshold <= 1:
-            raise SettingsError(f"threshold: {label}={threshold:g} is no score; give a number from 0 to 1")
+            raise SettingsError(f"threshold: {label}={threshold:g} is not a score; give a number from 0 to 1")
     shown, _, condition = words.partition(RECORDS)
     if words.startswith(("any:" + RECORDS, RECORDS)):
         if records is None:
             raise SettingsError(f"{key}: {words!r} counts event records, which eventtag count, estimate and sample can do")
         if unique:
-            raise SettingsError(f"unique: event records are counted each, as in {words!r}; leave it out")
+            raise SettingsError(f"unique: event records are always counted one by one, as in {words!r}; leave it out")
         return Quantity("any" if shown else "spans", RECORD_LABEL, thresholds=limits, records=records(condition))
     if words.startswith("column:") and words.removeprefix("column:").strip():
         return Quantity("column", words.removeprefix("column:").strip())
@@ -173,7 +173,7 @@ def parse_quantity(
 
 
 def number_of(value: object) -> float:
-    """The number that a value of metadata is, also as text (`12`, `3.5`, `1e3`); NaN where it is none."""
+    """The number that a metadata value is, also as text (`12`, `3.5`, `1e3`); NaN if it is not a number."""
     text = cell_text(value)
     try:
         number = float(text) if text is not None and "_" not in text else math.nan
@@ -191,7 +191,7 @@ def same_text(surface: str) -> str:
 
 
 KNOWN = 1 << 16
-"""Mentions that a matcher remembers."""
+"""The most mentions that a matcher remembers."""
 
 
 class SurfaceMatcher:

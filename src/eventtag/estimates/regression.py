@@ -1,12 +1,12 @@
-"""A regression of a number of articles on their columns, corrected for the tagger's errors by people's numbers of a random sample.
+"""Regressions of a number that each article has on the article's columns, corrected for the tagger's errors by a random sample that people
+counted.
 
-Least squares (`linear`) and Poisson regression with a log link (`poisson`), with robust standard errors: nothing is supposed of the
-variance of the numbers. The coefficients are those of the process that such articles come from, so that articles outside the pool count
-as well, as is usual for regressions.
+Least squares (`linear`) and Poisson regression with a log link (`poisson`), with robust standard errors: nothing is assumed about the
+variance of the numbers. As usual for regressions, the coefficients describe the process that such articles come from, not only the pool.
 
-* `ppi`, for samples of which every article had the same probability: prediction-powered inference with power tuning, as
+* `ppi`, for samples in which every article had the same probability: prediction-powered inference with power tuning, as
   `ppi_ols_ci` and `ppi_poisson_ci` of ppi-python compute it (Angelopoulos, Duchi, Zrnic 2023, https://arxiv.org/abs/2311.01453). Lambda
-  may come from the sample alone, see `Tuning`.
+  may come from only the sample, see `Tuning`.
 * `dsl`, for unequal probabilities: the moments of the tagger's numbers plus the inversely weighted difference of people's, as R's
   package dsl solves them for given predictions (Egami et al. 2023, https://arxiv.org/abs/2306.04746).
 
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 Family = Literal["linear", "poisson"]
 Tuning = Literal["sample", "ppi"]
 """Where lambda comes from: covariance and variance of the tags in the `sample`; or that covariance and the variance of all tags, cut to
-between 0 and 1, as in PPI++. The first makes intervals narrower and less biased where numbers are skewed (docs/evidence/estimates.md)."""
+between 0 and 1, as in PPI++. The first makes intervals narrower and less biased if numbers are skewed (docs/evidence/estimates.md)."""
 STEPS = 100
 """Newton steps after which a Poisson regression has no solution."""
 
@@ -38,8 +38,8 @@ STEPS = 100
 @dataclass(frozen=True)
 class Regression:
     """Coefficients [p] with their covariance [p, p]; `slope` is the lambda of power tuning, 1 for `dsl`. Intervals and p-values are by
-    Student's t with `degrees` [p] degrees of freedom: the sample's units without the coefficients and lambda, or fewer where few of the
-    units carry the variance.
+    Student's t with `degrees` [p] degrees of freedom: the number of the sample's units minus that of the coefficients
+    and lambda, or fewer if few of the units carry the variance.
     """
 
     coefficients: Floats
@@ -55,13 +55,13 @@ class Regression:
 
     @property
     def p(self) -> Floats:
-        """[p] two-sided p-values of a coefficient's being 0; NaN where no unit says how uncertain it is."""
+        """[p] two-sided p-values for a coefficient of 0; NaN if no unit shows how uncertain it is."""
         errors = np.where(self.uncertain, self.errors, np.nan)
         return np.asarray(2 * stdtr(self.degrees, -np.abs(self.coefficients) / errors))
 
     @property
     def uncertain(self) -> npt.NDArray[np.bool_]:
-        """[p]: whether some unit says how uncertain the coefficient is: without one its error is 0, but for rounding."""
+        """[p]: whether some unit shows how uncertain the coefficient is. Without one, its error is 0 apart from rounding."""
         return np.asarray(self.errors > 1e-9 * max(float(np.abs(self.coefficients).max()), 1e-9))
 
     def interval(self, level: float) -> tuple[Floats, Floats]:
@@ -133,7 +133,7 @@ def regress_dsl(pool: Rows, places: npt.NDArray[np.int64], sample: Annotated, fa
 
 
 def _degrees(influence: Floats, covariance: Floats, spent: int) -> Floats:
-    """[p]: Satterthwaite's, of variances of which the sample's units have a part by their influence [G, p] and the rest is known well."""
+    """[p] degrees of freedom by Satterthwaite: the sample's units add to the variance by their influence [G, p]; the rest is well known."""
     own = (influence**2).sum(axis=0)
     degrees = np.array([freedom(column, spent=spent) for column in influence.T])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -225,6 +225,6 @@ def _newton(moments: Callable[[Floats], tuple[Floats, Floats]], size: int, famil
         if np.abs(step).max() < 1e-11 * (1 + np.abs(found).max()):
             return found
     raise DataError(
-        "regression: it has no solution, as corrected numbers of some category are 0 or less; join categories, annotate more articles, or "
+        "regression: it has no solution, as the corrected numbers of a category are 0 or less; join categories, annotate more articles, or "
         "take the linear family"
     )

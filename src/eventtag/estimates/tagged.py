@@ -3,13 +3,13 @@
     table = read_tagged("tagged.jsonl", [parse_quantity("EVENT")], by=["month", "country"])
     table.ids[0], table.fields["month"][0], table.values[0, 0]
 
-Read are what `eventtag predict` and `write_predictions` write (JSONL, Parquet, CSV; also as a folder of parts), and any annotated file that
-`read_articles` reads. `read_tagged` holds one row an article in memory, and of its metadata only the fields that are asked for;
-`read_batches` streams everything. For the project's own files no Article is made, except of rows that are unusual; what is an error for
-`read_articles` is one here.
+The input is what `eventtag predict` and `write_predictions` write (JSONL, Parquet, CSV; also as a folder of parts), or any annotated file
+that `read_articles` reads. `read_tagged` holds one row per article in memory, with only the metadata fields that are asked for;
+`read_batches` streams everything. From the project's own files, an Article is only made for unusual rows. The same errors are raised as by
+`read_articles`.
 
 `by` names metadata fields, or `year`, `month`, `week` and `day`, which come from a date field (`eventtag.estimates.dates`). A metadata
-field that is itself called so is taken as it is, unless `date` names the date field.
+field with such a name is taken as it is, unless `date` names the date field.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from eventtag.ledger import LossLedger
 from eventtag.stored_json import read_stored
 
 JOB_SUFFIX = ".job"
-"""What `eventtag predict` adds to an output's name for the folder of its job."""
+"""The suffix that `eventtag predict` adds to an output's name for the folder of its job."""
 
 Tagged = str | os.PathLike[str] | Iterable[Article]
 """A path, or articles with their spans."""
@@ -50,9 +50,9 @@ Texts = npt.NDArray[np.object_]
 class TaggedTable:
     """N articles in the order of the file, with Q quantities.
 
-    `ids` [N] are texts. `fields`: for each name of `by` an array [N] of texts, None where the article has none. `values` [N, Q]: NaN
-    where a quantity is unknown. `labels` are those of any span, sorted. `date_field` is the field from which periods were made, if any.
-    `notes` are lines that say what was taken for granted, is missing or could not be read.
+    `ids` [N] are texts. `fields`: for each name of `by` an array [N] of texts, None if the article has none. `values` [N, Q]: NaN
+    if a quantity is unknown. `labels` are those of any span, sorted. `date_field` is the field from which periods were made, if any.
+    `notes` are lines that say what was assumed, is missing or could not be read.
     """
 
     ids: Texts
@@ -66,9 +66,9 @@ class TaggedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedReading:
-    """How tagged articles are read: `format` and `options` as in `read_articles`, `label_map` for labels that are to be renamed, `date`
-    the field that holds the date (None: the one that does) and `date_order` which of day and month comes first in 03/04/2014. `articles`:
-    whether batches keep the articles themselves, of which event records are made.
+    """How tagged articles are read: `format` and `options` as in `read_articles`, `label_map` for labels that are to be renamed. `date`
+    is the field that holds the date (None: it is recognised), and `date_order` says which of day and month comes first in 03/04/2014.
+    `articles`: whether batches keep the articles themselves, from which event records are made.
     """
 
     format: str = "auto"
@@ -95,7 +95,7 @@ def read_tagged(
     field of `by`, where it is another, for messages.
 
     Raises FormatError and DataError as `read_articles` does, also for an id that occurs twice and a file of which no article was tagged;
-    SettingsError for a field that no article has, and where the date field cannot be told.
+    SettingsError for a field that no article has, and if the date field cannot be recognised.
     """
     ledger = LossLedger()
     reading = reading_for(quantities, reading)
@@ -143,8 +143,8 @@ def reading_for(quantities: Iterable[Quantity], reading: TaggedReading) -> Tagge
 
 
 class Grouping:
-    """Turns batches into the columns that `by` names. `date_field` is the field from which periods are made, None where
-    none is; `periods` are the names of `by` that are made from it.
+    """Turns batches into the columns that `by` names. `date_field` is the field from which periods are made, None if
+    there are no periods; `periods` are the names of `by` that are made from it.
     """
 
     def __init__(self, by: Sequence[str], reading: TaggedReading, head: TaggedBatch | None) -> None:
@@ -188,8 +188,8 @@ class Grouping:
             self._names.update(meta)
 
     def require_found(self, keys: Mapping[str, str] | None = None, quantities: Sequence[Quantity] = ()) -> None:
-        """Raise SettingsError for a name that no article has; to be asked after the last batch. `keys` are those of names that are not
-        of `by`; the fields of the `quantities` are looked for as well. Raises DataError where nothing is known of what they count.
+        """Raise SettingsError for a name that no article has; to be called after the last batch. `keys` are the settings of names not in
+        `by`. The fields of the `quantities` are looked for as well. Raises DataError if nothing is known about what they count.
         """
         for quantity in quantities:
             if quantity.records is not None:
@@ -210,7 +210,7 @@ class Grouping:
             require_names(key, [name], self._names, "metadata field", patterns=False)
 
     def notes(self) -> list[str]:
-        """What was taken for granted, and which articles have no period."""
+        """What was assumed, and which articles have no period."""
         said = []
         if self.date_field is not None and self._chosen:
             said.append(f"dates are taken from the metadata field {self.date_field!r} (--date FIELD names another)")
@@ -220,16 +220,14 @@ class Grouping:
             said += periods.notes()
         for name, count in self._lists.items():
             if count:
-                said.append(
-                    f"articles that have a list or object as {name}: {count:,}; each different one makes a cell of its own"
-                )
+                said.append(f"articles that have a list or object as {name}: {count:,}; each different value has its own cell")
         return said
 
 
 def open_tagged(
     source: Tagged, *, by: Sequence[str], reading: TaggedReading, ledger: LossLedger
 ) -> tuple[Iterator[TaggedBatch], Grouping]:
-    """The batches of a source, and what makes the columns of `by` of each."""
+    """The batches of a source, and what makes the columns of `by` from each of them."""
     stream = read_batches(source, reading=reading, ledger=ledger)
     head = next(stream, None)
     grouping = Grouping(by, reading, head)
@@ -247,7 +245,7 @@ def read_batches(source: Tagged, *, reading: TaggedReading = DEFAULT_READING, le
     files = own_files(path, reading.format) if not reading.label_map and not reading.options else []
     if reading.articles and any(map(is_span_table, files)):
         raise DataError(
-            f"{path}: its rows are spans, and event records need the texts; let eventtag predict write JSONL or Parquet"
+            f"{path}: its rows are spans, but event records need the texts; let eventtag predict write JSONL or Parquet"
         )
     if not files or reading.articles:
         articles = read_articles(path, reading.format, ledger=ledger, options=reading.options)
@@ -289,8 +287,8 @@ def _require_distinct(names: Iterable[str], where: str) -> None:
 
 def _twice(where: str, name: str) -> DataError:
     return DataError(
-        f"{where}: the article id {name!r} occurs twice, and would be counted twice; give every article its own id, and let the rows of "
-        "one article stand together"
+        f"{where}: the article id {name!r} occurs twice, and would be counted twice; give every article its own id, and keep the rows of "
+        "one article together"
     )
 
 
@@ -320,7 +318,7 @@ def reading_notes(source: Tagged, ledger: LossLedger) -> list[str]:
         dead = record.get("dead_letters") if isinstance(record, Mapping) else None
         if isinstance(dead, int) and dead:
             said.append(
-                f"{dead:,} rows of the tagged input could not be tagged and are in no count; they stand in "
+                f"{dead:,} rows of the tagged input could not be tagged and are not counted; they are in "
                 f"{manifest.with_name('dead_letter.jsonl')}"
             )
     return said

@@ -48,7 +48,7 @@ FURTHER_NAMES = {
 
 
 _CAPITAL = re.compile(r"(?:^|\s)[\W_]*[^\W\d_a-z]")
-"""What has no word with a capital is no name: there are towns called Bridge."""
+"""What has no word with a capital is not a name: there are towns called Bridge."""
 _INITIALS = re.compile(r"(?:\w\.)+\w?")
 """A tagger may leave the last full stop of "U.S." outside of the mention, where it also ends the sentence."""
 UNKNOWN = Location(None, None, None, 0, None)

@@ -3,7 +3,7 @@
 The probabilities of each word's tags are summed by label, B- and I- together, and compared with the annotation by confident learning
 (Northcutt et al. 2021, https://doi.org/10.1613/jair.1.12125; for tokens: Wang and Mueller 2022, https://arxiv.org/abs/2210.03920). The
 optional dependency cleanlab does this. A word is in doubt if its own label is less probable than is usual for words of that label, and
-another label is at least as probable as is usual for it. Words in doubt in one mention make one finding. Findings are sorted by the
+another label is at least as probable as is usual for it. The words in doubt of one mention make one finding. Findings are sorted by the
 model's probability of the annotation over all words of the finding, lowest first.
 
 Letters for shapes: W words of an article, C tags, K classes (no label, then each label).
@@ -122,7 +122,7 @@ def _findings(words: _Words, doubted: set[int], doubt: npt.NDArray[np.float64], 
         says, sure = "no mention" if other == 0 else labels.labels[other - 1], f"({sums[other]:.2f})"
         fix = "correct it, unless it is right"
         if span is None:
-            message, fix = f"is not annotated, the model says {says} {sure}", "annotate it, unless it is no mention"
+            message, fix = f"is not annotated, the model says {says} {sure}", "annotate it, unless it is not a mention"
         elif not words.given[wrong].any():
             message = f"is {span.label}, the model says that {_text(words, wrong)!r} belongs to it {sure}"
         elif len(wrong) < sum(bool(words.given[word]) for word in members):

@@ -25,8 +25,8 @@ class Verdict:
     `f1` and `exported_f1`: strict micro F1; `low` and `high`: 95 % interval of the second minus the first over articles, None if there is
     none (for instance, because both gave the same on every article).
     `agreement`: spans that both found (same offsets and label) over the mean number of both; `spans`: how many the checkpoint found.
-    `speed` and `exported_speed`: tokens a second of CPU time. `link_f1` and `exported_link_f1`: strict F1 of links, on spans that each
-    found, where the gold has links and the checkpoint a link head; `link_agreement`: as `agreement`, of links and of the status of events
+    `speed` and `exported_speed`: tokens per second of CPU time. `link_f1` and `exported_link_f1`: strict F1 of links, on spans that each
+    found, if the gold has links and the checkpoint a link head; `link_agreement`: as `agreement`, of links and of the status of events
     together.
     """
 
@@ -47,12 +47,12 @@ class Verdict:
     def interval(self) -> str:
         """The interval of the change in points, in words."""
         if self.low is None or self.high is None:
-            return "interval of the change: none, as it does not vary"
+            return "interval of the change: none, because it does not vary"
         return f"interval of the change: {100 * self.low:+.2f} to {100 * self.high:+.2f} points"
 
     def require_accepted(self, precision: str) -> None:
-        """Raise ExportError if F1 falls by more than MAX_FALL, that of links by more than MAX_LINK_FALL, links and status stay the
-        same less often than LEAST_LINK_AGREEMENT, or the export is not faster.
+        """Raise ExportError if F1 falls by more than MAX_FALL, F1 of links by more than MAX_LINK_FALL, if links and status stay the
+        same less often than LEAST_LINK_AGREEMENT, or if the export is not faster.
         """
         fall = self.f1 - self.exported_f1
         if fall > MAX_FALL:

@@ -54,7 +54,7 @@ def export_plain(
     """Write a checkpoint as a folder that `transformers.pipeline("token-classification", output)` loads without eventtag.
 
     `articles` are validation articles with gold of `labels`; casings are counted on `seen`. Raises ExportError for a model that is plain
-    already, whose head is no token classifier, or whose architecture has another classifier in transformers; OutputError if `output`
+    already, whose head is not a token classifier, or whose architecture has another classifier in transformers; OutputError if `output`
     exists.
     """
     require_absent(output)

@@ -35,7 +35,7 @@ def is_archive(path: Path) -> bool:
 def unpacked(path: Path) -> Iterator[Path]:
     """A temporary folder with the archive's files, which is removed after the block; errors of the block name the archive.
 
-    Raises FormatError for a file that is no zip archive, and for one that is refused.
+    Raises FormatError for a file that is not a zip archive, and for one that is refused.
     """
     with tempfile.TemporaryDirectory(prefix="eventtag-") as name:
         folder = Path(name) / path.stem

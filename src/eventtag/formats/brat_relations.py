@@ -31,7 +31,7 @@ def is_ours(line: str) -> bool:
 
 @dataclass
 class Statements:
-    """What lines say; `of` are the lines that are no mentions."""
+    """What lines say; `of` are the lines that are not mentions."""
 
     of: Sequence[str]
     triggers: dict[str, str] = field(default_factory=dict)

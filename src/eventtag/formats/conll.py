@@ -9,7 +9,7 @@
 Columns are separated by tabs or spaces; the word stands in the first (behind a number, in the second), the tag in the last (options
 `word_column`, `tag_column`), unless a header row names them. GermEval's two columns of tags are both read. Text: the words joined by
 one space, the sentences by a newline. The tag scheme (IOB1, IOB2, BIOES, BILOU, IOE, IO) is recognised over the whole file, and
-`recognise_conll` states it. Lines that begin with `# ` and are no rows are comments.
+`recognise_conll` states it. Lines that begin with `# ` and are not rows are comments.
 
 An article begins at `-DOCSTART-` (its id may follow in brackets, as in AIDA), at `# newdoc` or HIPE's `# document_id = ID`; in the
 dialect of the CASE shared tasks at `SAMPLE_START`, its sentences separated by `[SEP]`. In a file without any of these every block

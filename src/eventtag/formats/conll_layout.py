@@ -119,7 +119,7 @@ def cells_of(line: str, separator: str | None = None, columns: int = 0) -> list[
 
 
 def is_comment(line: str, columns: int = 0) -> bool:
-    """Whether the line is no row; `columns` is the number of columns, where it is known."""
+    """Whether the line is not a row; `columns` is the number of columns, where it is known."""
     if not (line.startswith(("# ", "#\t")) or _NEWDOC.fullmatch(line)):
         return False
     cells = cells_of(line)

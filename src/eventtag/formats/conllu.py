@@ -232,7 +232,7 @@ class _Document:
         self.forms, self.token_end = [], 0
 
     def _brackets(self, value: str, words: range, number: int) -> None:
-        """Open and close mentions at a word, or at an empty node, which is no word."""
+        """Open and close mentions at a word, or at an empty node, which is not a word."""
         names = self.fields
         label_at = names.index("etype") if "etype" in names else 1
         group_at = next((index for index, name in enumerate(names) if name in ("GRP", "eid")), 0)

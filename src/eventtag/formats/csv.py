@@ -100,7 +100,7 @@ def write_csv(
 ) -> None:
     """Write a row an article: id, text, spans (JSON) and eventtag (annotated regions, annotated labels and metadata, as JSON).
 
-    With `rows="spans"` it is the table of `formats.csv_spans`: a row a span, and one for an article without spans; with `sentences` each
+    With `rows="spans"` it is the table of `formats.csv_spans`: one row per span, one for an article without spans; with `sentences` each
     span has its sentence. The articles' texts then go to the ledger. A text that a spreadsheet could take for a formula gets `'` before it
     (`guarded`).
     """

@@ -1,11 +1,11 @@
-"""Tagged articles as a table with a row a span, and one for each article without spans.
+"""Tagged articles as a table with one row per span, and one for each article without spans.
 
     article_id,start,end,label,text,score,article_spans,date,country
     a1,0,4,LOCATION,Kyiv,0.93,1,2014-02-20,Ukraine
     a2,,,,,,0,2014-02-21,Ukraine
 
-`article_spans` is how many spans the article has, so that articles can be counted and a filtered table is known as one. Then stand the
-fields of the metadata, as text; lists and objects as JSON. A field that is called like one of the other columns stands as `meta.NAME`.
+`article_spans` is how many spans the article has, so that articles can be counted and a filtered table is recognised. The
+metadata fields follow as text; lists and objects are JSON. A field with the name of another column is called `meta.NAME`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def cell_text(value: object) -> str | None:
-    """A value of metadata as text: None where it is empty, `2014` for 2014.0, JSON for lists and objects. Half a surrogate pair, from
+    """A value of metadata as text: None if it is empty, `2014` for 2014.0, JSON for lists and objects. Half a surrogate pair, from
     damaged JSON, becomes U+FFFD.
     """
     if isinstance(value, str):
@@ -66,7 +66,7 @@ def refuse_span_tables(path: Path) -> None:
 
 
 def meta_columns(names: Iterable[str], taken: Iterable[str] = _TAKEN) -> dict[str, str]:
-    """The column of each metadata field: its name, after `meta.` where a column of the table is called so, in whatever case."""
+    """The column of each metadata field: its name, with `meta.` before it if a column of the table has this name in any case."""
     used = {name.casefold() for name in taken}
     columns: dict[str, str] = {}
     for name in names:
@@ -81,10 +81,9 @@ def meta_columns(names: Iterable[str], taken: Iterable[str] = _TAKEN) -> dict[st
 def write_span_table(
     articles: Iterable[Article], file: TextIO, *, folder: Path, ledger: LossLedger, sentences: bool = False
 ) -> None:
-    """Write the table. Its header names the metadata of all articles, so that rows wait in a nameless file in `folder` until the last is
-    there.
+    """Write the table. Its header names the metadata of all articles, so the rows wait in a nameless file in `folder` until the last one.
 
-    `sentences`: with every span stands its sentence. The articles' texts go to the ledger.
+    `sentences`: every span has its sentence. The articles' texts go to the ledger.
     """
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     names: dict[str, Any] = {}
@@ -146,7 +145,7 @@ def is_span_table(path: Path) -> bool:
 
 
 def read_span_table(path: Path) -> Iterator[SpanTableArticle]:
-    """Stream the articles. Raises FormatError with the line for a cell that is no number, for a table without `article_spans`, in which
+    """Stream the articles. Raises FormatError with the line for a cell that is not a number, for a table without `article_spans`, in which
     articles without spans are missing, and for an article that does not have as many rows as it has spans.
     """
     rows = csv_rows(path, None, None)
@@ -174,7 +173,7 @@ def _article(rows: list[tuple[list[str], int]], counts: int, fields: Mapping[int
     filled = [row for row in rows if any(row[0][1:6])]
     if len(filled) != expected or len(rows) != max(expected or 0, 1):
         raise FormatError(
-            f"article {name!r} has {expected} spans by {COUNT_COLUMN}, but {len(filled)} rows stand here; give the table as it was "
+            f"article {name!r} has {expected} spans by {COUNT_COLUMN}, but {len(filled)} rows are here; give the table as it was "
             "written (select spans with --threshold or --quantity)",
             path=path,
             line=line,

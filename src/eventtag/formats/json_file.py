@@ -135,7 +135,7 @@ def _following_values(path: Path, *, in_array: bool) -> Iterator[tuple[int, Any]
             if comma:
                 unread.skip(1)
             if in_array and comma and unread.text[:1] == "]":
-                raise FormatError("a comma before the end of the array; take it away", path=path, line=unread.line)
+                raise FormatError("a comma before the end of the array; remove it", path=path, line=unread.line)
             if in_array and not comma and unread.text[:1] != "]":
                 raise FormatError("neither a comma nor the end of the array after a record", path=path, line=unread.line)
         if in_array:

@@ -5,7 +5,7 @@
     {"tokens": ["Kyiv", "fell"], "ner_tags": ["B-LOC", "O"]}                     words and tags, of any scheme
     {"tokenized_text": ["Kyiv", "fell"], "ner": [[0, 0, "location"]]}            GLiNER: first and last word of a mention
 
-Words are joined by one space, unless the record has the `text` in which they stand.
+Words are joined by one space, unless the record has their `text`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _is_canonical(spans: Any) -> bool:
 
 
 def name_shape(value: Any) -> str | None:
-    """What the value is recognised as; None where it is no annotated article."""
+    """What the value is recognised as; None if it is not an annotated article."""
     if is_own(value) and "text" in value:
         spans = value.get("spans") or []
         if isinstance(spans, list) and all(set(span) <= SPAN_KEYS for span in spans):
@@ -62,7 +62,7 @@ def name_shape(value: Any) -> str | None:
 
 
 def own_shape(value: Any, default: str, said: set[str]) -> Mapping[str, Any]:
-    """The record in the project's own shape; what was taken for granted is added to `said`.
+    """The record in the project's own shape. What was assumed is added to `said`.
 
     `default` is the id of a record without one. Raises DataError for a shape that is not certain.
     """
@@ -146,7 +146,7 @@ def _with_spans(record: dict[str, Any], said: set[str]) -> dict[str, Any]:
 
 
 def _words_field(record: Mapping[str, Any]) -> str | None:
-    """The field with the words, where there is one with their tags or mentions as well."""
+    """The field with the words, if another field has their tags or mentions."""
     for field in WORDS:
         words = record.get(field)
         if isinstance(words, list) and all(isinstance(word, str) for word in words) and _tags_field(record) is not None:
@@ -179,7 +179,7 @@ def _joined(record: dict[str, Any], words_field: str) -> dict[str, Any]:
     for first, last, label in chunks:
         start, end = places[first][0], places[last][1]
         if start == end:
-            raise DataError(f"the mention {label} of word {first} holds only white space; take it away")
+            raise DataError(f"the mention {label} of word {first} holds only white space; remove it")
         spans.append({"start": start, "end": end, "label": label})
     return record | {"text": text, "spans": spans}
 
@@ -199,7 +199,7 @@ def _places(words: Sequence[str], text: Any) -> tuple[str, list[tuple[int, int]]
             start = text.find(word, position)
             if start < 0:
                 raise DataError(
-                    f"the word {word!r} does not stand in `text` after offset {position}; take `text` away to join the words"
+                    f"the word {word!r} does not stand in `text` after offset {position}; remove `text` to join the words"
                 )
             position = start + len(word)
             places.append((start, position))
@@ -208,7 +208,7 @@ def _places(words: Sequence[str], text: Any) -> tuple[str, list[tuple[int, int]]
 
 
 def first_value(head: str) -> Any:
-    """The first value of a JSON file's beginning, or the first item of its array; None where there is none, or not all of it."""
+    """The first value of a JSON file's beginning, or the first item of its array; None if there is none, or only a part of it."""
     start = re.match(r"\s*(?:\[\s*(?=[\[{]))?", head)
     try:
         return json.JSONDecoder().raw_decode(head, start.end() if start else 0)[0]

@@ -185,7 +185,7 @@ def _spans(record: Mapping[str, Any], text: str) -> tuple[Span, ...]:
         if inside and isinstance(surface, str) and surface and not same_surface(mention, surface):
             raise DataError(
                 f"the span {span.label} {span.start}-{span.end} covers {mention[:60]!r}, but its `text` is {surface[:60]!r}\n"
-                "offsets count code points (offsets=auto finds another unit); correct them, or take `text` away"
+                "offsets count code points (offsets=auto finds another unit); correct them, or remove `text`"
             )
     if len({span.score is None for span in spans}) > 1:
         raise DataError("some of its spans have a `score` and some have none; give all of them one, or none")

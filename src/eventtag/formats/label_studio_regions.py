@@ -94,7 +94,7 @@ def text_fields(data: Mapping[str, Any], *, paragraphs: bool) -> list[str]:
 
 
 def shown(data: Mapping[str, Any], field: str, *, hypertext: bool) -> Shown:
-    """What the field's content looks like to an annotator; raises DataError where it is no text."""
+    """What the field's content looks like to an annotator; raises DataError where it is not a text."""
     items = _paragraphs(data.get(field))
     if items is not None:
         begins = [0]
@@ -109,7 +109,7 @@ def shown(data: Mapping[str, Any], field: str, *, hypertext: bool) -> Shown:
 def place_of(value: Mapping[str, Any], where: Shown) -> tuple[int, int] | None:
     """The region's offsets into the text that is shown; None where it has a place that cannot be told.
 
-    Raises DataError where offsets are no whole numbers.
+    Raises DataError where offsets are not whole numbers.
     """
     offsets = value.get("globalOffsets")
     if is_in_paragraphs(value):
@@ -195,7 +195,7 @@ class Regions:
 
     `spans` with their scores, and the `ids` of their regions; `relations` between these; `lost`: regions of which the label or the place
     cannot be told, and why; `elsewhere`: tag and type of results that lie on another tag than the text's; `answers`: types of results
-    that are no regions; `notes`: (reason, detail) of what was taken for granted about links and status.
+    that are not regions; `notes`: (reason, detail) of what was taken for granted about links and status.
     """
 
     spans: list[ForeignSpan] = field(default_factory=list)
@@ -208,14 +208,14 @@ class Regions:
 
 
 def results_of(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The results of an annotation or prediction; raises DataError where one is no object."""
+    """The results of an annotation or prediction; raises DataError where one is not an object."""
     return [mapping_of(result, "one of `result`") for result in list_of(annotation, "result")]
 
 
 def read_regions(results: Iterable[Mapping[str, Any]], where: Shown, tag: str | None) -> Regions:
     """The spans among the results that lie on `tag` (None: on any), in the offsets of the export.
 
-    Raises DataError for a label that is no text, and for offsets that are no whole numbers.
+    Raises DataError for a label that is not a text, and for offsets that are not whole numbers.
     """
     found = Regions()
     labelled: set[object] = set()

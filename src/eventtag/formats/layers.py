@@ -27,7 +27,7 @@ STATUS = "status"
 LINK_LAYER = "webanno.custom.EventLink"
 """The relation layer that writers make, with the feature `role`."""
 IDENTIFIER = "identifier"
-"""NamedEntity's link to a knowledge base, which is no label."""
+"""NamedEntity's link to a knowledge base, which is not a label."""
 MAX_VALUES = 50
 """Different values of a feature that are kept to see what it holds."""
 _OTHERS = re.compile(
@@ -35,7 +35,7 @@ _OTHERS = re.compile(
 )
 """Layers of tools: tokens, sentences, parts of speech, lemmas, syntax, coreference. They are read only where they are asked for."""
 INITIAL = "INITIAL_CAS"
-"""The document as it was imported, before anybody annotated it; it is no annotation."""
+"""The document as it was imported, before anybody annotated it; it is not an annotation."""
 _DOCUMENT = re.compile(r"(?:^|/)(?:annotation|curation)/([^/]+)/")
 _NO_LABEL = re.compile(r"true|false|[-+]?\d+(?:\.\d+)?|https?://\S*|\*|", re.IGNORECASE)
 
@@ -117,7 +117,7 @@ class Choice:
 def choose(layers: Layers, *, layer: str | None, feature: str | None, path: Path, ledger: LossLedger) -> Choice:
     """The layer and the feature to read, as given, or the ones that the documents use; a remark in the ledger says which.
 
-    The layer: the only annotated one that is no tool's (tokens, parts of speech); of several NamedEntity. The feature: `value` or
+    The layer: the only annotated one that is not a tool's (tokens, parts of speech); of several NamedEntity. The feature: `value` or
     `label` where it has values, else the first whose values can be labels (no truth values, numbers or addresses). Raises FormatError
     naming what there is where that gives none or several.
     """

@@ -113,7 +113,7 @@ def links_between(
 ) -> tuple[Link, ...] | None:
     """The links between an article's spans, by what its file calls them; None where there is no relation, so that nobody may have looked.
 
-    The ledger names relations with an end that is no span (None) or not there, and those that are the same as another.
+    The ledger names relations with an end that is not a span (None) or not there, and those that are the same as another.
     """
     links: dict[Link, None] = {}
     found = list(relations)

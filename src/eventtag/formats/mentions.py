@@ -41,7 +41,7 @@ class Mentions:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The spans, sorted. Where some have a score and some have none, the scores go, as they are no model's."""
+        """The spans, sorted. Where some have a score and some have none, the scores are dropped, because not all spans are by a model."""
         if len({span.score is None for span in self._found}) > 1:
             return tuple(sorted(replace(span, score=None) for span in self._found.values()))
         return tuple(sorted(self._found.values()))

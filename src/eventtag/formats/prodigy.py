@@ -161,7 +161,7 @@ def _are_relations(value: object) -> bool:
 
 
 def _relations(items: Iterable[Any], spans: Sequence[ForeignSpan], tokens: Sequence[Any]) -> list[Relation]:
-    """The relations between spans, by their places among the row's; -1 is what is no span, or may be several."""
+    """The relations between spans, by their places among the row's; -1 is what is not a span, or may be several."""
     places: dict[tuple[Any, ...], int] = {}
     for number, span in enumerate(spans):
         places.setdefault((span.start, span.end, span.label), number)

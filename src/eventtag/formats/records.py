@@ -95,7 +95,7 @@ def uncarry(article: Article, record: object, *, ledger: LossLedger) -> Article:
             rejected=rejected_spans(article, record.get("rejected") or ()),
         )
     except (TypeError, ValueError) as error:
-        raise DataError(f"article {article.id!r}: the field `{FIELD}` is damaged ({error}); take it away") from error
+        raise DataError(f"article {article.id!r}: the field `{FIELD}` is damaged ({error}); remove it") from error
 
 
 def _only_to_annotate(article: Article, ledger: LossLedger) -> Article:
@@ -309,7 +309,7 @@ class Columns:
 
 
 def _value(cell: object) -> object:
-    """What a cell holds that is not read; itself where it is no list."""
+    """What a cell holds that is not read; itself where it is not a list."""
     if isinstance(cell, str) and cell.lstrip().startswith(("[", "{")):
         with suppress(DataError):
             return parse_value(cell)

@@ -2,8 +2,8 @@
 
     DocBin(docs=[doc], store_user_data=True).to_disk("train.spacy")
 
-Read are `doc.ents` and the span group `sc` (spaCy's own name for it), or another group alone. Tokens whose entity annotation is
-missing (not: outside) are not annotated. Offsets are code points of `doc.text`.
+It reads `doc.ents` and the span group `sc` (spaCy's own name for it), or only another group. Tokens whose entity annotation is
+missing (which is not the same as outside) count as not annotated. Offsets are code points of `doc.text`.
 
 Source: https://spacy.io/api/docbin
 """
@@ -32,10 +32,10 @@ MAX_SIZE = 1 << 30
 
 
 def read_spacy(path: Path, *, ledger: LossLedger, spans_key: str | None = None) -> Iterator[Article]:
-    """Stream the docs as articles; the id is the one that `write_spacy` stores, else made of the file's name and the position.
+    """Stream the docs as articles. The id is the one that `write_spacy` stores, or is made from the file's name and the position.
 
-    `spans_key`: read this span group and nothing else. Raises FormatError, also where all spans are in groups that are not read;
-    SettingsError where spaCy is not installed.
+    `spans_key`: read this span group and nothing else. Raises FormatError, also if all spans are in groups that are not read;
+    SettingsError if spaCy is not installed.
     """
     vocab = load_extra("spacy.vocab", "spacy").Vocab()
     tokens = load_extra("spacy.tokens", "spacy")
@@ -96,16 +96,16 @@ def _article(doc: Any, default: str, spans_key: str | None, ledger: LossLedger) 
 
 
 def _annotated(doc: Any) -> tuple[Region, ...] | None:
-    """The stretches of tokens with an entity annotation (`ent_iob` 0 is missing); None where all have one, or there is a group."""
+    """The runs of tokens with an entity annotation (`ent_iob` 0 is missing); None if all have one, or if there is a group."""
     if GROUP in doc.spans or all(token.ent_iob for token in doc):
         return None
     return tuple(joined(((token.idx, token.idx + len(token)) for token in doc if token.ent_iob and len(token)), doc.text))
 
 
 def write_spacy(articles: Iterable[Article], path: Path, *, ledger: LossLedger) -> None:  # noqa: ARG001 - nothing is lost
-    """Write docs whose text is the article's to the last character; all spans stand in the group `sc`, a flat layer in `ents`.
+    """Write docs with exactly the article's text. The group `sc` has all spans, and `ents` a selection without overlaps.
 
-    The longest of overlapping spans is in `ents`, which hold no span that is only white space. The rest is kept in the docs'
+    If spans overlap, the longest is in `ents`. No span of only white space is. The rest is kept in the docs'
     user data.
     """
     vocab = load_extra("spacy.vocab", "spacy").Vocab()

@@ -22,11 +22,11 @@ STARTS = ("start", "start_offset", "begin", "startOffset", "start_char")
 ENDS = ("end", "end_offset", "endOffset", "end_char")
 LABELS = ("label_name", "label", "labels", "type", "entity_group", "tag")
 NOT_SPANS = frozenset({"links", "tokens", "sentences", "sentence", "sents", "words", "annotated", "meta", "eventtag"})
-"""Fields whose offsets are no annotated spans."""
+"""Fields whose offsets are not annotated spans."""
 
 
 def foreign_spans(items: Any, default_label: object = None) -> list[ForeignSpan]:
-    """The spans of a list with their scores; raises DataError for an item that is no span. `default_label`: of objects without one."""
+    """The spans of a list with their scores; raises DataError for an item that is not a span. `default_label`: of objects without one."""
     if isinstance(items, Mapping) and len(items) == 1:
         items = next((items[field] for field in SPAN_FIELDS if field in items), items)
     if not isinstance(items, list | tuple):

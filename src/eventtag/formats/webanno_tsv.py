@@ -7,7 +7,7 @@ r"""WebAnno TSV 3.x, the format of WebAnno and INCEpTION: one file an article, o
     1-1	0-4	Kyiv	*[1]	LOC[1]
     1-2	5-9	fell	_	_
 
-`_` is no annotation, `*` one without a value; `|` separates stacked annotations, `[n]` joins the rows of one; rows such as
+`_` is not an annotation, `*` one without a value; `|` separates stacked annotations, `[n]` joins the rows of one; rows such as
 `1-3.1` are parts of a token. A relation stands in the first row of its target, with the row and the number of its source and its own:
 
     #T_RL=webanno.custom.EventLink|role|BT_de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity

@@ -60,7 +60,7 @@ class _LogPartition(torch.autograd.Function):
 def log_partition(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
     """[R]: log of the summed exponentials of all sequences' scores (the forward algorithm), in runs padded to W words.
 
-    `scores` [R, W, C] are those of tags at words, `inside` [R, W] which words are no padding, `moves` [C, C] scores of tag j behind i.
+    `scores` [R, W, C] are those of tags at words, `inside` [R, W] which words are not padding, `moves` [C, C] scores of tag j behind i.
     First derivatives only.
     """
     return _LogPartition.apply(scores, inside, moves)  # type: ignore[no-any-return,no-untyped-call]
@@ -89,7 +89,7 @@ def _forward(scores: torch.Tensor, inside: torch.Tensor, moves: torch.Tensor) ->
 
 
 def find_runs(gold: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The runs of words with gold: places [R, W] (row x T + token; padding repeats the run's first) and which of them are no padding.
+    """The runs of words with gold: places [R, W] (row x T + token; padding repeats the run's first) and which of them are not padding.
 
     `gold`, `words` [B, T]: positions with gold, and first tokens of words.
     """

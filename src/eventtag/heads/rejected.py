@@ -1,4 +1,4 @@
-"""The loss of rejected spans: exactly these words are no mention with this label. They say nothing about the rest of the text.
+"""The loss of rejected spans: exactly these words are not a mention with this label. They say nothing about the rest of the text.
 
 The loss of a rejected span is -log(1 - p), where p is its probability. Under a chain of tags p is the sum over all legal sequences with
 this mention divided by the sum over all (as `eventtag.heads.chain` has it for decoding), in the window that decides the span's first word.

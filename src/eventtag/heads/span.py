@@ -93,7 +93,7 @@ class SpanHead:
     def loss(
         self, network: Any, scores: torch.Tensor, batch: Mapping[str, Any], labels: LabelSet, *, positions: torch.Tensor | None
     ) -> torch.Tensor:
-        """As `span_loss`; a rejected span counts as one that is no mention, wherever it stands."""
+        """As `span_loss`; a rejected span counts as one that is not a mention, wherever it stands."""
         del network, labels
         places = batch["word_positions"]
         decided = (batch["labels"].gather(1, places.clamp(min=0)) >= 0) & (places >= 0)
@@ -181,7 +181,7 @@ def span_loss(
     `scores` [B, K, M, L] are log-odds, `spans` [B, S, 3] gold: first word (negative beyond a window's last span), words - 1, label. A
     span counts if the window decides its first word (`decided` [B, K]) and all of its words were annotated (`inside` [B, K]); a label
     counts if it was being annotated (`unannotated` [B, C] is true for the tags of the others). `weights` [B] multiply the loss of a
-    window's spans. `rejected` [B, N, 3], in the form of `spans`, count as spans that are no mentions with their label.
+    window's spans. `rejected` [B, N, 3], in the form of `spans`, count as spans that are not mentions with their label.
     """
     dtype = torch.promote_types(scores.dtype, torch.float32)
     gold = torch.zeros(scores.shape, dtype=dtype, device=scores.device)

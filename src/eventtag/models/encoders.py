@@ -240,7 +240,7 @@ def load_tokenizer(source: str, **options: Any) -> PreTrainedTokenizerBase:
 
 
 def local_files(name: str) -> dict[str, str]:
-    """sha256 of each file of the model folder `name`, for the record of a run; empty if `name` is no folder on this machine."""
+    """sha256 of each file of the model folder `name`, for the record of a run; empty if `name` is not a folder on this machine."""
     folder = Path(name)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     return {file.name: sha256_of(file) for file in files if file.suffix in (".json", ".safetensors", ".txt", ".model")}

@@ -1,4 +1,4 @@
-"""A figure over time as SVG: the corrected one with its band, and the naive one in dashes."""
+"""A plot over time as SVG: the corrected figure with its band, and the naive one as a dashed line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eventtag.reporting.plots import open_frame
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 52
 LABELS = 12
-"""Periods whose names stand under the axis at most."""
+"""The most periods whose names are written under the axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Moment:
 
 
 def series_plot(moments: Sequence[Moment], *, title: str) -> Markup:
-    """The plot; the band has gaps where a period has no interval, and all figures are in the titles of its marks as well."""
+    """The plot. The band has gaps where a period has no interval. The titles of the marks contain all figures."""
     values = [value for m in moments for value in (m.naive, m.corrected, m.low, m.high) if value is not None]
     bottom, top = min(0.0, *values) if values else 0.0, max(values, default=1.0) or 1.0
 
@@ -75,7 +75,7 @@ def series_plot(moments: Sequence[Moment], *, title: str) -> Markup:
 
 
 def _runs(moments: Sequence[Moment], has: Callable[[Moment], bool]) -> list[list[int]]:
-    """The places of neighbouring moments for which `has` is true."""
+    """The runs of neighbouring moments for which `has` is true, as places in the list."""
     places = range(len(moments))
     return [list(run) for there, run in groupby(places, key=lambda place: has(moments[place])) if there]
 

@@ -43,7 +43,7 @@ class Difference:
 
     `p` is two-sided, `adjusted_p` corrected by Holm (labels; averages only over pairs of systems). `detectable` is the smallest
     true difference that this test set would find with probability 0.8. `verdict` is `first`, `second` (which is better) or `not
-    shown`. What cannot be had is None, and `note` says why.
+    shown`. A figure that cannot be computed is None, and `note` says why.
     """
 
     scheme: str
@@ -193,7 +193,7 @@ def _differences(
     found: Paired, adjusted: Floats, reference: Tally, *, level: float, pairs: int, unit: str
 ) -> tuple[Difference, ...]:
     gap = found.second - found.first
-    # An exact p stands by itself where the difference does not vary, so that there is no interval.
+    # If the difference does not vary, there is no interval, and an exact p stands alone.
     apart = np.isnan(found.low) | (found.low > 0) | (found.high < 0)
     shown = apart & (np.nan_to_num(adjusted, nan=1.0) < 1 - level)
     rows = (*reference.labels, *AVERAGES)

@@ -5,9 +5,8 @@ These figures are only for comparison with published results.
 * seqeval in its default mode and conlleval read word tags leniently: `I-X` after anything but `X` opens a chunk
   (https://www.clips.uantwerpen.be/conll2000/chunking/conlleval.txt). Tags made of spans are always legal, so both equal seqeval's
   strict mode here, and all differ from character spans where word tags cannot hold a span (see `eventtag.scoring.crosscheck`).
-* nervaluate serves predicted spans in order of position, each with the first gold span that fits, and does not call it an overlap
-if
-  under 1 % of the gold span is shared (https://github.com/MantisAI/nervaluate). Its ends are inclusive; here they are converted.
+* nervaluate gives predicted spans, in order of position, the first gold span that fits. It ignores an overlap of less than 1 % of the gold
+  span (https://github.com/MantisAI/nervaluate). Its ends are inclusive; here they are converted.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ SMALLEST_OVERLAP = 0.01
 """nervaluate's default `min_overlap_percentage`, as a share of the gold span."""
 
 WORD_TAG_CAUSE = "word tags cannot hold every span as it is"
-FIRST_COME_CAUSE = "spans compete for a partner and are served in order, or share under 1 % of the gold span"
+FIRST_COME_CAUSE = "spans compete for a partner and get it in their order, or share less than 1 % of the gold span"
 
 
 @dataclass(frozen=True, slots=True)
 class ConventionalScore:
     """Micro figures of another scorer, the scheme of ours that they compare with, and why they differ.
 
-    `articles` is the number of articles whose counts differ from ours, `first_articles` names some; `cause` is empty if none
-    does.
+    `articles` is the number of articles whose counts differ from ours, and `first_articles` names some. `cause` is empty if none
+    differs.
     """
 
     scorer: str

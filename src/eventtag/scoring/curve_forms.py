@@ -1,6 +1,6 @@
 """The gain that a learning curve predicts if it need not be a power law.
 
-Scores up to some number of articles say little about the further curve. A power law, a logarithm that never ends, an exponential
+Scores up to some number of articles say little about how the curve goes on. A power law, a logarithm that never ends, an exponential
 that has almost ended, an S-shaped curve that has yet to rise, or one that ends abruptly can fit them equally well and predict
 different gains. So every form here is fitted, each f(n) = end - scale x(n) with a falling x of its own shape. The range of the gain
 covers all forms that fit about as well as the best (profile likelihood, Venzon and Moolgavkar 1988,

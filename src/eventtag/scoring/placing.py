@@ -65,7 +65,7 @@ def _place(predicted: Article, gold: Article | None, ledger: LossLedger) -> Arti
 
 
 def _visible(text: str) -> npt.NDArray[np.int64]:
-    """Offsets of the characters that are no white space."""
+    """Offsets of the characters that are not white space."""
     return np.array([place for place, character in enumerate(text) if not character.isspace()], dtype=np.int64)
 
 

@@ -55,8 +55,8 @@ def choose_units(
     """Numbers of the units of the highest scores among those `allowed` [U], the most wanted first.
 
     `budget` is their number, or with `per_word` that of their words: the choice ends before the unit that would exceed it, but has one
-    unit if the budget is above 0. Of units with the same letters and digits one is chosen, and none with a key among `known`. Of equal
-    scores the key decides, so that the choice does not depend on the order of the pool.
+    unit if the budget is above 0. Only one of several units with the same letters and digits is chosen, and none with a key in `known`. If
+    scores are equal, the key decides, so the choice does not depend on the order of the pool.
     """
     chosen: list[int] = []
     seen = set(known)

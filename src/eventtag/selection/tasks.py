@@ -25,7 +25,7 @@ SAY_UNANNOTATED = ("jsonl", "csv", "parquet")
 
 
 def require_able(format_name: str, unit: Unit) -> None:
-    """Raise SettingsError for a format that cannot hold open sentences where these are chosen."""
+    """Raise SettingsError if sentences are chosen and the format cannot hold which ones are open."""
     if unit is Unit.sentence and format_name not in HOLD_REGIONS:
         raise SettingsError(
             f"format={format_name} cannot hold which sentences of an article are to be annotated; choose {', '.join(HOLD_REGIONS)}, or "
@@ -36,10 +36,10 @@ def require_able(format_name: str, unit: Unit) -> None:
 def build_tasks(
     found: TaggedPool, choice: Choice, settings: SelectSettings, format_name: str, tagger: Tagger
 ) -> tuple[tuple[Article, ...], int]:
-    """The articles to write, in random order, and how many chosen ones have no suggestions because they are annotated in part.
+    """The articles to write, in random order, and how many chosen ones have no suggestions because they are partly annotated.
 
-    `selected_by` in their metadata says how each came into the choice. With sentences, these are their annotated regions, beside those that
-    were annotated before, and `to_annotate` repeats their text for annotation tools to show.
+    `selected_by` in their metadata says how each was chosen. Chosen sentences become annotated regions, beside those that were annotated
+    before, and `to_annotate` repeats their text for annotation tools to show.
     """
     tasks = [_task(found.article(number), None, DRAWN, settings, format_name, choice.about) for number in choice.drawn]
     regions: dict[int, list[Region]] = defaultdict(list)
@@ -85,7 +85,7 @@ def _task(
 
 
 def _with_suggestions(tasks: Sequence[Article], places: Mapping[str, Sequence[Region]], tagger: Tagger) -> list[Article]:
-    """The tasks with the spans that the tagger finds inside what is open; a task with spans of people stays as it is."""
+    """The tasks with the spans that the tagger finds in their open regions. A task with spans by people stays as it is."""
     found = []
     for task, item in zip(tasks, tagger.tag_many(Article(task.id, task.text) for task in tasks), strict=True):
         regions = places[task.id]

@@ -50,8 +50,8 @@ class UnitTable:
     def add(self, number: int, tagged: TaggedArticle, errors: Floats) -> None:
         """Take what nobody has annotated yet of the article with this number; `errors` [W] are those of its words.
 
-        Where `annotated` is None, nobody has annotated anything. A sentence that touches an annotated region is no unit; in an article that
-        is annotated in part, only the other words and mentions count. What has no word is no unit.
+        Where `annotated` is None, nobody has annotated anything. A sentence that touches an annotated region is not a unit. In a partly
+        annotated article, only the other words and mentions count. What has no word is not a unit.
         """
         article = tagged.article
         starts = tagged.words[:, 0]

@@ -8,7 +8,7 @@ from eventtag.formats.json_file import dump_json
 
 
 class JSONAnswer(JSONResponse):
-    """As starlette's, which fails on what is no UTF-8 and no JSON."""
+    """As starlette's, which fails on what is not UTF-8 or not JSON."""
 
     def render(self, content: object) -> bytes:
         """The body."""

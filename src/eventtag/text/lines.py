@@ -1,4 +1,4 @@
-"""Lines of a text: where one ends that no mention should cross."""
+"""Lines of a text, and the line ends that no mention should cross."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy.typing as npt
 ENDS = r"\n\v\f\r\x85\u2028\u2029"
 """The characters that end a line, for a class of a regular expression; `\\r\\n` ends one line."""
 _BREAK = re.compile(rf"(?:\r\n|[{ENDS}])[^\S{ENDS}]*")
-"""A line end with the white space behind it, linear in any text."""
+"""A line end with the white space after it; the search takes linear time in any text."""
 WRAPPED = 0.3
-"""Share of a text's single line ends that are followed by a small letter from which its lines count as broken at a width, as in a wire
+"""If at least this share of a text's single line ends comes before a small letter, its lines count as broken at a fixed width, as in a wire
 report or an e-mail. There a line end means nothing."""
 
 

@@ -32,7 +32,7 @@ def words_stand_apart(text: str) -> bool:
 
 def inside_string(text: str, words: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """[W]: whether each of the words [W, 2], in order, begins inside a string, that is, no white space stands between it and the word
-    before it. False for all words of a text whose strings are no words (`words_stand_apart`).
+    before it. False for all words of a text whose strings are not words (`words_stand_apart`).
     """
     if not words_stand_apart(text):
         return np.zeros(len(words), dtype=np.bool_)

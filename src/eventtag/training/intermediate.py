@@ -128,7 +128,7 @@ def intermediate_settings(settings: TrainSettings, data: DataSettings) -> TrainS
 
 
 def _apart(articles: Sequence[Article], corpus: Corpus) -> tuple[Article, ...]:
-    """The articles that are not in the corpus and are no near-duplicates of its validation or test articles."""
+    """The articles that are not in the corpus and are not near-duplicates of its validation or test articles."""
     texts = {article.text for article in corpus.articles("all")}
     held_out = [
         replace(article, id=f"corpus/{article.id}")

@@ -1,5 +1,7 @@
-"""The articles that a run's checkpoint will have seen: its own, those of intermediate fine-tuning, and those that its base, encoder and
-teachers had seen, and where spans of its own begin and end: whether they cross lines, and whether they cut strings.
+"""What a run's checkpoint will have learnt from, and where its spans may begin and end.
+
+It has seen its own articles, those of intermediate fine-tuning, and those that its base, encoder and teachers had seen. Its training spans
+show whether spans may cross lines or begin and end inside strings.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ ENOUGH_SPANS = 20
 https://doi.org/10.1001/jama.1983.03330370053031).
 """
 OURS = ("seen.json", "eventtag.json", "pretraining.json", "eventtag_export.json")
-"""A folder with one of these was made by eventtag, so its encoder may have learnt from the present articles."""
+"""A folder with one of these files was made by eventtag, so its encoder may have learnt from the present articles."""
 
 
 def seen_before(settings: TrainSettings) -> Seen:

@@ -24,7 +24,7 @@ _DECLARED = re.compile(
     rb"""<meta\s[^>]*?charset\s*=\s*(?:["']\s*)?([\w.:-]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE
 )
 _FOR_TEXT = re.compile("iso8859|iso2022|cp|koi8|mac|gb|big5|euc|shift|tis|hz|johab")
-"""Python's encodings that pages use; others are no encodings of text, or slow."""
+"""Python's encodings that pages use; others are not encodings of text, or slow."""
 _AS_BROWSERS_READ = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",

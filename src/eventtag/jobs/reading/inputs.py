@@ -49,7 +49,7 @@ OTHER_SUFFIXES = (
     *(".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".xls", ".xlsx", ".ods", ".ppt", ".pptx"),
     *(".zip", ".tar", ".tgz", ".7z", ".rar", ".png", ".jpg", ".jpeg", ".gif", ".mp3", ".mp4"),
 )
-"""Kinds of files that are no text."""
+"""Kinds of files that are not text."""
 OTHER_KINDS = {
     b"%PDF": "a PDF",
     b"PK\x03\x04": "an archive (.zip, .docx, .xlsx, .odt, .epub)",
@@ -57,7 +57,7 @@ OTHER_KINDS = {
     b"{\\rtf": "RTF",
     b"\x1f\x8b": "compressed by gzip (call it .gz)",
 }
-"""How files begin that are no text, whatever their suffix."""
+"""How files begin that are not text, whatever their suffix."""
 
 log = logging.getLogger(__name__)
 

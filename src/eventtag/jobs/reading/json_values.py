@@ -1,6 +1,6 @@
 """The values of a JSON array, or of JSON values that follow each other over several lines, in bounded memory.
 
-Only brackets, quotes and commas are looked at, so that a value that is no JSON does not affect the others.
+Only brackets, quotes and commas are looked at, so that a value that is not JSON does not affect the others.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def article_from_record(record: object, *, fields: RowFields, prefix: str, defau
     if `fields` ask for them.
 
     Its id is `prefix` and the id field, or `prefix` and `default` where the row has no such field. Raises DataError for a row that
-    is no object, an id that is neither text nor whole number, and as `check_text` does.
+    is not an object, an id that is neither text nor whole number, and as `check_text` does.
     """
     if not isinstance(record, Mapping):
         raise DataError(f"found {type(record).__name__}; a line must be a JSON object")
@@ -102,7 +102,7 @@ def article_from_record(record: object, *, fields: RowFields, prefix: str, defau
 def _metadata(record: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
     """The fields of a row except `used`, with those in `meta` beside the others (as `meta.KEY` if both have a field of that name).
 
-    Annotations of an article that eventtag wrote (`spans` with its `annotated`, `labels`, `rejected` and `links`) are no metadata.
+    Annotations of an article that eventtag wrote (`spans` with its `annotated`, `labels`, `rejected` and `links`) are not metadata.
     """
     if _has_our_spans(record):
         used = used | {*ANNOTATIONS} - ({"links"} if not are_links(record.get("links")) else set())

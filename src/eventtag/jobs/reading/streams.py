@@ -1,7 +1,7 @@
 """Byte streams of plain and compressed files, and their lines, in bounded memory.
 
 gzip (RFC 1952), zstd (RFC 8878), bzip2 and xz are recognised by suffix; a file may hold several members or frames one after the
-other. What stands before the place where an archive is cut or damaged is read.
+other. If an archive is cut or damaged, everything before that place is read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BUFFER = 1 << 18
 _ZSTD_INPUT = 1 << 10
 """Compressed bytes that are given to zstd at a time: one such piece becomes 32 MB at worst."""
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
-"""What a stream raises where its file is cut or damaged."""
+"""What a stream raises if its file is cut or damaged."""
 
 BoundedLine = tuple[int, int, bytes, str | None]
 """Number from 1, offset of its first byte, its bytes with the line end, and what is wrong with it."""
@@ -127,7 +127,7 @@ def read_bounded_lines(stream: BinaryIO, *, max_bytes: int) -> Iterator[BoundedL
 
 
 def read_bounded(stream: BinaryIO, *, max_bytes: int) -> tuple[bytes, str | None]:
-    """All bytes of the stream without a byte order mark; of more than `max_bytes`, the first RAW_BYTES and a problem."""
+    """All bytes of the stream without a byte order mark; if there are more than `max_bytes`, the first RAW_BYTES and a problem."""
     try:
         data = stream.read(max_bytes + 1)
     except DAMAGED as error:

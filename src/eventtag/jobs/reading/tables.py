@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 BATCH = 64
 """Rows of a Parquet file or dataset that are in memory at a time, at most."""
 BATCH_BYTES = 64 << 20
-"""Bytes that rows of a Parquet file may take at a time, if each is as long as a row may be; what its metadata says of sizes is no bound,
+"""Bytes that rows of a Parquet file may take at a time, if each is as long as a row may be; what its metadata says of sizes is not a bound,
 for one stored value may stand in many rows.
 """
 
@@ -156,7 +156,7 @@ class _Records:
 def read_parquet_rows(path: Path, prefix: str, fields: RowFields) -> Iterator[InputRow]:
     """Stream a Parquet file, a batch at a time; a damaged row group is one bad row.
 
-    A row without id is called by its number. Raises DataError if it is no Parquet file or has no column for the text.
+    A row without id is called by its number. Raises DataError if it is not a Parquet file or has no column for the text.
     """
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
     import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]

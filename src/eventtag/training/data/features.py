@@ -41,7 +41,7 @@ class Feature:
     was annotated, IGNORED elsewhere. `unannotated` [C]: tags of labels that the article's annotators were not annotating. `words` [T]:
     whether a token is the first of a word. `weight`: how much its positions count in the loss; the mean over all positions is 1.
     `targets`: further targets of the head, if any. `soft_targets` are the teachers', by token; `tag_ids` then has the teachers' best tag on
-    words that they alone decide. `rejected` [N, 3] are spans that are no mentions (`eventtag.heads.rejected`). `links`: what it teaches of
+    words that they alone decide. `rejected` [N, 3] are spans that are not mentions (`eventtag.heads.rejected`). `links`: what it teaches of
     links and status, if anything.
     """
 
