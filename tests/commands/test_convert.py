@@ -121,3 +121,14 @@ def test_the_format_of_the_output_is_that_of_its_suffix_and_an_unknown_suffix_is
         code, error = run(source, tmp_path / name)
         assert (code, problem in error) == (1, True)
         assert not (tmp_path / name).exists()
+
+
+def test_a_label_that_the_interface_cannot_hold_is_refused_before_anything_is_written(run, tmp_path):
+    source = tmp_path / "in.jsonl"
+    spans = [{"start": 0, "end": 4, "label": "LOC\x00"}]
+    source.write_text(json.dumps({"id": "a", "text": "Kyiv fell", "spans": spans}) + "\n")
+    code, output = run(source, tmp_path / "tasks.json", "--to", "label_studio")
+    assert code == 1
+    assert "holds a character that XML cannot; map it to another" in output
+    assert [file.name for file in tmp_path.iterdir()] == ["in.jsonl"]
+    assert run(source, tmp_path / "tasks.json", "--to", "label_studio", "--map", "LOC*=LOC")[0] == 0

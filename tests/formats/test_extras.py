@@ -83,6 +83,16 @@ def test_cas_files_give_text_and_spans_back(tmp_path, write, read):
     assert (ledger.entries, ledger.notes) == ([], [])
 
 
+@pytest.mark.parametrize("write", [write_xmi, write_cas_json])
+def test_a_label_that_xml_cannot_hold_is_changed_aloud(tmp_path, write):
+    pytest.importorskip("cassis")
+    ledger = LossLedger()
+    write([Article("a", "Kyiv fell", (Span(0, 4, "LOC\x00"),))], tmp_path / "out", ledger=ledger)
+    (note,) = ledger.notes
+    assert (note.part, note.reason) == ("spans", "characters of labels and roles that XML cannot hold become U+FFFD")
+    assert note.detail == r"'LOC\x00'"
+
+
 def test_a_custom_layer_of_a_cas_can_be_chosen(tmp_path):
     cassis = pytest.importorskip("cassis")
     system = cassis.TypeSystem()

@@ -301,6 +301,10 @@ def _cas(article: Article, stage: str, ledger: LossLedger) -> Any:
     cas.sofa_string = xml_text(article.text)
     if cas.sofa_string != article.text:
         ledger.note(article.id, stage, "text", "characters that XML cannot hold become U+FFFD")
+    names = {span.label for span in article.spans} | {link.role for link in article.links or ()}
+    if changed := sorted(name for name in names if xml_text(name) != name):
+        reason = "characters of labels and roles that XML cannot hold become U+FFFD"
+        ledger.note(article.id, stage, "spans", reason, detail=", ".join(map(repr, changed)))
     cas.sofa_mime = "text/plain"
     entity = cas.typesystem.get_type(NAMED_ENTITY)
     made = {}

@@ -105,7 +105,7 @@ def _task(arguments: argparse.Namespace) -> int:
             priority=listed(order),
             ledger=ledger,
         )
-    counts = _Counts()
+    counts = _Counts(interface=interface is not None)
     try:
         write_articles(
             _guarded(articles, ledger, allowed_loss(arguments), counts),
@@ -120,7 +120,7 @@ def _task(arguments: argparse.Namespace) -> int:
             print_message(line)
         write_ledger(ledger, arguments.ledger)
     if interface is not None:
-        write_interface(interface, render_interface(in_order(counts.labels) or DEFAULT_LABELS, status=counts.status))
+        write_interface(interface, counts.xml())
         print_message(f"labelling interface: {interface}")
     print_message(f"{output}: {counts.articles} articles, {counts.spans} spans")
     return 0
@@ -151,10 +151,18 @@ class _Counts:
     spans: int = 0
     labels: set[str] = field(default_factory=set)
     status: bool = False
+    interface: bool = False
+    """Whether Label Studio's interface is written too."""
+
+    def xml(self) -> str:
+        """The interface for the labels so far; raises SettingsError for one that it cannot hold."""
+        return render_interface(in_order(self.labels) or DEFAULT_LABELS, status=self.status)
 
 
 def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, counts: _Counts) -> Iterator[Article]:
-    """Passes the articles on and, when the last is written, refuses a loss that is too high, before the output gets its name."""
+    """Passes the articles on and, when the last is written and before the output gets its name, refuses a loss that is too high and labels
+    that the interface cannot hold.
+    """
     for article in articles:
         counts.articles += 1
         counts.spans += len(article.spans)
@@ -168,3 +176,5 @@ def _guarded(articles: Iterable[Article], ledger: LossLedger, max_loss: float, c
         max_loss * max(ledger.seen, 1),
         "nothing is written; choose a format that holds them, resolve overlaps (--overlaps), or allow it (--max-loss SHARE)",
     )
+    if counts.interface:
+        counts.xml()
