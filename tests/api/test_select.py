@@ -333,6 +333,10 @@ def test_bad_rows_are_dead_letters_and_too_many_of_them_are_an_error(checkpoint:
     letters = [json.loads(line) for line in (tmp_path / "out.jsonl.dead_letter.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [letter["row"] for letter in letters] == [0, 31]
     assert len(list(eventtag.read_articles(tmp_path / "out.jsonl"))) == 5
+    allowed = eventtag.select(checkpoint, path, tmp_path / "allowed.jsonl", n=5, max_bad_rows=2)
+    (said,) = [note for note in allowed.notes if "could not be read" in note]
+    assert said.startswith("2 of 32 rows could not be read or tagged and are left out (")
+    assert "allowed.jsonl.dead_letter.jsonl): 1 read: " in said
 
 
 def test_pools_of_other_kinds_are_read(checkpoint: Path, tmp_path: Path) -> None:

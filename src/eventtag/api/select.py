@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -19,7 +20,7 @@ from eventtag.formats.label_map import map_labels
 from eventtag.formats.label_studio_interface import interface_path, render_interface, require_free, write_interface
 from eventtag.formats.records import TO_ANNOTATE
 from eventtag.formats.registry import format_of_suffix, get_format, write_articles
-from eventtag.jobs.dead_letters import letter_line
+from eventtag.jobs.dead_letters import letter_kind, letter_line
 from eventtag.jobs.outputs import PREDICTION_FORMATS
 from eventtag.jobs.progress import Progress
 from eventtag.jobs.reading.inputs import STANDARD_INPUT
@@ -168,7 +169,10 @@ def _select(settings: SelectSettings, on_progress: Callable[[Progress], None]) -
         len(found.drawable),
         found.rows,
         len(found.letters),
-        tuple(_notes(found, choice, units, settings, format_name, ledger, without)),
+        (
+            *_bad_row_notes(found, paths["dead_letter.jsonl"]),
+            *_notes(found, choice, units, settings, format_name, ledger, without),
+        ),
         ledger,
         paths["selection.json"],
     )
@@ -213,6 +217,15 @@ def _write_draw(found: TaggedPool, choice: Choice, settings: SelectSettings, pat
         version("eventtag"), besides,
     )  # fmt: skip
     write_record(made, path)
+
+
+def _bad_row_notes(found: TaggedPool, dead_letters: Path) -> list[str]:
+    """How many rows cannot be chosen because they could not be read or tagged, and why."""
+    if not found.letters:
+        return []
+    kinds = Counter(letter_kind(letter.stage, letter.reason) for letter in found.letters).most_common(10)
+    counts = "; ".join(f"{count} {kind}" for kind, count in kinds)
+    return [f"{len(found.letters)} of {found.rows} rows could not be read or tagged and are left out ({dead_letters}): {counts}"]
 
 
 def _notes(
