@@ -227,6 +227,7 @@ BAD_LINES = {
     "two objects": (b'{"text": "a"} {"text": "b"}', "not valid JSON"),
     "no object": (b'"text"', "found str"),
     "NaN": (b'{"text": "a", "n": NaN}', "NaN is not JSON"),
+    "a key twice": (b'{"text": "a", "meta": {"n": 1, "n": 2}}', "the key 'n' occurs twice in one object"),
     "number without end": (b'{"text": "a", "n": 1e999}', "too large"),
     "deep nesting": (b'{"text": "a", "n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not valid JSON"),
     "bad UTF-8": (b'{"text": "a\xff"}', "byte 0xff at offset 11 is not UTF-8"),

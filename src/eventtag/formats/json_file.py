@@ -28,7 +28,8 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `object_pairs_hook`: Python would keep the last of the values that one key has."""
     record = dict(pairs)
     if len(record) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
@@ -36,7 +37,7 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-_DECODER = json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=_distinct_keys)
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=distinct_keys)
 
 
 def parse_json(line: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from eventtag.article import Article
 from eventtag.errors import DataError
-from eventtag.formats.json_file import is_whole, refuse_constant
+from eventtag.formats.json_file import distinct_keys, is_whole, refuse_constant
 from eventtag.formats.jsonl import article_from_json
 from eventtag.formats.links import are_links
 from eventtag.jobs.reading.pages import PAGE_SECONDS
@@ -171,7 +171,7 @@ def _finite(number: str) -> float:
     return value
 
 
-_DECODER = json.JSONDecoder(parse_constant=refuse_constant, parse_float=_finite)
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant, parse_float=_finite, object_pairs_hook=distinct_keys)
 
 
 def record_from_json(data: bytes) -> Any:
