@@ -4,7 +4,7 @@ import pytest
 from eventtag.errors import DataError
 from eventtag.scoring.bootstrap import figure_sums, figures
 from eventtag.scoring.compare import compare_systems, holm
-from eventtag.scoring.paired import CONSTANT
+from eventtag.scoring.paired import CONSTANT, Spread, System, compare_pair
 from eventtag.scoring.sign_flips import contributions, sign_flip_p
 from eventtag.scoring.tally import Tally
 
@@ -225,3 +225,25 @@ def test_a_single_run_borrows_the_luck_of_the_other_recipe_or_says_nothing():
     alone = compare({"a": one, "b": runs_of(0.8, 1, seed=2)}).pairs[0].difference("strict", "micro")
     assert (alone.low, alone.p, alone.verdict) == (None, None, "not shown")
     assert "a single run says nothing of other seeds" in alone.note
+
+
+@pytest.mark.parametrize(
+    ("seeds", "freedom", "borrowed", "count"),
+    [(1.0, 4.0, False, 0.0), (1.25, 4.0, False, 0.5), (1.5, 4.0, False, 1.0), (1.0, 2.0, False, 1.0), (1.0, 4.0, True, 1.0)],
+)
+def test_seeds_count_by_how_far_runs_differ_beyond_their_chance_and_always_where_little_is_known(seeds, freedom, borrowed, count):
+    articles, many, chance = np.array(4.0), np.array(30.0), np.array(1.0)
+    spread = Spread(articles, many, np.array(seeds), chance, np.array(freedom), borrowed)
+    assert spread.seeds_count == pytest.approx(count)
+    alone = Spread(articles, many, np.array(0.0), np.array(0.0), np.array(np.inf))
+    assert (spread.reach(0.05) > alone.reach(0.05) + 1e-9) == (count > 0)
+
+
+def test_a_recipe_with_a_single_run_borrows_the_variance_of_the_other():
+    draw = np.random.default_rng(1)
+    units = draw.poisson(3.0, (6, 40, 1, 1, 4)).astype(float)
+    several, single = System(units[:5], recipe=True), System(units[5:], recipe=True)
+    for first, second in ((several, single), (single, several)):
+        pair = compare_pair(first, second, unit="article", level=0.95, trials=10, seed=0)
+        assert pair.spread.borrowed
+    assert not compare_pair(several, several, unit="article", level=0.95, trials=10, seed=0).spread.borrowed
